@@ -1,0 +1,139 @@
+// Package errlog writes Gunicorn's error log: one line, one write(2), straight
+// to a descriptor that master and workers share.
+//
+//	[2026-11-21 15:43:00 +0000] [1234] [INFO] Listening at: http://127.0.0.1:8000 (1234)
+package errlog
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Level orders messages by importance.
+type Level int32
+
+// The levels of Gunicorn's loglevel setting.
+const (
+	Debug Level = iota
+	Info
+	Warning
+	Error
+	Critical
+)
+
+var levelNames = [...]string{"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+
+// ParseLevel reads a loglevel setting, in any case. An unknown name is Info,
+// as in Gunicorn.
+func ParseLevel(name string) Level {
+	for i, n := range levelNames {
+		if strings.EqualFold(name, n) {
+			return Level(i)
+		}
+	}
+	return Info
+}
+
+// Logger writes log lines to one descriptor. All methods may be called from
+// any goroutine. A line is one write(2), so lines of several processes on one
+// O_APPEND file do not mix.
+type Logger struct {
+	mu    sync.Mutex // guards fd and buf, and orders the lines
+	fd    int        // borrowed
+	buf   []byte     // last line, kept for its capacity
+	level atomic.Int32
+	now   func() time.Time
+	pid   int
+}
+
+// New makes a Logger on fd, which stays the caller's, that drops lines below
+// level (a loglevel name).
+func New(fd int, level string) *Logger {
+	l := &Logger{fd: fd, now: time.Now, pid: os.Getpid()}
+	l.SetLevel(level)
+	return l
+}
+
+// SetFD moves the log to another descriptor. When it returns the old one is not
+// used any more; closing it is the caller's business.
+func (l *Logger) SetFD(fd int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fd = fd
+}
+
+// SetLevel changes the filter (a loglevel name).
+func (l *Logger) SetLevel(level string) { l.level.Store(int32(ParseLevel(level))) }
+
+// Enabled tells whether a line of this level would be written.
+func (l *Logger) Enabled(level Level) bool { return int32(level) >= l.level.Load() }
+
+// Debugf logs at DEBUG.
+func (l *Logger) Debugf(format string, args ...any) { l.Logf(Debug, format, args...) }
+
+// Infof logs at INFO.
+func (l *Logger) Infof(format string, args ...any) { l.Logf(Info, format, args...) }
+
+// Warningf logs at WARNING.
+func (l *Logger) Warningf(format string, args ...any) { l.Logf(Warning, format, args...) }
+
+// Errorf logs at ERROR. A traceback goes in as a message with newlines: it
+// stays one write and is not prefixed again, as in Gunicorn.
+func (l *Logger) Errorf(format string, args ...any) { l.Logf(Error, format, args...) }
+
+// Criticalf logs at CRITICAL.
+func (l *Logger) Criticalf(format string, args ...any) { l.Logf(Critical, format, args...) }
+
+// Logf logs at a level chosen at run time.
+func (l *Logger) Logf(level Level, format string, args ...any) {
+	if !l.Enabled(level) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.now().AppendFormat(l.buf[:0], "[2006-01-02 15:04:05 -0700] [")
+	b = strconv.AppendInt(b, int64(l.pid), 10)
+	b = append(b, "] ["...)
+	b = append(b, levelNames[level]...)
+	b = append(b, "] "...)
+	start := len(b)
+	b = fmt.Appendf(b, format, args...)
+	for len(b) > start && b[len(b)-1] == '\n' {
+		b = b[:len(b)-1]
+	}
+	b = append(b, '\n')
+	l.buf = b
+	writeAll(l.fd, b)
+}
+
+// writeAll gives up on the first real error: a log that cannot be written has
+// nowhere to say so, and must not stop the server.
+func writeAll(fd int, b []byte) {
+	for len(b) > 0 {
+		n, err := unix.Write(fd, b)
+		if err == unix.EINTR {
+			continue
+		}
+		if err == unix.EAGAIN {
+			// The application made a shared terminal or pipe non-blocking.
+			if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 1000); err == nil || err == unix.EINTR {
+				if n, _ := unix.Write(fd, b); n > 0 {
+					b = b[n:]
+					continue
+				}
+			}
+			return
+		}
+		if err != nil {
+			return
+		}
+		b = b[n:]
+	}
+}

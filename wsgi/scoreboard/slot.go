@@ -1,0 +1,135 @@
+package scoreboard
+
+import (
+	"encoding/binary"
+)
+
+// Slot is what the owner writes. One process at a time owns a slot; with
+// several threads, Begin and End are called by whoever holds the worker's lock.
+type Slot struct{ w *words }
+
+// Init takes the slot over for a new worker and clears all it held.
+func (s *Slot) Init(pid, generation int) {
+	w := s.w
+	w.seq.Store((w.seq.Load() + 2) &^ 1) // a killed owner may have left it odd
+	s.End()
+	w.requests.Store(0)
+	w.connections.Store(0)
+	w.running.Store(0)
+	w.loopTick.Store(0)
+	w.generation.Store(uint32(generation))
+	w.pid.Store(int32(pid))
+	w.state.Store(uint32(Booting))
+}
+
+// Release frees the slot of a dead worker; the master calls it.
+func (s *Slot) Release() {
+	s.Init(0, 0)
+	s.w.state.Store(uint32(Free))
+}
+
+// SetState says what the worker does.
+func (s *Slot) SetState(st State) { s.w.state.Store(uint32(st)) }
+
+// AddRequest counts one request.
+func (s *Slot) AddRequest() { s.w.requests.Add(1) }
+
+// SetConnections says how many client connections are open.
+func (s *Slot) SetConnections(n int) { s.w.connections.Store(int64(n)) }
+
+// SetRunning says how many requests are inside the application (threads).
+func (s *Slot) SetRunning(n int) { s.w.running.Store(int64(n)) }
+
+// Tick says that the event loop came round at this time (CLOCK_MONOTONIC ns).
+func (s *Slot) Tick(now int64) { s.w.loopTick.Store(now) }
+
+// Begin names the request that runs since start (CLOCK_MONOTONIC ns, not 0):
+// with threads, the oldest one. Method and path are copied and cut to what fits.
+func (s *Slot) Begin(start int64, method, path []byte) {
+	w := s.w
+	m := min(len(method), 24)
+	p := min(len(path), textSize-m)
+	w.seq.Add(1)
+	w.start.Store(start)
+	w.lens.Store(uint64(m)<<32 | uint64(p))
+	var chunk [8]byte
+	for off := 0; off < m+p; off += 8 {
+		n := 0
+		if off < m {
+			n = copy(chunk[:], method[off:m])
+		}
+		if n < 8 {
+			n += copy(chunk[n:], path[off+n-m:p])
+		}
+		clear(chunk[n:])
+		w.text[off/8].Store(binary.NativeEndian.Uint64(chunk[:]))
+	}
+	w.seq.Add(1)
+}
+
+// End says that no request runs.
+func (s *Slot) End() {
+	w := s.w
+	w.seq.Add(1)
+	w.start.Store(0)
+	w.lens.Store(0)
+	w.seq.Add(1)
+}
+
+// Snapshot is one reading of a slot.
+type Snapshot struct {
+	PID         int
+	Generation  int
+	State       State
+	Requests    uint64 // served by this worker
+	Connections int    // open now
+	Running     int    // requests inside the application
+	LoopTick    int64  // last turn of the event loop, CLOCK_MONOTONIC ns, 0 unknown
+	Start       int64  // of the oldest running request, CLOCK_MONOTONIC ns; 0: none runs
+	Method      string // of that request, cut to 24 bytes
+	Path        string // of that request, cut; without query
+}
+
+// Snapshot reads slot i. Start, Method and Path belong together; if the writer
+// died in the middle of a change they are left empty.
+func (b *Board) Snapshot(i int) Snapshot {
+	w := b.words(i)
+	s := Snapshot{
+		PID:         int(w.pid.Load()),
+		Generation:  int(w.generation.Load()),
+		State:       State(w.state.Load()),
+		Requests:    w.requests.Load(),
+		Connections: int(w.connections.Load()),
+		Running:     int(w.running.Load()),
+		LoopTick:    w.loopTick.Load(),
+	}
+	for range 1000 {
+		if w.readRequest(&s) {
+			return s
+		}
+	}
+	s.Start, s.Method, s.Path = 0, "", ""
+	return s
+}
+
+// readRequest tells whether what it read was not changed meanwhile.
+func (w *words) readRequest(s *Snapshot) bool {
+	before := w.seq.Load()
+	if before&1 != 0 {
+		return false
+	}
+	start, lens := w.start.Load(), w.lens.Load()
+	var text [textSize]byte
+	m, p := int(lens>>32), int(lens&0xffffffff)
+	if m+p > textSize {
+		return false
+	}
+	for off := 0; off < m+p; off += 8 {
+		binary.NativeEndian.PutUint64(text[off:], w.text[off/8].Load())
+	}
+	if w.seq.Load() != before {
+		return false
+	}
+	s.Start, s.Method, s.Path = start, string(text[:m]), string(text[m:m+p])
+	return true
+}

@@ -1,0 +1,112 @@
+package workerctl
+
+// Orders are imperative and go from master to worker; facts are in the past or
+// present tense and go from worker to master.
+
+// Serve is the first message to a worker: everything it needs to serve. Its
+// descriptors are named in order by FDs.
+type Serve struct {
+	Worker    Identity   `json:"worker"`
+	Settings  Settings   `json:"settings"`
+	Listeners []Listener `json:"listeners"` // one per "listener" in FDs, same order
+	FDs       []string   `json:"fds"`       // FDScoreboard, FDErrorLog, FDAccessLog, FDListener ...
+}
+
+// Names in Serve.FDs and ReopenLogs.FDs.
+const (
+	FDScoreboard = "scoreboard"
+	FDErrorLog   = "errorlog"
+	FDAccessLog  = "accesslog" // only if an access log is set
+	FDListener   = "listener"
+)
+
+// Identity says which worker this is.
+type Identity struct {
+	Nr         int `json:"nr"`         // place in the table, reused by a successor
+	Age        int `json:"age"`        // counts all workers ever started, from 1 (Gunicorn's worker.age)
+	Generation int `json:"generation"` // of the zygote that forked it, from 1
+	Slot       int `json:"slot"`       // scoreboard slot it alone writes
+}
+
+// Listener describes one listening socket.
+type Listener struct {
+	Kind string `json:"kind"`           // "tcp" or "unix"
+	Host string `json:"host,omitempty"` // tcp: as bound, IPv6 without brackets
+	Port int    `json:"port,omitempty"` // tcp: as bound, never 0
+	Path string `json:"path,omitempty"` // unix; "@name" for an abstract socket
+}
+
+// Drain orders a graceful stop: finish what runs or waits, then exit.
+type Drain struct {
+	GracefulTimeout float64 `json:"graceful_timeout"` // seconds until the master sends SIGKILL
+}
+
+// Quit orders a quick stop: cut what runs.
+type Quit struct{}
+
+// ReopenLogs carries new log descriptors, named in order by FDs.
+type ReopenLogs struct {
+	FDs []string `json:"fds"`
+}
+
+// WorkerSpawned is sent by the shim right after the fork.
+type WorkerSpawned struct {
+	PID int `json:"pid"`
+}
+
+// WorkerFailed says why the application could not be served; the worker then
+// exits with code Exit.
+type WorkerFailed struct {
+	Stage     string `json:"stage"`     // what was being done: "app", "boot", "hook", ...
+	Exit      int    `json:"exit"`      // ExitBoot or ExitApp
+	Message   string `json:"message"`   // one line
+	Traceback string `json:"traceback"` // Python's text, may be empty
+}
+
+// Exit codes of a worker that could not start, as Gunicorn's.
+const (
+	ExitBoot = 3 // the worker failed to boot
+	ExitApp  = 4 // the application was not found in its module
+)
+
+// WorkerReady says that the application is imported and the loop accepts.
+type WorkerReady struct{}
+
+// WorkerDraining says that the worker takes no new connections from now on.
+type WorkerDraining struct {
+	Reason string `json:"reason"` // "max_requests", "signal", "order"
+}
+
+// WorkerExiting is the last message of an orderly end.
+type WorkerExiting struct {
+	Requests uint64 `json:"requests"` // served in its life
+	Taken    uint64 `json:"taken"`    // Python references taken and dropped by the C side;
+	Dropped  uint64 `json:"dropped"`  // equal unless there is a leak
+}
+
+// Type implements Message.
+func (Serve) Type() string { return "Serve" }
+
+// Type implements Message.
+func (Drain) Type() string { return "Drain" }
+
+// Type implements Message.
+func (Quit) Type() string { return "Quit" }
+
+// Type implements Message.
+func (ReopenLogs) Type() string { return "ReopenLogs" }
+
+// Type implements Message.
+func (WorkerSpawned) Type() string { return "WorkerSpawned" }
+
+// Type implements Message.
+func (WorkerFailed) Type() string { return "WorkerFailed" }
+
+// Type implements Message.
+func (WorkerReady) Type() string { return "WorkerReady" }
+
+// Type implements Message.
+func (WorkerDraining) Type() string { return "WorkerDraining" }
+
+// Type implements Message.
+func (WorkerExiting) Type() string { return "WorkerExiting" }

@@ -1,0 +1,92 @@
+package workerctl
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Settings holds the resolved settings a worker acts on. The tags are Gunicorn's
+// names; times are seconds; null and a missing name mean the zero value.
+type Settings struct {
+	WorkerClass       string `json:"worker_class"`
+	Workers           int    `json:"workers"`
+	Threads           int    `json:"threads"`
+	WorkerConnections int    `json:"worker_connections"`
+	MaxRequests       uint64 `json:"max_requests"` // 0: never recycle
+	MaxRequestsJitter uint64 `json:"max_requests_jitter"`
+	Timeout           int    `json:"timeout"`
+	GracefulTimeout   int    `json:"graceful_timeout"`
+	Keepalive         int    `json:"keepalive"`
+	Backlog           int    `json:"backlog"`
+	ReusePort         bool   `json:"reuse_port"`
+	Preload           bool   `json:"preload_app"`
+	Reload            bool   `json:"reload"`
+	Sendfile          *bool  `json:"sendfile"` // nil: not set, SENDFILE decides, else on
+	ProcName          string `json:"proc_name"`
+	DefaultProcName   string `json:"default_proc_name"`
+	WorkerTmpDir      string `json:"worker_tmp_dir"`
+
+	LimitRequestLine      int `json:"limit_request_line"`
+	LimitRequestFields    int `json:"limit_request_fields"`
+	LimitRequestFieldSize int `json:"limit_request_field_size"`
+
+	StripHeaderSpaces               bool   `json:"strip_header_spaces"`
+	PermitObsoleteFolding           bool   `json:"permit_obsolete_folding"`
+	PermitUnconventionalHTTPMethod  bool   `json:"permit_unconventional_http_method"`
+	PermitUnconventionalHTTPVersion bool   `json:"permit_unconventional_http_version"`
+	CasefoldHTTPMethod              bool   `json:"casefold_http_method"`
+	HeaderMap                       string `json:"header_map"` // drop, refuse, dangerous
+	ForwarderHeaders                List   `json:"forwarder_headers"`
+
+	ForwardedAllowIPs   List              `json:"forwarded_allow_ips"` // addresses, networks or "*"
+	SecureSchemeHeaders map[string]string `json:"secure_scheme_headers"`
+	Protocol            string            `json:"protocol"`
+	ProxyProtocol       string            `json:"proxy_protocol"` // off, v1, v2, auto
+	ProxyAllowIPs       List              `json:"proxy_allow_ips"`
+	UWSGIAllowIPs       List              `json:"uwsgi_allow_ips"`
+
+	AccessLog       string `json:"accesslog"` // "" or null: none; "-": standard output
+	AccessLogFormat string `json:"access_log_format"`
+	ErrorLog        string `json:"errorlog"`
+	LogLevel        string `json:"loglevel"`
+	CaptureOutput   bool   `json:"capture_output"`
+	StatsdHost      string `json:"statsd_host"`
+	StatsdPrefix    string `json:"statsd_prefix"`
+	DogstatsdTags   string `json:"dogstatsd_tags"`
+
+	Keyfile                   string `json:"keyfile"`
+	Certfile                  string `json:"certfile"`
+	CACerts                   string `json:"ca_certs"`
+	CertReqs                  int    `json:"cert_reqs"`
+	Ciphers                   string `json:"ciphers"`
+	HTTPProtocols             string `json:"http_protocols"`
+	HTTP2Cleartext            string `json:"http2_cleartext"`
+	HTTP2MaxConcurrentStreams int    `json:"http2_max_concurrent_streams"`
+	HTTP2InitialWindowSize    int    `json:"http2_initial_window_size"`
+	HTTP2MaxFrameSize         int    `json:"http2_max_frame_size"`
+	HTTP2MaxHeaderListSize    int    `json:"http2_max_header_list_size"`
+}
+
+// List is a list of strings; Gunicorn's comma-separated text is read as one too.
+type List []string
+
+// UnmarshalJSON accepts a list, a comma-separated string, or null.
+func (l *List) UnmarshalJSON(b []byte) error {
+	var list []string
+	if err := json.Unmarshal(b, &list); err == nil {
+		*l = list
+		return nil
+	}
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		return fmt.Errorf("want a list or a comma-separated string, have %s", b)
+	}
+	*l = nil
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			*l = append(*l, part)
+		}
+	}
+	return nil
+}
