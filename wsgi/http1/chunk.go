@@ -1,0 +1,163 @@
+package http1
+
+// ChunkState says what a call of ChunkReader.Next has come to.
+type ChunkState uint8
+
+// States of a chunked body.
+const (
+	NeedMore ChunkState = iota // all of src is consumed and the body goes on
+	Data                       // a piece of the body; call again with the rest of src
+	Done                       // the body is complete; what follows is the next request
+)
+
+// maxExcess bounds what a body may spend on extensions and leading zeros, in bytes over all chunks.
+const maxExcess = 16 << 10
+
+// chunkStage is the token that a ChunkReader is in. The names follow RFC 9112 section 7.1.
+type chunkStage uint8
+
+const (
+	chunkStart    chunkStage = iota // first digit of a size
+	chunkDigits                     // further digits
+	chunkBlank                      // BWS before ';'
+	chunkExt                        // BWS before an extension's name
+	chunkExtName                    //
+	chunkExtBlank                   // BWS after the name: '=' or ';' must come
+	chunkExtEqual                   // BWS after '='
+	chunkExtValue                   // token
+	chunkQuoted                     // quoted-string
+	chunkEscape                     // after a backslash in it
+	chunkUnquoted                   // after it
+	chunkExtEnd                     // BWS after a value: ';' must come
+	chunkLF                         // LF of the size line
+	chunkData                       //
+	chunkDataCR                     // CRLF after the data
+	chunkDataLF                     //
+	trailerStart                    // first byte of a trailer line
+	trailerName                     //
+	trailerValue                    //
+	trailerLF                       // LF of a trailer line
+	trailerEndLF                    // LF of the last line
+	chunkDone                       //
+)
+
+// ChunkReader takes the chunked coding off a request body (RFC 9112 section 7.1). It is strict: CRLF everywhere,
+// no blanks but before and inside extensions, extensions well formed and bounded, trailers held to the header
+// rules, then dropped. Call Reset first.
+type ChunkReader struct {
+	policy *Policy
+	stage  chunkStage
+	size   uint64 // of this chunk; what is left of it in chunkData
+	digits int    // leading zeros included
+	excess int    // bytes spent on extensions and surplus digits, all chunks
+
+	trailers  int      // trailer lines
+	lineSize  int      // bytes of this trailer line
+	trailSize int      // bytes of all trailer lines
+	nameLen   int      // of this trailer's name
+	name      [20]byte // its first bytes
+}
+
+// Reset prepares for a new body. The policy's limits on fields bound the trailers.
+func (c *ChunkReader) Reset(p *Policy) { *c = ChunkReader{policy: p} }
+
+// Next decodes from the start of src up to and including the next piece of body, which lies in src at data.
+// consumed bytes of src are finished with. With NeedMore consumed is len(src); with Data and Done the caller
+// goes on at src[consumed:]. After an error the reader is spent.
+func (c *ChunkReader) Next(src []byte) (data Span, consumed int, state ChunkState, err error) {
+	for i := 0; i < len(src); i++ {
+		if c.stage == chunkData {
+			n := len(src) - i
+			if uint64(n) > c.size {
+				n = int(c.size)
+			}
+			if c.size -= uint64(n); c.size == 0 {
+				c.stage = chunkDataCR
+			}
+			return span(i, i+n), i + n, Data, nil
+		}
+		if e := c.step(src[i]); e != nil {
+			return Span{}, i, NeedMore, e
+		}
+		if c.stage == chunkDone {
+			return Span{}, i + 1, Done, nil
+		}
+	}
+	return Span{}, len(src), NeedMore, nil
+}
+
+// step takes one byte of framing.
+func (c *ChunkReader) step(b byte) *Error {
+	switch {
+	case c.stage >= trailerStart:
+		return c.trailer(b)
+	case c.stage >= chunkLF:
+		return c.lineEnds(b)
+	case c.stage <= chunkBlank:
+		return c.sizeByte(b)
+	}
+	if c.excess++; c.excess > maxExcess {
+		return errChunkExcess
+	}
+	return c.extension(b)
+}
+
+// sizeByte reads the size up to CR or the first ';'.
+func (c *ChunkReader) sizeByte(b byte) *Error {
+	switch {
+	case c.stage != chunkBlank && class[b]&isHex != 0:
+		return c.digit(b)
+	case c.stage == chunkStart:
+		return errChunkSize
+	case b == '\r' && c.stage == chunkDigits:
+		c.stage = chunkLF
+	case b == ';':
+		c.stage = chunkExt
+	case b == ' ' || b == '\t':
+		c.stage = chunkBlank
+		if c.excess++; c.excess > maxExcess {
+			return errChunkExcess
+		}
+	default:
+		return errChunkSize
+	}
+	return nil
+}
+
+// digit adds a digit to the size, which stays below 2^63.
+func (c *ChunkReader) digit(b byte) *Error {
+	if c.stage == chunkStart {
+		c.size, c.digits, c.stage = 0, 0, chunkDigits
+	}
+	if c.size >= 1<<59 {
+		return errChunkOverflow
+	}
+	c.size = c.size<<4 | uint64(hexDigit(b))
+	if c.digits++; c.digits > 16 {
+		if c.excess++; c.excess > maxExcess {
+			return errChunkExcess
+		}
+	}
+	return nil
+}
+
+// lineEnds checks the LF of a size line and the CRLF after the data.
+func (c *ChunkReader) lineEnds(b byte) *Error {
+	want, next := byte('\n'), chunkStart
+	switch {
+	case c.stage == chunkDataCR:
+		want, next = '\r', chunkDataLF
+	case c.stage == chunkLF && c.size == 0:
+		next = trailerStart
+	case c.stage == chunkLF:
+		next = chunkData
+	}
+	if b == want {
+		c.stage = next
+		return nil
+	}
+	if c.stage == chunkLF {
+		return errChunkSize
+	}
+	return errChunkEnd
+}

@@ -1,0 +1,139 @@
+package http1
+
+// framing is what the header fields of one head say together.
+type framing struct {
+	host, typ, length, coding bool // seen
+	chunked                   bool // the last coding so far
+	opaque                    bool // a coding other than chunked: the body stays encoded
+	close, keep               bool // tokens of Connection
+}
+
+// judge applies the rules that need the whole head: Host, framing, persistence, expectations.
+func (p *Policy) judge(buf []byte, r *Request) error {
+	var f framing
+	for i := range r.Headers {
+		if n := r.Headers[i].Name.Len; n < 4 || n > 17 {
+			continue
+		}
+		if err := f.header(buf, r, &r.Headers[i]); err != nil {
+			return err
+		}
+	}
+	modern := r.Major > 1 || r.Major == 1 && r.Minor >= 1
+	switch {
+	case modern && !f.host && !p.PermitMissingHost:
+		return errHostMissing
+	case f.host && !validHost(r.Host.Of(buf), false) && (r.Host.Len > 0 || !p.PermitMissingHost):
+		return errHost
+	case f.coding && !modern:
+		return errCodingOld
+	case f.coding && f.length:
+		return errLengthAndTE
+	case f.coding && !f.chunked:
+		return errCodingOrder
+	}
+	r.HasHost = f.host
+	r.Chunked = f.chunked
+	r.KeepAlive = (modern || f.keep) && !f.close && !f.opaque
+	r.ExpectContinue = r.ExpectContinue && modern
+	return nil
+}
+
+// header notes a field that concerns the server; names it does not know are the application's business.
+func (f *framing) header(buf []byte, r *Request, h *Header) error {
+	name, value := h.Name.Of(buf), h.Value.Of(buf)
+	switch {
+	case EqualFold(name, "host"):
+		if f.host {
+			return errHostTwice
+		}
+		f.host, r.Host = true, h.Value
+	case EqualFold(name, "connection"):
+		f.connection(value)
+	case EqualFold(name, "content-length"):
+		if f.length {
+			return errLengthTwice
+		}
+		n, ok := ParseLength(value)
+		if !ok {
+			return errLength
+		}
+		f.length, r.ContentLength = true, n
+	case EqualFold(name, "content-type"):
+		if f.typ {
+			return errTypeTwice
+		}
+		f.typ = true
+	case EqualFold(name, "transfer-encoding"):
+		f.coding = true
+		return f.codings(value)
+	case EqualFold(name, "expect") && (r.Major != 1 || r.Minor > 0):
+		if !EqualFold(value, "100-continue") {
+			return errExpectation
+		}
+		r.ExpectContinue = true
+	}
+	return nil
+}
+
+// element cuts the first element off a comma-separated list.
+func element(list []byte) (first, rest []byte, more bool) {
+	for i, c := range list {
+		if c == ',' {
+			return trim(list[:i]), list[i+1:], true
+		}
+	}
+	return trim(list), nil, false
+}
+
+// connection looks for the two tokens that matter (RFC 9112 section 9.3).
+func (f *framing) connection(list []byte) {
+	for more := true; more; {
+		var token []byte
+		token, list, more = element(list)
+		f.close = f.close || EqualFold(token, "close")
+		f.keep = f.keep || EqualFold(token, "keep-alive")
+	}
+}
+
+// codings reads one Transfer-Encoding line; several lines are one list. Gunicorn's reading of it: identity is
+// nothing, the registered codings reach the application undecoded and end the connection, chunked comes last
+// and once. Anything odd is refused: falling back to Content-Length is how requests are smuggled.
+func (f *framing) codings(list []byte) error {
+	for more := true; more; {
+		var coding []byte
+		coding, list, more = element(list)
+		if len(coding) == 0 || skip(coding, 0, len(coding), isToken) != len(coding) {
+			return errCodingSyntax
+		}
+		if f.chunked {
+			return errCodingOrder
+		}
+		switch {
+		case EqualFold(coding, "chunked"):
+			f.chunked = true
+		case EqualFold(coding, "identity"):
+		case EqualFold(coding, "gzip"), EqualFold(coding, "deflate"), EqualFold(coding, "compress"),
+			EqualFold(coding, "x-gzip"), EqualFold(coding, "x-compress"):
+			f.opaque = true
+		default:
+			return errCodingUnknown
+		}
+	}
+	return nil
+}
+
+// ParseLength reads the value of a Content-Length field: digits only, at most 2^63-1 (RFC 9110 section 8.6).
+func ParseLength(b []byte) (n int64, ok bool) {
+	for _, c := range b {
+		if class[c]&isDigit == 0 {
+			return 0, false
+		}
+		d := int64(c - '0')
+		if n > (1<<63-1-d)/10 {
+			return 0, false
+		}
+		n = n*10 + d
+	}
+	return n, len(b) > 0
+}
