@@ -1,0 +1,130 @@
+// Package ctl holds the messages between the master and a zygote, and the means
+// to wait for many channels at once. The transport is workerctl.Conn.
+//
+//	master                                zygote (C + CPython, no Go)
+//	  exec, channel is fd 3  -------->
+//	  LoadConfig             -------->    evaluates the config file
+//	                         <--------    ConfigLoaded | Failed
+//	  Configure + errorlog   -------->    logs, environment, import if preloaded
+//	                         <--------    Configured | Failed
+//	  SpawnWorker + channel  -------->    pre_fork, double fork; the worker answers
+//	                                      on its own channel (workerctl)
+//	                         <--------    SpawnFailed, only if the fork failed
+//	  RunHook                -------->
+//	                         <--------    HookDone
+//	  ReopenLogs + errorlog  -------->
+//	  Exit, or EOF           -------->    exits 0
+//
+// Orders are answered in order: one zygote does one thing at a time.
+package ctl
+
+import "encoding/json"
+
+// LoadConfig orders the config file to be evaluated.
+type LoadConfig struct {
+	Path     *string  `json:"path"`     // nil: ./gunicorn.conf.py if it is there
+	Explicit bool     `json:"explicit"` // named by the user: must exist
+	Argv     []string `json:"argv"`     // what sys.argv shows
+	Chdir    string   `json:"chdir"`    // --chdir as given, "" if not
+}
+
+// ConfigLoaded is the answer. Settings holds the file's plain values under
+// lower-case names; callables are only named, with the number of arguments
+// they take.
+type ConfigLoaded struct {
+	Path      *string                    `json:"path"` // of the file read; nil: none
+	Settings  map[string]json.RawMessage `json:"settings"`
+	Callables map[string]int             `json:"callables"`
+}
+
+// Failed is the answer to an order that cannot be carried out. The zygote is of
+// no more use after it.
+type Failed struct {
+	Stage     string `json:"stage"`
+	Exit      int    `json:"exit"`      // Gunicorn's exit code for it
+	Message   string `json:"message"`   // one line
+	Traceback string `json:"traceback"` // Python's text, may be empty
+}
+
+// Configure gives the resolved settings; with it goes the error log's
+// descriptor. The application is imported now if preload_app says so.
+type Configure struct {
+	Settings   map[string]any    `json:"settings"`
+	App        string            `json:"app"` // module:callable
+	Argv       []string          `json:"argv"`
+	Env        map[string]string `json:"env"` // raw_env
+	MasterPID  int               `json:"master_pid"`
+	Generation int               `json:"generation"`
+}
+
+// Configured is the answer; from here on the zygote can fork.
+type Configured struct {
+	Preloaded bool     `json:"preloaded"`
+	Warnings  []string `json:"warnings"`
+}
+
+// SpawnWorker orders one worker; with it goes the worker's end of its channel.
+type SpawnWorker struct {
+	Nr         int `json:"nr"`
+	Age        int `json:"age"`
+	Generation int `json:"generation"`
+}
+
+// SpawnFailed says that the fork itself failed.
+type SpawnFailed struct {
+	Nr      int    `json:"nr"`
+	Age     int    `json:"age"`
+	Message string `json:"message"`
+}
+
+// ReopenLogs carries the error log's new descriptor.
+type ReopenLogs struct{}
+
+// RunHook orders a server hook of the config file. Args are what follows
+// `server` in Gunicorn's signature.
+type RunHook struct {
+	Name string `json:"name"`
+	Args []any  `json:"args"`
+}
+
+// HookDone is the answer. Error is the traceback of a hook that raised.
+type HookDone struct {
+	Name  string `json:"name"`
+	Error string `json:"error"`
+}
+
+// Exit orders an orderly end.
+type Exit struct{}
+
+// Type implements workerctl.Message.
+func (LoadConfig) Type() string { return "LoadConfig" }
+
+// Type implements workerctl.Message.
+func (ConfigLoaded) Type() string { return "ConfigLoaded" }
+
+// Type implements workerctl.Message.
+func (Failed) Type() string { return "Failed" }
+
+// Type implements workerctl.Message.
+func (Configure) Type() string { return "Configure" }
+
+// Type implements workerctl.Message.
+func (Configured) Type() string { return "Configured" }
+
+// Type implements workerctl.Message.
+func (SpawnWorker) Type() string { return "SpawnWorker" }
+
+// Type implements workerctl.Message.
+func (SpawnFailed) Type() string { return "SpawnFailed" }
+
+// Type implements workerctl.Message.
+func (ReopenLogs) Type() string { return "ReopenLogs" }
+
+// Type implements workerctl.Message.
+func (RunHook) Type() string { return "RunHook" }
+
+// Type implements workerctl.Message.
+func (HookDone) Type() string { return "HookDone" }
+
+// Type implements workerctl.Message.
+func (Exit) Type() string { return "Exit" }

@@ -1,0 +1,271 @@
+package listen
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/workerctl"
+)
+
+func TestParseAddrFollowsGunicornsGrammar(t *testing.T) {
+	for text, want := range map[string]Addr{
+		"127.0.0.1:8000":     {Kind: TCP, Host: "127.0.0.1", Port: 8000},
+		"localhost":          {Kind: TCP, Host: "localhost", Port: 8000},
+		"LocalHost:80":       {Kind: TCP, Host: "localhost", Port: 80},
+		":8080":              {Kind: TCP, Port: 8080},
+		"":                   {Kind: TCP, Host: "0.0.0.0", Port: 8000},
+		"tcp://10.0.0.1:9":   {Kind: TCP, Host: "10.0.0.1", Port: 9},
+		"[::1]:8001":         {Kind: TCP, Host: "::1", Port: 8001},
+		"[::1]":              {Kind: TCP, Host: "::1", Port: 8000},
+		"tcp://[::]:0":       {Kind: TCP, Host: "::", Port: 0},
+		"unix:/run/a.sock":   {Kind: Unix, Path: "/run/a.sock"},
+		"unix:///run/a.sock": {Kind: Unix, Path: "/run/a.sock"},
+		"unix:rel.sock":      {Kind: Unix, Path: "rel.sock"},
+		"unix:@name":         {Kind: Unix, Path: "@name"},
+		"fd://5":             {Kind: FD, FD: 5},
+	} {
+		if got, err := ParseAddr(text); err != nil || got != want {
+			t.Errorf("%q = %+v, %v; want %+v", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"host:http":  "'http' is not a valid port number.",
+		"host:":      "'' is not a valid port number.",
+		"host:70000": "port 70000 is out of range, allowed are 0 to 65535",
+		"fd://x":     "'x' is not a valid file descriptor.",
+		"unix:":      "'unix:' names no path",
+	} {
+		if _, err := ParseAddr(text); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestURL(t *testing.T) {
+	for want, l := range map[string]workerctl.Listener{
+		"http://127.0.0.1:80": {Kind: TCP, Host: "127.0.0.1", Port: 80},
+		"http://[::1]:80":     {Kind: TCP, Host: "::1", Port: 80},
+		"unix:/run/x":         {Kind: Unix, Path: "/run/x"},
+	} {
+		if got := URL(l, "http"); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func dial(t *testing.T, s *Socket) {
+	t.Helper()
+	network, addr := "unix", s.Bound.Path
+	if s.Bound.Kind == TCP {
+		network, addr = "tcp", strings.TrimPrefix(URL(s.Bound, "http"), "http://")
+	}
+	c, err := net.Dial(network, addr)
+	if err != nil {
+		t.Fatalf("nobody listens: %v", err)
+	}
+	c.Close()
+}
+
+func TestOpenListensAndReportsTheRealAddress(t *testing.T) {
+	dir := t.TempDir()
+	for _, a := range []Addr{
+		{Kind: TCP, Host: "127.0.0.1"},
+		{Kind: TCP, Host: "localhost"},
+		{Kind: TCP, Host: "::1"},
+		{Kind: TCP},
+		{Kind: Unix, Path: filepath.Join(dir, "a.sock")},
+		{Kind: Unix, Path: "@gosrv-listen-test-" + filepath.Base(dir)},
+	} {
+		s, err := Open(a, Options{Backlog: 16, UID: -1, GID: -1})
+		if err != nil {
+			if a.Host == "::1" && errors.Is(err, unix.EADDRNOTAVAIL) {
+				continue // a machine without IPv6
+			}
+			t.Fatalf("%s: %v", a, err)
+		}
+		if a.Kind == TCP && s.Bound.Port == 0 {
+			t.Errorf("%s: port not read back", a)
+		}
+		fl, _ := unix.FcntlInt(uintptr(s.FD), unix.F_GETFL, 0)
+		fd, _ := unix.FcntlInt(uintptr(s.FD), unix.F_GETFD, 0)
+		if fl&unix.O_NONBLOCK == 0 || fd&unix.FD_CLOEXEC == 0 {
+			t.Errorf("%s: blocking or inheritable", a)
+		}
+		dial(t, s)
+		s.Close(true)
+	}
+}
+
+func TestUnixSocketModeFollowsUmask(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.sock")
+	s, err := Open(Addr{Kind: Unix, Path: path}, Options{Backlog: 1, Umask: 0o027, UID: -1, GID: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(true)
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o750 {
+		t.Errorf("mode %v, %v; want 0750", st.Mode(), err)
+	}
+}
+
+func TestStaleSocketIsReplacedLiveOneIsNot(t *testing.T) {
+	a := Addr{Kind: Unix, Path: filepath.Join(t.TempDir(), "s.sock")}
+	o := Options{Backlog: 1, UID: -1, GID: -1}
+	first, err := Open(a, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(a, o); !errors.Is(err, ErrLive) {
+		t.Fatalf("live socket: %v, want ErrLive", err)
+	}
+	dial(t, first)
+	first.Close(false) // as a killed server leaves it
+	second, err := Open(a, o)
+	if err != nil {
+		t.Fatalf("stale socket: %v", err)
+	}
+	dial(t, second)
+	second.Close(true)
+	if _, err := os.Lstat(a.Path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("path left behind: %v", err)
+	}
+}
+
+func TestFileInPlaceOfSocketIsLeftAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(Addr{Kind: Unix, Path: path}, Options{Backlog: 1})
+	if err == nil || !strings.Contains(err.Error(), "is not a socket") {
+		t.Errorf("%v", err)
+	}
+	if b, _ := os.ReadFile(path); string(b) != "x" {
+		t.Error("file destroyed")
+	}
+}
+
+func TestCloseLeavesASuccessorsSocket(t *testing.T) {
+	a := Addr{Kind: Unix, Path: filepath.Join(t.TempDir(), "s.sock")}
+	o := Options{Backlog: 1, UID: -1, GID: -1}
+	first, err := Open(a, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(a.Path)
+	second, err := Open(a, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close(true)
+	first.Close(true)
+	dial(t, second)
+}
+
+type lines []string
+
+func (l *lines) Errorf(format string, args ...any) { *l = append(*l, fmt.Sprintf(format, args...)) }
+
+func TestAddressInUseIsRetriedThenExplained(t *testing.T) {
+	holder, err := Open(Addr{Kind: TCP, Host: "127.0.0.1"}, Options{Backlog: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close(false)
+	a := Addr{Kind: TCP, Host: "127.0.0.1", Port: holder.Bound.Port}
+	var log lines
+	var waited time.Duration
+	_, err = OpenAll([]Addr{a}, Options{Backlog: 1}, nil, &log, func(d time.Duration) bool { waited += d; return true })
+	var failure *Error
+	if !errors.As(err, &failure) || err.Error() != fmt.Sprintf("Can't connect to ('127.0.0.1', %d)", a.Port) {
+		t.Fatalf("%v", err)
+	}
+	if !strings.Contains(failure.Hint(), "ss -ltnp") {
+		t.Errorf("hint: %s", failure.Hint())
+	}
+	inUse := fmt.Sprintf("Connection in use: ('127.0.0.1', %d)", a.Port)
+	again := "Retrying in 1 second."
+	if want := (lines{inUse, again, inUse, again, inUse, again, inUse, again, inUse}); strings.Join(log, "\n") != strings.Join(want, "\n") {
+		t.Errorf("log:\n%s", strings.Join(log, "\n"))
+	}
+	if waited != 4*time.Second {
+		t.Errorf("waited %v", waited)
+	}
+}
+
+func TestGivingUpClosesWhatWasOpened(t *testing.T) {
+	dir := t.TempDir()
+	good := Addr{Kind: Unix, Path: filepath.Join(dir, "a.sock")}
+	bad := Addr{Kind: Unix, Path: filepath.Join(dir, "no", "b.sock")}
+	var log lines
+	_, err := OpenAll([]Addr{good, bad}, Options{Backlog: 1, UID: -1, GID: -1}, nil, &log, nil)
+	var failure *Error
+	if !errors.As(err, &failure) || failure.Hint() != "its directory does not exist" {
+		t.Fatalf("%v", err)
+	}
+	if _, err := os.Lstat(good.Path); err == nil {
+		t.Error("first socket left behind")
+	}
+}
+
+func TestReplaceKeepsSocketsThatStay(t *testing.T) {
+	dir := t.TempDir()
+	addr := func(name string) Addr { return Addr{Kind: Unix, Path: filepath.Join(dir, name)} }
+	o := Options{Backlog: 1, UID: -1, GID: -1}
+	old, err := OpenAll([]Addr{addr("a"), addr("b")}, o, nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := OpenAll([]Addr{addr("b"), addr("c")}, o, old, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close(true)
+	old.Replace(next)
+	if next[0] != old[1] {
+		t.Error("b was bound again: its queue is lost")
+	}
+	dial(t, next[0])
+	dial(t, next[1])
+	if _, err := os.Lstat(addr("a").Path); err == nil {
+		t.Error("a left behind")
+	}
+}
+
+func TestInheritedDescriptorIsAdopted(t *testing.T) {
+	made, err := Open(Addr{Kind: TCP, Host: "127.0.0.1"}, Options{Backlog: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Open(Addr{Kind: FD, FD: made.FD}, Options{})
+	if err != nil || got.Bound != made.Bound {
+		t.Errorf("%+v, %v", got, err)
+	}
+	got.Close(true)
+	if _, err := Open(Addr{Kind: FD, FD: 9999}, Options{}); err == nil {
+		t.Error("a descriptor that is not open was accepted")
+	}
+}
+
+func TestActivatedTakesOnlyOurSockets(t *testing.T) {
+	t.Setenv("LISTEN_PID", "1")
+	t.Setenv("LISTEN_FDS", "2")
+	if got := Activated(); got != nil {
+		t.Errorf("sockets of pid 1 taken: %v", got)
+	}
+	t.Setenv("LISTEN_PID", fmt.Sprint(os.Getpid()))
+	if got := Activated(); len(got) != 2 || got[0].FD != 3 || got[1].FD != 4 {
+		t.Errorf("%v", got)
+	}
+	if os.Getenv("LISTEN_FDS") != "" {
+		t.Error("the application would see LISTEN_FDS")
+	}
+}
