@@ -1,0 +1,76 @@
+# The commands of this repository. Each is one line here; what it does lives in Go or in tests/run.py.
+
+PYTHON ?= python3
+RUN_VENV := .venv
+RUN_DATA := tests/.cache/run
+SITE := tests/apps/djangosite
+
+.PHONY: all run dev check test e2e parity matrix asan debugpy fuzz soak clean
+
+# One binary for every CPython: libpython is found when it starts, so nothing here names a Python.
+all:
+	@mkdir -p bin
+	go build -o bin/gosrv ./cmd/gosrv
+
+# A real project under the server in one command, on a machine that has only Go, a C compiler and a Python.
+run: all site
+	@echo "The example project: http://127.0.0.1:8000/ (admin at /admin/, user admin, password admin)"
+	cd $(SITE) && DJANGOSITE_DATA="$(CURDIR)/$(RUN_DATA)" exec "$(CURDIR)/bin/gosrv" --python "$(CURDIR)/$(RUN_VENV)/bin/python" --workers 2 myproject.wsgi
+
+# The same with Django's debug pages and a restart whenever a file changes.
+dev: all site
+	cd $(SITE) && DJANGOSITE_DEBUG=1 DJANGOSITE_DATA="$(CURDIR)/$(RUN_DATA)" exec "$(CURDIR)/bin/gosrv" --python "$(CURDIR)/$(RUN_VENV)/bin/python" --reload myproject.wsgi
+
+# The venv and the database of `run` are kept between runs: data typed into the example survives a rebuild.
+.PHONY: site
+site: $(RUN_VENV)/complete
+	@mkdir -p $(RUN_DATA)
+	@cd $(SITE) && export DJANGOSITE_DATA="$(CURDIR)/$(RUN_DATA)" && export DJANGO_SUPERUSER_PASSWORD=admin && \
+	  "$(CURDIR)/$(RUN_VENV)/bin/python" manage.py migrate --verbosity 0 && \
+	  "$(CURDIR)/$(RUN_VENV)/bin/python" manage.py collectstatic --noinput --verbosity 0 && \
+	  { "$(CURDIR)/$(RUN_VENV)/bin/python" manage.py createsuperuser --noinput --username admin --email admin@example.org >/dev/null 2>&1 || true; }
+
+$(RUN_VENV)/complete: tests/apps/requirements.txt
+	$(PYTHON) -m venv $(RUN_VENV)
+	$(RUN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/apps/requirements.txt
+	@touch $@
+
+# Before each commit: under a minute, no network.
+check:
+	$(PYTHON) tests/run.py check
+
+# All that CI runs. Installs what it needs on a fresh machine.
+test:
+	$(PYTHON) tests/run.py test
+
+# One part of it: make e2e ARGS="-k upload -x"
+e2e:
+	$(PYTHON) tests/run.py e2e $(ARGS)
+
+# The reference must pass the tests that claim to describe it, or they describe something else.
+parity:
+	$(PYTHON) tests/run.py parity $(ARGS)
+
+# A CPython minor version changes the C API under us; each one the machine has is tried.
+matrix:
+	$(PYTHON) tests/run.py matrix
+
+# Memory errors of the C side show here and nowhere else.
+asan:
+	$(PYTHON) tests/run.py asan
+
+# A debug CPython checks every call into it and counts every reference.
+debugpy:
+	$(PYTHON) tests/run.py debugpy
+
+# T is the time for each target.
+T ?= 60s
+fuzz:
+	$(PYTHON) tests/run.py fuzz $(T)
+
+# Minutes, not seconds: what only shows under long load.
+soak:
+	$(PYTHON) tests/run.py soak
+
+clean:
+	rm -rf bin dist tests/.cache $(RUN_VENV)

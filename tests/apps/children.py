@@ -1,0 +1,143 @@
+"""Make child processes in every way an application does; each path answers one line of JSON.
+
+/fork          the child leaves by os._exit
+/fork_return   the child returns into the server: it must not answer a second time
+/fork_fds      which sockets the child inherited
+/subprocess /mp_fork /mp_spawn /mp_terminate /pool /pool_terminate /daemonize /sigterm_child
+"""
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+
+def square(n):
+    return n * n
+
+
+def forever():
+    while True:
+        time.sleep(60)
+
+
+def put_pid(queue):
+    queue.put(os.getpid())
+
+
+def wait_status(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def fork():
+    pid = os.fork()
+    if pid == 0:
+        os._exit(7)
+    return wait_status(pid)
+
+
+def fork_fds():
+    """The sockets a forked child still holds, as the names /proc gives them."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        links = []
+        for fd in os.listdir("/proc/self/fd"):
+            try:
+                links.append(os.readlink("/proc/self/fd/" + fd))
+            except OSError:
+                continue
+        os.write(writer, json.dumps([link for link in links if link.startswith(("socket:", "anon_inode:[eventpoll"))]).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        held = json.loads(pipe.read())
+    wait_status(pid)
+    return held
+
+
+def run_subprocess():
+    done = subprocess.run([sys.executable, "-c", "print(6 * 7)"], capture_output=True, text=True, check=True)
+    shell = subprocess.run("exit 5", shell=True)
+    return [done.stdout.strip(), shell.returncode]
+
+
+def mp(method):
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    process = context.Process(target=put_pid, args=(queue,))
+    process.start()
+    child = queue.get(timeout=20)
+    process.join(20)
+    return [child == process.pid, process.exitcode]
+
+
+def mp_terminate():
+    process = multiprocessing.get_context("fork").Process(target=forever)
+    process.start()
+    process.terminate()
+    process.join(20)
+    return process.exitcode
+
+
+def pool(terminate):
+    workers = multiprocessing.get_context("fork").Pool(2)
+    squares = workers.map(square, range(5))
+    if terminate:
+        workers.terminate()
+    else:
+        workers.close()
+    workers.join()
+    return squares
+
+
+def daemonize():
+    """A double fork, as daemons do: the grandchild leaves its pid and lives for the time of one pipe read."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.write(writer, b"%d" % os.getpid())
+        os._exit(0)
+    wait_status(pid)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        return int(pipe.read()) > 0
+
+
+def sigterm_child():
+    pid = os.fork()
+    if pid == 0:
+        forever()
+    os.kill(pid, signal.SIGTERM)
+    return wait_status(pid)
+
+
+WAYS = {
+    "/fork": fork,
+    "/fork_fds": fork_fds,
+    "/subprocess": run_subprocess,
+    "/mp_fork": lambda: mp("fork"),
+    "/mp_spawn": lambda: mp("spawn"),
+    "/mp_forkserver": lambda: mp("forkserver"),
+    "/mp_terminate": mp_terminate,
+    "/pool": lambda: pool(False),
+    "/pool_terminate": lambda: pool(True),
+    "/daemonize": daemonize,
+    "/sigterm_child": sigterm_child,
+}
+
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/fork_return":
+        pid = os.fork()
+        body = b"answer of the parent" if pid else b"ANSWER OF THE CHILD"
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+    body = json.dumps(WAYS[path]() if path in WAYS else "ready").encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]

@@ -1,0 +1,90 @@
+"""Options, markers and the fixtures that start servers."""
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parent))
+
+import harness  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--server", default="gosrv", choices=["gosrv", "gunicorn"], help="which server the tests start")
+
+
+def pytest_configure(config):
+    os.environ["TEST_SERVER"] = config.getoption("--server")
+    for line in (
+        "gosrv_only(why): holds for gosrv and not for Gunicorn, for the reason given",
+        "matrix: run on every CPython the machine has, not only on the default one",
+        "debugpy: needs a debug build of CPython (make debugpy)",
+        "soak: runs for minutes (make soak)",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out, rather than skip, what the chosen server or the kind of run does not have."""
+    asked = config.getoption("-m") or ""
+    away = [marker for marker in ("soak", "debugpy") if marker not in asked]
+    if config.getoption("--server") == "gunicorn":
+        away.append("gosrv_only")
+    dropped = [item for item in items if any(item.get_closest_marker(marker) for marker in away)]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
+
+
+def _starter():
+    servers = []
+
+    def start(*args, **kw):
+        server = harness.Server(*args, **kw)
+        servers.append(server)
+        return server
+
+    return start, servers
+
+
+def _stop_all(servers):
+    failures = []
+    for server in reversed(servers):
+        try:
+            server.stop()
+        except BaseException as failure:  # the other servers must be stopped too
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call":
+        item.failed = report.failed
+    return report
+
+
+@pytest.fixture
+def start(request):
+    """Start servers that are stopped, and looked at, after this test."""
+    starter, servers = _starter()
+    yield starter
+    if getattr(request.node, "failed", False):
+        for server in servers:
+            if not server.stopped:
+                server.abandon()
+    else:
+        _stop_all(servers)
+
+
+@pytest.fixture(scope="module")
+def start_shared():
+    """Start servers that the tests of one module share."""
+    starter, servers = _starter()
+    yield starter
+    _stop_all(servers)

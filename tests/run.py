@@ -1,0 +1,270 @@
+"""Run the parts of the test suite and add up what they found.
+
+    tests/run.py check     gofmt, vet, arch rules, Go unit tests; no network
+    tests/run.py test      everything CI runs
+    tests/run.py e2e ...   the end-to-end tests; further arguments go to pytest
+    tests/run.py parity    the end-to-end tests that hold for both, against Gunicorn
+    tests/run.py matrix    the marked end-to-end tests on each other CPython
+    tests/run.py asan | debugpy | soak | fuzz SECONDS
+
+The last line is `N passed, N failed, N skipped`, summed over everything that ran.
+"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+from pathlib import Path
+
+import pythons
+
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
+E2E = TESTS / "e2e"
+APP_PACKAGES = TESTS / "apps" / "requirements.txt"
+TEST_PACKAGES = E2E / "requirements.txt"
+BINARY = ROOT / "bin" / "gosrv"
+GO_FOLDERS = ["cmd", "cpython", "wsgi", "environ", "cgo", "pyshim", "tests"]
+STEP_TIME = 1500  # seconds; a step that takes longer hangs
+
+
+class Totals:
+    """What was counted so far, over all runners."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.notes = []
+
+    def add(self, passed=0, failed=0, skipped=0, note=None):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        if note:
+            self.notes.append(note)
+
+    def close(self):
+        """Print the notes and the closing line; the exit code says whether all is well."""
+        for note in self.notes:
+            print("FAILED: " + note)
+        print("%d passed, %d failed, %d skipped" % (self.passed, self.failed, self.skipped), flush=True)
+        return 1 if self.failed or not self.passed else 0
+
+
+totals = Totals()
+
+
+def title(text):
+    print("\n=== %s [%s]" % (text, time.strftime("%H:%M:%S")), flush=True)
+
+
+def plain(name, argv, empty=False, env=None):
+    """One command that passes or fails as a whole; with empty=True any output is a failure."""
+    title(name)
+    done = subprocess.run(argv, cwd=ROOT, text=True, env=env, timeout=STEP_TIME,
+                          stdout=subprocess.PIPE if empty else None, stderr=subprocess.STDOUT if empty else None)
+    if empty and done.stdout:
+        print(done.stdout)
+    good = done.returncode == 0 and not (empty and done.stdout.strip())
+    totals.add(passed=int(good), failed=int(not good), note=None if good else name)
+    return good
+
+
+# -- Go ------------------------------------------------------------------------------------------------------------
+
+def go_packages(*patterns):
+    listed = subprocess.run(["go", "list", *patterns], cwd=ROOT, capture_output=True, text=True)
+    return listed.stdout.split()
+
+
+def go_test(name, flags, packages, env=None):
+    """`go test -json`, shown as one line a package and in full where something failed; leaves of the test tree are counted."""
+    title(name)
+    argv = ["go", "test", "-json", *flags, *packages]
+    process = subprocess.Popen(argv, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
+    outcome, output, said = {}, {}, set()
+    for line in process.stdout:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            print(line, end="")
+            continue
+        key = (event.get("Package") or event.get("ImportPath"), event.get("Test"))
+        action = event["Action"]
+        if action in ("output", "build-output"):
+            output.setdefault(key, []).append(event["Output"])
+        elif action in ("pass", "fail", "skip", "build-fail"):
+            outcome[key] = action
+            if action in ("fail", "build-fail"):
+                print("".join(output.get(key, [])), end="")
+            if key[1] is None and key not in said and action != "build-fail":
+                said.add(key)
+                print("%-5s %s" % (action, key[0]), flush=True)
+    code = process.wait()
+    count_go(name, outcome, code)
+
+
+def count_go(name, outcome, code):
+    parents = {(package, test.rpartition("/")[0]) for package, test in outcome if test and "/" in test}
+    leaves = {key: action for key, action in outcome.items() if key[1] and key not in parents}
+    count = {action: list(leaves.values()).count(action) for action in ("pass", "fail", "skip")}
+    broken = [key[0] for key, action in outcome.items()
+              if action == "fail" and not key[1] and not any(k[0] == key[0] and a == "fail" for k, a in leaves.items())]
+    failed = count["fail"] + len(broken) or int(code != 0)
+    notes = ["%s: %s %s" % (name, *key) for key, action in leaves.items() if action == "fail"] + ["%s: %s" % (name, p) for p in broken]
+    totals.add(count["pass"], failed, count["skip"], "\n        ".join(notes) if failed else None)
+
+
+def build(output=BINARY, *flags):
+    return plain("build " + output.name, ["go", "build", *flags, "-o", str(output), "./cmd/gosrv"])
+
+
+def go_environment(venv=None, **more):
+    return dict(os.environ, **({"GOSRV_PYTHON": str(venv / "bin" / "python")} if venv else {}), **more)
+
+
+def check():
+    folders = [name for name in GO_FOLDERS if (ROOT / name).exists()]
+    plain("gofmt", ["gofmt", "-l", *folders], empty=True)
+    plain("go vet", ["go", "vet", "./..."])
+
+
+# -- Python --------------------------------------------------------------------------------------------------------
+
+def test_venv():
+    return pythons.venv(pythons.default(), APP_PACKAGES, TEST_PACKAGES)
+
+
+def pytest(name, venv, *args, python=None, binary=BINARY, env=None):
+    """Run pytest from the test environment; `python` is the one the server embeds, when it is another."""
+    title(name)
+    report = pythons.CACHE / "junit.xml"
+    report.unlink(missing_ok=True)
+    variables = dict(os.environ, GOSRV_BIN=str(binary), **(env or {}))
+    variables.pop("PYTEST_ADDOPTS", None)
+    if python:
+        variables["GOSRV_TEST_PYTHON"] = str(python)
+    argv = [str(venv / "bin" / "python"), "-m", "pytest", "-q", "--junitxml", str(report), *args]
+    try:
+        code = subprocess.run(argv, cwd=E2E, env=variables, timeout=STEP_TIME).returncode
+    except subprocess.TimeoutExpired:
+        code = -1
+    if not report.exists():
+        totals.add(failed=1, note=name + ": no report; pytest ended with %d" % code)
+        return
+    suite = xml.parse(report).getroot().find("testsuite")
+    tests, failures, errors, skipped = (int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped"))
+    failed = failures + errors or int(code not in (0, 5))
+    names = [case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None or case.find("error") is not None]
+    totals.add(tests - failures - errors - skipped, failed, skipped, "%s: %s" % (name, ", ".join(names)) if failed else None)
+
+
+def matrix(venv):
+    """The marked tests on every other CPython of this machine."""
+    first = pythons.default()
+    for python in pythons.discover():
+        if python.minor != first.minor:
+            home = pythons.venv(python, APP_PACKAGES)
+            pytest("end to end on Python %s" % python, venv, "-n", "2", "-m", "matrix", python=home / "bin" / "python")
+
+
+# -- the machine ---------------------------------------------------------------------------------------------------
+
+def debian(programs, *packages):
+    """Install Debian packages when their programs are missing and this is root on a machine with apt."""
+    missing = [program for program in programs if not shutil.which(program)]
+    if not missing or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    title("install " + " ".join(packages))
+    quiet = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    for argv in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *packages]):
+        subprocess.run(argv, env=quiet, stdout=subprocess.DEVNULL, timeout=600)
+
+
+# -- what can be asked for -----------------------------------------------------------------------------------------
+
+def do_check():
+    check()
+    go_test("unit tests", [], ["./..."])
+
+
+def do_test():
+    debian(["chromium", "chromedriver"], "chromium", "chromium-driver")
+    venv = test_venv()
+    check()
+    go_test("unit tests with the race detector", ["-race"], ["./..."], go_environment(venv))
+    go_test("boundary tests with pointer checks", [], go_packages("./cgo/...", "./cpython/..."), go_environment(venv, GOEXPERIMENT="cgocheck2"))
+    if build():
+        pytest("end to end", venv, "-n", "2")
+        matrix(venv)
+    race = BINARY.with_name("gosrv-race")
+    if build(race, "-race"):
+        pytest("end to end with the race detector", venv, "-n", "2", "-m", "matrix", binary=race, env={"GORACE": "halt_on_error=1 exitcode=66"})
+
+
+def do_e2e(*args):
+    if build():
+        pytest("end to end", test_venv(), *args)
+
+
+def do_parity(*args):
+    pytest("the same tests against Gunicorn", test_venv(), "--server", "gunicorn", "-n", "2", *args)
+
+
+def do_matrix():
+    if build():
+        matrix(test_venv())
+
+
+def do_asan():
+    """The C side under AddressSanitizer. CPython keeps memory at exit by design, so leaks are counted by other means."""
+    venv = test_venv()
+    options = {"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1", "PYTHONMALLOC": "malloc"}
+    go_test("boundary tests under AddressSanitizer", ["-asan"], go_packages("./cgo/...", "./cpython/..."), go_environment(venv, **options))
+    binary = BINARY.with_name("gosrv-asan")
+    if build(binary, "-asan"):
+        pytest("end to end under AddressSanitizer", venv, "-m", "matrix", binary=binary, env=options)
+
+
+def do_debugpy():
+    """The boundary and the reference counts under a debug CPython (Debian's python3.11-dbg)."""
+    debian(["python3.11-dbg"], "python3.11-dbg", "libpython3.11-dbg", "python3.11-venv")
+    debug = pythons.ask(shutil.which("python3.11-dbg") or "python3.11-dbg")
+    if not debug or not debug.library:
+        totals.add(skipped=1)
+        print("no debug CPython with a shared library on this machine (Debian: python3.11-dbg)")
+        return
+    home = pythons.venv(debug, APP_PACKAGES)
+    go_test("boundary tests on a debug CPython", [], go_packages("./cgo/...", "./cpython/..."), go_environment(home))
+    if build():
+        pytest("end to end on a debug CPython", test_venv(), "-m", "debugpy or matrix", python=home / "bin" / "python")
+
+
+def do_soak():
+    if not build():
+        return
+    venv = test_venv()
+    oldest = pythons.discover()[0]
+    pytest("soak on Python %s" % oldest, venv, "-m", "soak", python=pythons.venv(oldest, APP_PACKAGES) / "bin" / "python")
+
+
+def do_fuzz(seconds="60s"):
+    """Every fuzz target of the tree for the given time."""
+    for package in go_packages("./..."):
+        listed = subprocess.run(["go", "test", "-list", "^Fuzz", package], cwd=ROOT, capture_output=True, text=True).stdout
+        for target in (line for line in listed.split("\n") if line.startswith("Fuzz")):
+            plain("fuzz %s %s" % (package, target), ["go", "test", "-run", "^$", "-fuzz", "^%s$" % target, "-fuzztime", seconds, package])
+
+
+def main(argv):
+    what = argv[0] if argv else "test"
+    action = globals().get("do_" + what)
+    if action is None:
+        sys.exit(__doc__)
+    action(*argv[1:])
+    return totals.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
