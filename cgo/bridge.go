@@ -1,0 +1,136 @@
+package cgo
+
+/*
+#include "gosrv.h"
+
+#cgo noescape gosrv_app_call
+#cgo noescape gosrv_call_next
+*/
+import "C"
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// Thread is the C side's handle of an attached thread. It is never freed.
+type Thread struct{ c *C.gosrv_thread }
+
+// Result mirrors gosrv_result; cgotest checks that both have the same layout.
+// Ref and Handle point into C or Python memory and belong to the call.
+type Result struct {
+	HeadLen, BodyOff, BodyLen uint32
+	FD                        int32
+	Ref                       unsafe.Pointer
+	RefLen                    uint64
+	Total                     int64
+	Need                      uint64
+	FileOff, FileLen          int64
+	Handle                    unsafe.Pointer
+}
+
+// Outcomes of AppCall and CallNext, as in gosrv.h.
+const (
+	Done   = C.GOSRV_DONE
+	Last   = C.GOSRV_LAST
+	More   = C.GOSRV_MORE
+	File   = C.GOSRV_FILE
+	Grow   = C.GOSRV_GROW
+	Failed = C.GOSRV_FAILED
+	Quit   = C.GOSRV_QUIT
+)
+
+// Flags of AppCall and CallNext, and bits of SignalsRun.
+const (
+	HTTPS   = C.GOSRV_HTTPS
+	SentAll = C.GOSRV_SENT_ALL
+
+	SignalDrain  = C.GOSRV_SIG_DRAIN
+	SignalQuit   = C.GOSRV_SIG_QUIT
+	SignalReopen = C.GOSRV_SIG_REOPEN
+	SignalAbort  = C.GOSRV_SIG_ABORT
+)
+
+// crossings counts application steps that entered C: the "one crossing" test reads it.
+var crossings atomic.Uint64
+
+// Crossings is the number of AppCall, CallNext and CallFinish so far in this process.
+func Crossings() uint64 { return crossings.Load() }
+
+// WorkerFD is gosrv_worker_fd: the control channel, -1 in the master.
+func WorkerFD() int { return int(C.gosrv_worker_fd()) }
+
+// MainAttach is gosrv_main_attach; ok is false without an interpreter.
+func MainAttach() (t Thread, ok bool) {
+	c := C.gosrv_main_attach()
+	return Thread{c}, c != nil
+}
+
+// AppCall is gosrv_app_call. All slices are lent for the call only; out must not be empty.
+func (t Thread) AppCall(base int, head, extra []byte, desc []uint32, nhdr int, flags uint32,
+	body []byte, bodyFD int, bodyLen int64, connFD int, out []byte, res *Result) int {
+	crossings.Add(1)
+	return int(C.gosrv_app_call(t.c, C.int(base), charsOf(head), charsOf(extra),
+		(*C.uint32_t)(unsafe.Pointer(unsafe.SliceData(desc))), C.int(nhdr), C.uint32_t(flags),
+		charsOf(body), C.int(bodyFD), C.int64_t(bodyLen), C.int(connFD),
+		charsOf(out), C.uint64_t(len(out)), (*C.gosrv_result)(unsafe.Pointer(res))))
+}
+
+// CallNext is gosrv_call_next for res.Handle.
+func (t Thread) CallNext(flags uint32, out []byte, res *Result) int {
+	crossings.Add(1)
+	return int(C.gosrv_call_next(t.c, res.Handle, C.uint32_t(flags), charsOf(out),
+		C.uint64_t(len(out)), (*C.gosrv_result)(unsafe.Pointer(res))))
+}
+
+// CallFinish is gosrv_call_finish for handle.
+func (t Thread) CallFinish(handle unsafe.Pointer) {
+	crossings.Add(1)
+	C.gosrv_call_finish(t.c, handle)
+}
+
+// BaseNew is gosrv_base_new; kv holds n NUL-terminated keys and values in turn.
+func (t Thread) BaseNew(kv []byte, n int) int {
+	return int(C.gosrv_base_new(t.c, charsOf(kv), C.int(n)))
+}
+
+// SignalsSettle is gosrv_signals_settle.
+func (t Thread) SignalsSettle() { C.gosrv_signals_settle(t.c) }
+
+// SignalsRun is gosrv_signals_run.
+func (t Thread) SignalsRun() uint32 { return uint32(C.gosrv_signals_run(t.c)) }
+
+// WakeupFD is gosrv_wakeup_fd.
+func WakeupFD() int { return int(C.gosrv_wakeup_fd()) }
+
+// ThreadsStart is gosrv_threads_start; false means that the traceback was logged.
+func (t Thread) ThreadsStart(n int, name string) bool {
+	text := append([]byte(name), 0)
+	return C.gosrv_threads_start(t.c, C.int(n), charsOf(text)) == 0
+}
+
+// FDTable is gosrv_fd_table as a slice over C memory that lives as long as the process.
+func FDTable() []uint8 {
+	var size C.int
+	table := C.gosrv_fd_table(&size)
+	return unsafe.Slice((*uint8)(unsafe.Pointer(table)), int(size))
+}
+
+// Counters is gosrv_counters.
+func (t Thread) Counters() (taken, dropped uint64) {
+	var a, b C.uint64_t
+	C.gosrv_counters(t.c, &a, &b)
+	return uint64(a), uint64(b)
+}
+
+// Log is gosrv_log.
+func (t Thread) Log(level int, text string) {
+	C.gosrv_log(t.c, C.int(level), (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.uint64_t(len(text)))
+}
+
+// Exit is gosrv_exit; it does not return.
+func (t Thread) Exit(code, deadlineMillis int) {
+	C.gosrv_exit(t.c, C.int(code), C.int(deadlineMillis))
+}
+
+func charsOf(b []byte) *C.char { return (*C.char)(unsafe.Pointer(unsafe.SliceData(b))) }

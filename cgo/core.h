@@ -1,0 +1,130 @@
+/* core.h: what the C files of this package share. Not seen by Go. */
+#ifndef GOSRV_CORE_H
+#define GOSRV_CORE_H
+
+#include "gosrv.h"
+#include "pyapi.h"
+
+enum { MAX_LISTENERS = 64 };
+
+typedef struct gosrv_call gosrv_call;
+
+/* Stands behind start_response, write and early_hints: they are bound to it, and it
+ * outlives the call when the application keeps one of them (call is NULL then). */
+typedef struct {
+	PyObject base;
+	gosrv_call *call;
+} request_object;
+
+/* wsgi.input over a complete body. mem is Go's (lent), own's or map's. */
+typedef struct {
+	PyObject base;
+	const char *mem;
+	Py_ssize_t len, pos;
+	char *own;  /* malloc'ed copy, when the call outlives the lending */
+	void *map;  /* mmap of the spool file */
+	int map_fd; /* -1, or the spool file, mapped at the first read */
+} input_object;
+
+/* gunicorn.socket: becomes a real socket.socket (of a dup) at its first use. */
+typedef struct {
+	PyObject base;
+	PyObject *real;
+	int fd; /* the connection, Go's; -1 once the request is over */
+} socket_object;
+
+/* The objects of a request that the application may keep. A thread uses one bundle for
+ * all its requests as long as nobody else holds a reference to a part of it. */
+typedef struct {
+	request_object *request;
+	PyObject *start_response, *early_hints, *input, *socket;
+} bundle;
+
+struct gosrv_call {
+	gosrv_thread *thread;
+	bundle objects;
+	int borrowed; /* objects are the thread's own bundle */
+	PyObject *result, *iterator, *piece;
+	char *head; /* packed head (gosrv.h: app_call), made by start_response */
+	uint32_t head_len, head_cap;
+	const char *method, *uri; /* lent, for the log; copied into where when the call outlives */
+	uint32_t method_len, uri_len;
+	char *where;
+	int started, head_sent, kind;
+	Py_ssize_t index;
+	gosrv_call *next;
+};
+
+struct gosrv_thread {
+	PyThreadState *state;
+	int slot;
+	bundle objects;                 /* request == NULL: lent to a suspended call */
+	PyObject *bases[MAX_LISTENERS]; /* copies of the listeners' bases with objects in them */
+	gosrv_call *unused;
+};
+
+/* What the shim's worker object gives (pyshim: worker.Worker). */
+typedef struct {
+	PyObject *application, *handle_exception, *handle_error, *log, *file_wrapper, *sendfile_range,
+		*open_socket, *base_environ, *shutdown, *start_threads, *leave_child;
+} shim_calls;
+
+extern shim_calls shim;
+extern gosrv_thread main_thread;
+extern int is_child;                      /* set in a forked child of the application */
+extern volatile uint32_t signal_requests; /* GOSRV_SIG_* from Python handlers, read once */
+extern volatile int quitting;             /* a handler asked to quit; stays set */
+
+/* request_string: where a string of the packed request begins (gosrv.h: desc). */
+static inline const char *request_string(const char *head, const char *extra, uint32_t off) {
+	return off & GOSRV_IN_EXTRA ? extra + (off & ~GOSRV_IN_EXTRA) : head + off;
+}
+
+
+
+
+/* module.c: the module _gosrv that the shim uses; NULL with an exception on failure */
+PyObject *module_new(void);
+
+
+/* objects.c: heap types; -1 with an exception on failure */
+int objects_init(void);
+int bundle_new(bundle *b);
+void bundle_drop(bundle *b);
+int bundle_is_idle(const bundle *b, int base_copies);
+
+/* input.c */
+extern PyMethodDef input_methods[];
+PyObject *input_iter(PyObject *self);
+PyObject *input_next(PyObject *self);
+void input_lend(input_object *in, const char *mem, int fd, int64_t len);
+int input_own(input_object *in);
+void input_detach(input_object *in);
+
+/* environ.c */
+int environ_init(void);
+PyObject *environ_build(PyObject *base, const char *head, const char *extra, const uint32_t *desc,
+	int nhdr, uint32_t flags);
+int environ_bind(PyObject *environ, const bundle *b);
+
+/* start.c: start_response, write, early_hints */
+extern PyMethodDef start_response_def, early_hints_def;
+
+/* call.c */
+void call_report(gosrv_call *c);               /* log and clear the exception that is set */
+void call_fault(gosrv_call *c, const char *what); /* log a wrong application */
+void leave_if_child(void);
+
+/* signals.c */
+void signals_save(void);
+int signals_wakeup_open(void);
+void signals_after_fork_child(void);
+void signals_fix_onstack(int number);
+int signals_wakeup_writer(void);
+
+/* exports of Go (export.go) */
+extern void gosrvThreadEnter(int slot, void *thread);
+extern int gosrvWrite(int slot, char *head, uint32_t head_len, char *data, uint64_t len);
+extern void gosrvEarlyHints(int slot, char *head, uint32_t head_len);
+
+#endif

@@ -1,0 +1,134 @@
+/* environ.c: the environ dictionary from a packed request (environ.Packed).
+ * Keys are made once: a table from header name to interned HTTP_* key. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* In the order of environ.Slot. */
+static const char *slot_names[GOSRV_SLOTS] = {"REQUEST_METHOD", "RAW_URI", "PATH_INFO",
+	"QUERY_STRING", "SERVER_PROTOCOL", "SCRIPT_NAME", "REMOTE_ADDR", "REMOTE_PORT", "SERVER_NAME",
+	"SERVER_PORT"};
+static PyObject *slot_keys[GOSRV_SLOTS];
+static PyObject *key_scheme, *https, *key_input, *key_early_hints, *key_socket;
+
+/* Header names seen, as sent but for case. Bounded, so that a client that sends new names
+ * for ever costs a fresh key a header and no memory. */
+enum { NAMES = 1024, NAMES_FULL = 512, NAME_MAX_LEN = 64 };
+static struct name_entry {
+	PyObject *key; /* kept for life */
+	uint8_t len;
+	char name[NAME_MAX_LEN];
+} names[NAMES];
+static int names_used;
+
+static inline char lower(char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
+
+static uint32_t name_hash(const char *p, size_t n) {
+	uint32_t h = 2166136261u; /* FNV-1a: the table is bounded, so collisions cannot be farmed */
+	for (size_t i = 0; i < n; i++) h = (h ^ (uint8_t)lower(p[i])) * 16777619u;
+	return h;
+}
+
+static int name_equal(const struct name_entry *e, const char *p, size_t n) {
+	if (e->len != n) return 0;
+	for (size_t i = 0; i < n; i++)
+		if (e->name[i] != lower(p[i])) return 0;
+	return 1;
+}
+
+/* make_key: RFC 3875 4.1.18: HTTP_ and the upper-cased name, but for the two that CGI
+ * names itself. The caller owns the result. */
+static PyObject *make_key(const char *p, size_t n) {
+	char stack[256], *text = n + 6 <= sizeof stack ? stack : malloc(n + 6);
+	if (text == NULL) return NULL;
+	memcpy(text, "HTTP_", 5);
+	for (size_t i = 0; i < n; i++) {
+		char c = p[i];
+		text[5 + i] = c == '-' ? '_' : c >= 'a' && c <= 'z' ? c - 32 : c;
+	}
+	text[5 + n] = 0;
+	char *name = text;
+	if (strcmp(text, "HTTP_CONTENT_TYPE") == 0 || strcmp(text, "HTTP_CONTENT_LENGTH") == 0) name += 5;
+	PyObject *key = py.PyUnicode_InternFromString(name);
+	if (text != stack) free(text);
+	return key;
+}
+
+/* header_key: the key of a header name; *fresh says that the caller must drop it. */
+static PyObject *header_key(const char *p, size_t n, int *fresh) {
+	*fresh = 0;
+	if (n <= NAME_MAX_LEN) {
+		uint32_t at = name_hash(p, n) % NAMES;
+		for (; names[at].key != NULL; at = (at + 1) % NAMES)
+			if (name_equal(&names[at], p, n)) return names[at].key;
+		if (names_used < NAMES_FULL) {
+			PyObject *key = make_key(p, n);
+			if (key == NULL) return NULL;
+			names_used++;
+			names[at].key = key;
+			names[at].len = (uint8_t)n;
+			for (size_t i = 0; i < n; i++) names[at].name[i] = lower(p[i]);
+			return key;
+		}
+	}
+	*fresh = 1;
+	return take(make_key(p, n));
+}
+
+int environ_init(void) {
+	for (int i = 0; i < GOSRV_SLOTS; i++) {
+		slot_keys[i] = py.PyUnicode_InternFromString(slot_names[i]);
+		if (slot_keys[i] == NULL) return -1;
+	}
+	key_scheme = py.PyUnicode_InternFromString("wsgi.url_scheme");
+	https = py.PyUnicode_InternFromString("https");
+	key_input = py.PyUnicode_InternFromString("wsgi.input");
+	key_early_hints = py.PyUnicode_InternFromString("wsgi.early_hints");
+	key_socket = py.PyUnicode_InternFromString("gunicorn.socket");
+	return key_scheme && https && key_input && key_early_hints && key_socket ? 0 : -1;
+}
+
+static int set(PyObject *d, PyObject *key, const char *p, uint32_t n) {
+	PyObject *value = take(py.PyUnicode_DecodeLatin1(p, n, NULL)); /* PEP 3333: bytes as latin-1 */
+	if (value == NULL) return -1;
+	int failed = py.PyDict_SetItem(d, key, value);
+	drop(value);
+	return failed;
+}
+
+static int set_headers(PyObject *d, const char *head, const char *extra, const uint32_t *h, int n) {
+	for (; n > 0; n--, h += 4) {
+		int fresh, failed;
+		PyObject *key = header_key(request_string(head, extra, h[0]), h[1], &fresh);
+		if (key == NULL) return -1;
+		failed = set(d, key, request_string(head, extra, h[2]), h[3]);
+		if (fresh) drop(key);
+		if (failed) return -1;
+	}
+	return 0;
+}
+
+/* environ_build: a new dictionary, owned by the caller; NULL with an exception. */
+PyObject *environ_build(PyObject *base, const char *head, const char *extra, const uint32_t *desc,
+	int nhdr, uint32_t flags) {
+	PyObject *d = take(py.PyDict_Copy(base));
+	if (d == NULL) return NULL;
+	int failed = 0;
+	for (int i = 0; i < GOSRV_SLOTS && !failed; i++) {
+		uint32_t off = desc[2 * i], len = desc[2 * i + 1];
+		if (len != GOSRV_ABSENT) failed = set(d, slot_keys[i], request_string(head, extra, off), len);
+	}
+	if (!failed && flags & GOSRV_HTTPS) failed = py.PyDict_SetItem(d, key_scheme, https);
+	if (!failed) failed = set_headers(d, head, extra, desc + 2 * GOSRV_SLOTS, nhdr);
+	if (!failed) return d;
+	drop(d);
+	return NULL;
+}
+
+/* environ_bind: put the request's own objects into a dictionary. */
+int environ_bind(PyObject *environ, const bundle *b) {
+	return py.PyDict_SetItem(environ, key_input, b->input)
+		|| py.PyDict_SetItem(environ, key_early_hints, b->early_hints)
+		|| py.PyDict_SetItem(environ, key_socket, b->socket) ? -1 : 0;
+}

@@ -1,0 +1,51 @@
+package cgo
+
+/*
+#include "gosrv.h"
+*/
+import "C"
+
+import "unsafe"
+
+// Callbacks are the Go ends of what the application calls while it runs. They are set
+// once, before the first AppCall, and run on the calling thread with the GIL released.
+// Slices are C or Python memory, lent for the call.
+type Callbacks struct {
+	Write      func(slot int, head, data []byte) bool
+	EarlyHints func(slot int, head []byte)
+	Thread     func(slot int, t Thread)
+	Worker     func() // the worker's entry, for the c-shared route
+}
+
+var callbacks Callbacks
+
+// SetCallbacks installs c for the life of the process.
+func SetCallbacks(c Callbacks) { callbacks = c }
+
+//export gosrvWrite
+func gosrvWrite(slot C.int, head *C.char, headLen C.uint32_t, data *C.char, n C.uint64_t) C.int {
+	if callbacks.Write(int(slot), bytesOf(head, uint64(headLen)), bytesOf(data, uint64(n))) {
+		return 1
+	}
+	return 0
+}
+
+//export gosrvEarlyHints
+func gosrvEarlyHints(slot C.int, head *C.char, headLen C.uint32_t) {
+	callbacks.EarlyHints(int(slot), bytesOf(head, uint64(headLen)))
+}
+
+//export gosrvThreadEnter
+func gosrvThreadEnter(slot C.int, thread unsafe.Pointer) {
+	callbacks.Thread(int(slot), Thread{(*C.gosrv_thread)(thread)})
+}
+
+// gosrvWorkerEnter is the worker's Go entry where the binary is no executable but a
+// library in the user's python (design: static Pythons). It does not return.
+//
+//export gosrvWorkerEnter
+func gosrvWorkerEnter() { callbacks.Worker() }
+
+func bytesOf(p *C.char, n uint64) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(p)), n)
+}

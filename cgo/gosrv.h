@@ -1,0 +1,191 @@
+/* gosrv.h: all that Go sees of C. Opaque handles and plain structs, no PyObject.
+ * Each function has its contract block (tests/arch_test.go checks that): the thread
+ * it may run on, the GIL, what the caller lends, what it gets, how it fails.
+ * "attached thread" is one that owns a gosrv_thread for life: the process's main
+ * thread, or a threading.Thread started by gosrv_threads_start. */
+#ifndef GOSRV_H
+#define GOSRV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct gosrv_thread gosrv_thread;
+
+/* Outcome of a step of an application call (design: wsgi/DESIGN.md). */
+enum {
+	GOSRV_DONE = 0,   /* head and whole body are in out; the call is closed */
+	GOSRV_LAST = 1,   /* the last piece; send it, then gosrv_call_finish */
+	GOSRV_MORE = 2,   /* a piece; send it, then gosrv_call_next */
+	GOSRV_FILE = 3,   /* head in out; the body is fd/file_off/file_len; then finish */
+	GOSRV_GROW = 4,   /* out is too small: gosrv_call_next with `need` bytes */
+	GOSRV_FAILED = 5, /* logged already, the call is closed */
+	GOSRV_QUIT = 6,   /* as FAILED, because the worker was told to quit */
+};
+
+/* Bits of the flags of gosrv_app_call and gosrv_call_next. */
+enum {
+	GOSRV_HTTPS = 1,     /* wsgi.url_scheme is https */
+	GOSRV_SENT_ALL = 2,  /* next: Content-Length is reached; close if exhausted */
+};
+
+/* Bits that gosrv_signals_run returns. */
+enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2, GOSRV_SIG_REOPEN = 4, GOSRV_SIG_ABORT = 8 };
+
+/* A string of the request whose length is this is absent. */
+#define GOSRV_ABSENT 0xFFFFFFFFu
+/* Set in an offset: the string lies in `extra`, not in `head`. */
+#define GOSRV_IN_EXTRA 0x80000000u
+/* Fixed strings at the start of desc, in the order of environ.Slot. */
+#define GOSRV_SLOTS 10
+
+typedef struct {
+	uint32_t head_len, body_off, body_len; /* bytes of out */
+	int32_t fd;                            /* GOSRV_FILE */
+	const void *ref;                       /* a piece left in Python's memory */
+	uint64_t ref_len;
+	int64_t total; /* whole body in bytes, -1 unknown */
+	uint64_t need; /* GOSRV_GROW */
+	int64_t file_off, file_len;
+	void *handle; /* the live call, NULL when closed */
+} gosrv_result;
+
+/* gosrv_worker_fd: the control channel of a forked worker.
+ * thread:  any
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   the descriptor, owned by the caller
+ * fails:   -1: this process is no worker (it is the master)
+ */
+int gosrv_worker_fd(void);
+
+/* gosrv_main_attach: the handle of the main thread, whose state the zygote left.
+ * thread:  the process's main thread
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   the handle, valid until the process ends
+ * fails:   NULL: this process holds no interpreter
+ */
+gosrv_thread *gosrv_main_attach(void);
+
+/* gosrv_signals_settle: give back the signal dispositions that Go's start took.
+ * thread:  main, after the Go runtime has started
+ * GIL:     taken inside
+ * lends:   nothing
+ * gives:   nothing
+ * fails:   never; an unknown signal number is left alone
+ */
+void gosrv_signals_settle(gosrv_thread *t);
+
+/* gosrv_signals_run: run the Python signal handlers that are due.
+ * thread:  main
+ * GIL:     taken inside; not held on return
+ * lends:   nothing
+ * gives:   GOSRV_SIG_* bits since the last call
+ * fails:   a handler that raises is logged
+ */
+uint32_t gosrv_signals_run(gosrv_thread *t);
+
+/* gosrv_wakeup_fd: becomes readable when a signal has a Python handler to run.
+ * thread:  any
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   the reading end, kept by C; the caller reads it empty
+ * fails:   -1 in a process without interpreter
+ */
+int gosrv_wakeup_fd(void);
+
+/* gosrv_base_new: the constant part of environ for one listener.
+ * thread:  attached
+ * GIL:     taken inside
+ * lends:   kv: n pairs, key and value NUL-terminated UTF-8, one after the other
+ * gives:   an index >= 0 for gosrv_app_call, valid for life
+ * fails:   -1: out of memory or more than 64 listeners
+ */
+int gosrv_base_new(gosrv_thread *t, const char *kv, int n);
+
+/* gosrv_app_call: run application(environ, start_response) once.
+ * thread:  attached
+ * GIL:     taken inside; not held on return
+ * lends:   head, extra, desc, mem, out until return. mem is copied when the call
+ *          outlives this function (GOSRV_MORE, LAST, FILE, GROW)
+ * gives:   *res; res->handle and res->ref belong to C until next or finish
+ * fails:   GOSRV_FAILED, the traceback logged; never leaves an exception set
+ */
+int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra,
+	const uint32_t *desc, int nhdr, uint32_t flags, const char *mem, int body_fd,
+	int64_t body_len, int conn_fd, char *out, uint64_t cap, gosrv_result *res);
+
+/* gosrv_call_next: the next piece of a live call.
+ * thread:  the one that began the call
+ * GIL:     taken inside; not held on return
+ * lends:   out until return
+ * gives:   as gosrv_app_call; res->ref of before is gone
+ * fails:   as gosrv_app_call
+ */
+int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap,
+	gosrv_result *res);
+
+/* gosrv_call_finish: close() the iterable once and drop all of the call.
+ * thread:  the one that began the call
+ * GIL:     taken inside; not held on return
+ * lends:   nothing
+ * gives:   nothing; handle and ref are gone
+ * fails:   an exception of close() is logged
+ */
+void gosrv_call_finish(gosrv_thread *t, void *handle);
+
+/* gosrv_threads_start: start n daemon threading.Threads that enter Go.
+ * thread:  main
+ * GIL:     taken inside
+ * lends:   name: NUL-terminated prefix of the threads' names
+ * gives:   each thread calls gosrvThreadEnter(slot, handle), slot from 1
+ * fails:   -1, the traceback logged
+ */
+int gosrv_threads_start(gosrv_thread *t, int n, const char *name);
+
+/* gosrv_fd_table: mark sockets that a forked child of the application must close.
+ * thread:  any; one writer a descriptor
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   the table of one byte a descriptor, *size entries, C heap, for life
+ * fails:   NULL: no memory for the table
+ */
+uint8_t *gosrv_fd_table(int *size);
+
+/* gosrv_in_child: whether the application forked and this is its child.
+ * thread:  any
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   1 in such a child, which must never run Go
+ * fails:   never
+ */
+int gosrv_in_child(void);
+
+/* gosrv_counters: objects taken and dropped by calls, for the leak tests.
+ * thread:  attached
+ * GIL:     taken inside, so that the two are of one moment
+ * lends:   nothing
+ * gives:   both counts since the process began
+ * fails:   never
+ */
+void gosrv_counters(gosrv_thread *t, uint64_t *taken, uint64_t *dropped);
+
+/* gosrv_log: a record for Python's logger gunicorn.error.
+ * thread:  attached
+ * GIL:     taken inside
+ * lends:   text until return
+ * gives:   nothing
+ * fails:   silently: a logger that raises has been reported by logging itself
+ */
+void gosrv_log(gosrv_thread *t, int level, const char *text, uint64_t len);
+
+/* gosrv_exit: end the interpreter as `python` would, without finalising it.
+ * thread:  main
+ * GIL:     taken inside
+ * lends:   nothing
+ * gives:   never returns
+ * fails:   after deadline_ms the process ends all the same
+ */
+void gosrv_exit(gosrv_thread *t, int code, int deadline_ms);
+
+#endif

@@ -1,0 +1,133 @@
+/* input.c: wsgi.input, the complete request body in memory or in a spool file.
+ * PEP 3333 "Input and Error Streams"; sizes and results as io.BytesIO gives them. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* input_lend: mem (or the file fd) is Go's and stays until input_detach or input_own. */
+void input_lend(input_object *in, const char *mem, int fd, int64_t len) {
+	in->mem = fd < 0 ? mem : NULL;
+	in->map_fd = fd;
+	in->len = len;
+	in->pos = 0;
+}
+
+/* ready: map the spool file at the first read. -1 with an exception. */
+static int ready(input_object *in) {
+	if (in->mem != NULL || in->map_fd < 0 || in->len == 0) return 0;
+	void *map = mmap(NULL, in->len, PROT_READ, MAP_PRIVATE, in->map_fd, 0);
+	if (map == MAP_FAILED) {
+		py.PyErr_SetFromErrno(py.PyExc_OSError);
+		return -1;
+	}
+	in->map = map;
+	in->mem = map;
+	return 0;
+}
+
+/* input_own: copy what is lent, because the call outlives the lending. -1: no memory. */
+int input_own(input_object *in) {
+	if (in->map_fd >= 0) {
+		if (ready(in) == 0) return 0; /* a mapping outlives its descriptor */
+		py.PyErr_Clear();
+		return -1;
+	}
+	if (in->own != NULL || in->pos >= in->len) return 0;
+	Py_ssize_t left = in->len - in->pos;
+	in->own = malloc(left);
+	if (in->own == NULL) return -1;
+	memcpy(in->own, in->mem + in->pos, left);
+	in->mem = in->own;
+	in->len = left;
+	in->pos = 0;
+	return 0;
+}
+
+/* input_detach: the lending is over; a kept input reads as exhausted. */
+void input_detach(input_object *in) {
+	if (in->map != NULL) munmap(in->map, in->len);
+	free(in->own);
+	in->own = NULL;
+	in->map = NULL;
+	in->map_fd = -1;
+	in->mem = NULL;
+	in->len = in->pos = 0;
+}
+
+/* size_argument: the optional size; None and negatives mean "all". -2: exception. */
+static Py_ssize_t size_argument(PyObject *const *args, Py_ssize_t nargs) {
+	if (nargs > 1) {
+		py.PyErr_SetString(py.PyExc_TypeError, "at most one argument, the size, is taken");
+		return -2;
+	}
+	if (nargs == 0 || args[0] == py._Py_NoneStruct) return -1;
+	Py_ssize_t size = py.PyLong_AsSsize_t(args[0]);
+	if (size == -1 && py.PyErr_Occurred()) return -2;
+	return size < 0 ? -1 : size;
+}
+
+static PyObject *give(input_object *in, Py_ssize_t n) {
+	PyObject *bytes = py.PyBytes_FromStringAndSize(in->mem ? in->mem + in->pos : "", n);
+	if (bytes) in->pos += n;
+	return bytes;
+}
+
+static Py_ssize_t line_length(input_object *in, Py_ssize_t most) {
+	Py_ssize_t left = in->len - in->pos;
+	if (most < 0 || most > left) most = left;
+	if (most == 0) return 0;
+	const char *from = in->mem + in->pos, *end = memchr(from, '\n', most);
+	return end ? end - from + 1 : most;
+}
+
+static PyObject *input_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
+	input_object *in = (input_object *)self;
+	Py_ssize_t size = size_argument(args, nargs);
+	if (size == -2 || ready(in) < 0) return NULL;
+	Py_ssize_t left = in->len - in->pos;
+	return give(in, size < 0 || size > left ? left : size);
+}
+
+static PyObject *input_readline(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
+	input_object *in = (input_object *)self;
+	Py_ssize_t size = size_argument(args, nargs);
+	if (size == -2 || ready(in) < 0) return NULL;
+	return give(in, line_length(in, size));
+}
+
+static PyObject *input_readlines(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
+	input_object *in = (input_object *)self;
+	Py_ssize_t hint = size_argument(args, nargs), got = 0;
+	if (hint == -2 || ready(in) < 0) return NULL;
+	PyObject *lines = py.PyList_New(0);
+	while (lines && in->pos < in->len && (hint <= 0 || got < hint)) {
+		Py_ssize_t n = line_length(in, -1);
+		PyObject *line = give(in, n);
+		if (line == NULL || py.PyList_Append(lines, line) < 0) {
+			py.Py_DecRef(lines);
+			lines = NULL;
+		}
+		if (line) py.Py_DecRef(line);
+		got += n;
+	}
+	return lines;
+}
+
+PyObject *input_iter(PyObject *self) {
+	py.Py_IncRef(self);
+	return self;
+}
+
+PyObject *input_next(PyObject *self) {
+	input_object *in = (input_object *)self;
+	if (ready(in) < 0 || in->pos >= in->len) return NULL;
+	return give(in, line_length(in, -1));
+}
+
+PyMethodDef input_methods[] = {
+	{"read", (PyCFunction)(void *)input_read, METH_FASTCALL, "read(size=-1) -> bytes"},
+	{"readline", (PyCFunction)(void *)input_readline, METH_FASTCALL, "readline(size=-1) -> bytes"},
+	{"readlines", (PyCFunction)(void *)input_readlines, METH_FASTCALL, "readlines(hint=-1) -> list"},
+	{NULL, NULL, 0, NULL}};

@@ -1,0 +1,143 @@
+/* interp.c: the zygote: load libpython, start the interpreter as `python` would, run the
+ * shim's control loop. One thread, no Go runtime. */
+#define _GNU_SOURCE
+#include "core.h"
+#include "process.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+shim_calls shim;
+gosrv_thread main_thread;
+int is_child;
+volatile uint32_t signal_requests;
+volatile int quitting;
+
+static int worker_fd = -1;
+static char *title_area;
+static size_t title_size;
+
+int gosrv_worker_fd(void) { return worker_fd; }
+int gosrv_in_child(void) { return is_child; }
+
+gosrv_thread *gosrv_main_attach(void) { return worker_fd < 0 ? NULL : &main_thread; }
+
+void process_enter_worker(int fd) { worker_fd = fd; }
+
+void process_title(const char *text) {
+	prctl(PR_SET_NAME, text);
+	if (title_area == NULL) return;
+	size_t n = strlen(text);
+	if (n >= title_size) n = title_size - 1;
+	memcpy(title_area, text, n);
+	memset(title_area + n, 0, title_size - n);
+}
+
+/* fail: the one message that C itself sends: the interpreter cannot start. JSON by hand:
+ * there is no library here yet. */
+static void fail(int control, const char *what, const char *detail) {
+	char text[4096];
+	size_t n = snprintf(text, sizeof text, "{\"type\":\"Failed\",\"stage\":\"interpreter\",\"exit\":1,\"message\":\"%s", what);
+	for (const char *p = detail; *p && n < sizeof text - 16; p++) {
+		if (*p == '"' || *p == '\\') text[n++] = '\\';
+		text[n++] = (unsigned char)*p < 32 ? ' ' : *p;
+	}
+	n += snprintf(text + n, sizeof text - n, "\"}");
+	if (send(control, text, n, MSG_NOSIGNAL) < 0) fprintf(stderr, "gosrv: %s%s\n", what, detail);
+	_exit(1);
+}
+
+/* start_interpreter: PyConfig is opaque here: larger than in any version, filled only
+ * through its functions, so that no offset of a version is needed. `-c pass` gives the
+ * configuration that `python -c` has. */
+static void start_interpreter(int control, const char *python) {
+	static char config[16384] __attribute__((aligned(16)));
+	char *argv[] = {(char *)python, "-c", "pass"};
+	py.PyConfig_InitPythonConfig(config);
+	PyStatus status = py.PyConfig_SetBytesArgv(config, 3, argv);
+	if (!py.PyStatus_Exception(status)) status = py.Py_InitializeFromConfig(config);
+	if (py.PyStatus_Exception(status))
+		fail(control, "Python does not start: ", status.message ? status.message : "no reason given");
+	py.PyConfig_Clear(config);
+}
+
+static void load_library(int control, const char *path) {
+	void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+	if (library == NULL) fail(control, "cannot load libpython: ", dlerror());
+	const char *missing = pyapi_load(library);
+	if (missing != NULL) fail(control, "libpython lacks the symbol ", missing);
+}
+
+/* ignore_group_signals: Ctrl-C and a supervisor's signals reach the whole process group;
+ * the zygote obeys the master only. The shim gives workers their own dispositions. */
+static void ignore_group_signals(void) {
+	static const int group[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
+	for (size_t i = 0; i < sizeof group / sizeof *group; i++) signal(group[i], SIG_IGN);
+}
+
+static char *read_bundle(int control, int fd) {
+	struct stat s;
+	if (fstat(fd, &s) != 0) fail(control, "cannot read the shim: ", strerror(errno));
+	char *text = malloc(s.st_size + 1);
+	if (text == NULL || pread(fd, text, s.st_size, 0) != s.st_size)
+		fail(control, "cannot read the shim: ", strerror(errno));
+	text[s.st_size] = 0;
+	close(fd);
+	return text;
+}
+
+/* run_shim: execute the bundle's first part, boot.py, with `_gosrv`, `control_fd` and
+ * `modules` (the rest of the bundle, JSON) as globals. It returns in workers only. */
+static void run_shim(int control, char *bundle) {
+	char *modules = bundle + strlen(bundle) + 1;
+	PyObject *globals = py.PyDict_New(), *module = module_new();
+	PyObject *code = py.Py_CompileString(bundle, "<gosrv>/boot.py", 257 /* Py_file_input */);
+	PyObject *fd = py.PyLong_FromLong(control);
+	PyObject *rest = py.PyUnicode_DecodeUTF8(modules, strlen(modules), NULL);
+	PyObject *result = NULL;
+	if (globals && module && code && fd && rest
+		&& py.PyDict_SetItemString(globals, "__builtins__", py.PyEval_GetBuiltins()) == 0
+		&& py.PyDict_SetItemString(globals, "_gosrv", module) == 0
+		&& py.PyDict_SetItemString(globals, "control_fd", fd) == 0
+		&& py.PyDict_SetItemString(globals, "modules", rest) == 0)
+		result = py.PyEval_EvalCode(code, globals, globals);
+	if (result == NULL) {
+		py.PyErr_Print();
+		fail(control, "the shim failed; its traceback is on stderr", "");
+	}
+	/* globals, module and code live as long as the process */
+	free(bundle);
+}
+
+void process_main(int argc, char **argv) {
+	const char *role = getenv("_GOSRV_ZYGOTE");
+	int control, shim_fd;
+	if (role == NULL || sscanf(role, "%d,%d", &control, &shim_fd) != 2) return;
+	ignore_group_signals();
+	char *library = strdup(getenv("_GOSRV_LIBPYTHON") ? getenv("_GOSRV_LIBPYTHON") : "");
+	char *python = strdup(getenv("_GOSRV_PYTHON") ? getenv("_GOSRV_PYTHON") : "");
+	unsetenv("_GOSRV_ZYGOTE"); /* the application must not see them */
+	unsetenv("_GOSRV_LIBPYTHON");
+	unsetenv("_GOSRV_PYTHON");
+	if (argc > 0) {
+		title_area = argv[0];
+		title_size = argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0];
+	}
+	process_title("gosrv: zygote");
+	load_library(control, library);
+	start_interpreter(control, python);
+	run_shim(control, read_bundle(control, shim_fd));
+	free(library);
+	free(python);
+	signals_save();
+	main_thread.state = py.PyEval_SaveThread();
+}

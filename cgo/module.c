@@ -1,0 +1,145 @@
+/* module.c: the module _gosrv, what the shim needs of C: forking, entering the worker,
+ * process title, and the hooks of signals and forked children. */
+#define _GNU_SOURCE
+#include "core.h"
+#include "process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static PyObject *none(void) {
+	py.Py_IncRef(py._Py_NoneStruct);
+	return py._Py_NoneStruct;
+}
+
+/* fork_intermediate(): fork without Python's at-fork hooks. The child forks the worker by
+ * os.fork() (whose hooks then run once) and leaves, so that the worker becomes the
+ * master's child (PR_SET_CHILD_SUBREAPER). True in the child; in the zygote False, when
+ * the child has gone. */
+static PyObject *fork_intermediate(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	pid_t pid = fork();
+	if (pid < 0) return py.PyErr_SetFromErrno(py.PyExc_OSError);
+	if (pid == 0) return py.PyBool_FromLong(1);
+	int status;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+		return py.PyErr_SetFromErrno(py.PyExc_OSError);
+	}
+	return py.PyBool_FromLong(0);
+}
+
+static PyObject *set_title(PyObject *self, PyObject *text) {
+	(void)self;
+	const char *p = py.PyUnicode_AsUTF8AndSize(text, NULL);
+	if (p == NULL) return NULL;
+	process_title(p);
+	return none();
+}
+
+/* die_with(signal): PR_SET_PDEATHSIG; set after setuid, which clears it. */
+static PyObject *die_with(PyObject *self, PyObject *number) {
+	(void)self;
+	long long s = py.PyLong_AsLongLong(number);
+	if (s == -1 && py.PyErr_Occurred()) return NULL;
+	if (prctl(PR_SET_PDEATHSIG, (unsigned long)s) != 0) return py.PyErr_SetFromErrno(py.PyExc_OSError);
+	return none();
+}
+
+static int keep(PyObject *worker, const char *name, PyObject **slot) {
+	*slot = py.PyObject_GetAttrString(worker, name);
+	return *slot ? 0 : -1;
+}
+
+/* enter_worker(fd, worker): this process is a worker; Go starts when the shim returns. */
+static PyObject *enter_worker(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
+	(void)self;
+	if (nargs != 2) {
+		py.PyErr_SetString(py.PyExc_TypeError, "enter_worker(fd, worker)");
+		return NULL;
+	}
+	long long fd = py.PyLong_AsLongLong(args[0]);
+	if (fd == -1 && py.PyErr_Occurred()) return NULL;
+	PyObject *w = args[1];
+	if (keep(w, "application", &shim.application) || keep(w, "handle_exception", &shim.handle_exception)
+		|| keep(w, "handle_error", &shim.handle_error) || keep(w, "log", &shim.log)
+		|| keep(w, "file_wrapper", &shim.file_wrapper) || keep(w, "sendfile_range", &shim.sendfile_range)
+		|| keep(w, "open_socket", &shim.open_socket) || keep(w, "base_environ", &shim.base_environ)
+		|| keep(w, "shutdown", &shim.shutdown) || keep(w, "start_threads", &shim.start_threads)
+		|| keep(w, "leave_child", &shim.leave_child) || objects_init() || environ_init())
+		return NULL;
+	process_enter_worker((int)fd);
+	return none();
+}
+
+/* wakeup_open(): the descriptor for signal.set_wakeup_fd. */
+static PyObject *wakeup_open(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	if (signals_wakeup_open() != 0) return py.PyErr_SetFromErrno(py.PyExc_OSError);
+	return py.PyLong_FromLong(signals_wakeup_writer());
+}
+
+/* request(bits): GOSRV_SIG_* from a Python signal handler (main thread). */
+static PyObject *request(PyObject *self, PyObject *number) {
+	(void)self;
+	long long bits = py.PyLong_AsLongLong(number);
+	if (bits == -1 && py.PyErr_Occurred()) return NULL;
+	signal_requests |= (uint32_t)bits;
+	if (bits & GOSRV_SIG_QUIT) quitting = 1;
+	return none();
+}
+
+static PyObject *fix_onstack(PyObject *self, PyObject *number) {
+	(void)self;
+	long long s = py.PyLong_AsLongLong(number);
+	if (s == -1 && py.PyErr_Occurred()) return NULL;
+	signals_fix_onstack((int)s);
+	return none();
+}
+
+static PyObject *after_fork_child(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	signals_after_fork_child();
+	return none();
+}
+
+/* enter_thread(slot): the body of a worker thread: goes into Go and comes back at exit. */
+static PyObject *enter_thread(PyObject *self, PyObject *number) {
+	(void)self;
+	long long slot = py.PyLong_AsLongLong(number);
+	if (slot == -1 && py.PyErr_Occurred()) return NULL;
+	gosrv_thread *t = calloc(1, sizeof *t); /* for life: Go keeps the handle */
+	if (t == NULL) {
+		py.PyErr_SetString(py.PyExc_RuntimeError, "no memory for a worker thread");
+		return NULL;
+	}
+	t->slot = (int)slot;
+	t->state = py.PyEval_SaveThread();
+	gosrvThreadEnter((int)slot, t);
+	py.PyEval_RestoreThread(t->state);
+	return none();
+}
+
+static PyMethodDef functions[] = {
+	{"fork_intermediate", fork_intermediate, METH_NOARGS, NULL},
+	{"set_title", set_title, METH_O, NULL},
+	{"die_with", die_with, METH_O, NULL},
+	{"enter_worker", (PyCFunction)(void *)enter_worker, METH_FASTCALL, NULL},
+	{"wakeup_open", wakeup_open, METH_NOARGS, NULL},
+	{"request", request, METH_O, NULL},
+	{"fix_onstack", fix_onstack, METH_O, NULL},
+	{"after_fork_child", after_fork_child, METH_NOARGS, NULL},
+	{"enter_thread", enter_thread, METH_O, NULL},
+	{NULL, NULL, 0, NULL}};
+
+PyObject *module_new(void) {
+	PyObject *module = py.PyModule_New("_gosrv");
+	if (module != NULL && py.PyModule_AddFunctions(module, functions) == 0) return module;
+	return NULL;
+}

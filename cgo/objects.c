@@ -1,0 +1,115 @@
+/* objects.c: the heap types of what a request lends to the application, and their reuse. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static PyObject *request_type, *input_type, *socket_type;
+
+static void free_instance(PyObject *self) {
+	PyObject *type = self->type;
+	py.PyObject_Free(self);
+	py.Py_DecRef(type); /* instances of heap types own their type */
+}
+
+static void input_dealloc(PyObject *self) {
+	input_detach((input_object *)self);
+	free_instance(self);
+}
+
+/* socket_detach: the connection is Go's again. A real socket that the application keeps
+ * lives on: it is a dup. One that nobody keeps is closed here, not by its finaliser,
+ * which would warn. */
+static void socket_detach(socket_object *s) {
+	s->fd = -1;
+	if (s->real == NULL) return;
+	if (py_refcount(s->real) == 1) {
+		PyObject *close = take(py.PyObject_GetAttrString(s->real, "close"));
+		PyObject *none = close ? take(py.PyObject_VectorcallDict(close, NULL, 0, NULL)) : NULL;
+		if (none == NULL) py.PyErr_Clear();
+		drop(none);
+		drop(close);
+	}
+	drop(s->real);
+	s->real = NULL;
+}
+
+static void socket_dealloc(PyObject *self) {
+	socket_detach((socket_object *)self);
+	free_instance(self);
+}
+
+static PyObject *socket_getattro(PyObject *self, PyObject *name) {
+	socket_object *s = (socket_object *)self;
+	if (s->real == NULL) {
+		if (s->fd < 0) {
+			py.PyErr_SetString(py.PyExc_RuntimeError, "gunicorn.socket: the request is over");
+			return NULL;
+		}
+		PyObject *fd = py.PyLong_FromLong(s->fd);
+		if (fd == NULL) return NULL;
+		s->real = take(py.PyObject_VectorcallDict(shim.open_socket, &fd, 1, NULL));
+		py.Py_DecRef(fd);
+		if (s->real == NULL) return NULL;
+	}
+	return py.PyObject_GetAttr(s->real, name);
+}
+
+static PyType_Slot request_slots[] = {
+	{TP_DEALLOC, free_instance}, {TP_DOC, "one WSGI request"}, {0, NULL}};
+static PyType_Slot input_slots[] = {{TP_DEALLOC, input_dealloc}, {TP_ITER, input_iter},
+	{TP_ITERNEXT, input_next}, {TP_METHODS, input_methods},
+	{TP_DOC, "wsgi.input: the request body (PEP 3333)"}, {0, NULL}};
+static PyType_Slot socket_slots[] = {{TP_DEALLOC, socket_dealloc}, {TP_GETATTRO, socket_getattro},
+	{TP_DOC, "gunicorn.socket: a socket.socket made at its first use"}, {0, NULL}};
+
+static PyType_Spec specs[] = {
+	{"_gosrv.Request", sizeof(request_object), 0, TPFLAGS_DEFAULT, request_slots},
+	{"_gosrv.Input", sizeof(input_object), 0, TPFLAGS_DEFAULT, input_slots},
+	{"_gosrv.Socket", sizeof(socket_object), 0, TPFLAGS_DEFAULT, socket_slots},
+};
+
+int objects_init(void) {
+	request_type = py.PyType_FromSpec(&specs[0]);
+	input_type = py.PyType_FromSpec(&specs[1]);
+	socket_type = py.PyType_FromSpec(&specs[2]);
+	return request_type && input_type && socket_type ? 0 : -1;
+}
+
+int bundle_new(bundle *b) {
+	b->request = (request_object *)take(py.PyType_GenericAlloc(request_type, 0));
+	b->input = take(py.PyType_GenericAlloc(input_type, 0));
+	b->socket = take(py.PyType_GenericAlloc(socket_type, 0));
+	b->start_response = b->early_hints = NULL;
+	if (b->input) ((input_object *)b->input)->map_fd = -1;
+	if (b->socket) ((socket_object *)b->socket)->fd = -1;
+	if (b->request) {
+		PyObject *self = (PyObject *)b->request;
+		b->start_response = take(py.PyCFunction_NewEx(&start_response_def, self, NULL));
+		b->early_hints = take(py.PyCFunction_NewEx(&early_hints_def, self, NULL));
+	}
+	if (b->input && b->socket && b->start_response && b->early_hints) return 0;
+	bundle_drop(b);
+	return -1;
+}
+
+void bundle_drop(bundle *b) {
+	if (b->request) b->request->call = NULL;
+	if (b->input) input_detach((input_object *)b->input);
+	if (b->socket) socket_detach((socket_object *)b->socket);
+	drop(b->start_response);
+	drop(b->early_hints);
+	drop(b->input);
+	drop(b->socket);
+	drop((PyObject *)b->request);
+	*b = (bundle){0};
+}
+
+/* bundle_is_idle: nobody but b itself, and base_copies dictionaries, holds a part of b.
+ * The request is held by b and by its two functions. */
+int bundle_is_idle(const bundle *b, int base_copies) {
+	uint32_t held = 1 + (uint32_t)base_copies;
+	return py_refcount(b->input) == held && py_refcount(b->socket) == held
+		&& py_refcount(b->early_hints) == held && py_refcount(b->start_response) == 1
+		&& py_refcount((PyObject *)b->request) == 3;
+}

@@ -1,0 +1,155 @@
+/* signals.c: who owns which signal in a worker. Python had its handlers first; Go's start
+ * takes nearly all signals; afterwards Python's are put back and Go keeps SIGURG (its
+ * preemption) and, for faults inside this binary, the four fault signals.
+ * cgo/DESIGN.md, "Signals". */
+#define _GNU_SOURCE
+#include "core.h"
+
+#include <fcntl.h>
+#include <link.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+enum { SIGNALS = 65 };
+static struct sigaction before_go[SIGNALS], go_fault[SIGNALS], python_fault[SIGNALS];
+static struct rlimit files_before_go;
+static void *go_handler;
+static int wakeup[2] = {-1, -1};
+static uintptr_t own_text, own_text_end; /* this binary's code: Go and our C */
+
+static int is_fault(int s) { return s == SIGSEGV || s == SIGBUS || s == SIGFPE || s == SIGILL; }
+
+/* signals_save: remember what Python (or the application's import) has set. */
+void signals_save(void) {
+	for (int s = 1; s < SIGNALS; s++) sigaction(s, NULL, &before_go[s]);
+	getrlimit(RLIMIT_NOFILE, &files_before_go);
+}
+
+int signals_wakeup_open(void) { return pipe2(wakeup, O_NONBLOCK | O_CLOEXEC); }
+int signals_wakeup_writer(void) { return wakeup[1]; }
+int gosrv_wakeup_fd(void) { return wakeup[0]; }
+
+/* signals_fix_onstack: CPython 3.9 sets handlers without SA_ONSTACK; on a goroutine's
+ * small stack such a handler is memory corruption (bpo-43390). */
+void signals_fix_onstack(int number) {
+	struct sigaction now;
+	if (sigaction(number, NULL, &now) != 0 || now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN)
+		return;
+	if (now.sa_flags & SA_ONSTACK) return;
+	now.sa_flags |= SA_ONSTACK;
+	sigaction(number, &now, NULL);
+}
+
+static int find_own_text(struct dl_phdr_info *info, size_t size, void *data) {
+	(void)size;
+	uintptr_t here = (uintptr_t)data;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t from = info->dlpi_addr + p->p_vaddr;
+		if (p->p_type == PT_LOAD && p->p_flags & PF_X && here >= from && here < from + p->p_memsz) {
+			own_text = from;
+			own_text_end = from + p->p_memsz;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static uintptr_t program_counter(const ucontext_t *u) {
+#if defined(__x86_64__)
+	return (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+	return (uintptr_t)u->uc_mcontext.pc;
+#else
+#error "gosrv runs on x86-64 and arm64"
+#endif
+}
+
+/* on_fault: a fault in this binary is Go's (a nil dereference becomes its panic, with its
+ * trace); one in Python or an extension is faulthandler's, which prints the Python stack
+ * and lets the signal kill the process. The faulting instruction runs again and meets the
+ * handler chosen here. */
+static void on_fault(int s, siginfo_t *info, void *context) {
+	uintptr_t pc = program_counter(context);
+	int ours = info->si_code > 0 && pc >= own_text && pc < own_text_end;
+	sigaction(s, ours ? &go_fault[s] : &python_fault[s], NULL);
+	if (info->si_code <= 0) syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), s); /* sent, not met */
+}
+
+static void settle_faults(void) {
+	PyObject *module = py.PyImport_ImportModule("faulthandler"), *done = NULL;
+	PyObject *enable = module ? py.PyObject_GetAttrString(module, "enable") : NULL;
+	PyObject *disable = module ? py.PyObject_GetAttrString(module, "disable") : NULL;
+	for (int s = 1; s < SIGNALS; s++)
+		if (is_fault(s)) {
+			struct sigaction standard = {.sa_handler = SIG_DFL};
+			sigaction(s, NULL, &go_fault[s]);
+			sigaction(s, &standard, NULL); /* what faulthandler chains to */
+		}
+	/* PYTHONFAULTHANDLER may have enabled it before Go: enable() would then do nothing */
+	if (disable) done = py.PyObject_VectorcallDict(disable, NULL, 0, NULL);
+	if (done) py.Py_DecRef(done);
+	done = enable ? py.PyObject_VectorcallDict(enable, NULL, 0, NULL) : NULL;
+	if (done == NULL) py.PyErr_Clear(); /* no stderr: the default action still tells the master */
+	dl_iterate_phdr(find_own_text, (void *)&settle_faults);
+	for (int s = 1; s < SIGNALS; s++)
+		if (is_fault(s)) {
+			struct sigaction ours = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+			sigaction(s, NULL, &python_fault[s]);
+			sigaction(s, &ours, NULL);
+		}
+}
+
+void gosrv_signals_settle(gosrv_thread *t) {
+	struct sigaction now;
+	sigaction(SIGURG, NULL, &now);
+	go_handler = (void *)now.sa_sigaction;
+	for (int s = 1; s < SIGNALS; s++) {
+		if (s == SIGKILL || s == SIGSTOP || s == SIGURG || s == 32 || s == 33 || is_fault(s)) continue;
+		struct sigaction old = before_go[s];
+		if (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN) old.sa_flags |= SA_ONSTACK;
+		sigaction(s, &old, NULL);
+	}
+	/* Go raised the soft limit for itself; the application and its children see the user's */
+	if (files_before_go.rlim_max != 0) setrlimit(RLIMIT_NOFILE, &files_before_go);
+	py.PyEval_RestoreThread(t->state);
+	settle_faults();
+	t->state = py.PyEval_SaveThread();
+}
+
+uint32_t gosrv_signals_run(gosrv_thread *t) {
+	py.PyEval_RestoreThread(t->state);
+	if (py.PyErr_CheckSignals() < 0) {
+		if (quitting && py.PyErr_ExceptionMatches(py.PyExc_SystemExit))
+			py.PyErr_Clear();
+		else
+			call_report(NULL);
+	}
+	leave_if_child();
+	uint32_t bits = signal_requests;
+	signal_requests = 0; /* only handlers set it, and they run on this thread with the GIL */
+	t->state = py.PyEval_SaveThread();
+	return bits;
+}
+
+/* signals_after_fork_child: in a forked child of the application nothing of Go's works:
+ * signals that Go owns go back to their default, and the server's sockets are closed. */
+void signals_after_fork_child(void) {
+	struct sigaction standard = {.sa_handler = SIG_DFL}, now;
+	is_child = 1;
+	for (int s = 1; s < SIGNALS; s++) {
+		if (sigaction(s, NULL, &now) != 0) continue;
+		if (go_handler != NULL && (void *)now.sa_sigaction == go_handler) sigaction(s, &standard, NULL);
+		if (now.sa_sigaction == on_fault) sigaction(s, &python_fault[s], NULL);
+	}
+	int size;
+	uint8_t *own = gosrv_fd_table(&size);
+	for (int fd = 0; own && fd < size; fd++)
+		if (own[fd]) close(fd);
+	close(wakeup[0]);
+}

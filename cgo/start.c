@@ -1,0 +1,228 @@
+/* start.c: start_response, the write() callable and wsgi.early_hints (PEP 3333; 103 as
+ * Gunicorn has it). The response head is packed here as bytes; Go checks and frames it. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int reserve(gosrv_call *c, size_t more) {
+	size_t want = c->head_len + more;
+	if (want <= c->head_cap) return 0;
+	if (want > 0x40000000) {
+		py.PyErr_SetString(py.PyExc_ValueError, "response head over 1 GiB");
+		return -1;
+	}
+	size_t cap = c->head_cap ? c->head_cap : 1024;
+	while (cap < want) cap *= 2;
+	char *head = realloc(c->head, cap);
+	if (head == NULL) {
+		py.PyErr_SetString(py.PyExc_RuntimeError, "no memory for the response head");
+		return -1;
+	}
+	c->head = head;
+	c->head_cap = cap;
+	return 0;
+}
+
+static void put(gosrv_call *c, const void *p, size_t n) {
+	memcpy(c->head + c->head_len, p, n);
+	c->head_len += n;
+}
+
+/* latin1: the bytes of a str without copying when it is ASCII. *held is dropped by the
+ * caller. -1 with an exception. */
+static int latin1(PyObject *text, const char *what, const char **p, Py_ssize_t *n, PyObject **held) {
+	*held = NULL;
+	if (!py_has_flag(text, FLAG_UNICODE)) {
+		py.PyErr_Format(py.PyExc_TypeError, "%s must be a str (PEP 3333), not %R", what, text->type);
+		return -1;
+	}
+	*p = py.PyUnicode_AsUTF8AndSize(text, n);
+	if (*p != NULL && *n == py.PyUnicode_GetLength(text)) return 0;
+	py.PyErr_Clear();
+	*held = take(py.PyUnicode_AsLatin1String(text));
+	if (*held == NULL) return -1;
+	return py.PyBytes_AsStringAndSize(*held, (char **)p, n);
+}
+
+static int put_status(gosrv_call *c, PyObject *status) {
+	const char *p;
+	Py_ssize_t n;
+	PyObject *held;
+	int failed = latin1(status, "the status", &p, &n, &held);
+	if (!failed && n > 0xFFFF) {
+		py.PyErr_SetString(py.PyExc_ValueError, "the status is over 64 KiB");
+		failed = -1;
+	}
+	if (!failed) failed = reserve(c, 4 + n);
+	if (!failed) {
+		uint16_t len = (uint16_t)n;
+		put(c, &len, 2);
+		put(c, p, n);
+	}
+	drop(held);
+	return failed;
+}
+
+static int put_pair(gosrv_call *c, PyObject *name, PyObject *value) {
+	const char *np, *vp;
+	Py_ssize_t nn, vn;
+	PyObject *nheld = NULL, *vheld = NULL;
+	int failed = latin1(name, "a header name", &np, &nn, &nheld)
+		|| latin1(value, "a header value", &vp, &vn, &vheld);
+	if (!failed && (nn > 0xFFFF || vn > 0x7FFFFFFF)) {
+		py.PyErr_SetString(py.PyExc_ValueError, "a response header is too long");
+		failed = -1;
+	}
+	if (!failed) failed = reserve(c, 6 + nn + vn);
+	if (!failed) {
+		uint16_t name_len = (uint16_t)nn;
+		uint32_t value_len = (uint32_t)vn;
+		put(c, &name_len, 2);
+		put(c, &value_len, 4);
+		put(c, np, nn);
+		put(c, vp, vn);
+	}
+	drop(nheld);
+	drop(vheld);
+	return failed ? -1 : 0;
+}
+
+/* put_headers: a list or tuple of pairs. Another iterable is not PEP 3333, but Gunicorn
+ * takes it, so it is read through an iterator. */
+static int put_headers(gosrv_call *c, PyObject *headers) {
+	uint32_t count_at = c->head_len, count = 0;
+	if (reserve(c, 2) < 0) return -1;
+	c->head_len += 2;
+	PyObject *iterator = take(py.PyObject_GetIter(headers)), *pair;
+	if (iterator == NULL) return -1;
+	int failed = 0;
+	while (!failed && (pair = take(py.PyIter_Next(iterator))) != NULL) {
+		int tuple = py_has_flag(pair, FLAG_TUPLE);
+		if (tuple ? py.PyTuple_Size(pair) != 2
+			  : !py_has_flag(pair, FLAG_LIST) || py.PyList_Size(pair) != 2) {
+			py.PyErr_SetString(py.PyExc_TypeError, "headers must be (name, value) pairs (PEP 3333)");
+			failed = -1;
+		} else if (tuple) {
+			failed = put_pair(c, py.PyTuple_GetItem(pair, 0), py.PyTuple_GetItem(pair, 1));
+		} else {
+			failed = put_pair(c, py.PyList_GetItem(pair, 0), py.PyList_GetItem(pair, 1));
+		}
+		if (++count > 0xFFFF) {
+			py.PyErr_SetString(py.PyExc_ValueError, "over 65,535 response headers");
+			failed = -1;
+		}
+		drop(pair);
+	}
+	drop(iterator);
+	if (failed || py.PyErr_Occurred()) return -1;
+	uint16_t n = (uint16_t)count;
+	memcpy(c->head + count_at, &n, 2);
+	return 0;
+}
+
+/* call_of: the live call behind a bound function; NULL with an exception after its end. */
+static gosrv_call *call_of(PyObject *self) {
+	gosrv_call *c = is_child ? NULL : ((request_object *)self)->call;
+	if (c == NULL)
+		py.PyErr_SetString(py.PyExc_RuntimeError, is_child
+			? "the response belongs to the process that got the request, not to its forked child"
+			: "the request is over");
+	return c;
+}
+
+static PyObject *write_body(PyObject *self, PyObject *data) {
+	gosrv_call *c = call_of(self);
+	char *p;
+	Py_ssize_t n;
+	if (c == NULL) return NULL;
+	if (!py_has_flag(data, FLAG_BYTES)) {
+		py.PyErr_Format(py.PyExc_TypeError, "write() takes bytes (PEP 3333), not %R", data->type);
+		return NULL;
+	}
+	if (py.PyBytes_AsStringAndSize(data, &p, &n) < 0) return NULL;
+	uint32_t head_len = c->head_sent ? 0 : c->head_len;
+	c->head_sent = 1;
+	int slot = c->thread->slot;
+	c->thread->state = py.PyEval_SaveThread();
+	int sent = gosrvWrite(slot, c->head, head_len, p, n);
+	py.PyEval_RestoreThread(c->thread->state);
+	if (!sent) {
+		py.PyErr_SetString(py.PyExc_OSError, "the client has gone or does not read");
+		return NULL;
+	}
+	py.Py_IncRef(py._Py_NoneStruct);
+	return py._Py_NoneStruct;
+}
+
+static PyMethodDef write_def = {"write", write_body, METH_O, "write(bytes): PEP 3333's write callable"};
+
+/* raise_again: PEP 3333: with exc_info after the head has left, the exception goes on. */
+static void raise_again(PyObject *exc_info) {
+	PyObject *parts[3] = {NULL, NULL, NULL};
+	for (int i = 0; i < 3 && py_has_flag(exc_info, FLAG_TUPLE) && py.PyTuple_Size(exc_info) == 3; i++) {
+		parts[i] = py.PyTuple_GetItem(exc_info, i);
+		if (parts[i] == py._Py_NoneStruct) parts[i] = NULL;
+		if (parts[i]) py.Py_IncRef(parts[i]);
+	}
+	if (parts[0] != NULL)
+		py.PyErr_Restore(parts[0], parts[1], parts[2]);
+	else
+		py.PyErr_SetString(py.PyExc_TypeError, "exc_info must be what sys.exc_info() gives");
+}
+
+static PyObject *start_response(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+	PyObject *names) {
+	gosrv_call *c = call_of(self);
+	if (c == NULL) return NULL;
+	Py_ssize_t named = names ? py.PyTuple_Size(names) : 0, total = nargs + named;
+	const char *last = named ? py.PyUnicode_AsUTF8AndSize(py.PyTuple_GetItem(names, named - 1), NULL) : "";
+	if (total < 2 || total > 3 || named > 1 || (named == 1 && (nargs != 2 || last == NULL || strcmp(last, "exc_info") != 0))) {
+		py.PyErr_SetString(py.PyExc_TypeError, "start_response(status, headers, exc_info=None)");
+		return NULL;
+	}
+	PyObject *exc_info = total == 3 && args[2] != py._Py_NoneStruct ? args[2] : NULL;
+	if (exc_info != NULL && c->head_sent) {
+		raise_again(exc_info);
+		return NULL;
+	}
+	if (exc_info == NULL && c->started) {
+		py.PyErr_SetString(py.PyExc_AssertionError, "Response headers already set!");
+		return NULL;
+	}
+	c->started = 0;
+	c->head_len = 0;
+	if (put_status(c, args[0]) < 0 || put_headers(c, args[1]) < 0) return NULL;
+	c->started = 1;
+	return py.PyCFunction_NewEx(&write_def, self, NULL);
+}
+
+PyMethodDef start_response_def = {"start_response", (PyCFunction)(void *)start_response,
+	METH_FASTCALL | METH_KEYWORDS, "start_response(status, headers, exc_info=None) -> write"};
+
+/* early_hints: packed like a head, after the response's own bytes, and taken off again. */
+static PyObject *early_hints(PyObject *self, PyObject *headers) {
+	gosrv_call *c = call_of(self);
+	if (c == NULL) return NULL;
+	if (!c->head_sent) {
+		uint32_t before = c->head_len;
+		uint16_t none = 0;
+		int failed = reserve(c, 2) < 0;
+		if (!failed) {
+			put(c, &none, 2);
+			failed = put_headers(c, headers) < 0;
+		}
+		uint32_t len = c->head_len - before;
+		c->head_len = before;
+		if (failed) return NULL;
+		int slot = c->thread->slot;
+		c->thread->state = py.PyEval_SaveThread();
+		gosrvEarlyHints(slot, c->head + before, len);
+		py.PyEval_RestoreThread(c->thread->state);
+	}
+	py.Py_IncRef(py._Py_NoneStruct);
+	return py._Py_NoneStruct;
+}
+
+PyMethodDef early_hints_def = {"early_hints", early_hints, METH_O,
+	"early_hints([(name, value), ...]): send 103 Early Hints (RFC 8297)"};

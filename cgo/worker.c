@@ -1,0 +1,77 @@
+/* worker.c: the rest of gosrv.h: threads, descriptors, counters, logging, the end. */
+#define _GNU_SOURCE
+#include "core.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+int gosrv_threads_start(gosrv_thread *t, int n, const char *name) {
+	py.PyEval_RestoreThread(t->state);
+	PyObject *args[2] = {py.PyLong_FromLong(n), py.PyUnicode_InternFromString(name)};
+	PyObject *done = args[0] && args[1] ? py.PyObject_VectorcallDict(shim.start_threads, args, 2, NULL) : NULL;
+	int result = done ? 0 : -1;
+	if (done == NULL) call_report(NULL);
+	if (done) py.Py_DecRef(done);
+	for (int i = 0; i < 2; i++)
+		if (args[i]) py.Py_DecRef(args[i]);
+	t->state = py.PyEval_SaveThread();
+	return result;
+}
+
+uint8_t *gosrv_fd_table(int *size) {
+	static uint8_t *table;
+	static int entries;
+	if (table == NULL) {
+		struct rlimit files;
+		entries = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max < (1 << 20) ? (int)files.rlim_max : 1 << 20;
+		table = calloc(entries, 1); /* untouched pages cost nothing */
+	}
+	*size = entries;
+	return table;
+}
+
+void gosrv_counters(gosrv_thread *t, uint64_t *taken, uint64_t *dropped) {
+	py.PyEval_RestoreThread(t->state);
+	*taken = refs_taken;
+	*dropped = refs_dropped;
+	t->state = py.PyEval_SaveThread();
+}
+
+void gosrv_log(gosrv_thread *t, int level, const char *text, uint64_t len) {
+	py.PyEval_RestoreThread(t->state);
+	PyObject *args[2] = {py.PyLong_FromLong(level), py.PyUnicode_DecodeUTF8(text, len, "backslashreplace")};
+	PyObject *done = args[0] && args[1] ? py.PyObject_VectorcallDict(shim.log, args, 2, NULL) : NULL;
+	if (done == NULL) py.PyErr_Print();
+	if (done) py.Py_DecRef(done);
+	for (int i = 0; i < 2; i++)
+		if (args[i]) py.Py_DecRef(args[i]);
+	t->state = py.PyEval_SaveThread();
+}
+
+struct ending {
+	int code, deadline_ms;
+};
+
+/* end_after: the process ends even if a non-daemon thread of the application never does. */
+static void *end_after(void *argument) {
+	struct ending *e = argument;
+	struct timespec left = {e->deadline_ms / 1000, e->deadline_ms % 1000 * 1000000L};
+	while (nanosleep(&left, &left) != 0) {}
+	_exit(e->code);
+}
+
+/* Py_FinalizeEx is never called: threads of the application and of C libraries may still
+ * run, and meet freed memory (cpython#124619). */
+void gosrv_exit(gosrv_thread *t, int code, int deadline_ms) {
+	static struct ending e;
+	pthread_t watchdog;
+	e = (struct ending){code, deadline_ms};
+	pthread_create(&watchdog, NULL, end_after, &e);
+	py.PyEval_RestoreThread(t->state);
+	PyObject *done = py.PyObject_VectorcallDict(shim.shutdown, NULL, 0, NULL);
+	if (done == NULL) py.PyErr_Print();
+	_exit(code);
+}

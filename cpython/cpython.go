@@ -1,0 +1,207 @@
+// Package cpython is CPython as Go people think of it: a Thread that is attached to the
+// interpreter, an application that it calls, the pieces of an answer. The rules of the
+// GIL live here and in package cgo; nobody else imports cgo.
+//
+// A Thread belongs to one OS thread: call its methods only from the goroutine that is
+// locked to that thread.
+package cpython
+
+import (
+	"errors"
+	"unsafe"
+
+	"gosrv/cgo"
+)
+
+// State is the outcome of one step of an application call (gosrv.h, GOSRV_DONE ...).
+type State int
+
+// The states. Failed and Quit mean that the call is closed and the traceback logged; Quit
+// that it was ended by the worker's own order to quit.
+const (
+	Done   State = cgo.Done
+	Last   State = cgo.Last
+	More   State = cgo.More
+	File   State = cgo.File
+	Grow   State = cgo.Grow
+	Failed State = cgo.Failed
+	Quit   State = cgo.Quit
+)
+
+// Flags of Call and Next.
+const (
+	HTTPS   = cgo.HTTPS   // wsgi.url_scheme is https
+	SentAll = cgo.SentAll // Next: the answer's Content-Length is reached
+)
+
+// Result tells what a step gave. The head and small bodies are in the lent out buffer;
+// Ref, when not nil, is the rest in Python's memory, valid until Next or Finish.
+type Result = cgo.Result
+
+// RefBytes is the piece that stayed in Python's memory, nil if none.
+// It is valid until the next step of the same call.
+func RefBytes(r *Result) []byte {
+	if r.Ref == nil {
+		return nil
+	}
+	return unsafe.Slice((*byte)(r.Ref), r.RefLen)
+}
+
+// Body is a complete request body: Mem, or an unlinked spool file when FD >= 0.
+// Both stay the caller's. Len is in bytes.
+type Body struct {
+	Mem []byte
+	FD  int
+	Len int64
+}
+
+// Base is the constant part of environ for one listener.
+type Base int
+
+// KV is one environ entry with a string value.
+type KV struct{ Key, Value string }
+
+// Flags say what the application's or the worker's signal handlers asked for.
+type Flags uint32
+
+// The bits of Flags.
+const (
+	DrainRequested Flags = cgo.SignalDrain  // SIGTERM
+	QuitRequested  Flags = cgo.SignalQuit   // SIGINT, SIGQUIT
+	ReopenLogs     Flags = cgo.SignalReopen // SIGUSR1
+	AbortRequested Flags = cgo.SignalAbort  // SIGABRT
+)
+
+// InWorker reports whether the constructor made this process a worker.
+func InWorker() bool { return cgo.WorkerFD() >= 0 }
+
+// ControlFD is the worker's channel to the master, owned by the caller; -1 in the master.
+func ControlFD() int { return cgo.WorkerFD() }
+
+// Thread is an OS thread with its own Python thread state, for life.
+type Thread struct {
+	c    cgo.Thread
+	slot int
+}
+
+// Attach gives the main thread's Thread and puts Python's signal handlers back after Go's
+// start took them. Call it once, from a goroutine locked to the process's main thread; it
+// returns nil in a process without interpreter.
+func Attach() *Thread {
+	c, ok := cgo.MainAttach()
+	if !ok {
+		return nil
+	}
+	c.SignalsSettle()
+	return &Thread{c: c}
+}
+
+// Slot is 0 for the main thread, from 1 for those of StartThreads.
+func (t *Thread) Slot() int { return t.slot }
+
+var errBase = errors.New("cannot build the constant part of environ; the reason is in the error log")
+
+// NewBase makes the constant part of environ for one listener from its string entries;
+// the wsgi.* objects are added inside. It lives as long as the process.
+func (t *Thread) NewBase(kv []KV) (Base, error) {
+	var text []byte
+	for _, e := range kv {
+		text = append(append(append(append(text, e.Key...), 0), e.Value...), 0)
+	}
+	text = append(text, 0)
+	index := t.c.BaseNew(text, len(kv))
+	if index < 0 {
+		return -1, errBase
+	}
+	return Base(index), nil
+}
+
+// Call runs application(environ, start_response) once: one crossing. head, extra and desc
+// are environ.Packed's; all slices are lent until Call returns. connFD stands behind
+// gunicorn.socket. out takes the packed response head and small bodies and must hold at
+// least some KiB.
+func (t *Thread) Call(b Base, head, extra []byte, desc []uint32, headers int, flags uint32,
+	body *Body, connFD int, out []byte, res *Result) State {
+	return State(t.c.AppCall(int(b), head, extra, desc, headers, flags,
+		body.Mem, body.FD, body.Len, connFD, out, res))
+}
+
+// Next gives the next piece of the live call res.Handle.
+func (t *Thread) Next(flags uint32, out []byte, res *Result) State {
+	return State(t.c.CallNext(flags, out, res))
+}
+
+// Finish closes the iterable of the live call res.Handle, exactly once, and drops all of it.
+func (t *Thread) Finish(res *Result) {
+	t.c.CallFinish(res.Handle)
+	res.Handle, res.Ref = nil, nil
+}
+
+// RunSignals runs the Python signal handlers that are due; main thread only. Call it after
+// EINTR and when WakeupFD is readable.
+func (t *Thread) RunSignals() Flags { return Flags(t.c.SignalsRun()) }
+
+// WakeupFD becomes readable when a Python signal handler is due. The caller reads it empty.
+func WakeupFD() int { return cgo.WakeupFD() }
+
+// Callbacks are what the application reaches in Go while it runs; see cgo.Callbacks.
+type Callbacks struct {
+	// Write is the write() callable: head is the packed response head with the first call,
+	// empty later. It may block. False: the client is gone.
+	Write func(slot int, head, data []byte) bool
+	// EarlyHints sends 103 with the packed headers (its status is empty).
+	EarlyHints func(slot int, head []byte)
+	// Thread is the body of each thread of StartThreads.
+	Thread func(t *Thread)
+	// Worker is the worker's entry on the c-shared route.
+	Worker func()
+}
+
+// SetCallbacks installs c for the life of the process, before the first Call.
+func SetCallbacks(c Callbacks) {
+	cgo.SetCallbacks(cgo.Callbacks{
+		Write: c.Write, EarlyHints: c.EarlyHints, Worker: c.Worker,
+		Thread: func(slot int, t cgo.Thread) { c.Thread(&Thread{c: t, slot: slot}) },
+	})
+}
+
+var errThreads = errors.New("cannot start the worker's threads; the reason is in the error log")
+
+// StartThreads starts n daemon threading.Threads named name_0, name_1 ..., each entering
+// Callbacks.Thread. It returns when all are started, not when they have entered.
+func (t *Thread) StartThreads(n int, name string) error {
+	if !t.c.ThreadsStart(n, name) {
+		return errThreads
+	}
+	return nil
+}
+
+// fdTable has one byte a descriptor, in C memory, so that a forked child of the
+// application can close the server's sockets without running Go.
+var fdTable = cgo.FDTable()
+
+// OwnFD marks or unmarks fd as the server's. It costs no system call and no crossing.
+func OwnFD(fd int, own bool) {
+	if fd < 0 || fd >= len(fdTable) {
+		return
+	}
+	fdTable[fd] = 0
+	if own {
+		fdTable[fd] = 1
+	}
+}
+
+// Counters are the Python references that calls took and dropped so far; equal when no
+// call is live and none leaked.
+func (t *Thread) Counters() (taken, dropped uint64) { return t.c.Counters() }
+
+// Crossings is how often application calls entered C in this process.
+func Crossings() uint64 { return cgo.Crossings() }
+
+// Log writes a record to Python's logger gunicorn.error at a level of package logging
+// (10 debug ... 50 critical).
+func (t *Thread) Log(level int, text string) { t.c.Log(level, text) }
+
+// Exit ends the process as `python` would: waits for non-daemon threads, runs atexit,
+// flushes; the interpreter is not finalised. After deadlineMillis it ends all the same.
+func (t *Thread) Exit(code, deadlineMillis int) { t.c.Exit(code, deadlineMillis) }
