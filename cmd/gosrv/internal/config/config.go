@@ -1,0 +1,128 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Config holds the resolved value of every setting. It does not change after Merge.
+type Config struct {
+	values      map[string]any
+	sources     map[string]Source
+	hooks       map[string]int // callables of the configuration file, with their arity
+	app         string
+	workerClass string
+}
+
+// App gives the application as the user named it: module, module:name or module:factory(...). It is never empty.
+func (c *Config) App() string { return c.app }
+
+// WorkerClass gives WorkerSync or WorkerGThread; sync with more than one thread is gthread.
+func (c *Config) WorkerClass() string { return c.workerClass }
+
+// ProcName gives the name for process titles: proc_name, or else default_proc_name, or else the application.
+func (c *Config) ProcName() string {
+	if name := c.String("proc_name"); name != "" {
+		return name
+	}
+	if c.sources["default_proc_name"] == FromDefault {
+		return c.app
+	}
+	return c.String("default_proc_name")
+}
+
+// Int gives an integer setting; 0 if name is not one.
+func (c *Config) Int(name string) int {
+	n, _ := c.values[name].(int)
+	return n
+}
+
+// Bool gives a flag setting; false if it is None or name is not one. sendfile is true unless it was turned off.
+func (c *Config) Bool(name string) bool {
+	if name == "sendfile" && c.values[name] == nil {
+		return true
+	}
+	b, _ := c.values[name].(bool)
+	return b
+}
+
+// String gives a text setting; "" if it is None or name is not one.
+func (c *Config) String(name string) string {
+	s, _ := c.values[name].(string)
+	return s
+}
+
+// Strings gives a list setting: bind, raw_env, forwarded_allow_ips, forwarder_headers and the like. The slice is not
+// to be changed.
+func (c *Config) Strings(name string) []string {
+	list, _ := c.values[name].([]string)
+	return list
+}
+
+// StringMap gives the text entries of a dictionary setting such as secure_scheme_headers. The map is the caller's.
+func (c *Config) StringMap(name string) map[string]string {
+	dict, _ := c.values[name].(map[string]any)
+	texts := make(map[string]string, len(dict))
+	for key, value := range dict {
+		if text, ok := value.(string); ok {
+			texts[key] = text
+		}
+	}
+	return texts
+}
+
+// Source says where the value of a setting comes from.
+func (c *Config) Source(name string) Source { return c.sources[name] }
+
+// Explicit reports whether a setting was set anywhere: environment, file, GUNICORN_CMD_ARGS or command line.
+func (c *Config) Explicit(name string) bool { return c.sources[name] != FromDefault }
+
+// Hooks gives the functions of the configuration file by setting, with the number of arguments they take. The map is
+// the caller's.
+func (c *Config) Hooks() map[string]int { return maps.Clone(c.hooks) }
+
+// Map gives all settings by name in types that encoding/json writes, for the zygote and the workers. Values that
+// depend on each other are resolved: worker_class, proc_name, sendfile. Functions are left out, except those named by
+// a dotted path.
+func (c *Config) Map() map[string]any {
+	resolved := make(map[string]any, len(c.values))
+	for name, value := range c.values {
+		if _, isHook := value.(Hook); isHook {
+			continue
+		}
+		if value == nil {
+			value = noneMeans(byName[name])
+		}
+		resolved[name] = value
+	}
+	resolved["worker_class"] = c.workerClass
+	resolved["proc_name"] = c.ProcName()
+	resolved["sendfile"] = c.Bool("sendfile")
+	return resolved
+}
+
+// noneMeans gives the value that None stands for: false for flags, the default for words out of a fixed set.
+func noneMeans(s *Setting) any {
+	switch s.Check.Name {
+	case anyBool.Name:
+		return false
+	case headerMap.Name:
+		return s.Default
+	}
+	return nil
+}
+
+// Print gives the text of --print-config: Gunicorn's lines, sorted by name, with our own settings among them.
+func (c *Config) Print() string {
+	var b strings.Builder
+	width := 0
+	for name := range c.values {
+		width = max(width, len(name))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.values)) {
+		fmt.Fprintf(&b, "%-*s = %s\n", width, name, pyStr(c.values[name]))
+	}
+	return b.String()
+}

@@ -1,0 +1,76 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Computed is a default that depends on the machine; the text says in words what it is.
+type Computed string
+
+// environmentDefaults are the variables that give a setting another default, as in Gunicorn (the last one is ours).
+var environmentDefaults = []struct {
+	variable, setting string
+	convert           func(text string) any
+}{
+	{"PORT", "bind", func(text string) any { return []any{"0.0.0.0:" + text} }},
+	{"WEB_CONCURRENCY", "workers", decimal},
+	{"FORWARDED_ALLOW_IPS", "forwarded_allow_ips", func(text string) any { return text }},
+	{"SENDFILE", "sendfile", func(text string) any {
+		switch strings.ToLower(text) {
+		case "y", "1", "yes", "true":
+			return true
+		}
+		return false
+	}},
+	{"GOSRV_PYTHON", "python", func(text string) any { return text }},
+}
+
+// decimal reads an integer as Python's int(text); other text goes on to the validator, which refuses it.
+func decimal(text string) any {
+	if n, ok := pyInt(text, 10); ok {
+		return n
+	}
+	return text
+}
+
+// machineDefaults gives the default of each setting on this machine and in this environment, and for those that the
+// environment changed, the variable's name.
+func machineDefaults(env Lookup) (map[string]any, map[string]string, error) {
+	defaults, from := make(map[string]any, len(settings)), map[string]string{}
+	for _, s := range settings {
+		defaults[s.Name] = s.Default
+	}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return nil, nil, &Error{Message: "cannot tell the current directory: " + err.Error()}
+	}
+	defaults["chdir"] = cwd
+	defaults["user"], defaults["group"] = os.Geteuid(), os.Getegid()
+	defaults["control_socket"] = controlSocket(env)
+	for _, row := range environmentDefaults {
+		text, set := env(row.variable)
+		if !set {
+			continue
+		}
+		s := byName[row.setting]
+		value := row.convert(text)
+		checked, err := s.Check.check(value)
+		if err != nil {
+			return nil, nil, s.fault(err, "environment variable "+row.variable, value)
+		}
+		defaults[s.Name], from[s.Name] = checked, row.variable
+	}
+	return defaults, from, nil
+}
+
+func controlSocket(env Lookup) string {
+	if dir, _ := env("XDG_RUNTIME_DIR"); dir != "" {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			return filepath.Join(dir, "gunicorn.ctl")
+		}
+	}
+	home, _ := env("HOME")
+	return filepath.Join(home, ".gunicorn", "gunicorn.ctl")
+}

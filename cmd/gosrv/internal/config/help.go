@@ -1,0 +1,164 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const helpWidth = 79
+
+const helpIntro = usageLine + `
+Serves a WSGI application (Django, Flask, any other) with Gunicorn's options,
+configuration file, signals and logs. APP_MODULE is module, module:name or
+module:factory("literal"); without a name the callable is "application".
+`
+
+const helpOutro = `
+Configuration file only (gunicorn.conf.py):
+%s
+Not supported, each says what to use instead:
+%s
+Options may be shortened as long as they stay unambiguous, and may stand before
+or after the application. Later ones win: configuration file, then the variable
+GUNICORN_CMD_ARGS, then the command line.
+
+Example:
+  gosrv myproject.wsgi --bind 0.0.0.0:8000 --workers 4 --threads 2 \
+        --access-logfile - --max-requests 10000 --max-requests-jitter 500
+`
+
+// firstSettings are the ten that people use most; --help opens with them.
+var firstSettings = []string{
+	"bind", "workers", "threads", "config", "timeout", "accesslog", "loglevel", "preload_app", "check_config", "python",
+}
+
+// sectionOrder is the order of headings in --help and in the reference.
+var sectionOrder = []string{
+	sectionConfigFile, sectionSocket, sectionWorkers, sectionOwn, sectionLogging, sectionMechanics, sectionSecurity,
+	sectionDebugging, sectionNaming, sectionHooks, sectionSSL, sectionHTTP2, sectionControl, sectionDirty, sectionDirtyHooks,
+}
+
+// Help gives the text of --help, made from the table. No line is longer than 79 columns.
+func Help() string {
+	var b strings.Builder
+	b.WriteString(helpIntro)
+	b.WriteString("\nMost used:\n")
+	for _, name := range firstSettings {
+		writeOption(&b, byName[name])
+	}
+	var fileOnly, refused []string
+	for _, section := range sectionOrder {
+		heading := "\n" + section + ":\n"
+		for _, s := range settings {
+			switch {
+			case s.Section != section || slices.Contains(firstSettings, s.Name):
+			case s.State == Unsupported && len(s.Flags) > 0:
+				refused = append(refused, s.Flags[len(s.Flags)-1])
+			case s.State == Unsupported:
+				refused = append(refused, s.Name)
+			case len(s.Flags) == 0:
+				fileOnly = append(fileOnly, s.Name)
+			default:
+				b.WriteString(heading)
+				heading = ""
+				writeOption(&b, s)
+			}
+		}
+	}
+	b.WriteString("\nHelp:\n  -h, --help                    Print this text and exit.\n")
+	b.WriteString("  -v, --version                 Print the version and exit.\n")
+	fmt.Fprintf(&b, helpOutro, fill(fileOnly), fill(refused))
+	return b.String()
+}
+
+// writeOption writes one option in two columns: flags, and from column 32 on the help's first sentence and default.
+func writeOption(b *strings.Builder, s *Setting) {
+	left := "  " + strings.Join(s.Flags, ", ")
+	if s.takesValue() {
+		left += " " + s.metavar()
+	}
+	text := s.Short() + "."
+	if s.Name == "worker_class" {
+		text = s.Help
+	}
+	if shown := s.shownDefault(); shown != "" {
+		text += " [" + shown + "]"
+	}
+	if s.State == Pending || s.State == NoEffect {
+		text += " (" + s.State.String() + ")"
+	}
+	const column = 32
+	if len(left) > column-2 {
+		b.WriteString(left + "\n")
+		left = ""
+	}
+	for line := range strings.SplitSeq(wrap(text, helpWidth-column), "\n") {
+		fmt.Fprintf(b, "%-*s%s\n", column, left, line)
+		left = ""
+	}
+}
+
+func (s *Setting) takesValue() bool {
+	return s.Action == Store || s.Action == Append || s.Action == Optional
+}
+
+func (s *Setting) metavar() string {
+	if s.Metavar != "" {
+		return s.Metavar
+	}
+	return "VALUE"
+}
+
+// shownDefault gives the default as --help and the reference show it, "" for flags, functions and None.
+func (s *Setting) shownDefault() string {
+	switch v := s.Default.(type) {
+	case nil, bool, Hook:
+		return ""
+	case Computed:
+		return string(v)
+	case []string:
+		return strings.Join(v, ",")
+	case string:
+		if v == DefaultAccessLogFormat {
+			return "combined"
+		}
+		return v
+	case map[string]any:
+		if len(v) == 0 {
+			return ""
+		}
+	}
+	if s.Type == AutoInt {
+		return fmt.Sprintf("0o%o", s.Default)
+	}
+	return pyStr(s.Default)
+}
+
+// wrap breaks text into lines of at most width bytes at spaces; a longer word stays whole.
+func wrap(text string, width int) string {
+	var b strings.Builder
+	used := 0
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case used == 0:
+		case used+1+len(word) > width:
+			b.WriteByte('\n')
+			used = 0
+		default:
+			b.WriteByte(' ')
+			used++
+		}
+		b.WriteString(word)
+		used += len(word)
+	}
+	return b.String()
+}
+
+func fill(names []string) string {
+	lines := wrap(strings.Join(names, " "), helpWidth-2)
+	return "  " + strings.ReplaceAll(lines, "\n", "\n  ") + "\n"
+}
+
+// VersionText gives the line of --version.
+func VersionText() string { return "gosrv (version " + Version + ")\n" }

@@ -1,0 +1,171 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// File is what the zygote reports of a configuration file that it ran. The zero File stands for no file.
+type File struct {
+	Path      string         // as found, for messages
+	Settings  map[string]any // plain values by name; decode JSON with UseNumber to tell 4 from 4.0
+	Callables map[string]int // functions and classes by name, with the number of positional arguments
+}
+
+// Source says where a setting's value comes from.
+type Source uint8
+
+const (
+	FromDefault     Source = iota
+	FromEnvironment        // WEB_CONCURRENCY and the like: another default
+	FromFile
+	FromCmdArgs // GUNICORN_CMD_ARGS
+	FromFlags   // the command line
+)
+
+// Merge resolves all settings: default < file < GUNICORN_CMD_ARGS < command line. The error is an *Error that names
+// file, line, setting, value and what is allowed. Warnings are for the log at start.
+func (cl *CommandLine) Merge(file File) (*Config, []Warning, error) {
+	cfg := &Config{values: make(map[string]any, len(settings)), sources: map[string]Source{}, hooks: map[string]int{}}
+	for name, value := range cl.defaults {
+		cfg.values[name] = value
+	}
+	for name := range cl.fromEnv {
+		cfg.sources[name] = FromEnvironment
+	}
+	warnings, err := cfg.readFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg.overlay(cl.cmdArgs, FromCmdArgs)
+	cfg.overlay(cl.flags, FromFlags)
+	support, err := cfg.checkSupport(cl, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	warnings = append(warnings, support...)
+	if err := cfg.resolve(cl.Args); err != nil {
+		return nil, nil, err
+	}
+	return cfg, warnings, nil
+}
+
+func (cfg *Config) overlay(said map[string]any, source Source) {
+	for name, value := range said {
+		cfg.values[name], cfg.sources[name] = value, source
+	}
+}
+
+// readFile takes over what a configuration file set. Unknown names are no error, as in Gunicorn: a configuration file
+// is a program and may have names of its own.
+func (cfg *Config) readFile(file File) ([]Warning, error) {
+	for _, s := range settings {
+		if arity, isCallable := file.Callables[s.Name]; isCallable {
+			if err := cfg.readCallable(s, arity, file); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		value, named := file.Settings[s.Name]
+		if !named || s.Name == "python" {
+			continue
+		}
+		checked, err := s.Check.check(normalise(value))
+		if err != nil {
+			return nil, s.fault(err, locate(file.Path, s.Name), normalise(value))
+		}
+		cfg.values[s.Name], cfg.sources[s.Name] = checked, FromFile
+	}
+	return strayNames(file), nil
+}
+
+// readCallable takes over a function or class. Hooks stay in Python; here only their names and arities are known.
+func (cfg *Config) readCallable(s *Setting, arity int, file File) error {
+	fault := &Error{Source: locate(file.Path, s.Name), Setting: s.Name, Value: "<" + s.Name + ">", Allowed: s.Check.Allowed}
+	switch {
+	case s.Name == "worker_class":
+		fault.Message, fault.Allowed = "worker_class is a class, which gosrv cannot run", "sync, gthread"
+		return fault
+	case s.Name == "logger_class":
+	case s.Arity == 0:
+		fault.Message = "Value is a function or a class"
+		return fault
+	case s.Check.Name == postRequest.Name && arity >= 2 && arity <= 4:
+	case arity != s.Arity:
+		fault.Message = fmt.Sprintf("Value must have an arity of: %d", s.Arity)
+		fault.Allowed = "def " + s.Name + s.parameters() + ":"
+		return fault
+	}
+	cfg.values[s.Name], cfg.sources[s.Name] = Hook(s.Name), FromFile
+	cfg.hooks[s.Name] = arity
+	return nil
+}
+
+// strayNames finds names in a configuration file that look like misspelled settings: lower case, a plain value, close
+// to the name of a setting that the file does not set.
+func strayNames(file File) []Warning {
+	var candidates []string
+	for _, s := range settings {
+		_, isSet := file.Settings[s.Name]
+		if _, isCallable := file.Callables[s.Name]; !isSet && !isCallable {
+			candidates = append(candidates, s.Name)
+		}
+	}
+	var warnings []Warning
+	for name, value := range file.Settings {
+		if byName[name] != nil || name != strings.ToLower(name) || strings.HasPrefix(name, "_") {
+			continue
+		}
+		if _, isDict := value.(map[string]any); isDict {
+			continue
+		}
+		if best := nearest(name, candidates); best != "" {
+			warnings = append(warnings, Warning{Setting: name, Text: fmt.Sprintf("no such setting, ignored (%s); did you mean %s?", locate(file.Path, name), best)})
+		}
+	}
+	slices.SortFunc(warnings, func(a, b Warning) int { return strings.Compare(a.Setting, b.Setting) })
+	return warnings
+}
+
+// checkSupport refuses values of settings that gosrv does not have and collects warnings for those without effect. What
+// a file sets to its default anyway needs no word; a flag on the command line always gets one.
+func (cfg *Config) checkSupport(cl *CommandLine, file File) ([]Warning, error) {
+	var warnings []Warning
+	for _, s := range settings {
+		source := cfg.sources[s.Name]
+		isDefault := pyRepr(cfg.values[s.Name]) == pyRepr(cl.defaults[s.Name])
+		if source < FromFile || isDefault && source == FromFile {
+			continue
+		}
+		switch s.State {
+		case Unsupported:
+			if !isDefault {
+				return nil, &Error{
+					Message: s.Name + " is not supported: " + s.Note,
+					Source:  cfg.where(s, file), Setting: s.Name, Value: pyRepr(cfg.values[s.Name]),
+				}
+			}
+		case Pending:
+			warnings = append(warnings, Warning{Setting: s.Name, Text: "accepted, no effect yet"})
+		case NoEffect:
+			warnings = append(warnings, Warning{Setting: s.Name, Text: "accepted, no effect: " + s.Note, Quiet: true})
+		}
+	}
+	return warnings, nil
+}
+
+// where names the place that a setting's value comes from, for messages.
+func (cfg *Config) where(s *Setting, file File) string {
+	switch cfg.sources[s.Name] {
+	case FromFile:
+		return locate(file.Path, s.Name)
+	case FromCmdArgs:
+		return "GUNICORN_CMD_ARGS"
+	case FromFlags:
+		return "command line"
+	case FromEnvironment:
+		return "environment"
+	}
+	return "default"
+}

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Names of the worker classes gosrv has.
+const (
+	WorkerSync    = "sync"
+	WorkerGThread = "gthread"
+)
+
+// workerClasses maps every way to name a worker class that Gunicorn users write to what runs here.
+var workerClasses = map[string]string{
+	"sync":                                  WorkerSync,
+	"gunicorn.workers.sync.SyncWorker":      WorkerSync,
+	"egg:gunicorn#sync":                     WorkerSync,
+	"gthread":                               WorkerGThread,
+	"gunicorn.workers.gthread.ThreadWorker": WorkerGThread,
+	"egg:gunicorn#gthread":                  WorkerGThread,
+}
+
+// resolve works out what follows from several settings together. words are the loose words of the command line.
+func (cfg *Config) resolve(words []string) error {
+	if err := cfg.resolveWorker(); err != nil {
+		return err
+	}
+	if len(words) > 0 {
+		cfg.app = words[0]
+		if cfg.sources["default_proc_name"] == FromDefault {
+			cfg.values["default_proc_name"] = words[0]
+		}
+	} else {
+		cfg.app = cfg.String("wsgi_app")
+	}
+	if cfg.app == "" {
+		return &Error{Message: "No application module specified."}
+	}
+	for _, entry := range cfg.Strings("raw_env") {
+		if !strings.Contains(entry, "=") {
+			return &Error{Message: fmt.Sprintf("environment setting %s invalid: it must be KEY=VALUE", reprString(entry))}
+		}
+	}
+	return nil
+}
+
+func (cfg *Config) resolveWorker() error {
+	named := cfg.String("worker_class")
+	class, known := workerClasses[strings.TrimLeft(named, "#")]
+	if !known {
+		return &Error{Message: fmt.Sprintf("worker_class %s is not supported: %s", reprString(named), workerAlternative(named))}
+	}
+	if class == WorkerSync && cfg.Int("threads") > 1 {
+		class = WorkerGThread
+	}
+	cfg.workerClass = class
+	return nil
+}
+
+// workerAlternative says what to use instead of a worker class that gosrv does not have.
+func workerAlternative(named string) string {
+	word := strings.ToLower(named)
+	switch {
+	case strings.Contains(word, "uvicorn"), strings.Contains(word, "asgi"), strings.Contains(word, "aiohttp"):
+		return noASGI
+	case strings.Contains(word, "gevent"), strings.Contains(word, "eventlet"), strings.Contains(word, "meinheld"):
+		return "use --worker-class gthread --threads N; slow clients and idle connections cost no thread here"
+	case strings.Contains(word, "tornado"):
+		return "run a Tornado application with Tornado's own server, a WSGI one with --worker-class gthread"
+	}
+	return "use sync or gthread"
+}

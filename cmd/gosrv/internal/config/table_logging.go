@@ -1,0 +1,99 @@
+package config
+
+// DefaultAccessLogFormat is the line Gunicorn writes: the combined format.
+const DefaultAccessLogFormat = `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`
+
+// loggingRows: access log, error log, syslog, statsd.
+var loggingRows = []Setting{
+	{
+		Name: "accesslog", Section: sectionLogging, Flags: []string{"--access-logfile"}, Metavar: "FILE", Check: anyString,
+		State: Better, Note: "written beside the request, so that a slow disk delays no answer",
+		Help: "File for a line about each request. - means standard output; without it there is no access log.",
+	},
+	{
+		Name: "disable_redirect_access_to_syslog", Section: sectionLogging, Flags: []string{"--disable-redirect-access-to-syslog"}, Action: StoreTrue, Default: false, Check: anyBool,
+		State: Pending,
+		Help:  "Keep access lines out of syslog.",
+	},
+	{
+		Name: "access_log_format", Section: sectionLogging, Flags: []string{"--access-logformat"}, Metavar: "STRING", Default: DefaultAccessLogFormat, Check: anyString,
+		State: Better, Note: "bytes from clients are escaped, so that nobody can forge a line; the word json gives JSON lines",
+		Help: "Format of the access log. %(h)s address, %(t)s time, %(r)s request line, %(s)s status, %(b)s bytes, %(D)s microseconds, %({name}i)s request header, %({name}o)s response header, %({name}e)s environ.",
+	},
+	{
+		Name: "errorlog", Section: sectionLogging, Flags: []string{"--error-logfile", "--log-file"}, Metavar: "FILE", Default: "-", Check: anyString,
+		Help: "File for messages and tracebacks. - means standard error.",
+	},
+	{
+		Name: "loglevel", Section: sectionLogging, Flags: []string{"--log-level"}, Metavar: "LEVEL", Default: "info", Check: anyString,
+		Help: "Least important level that the error log shows: debug, info, warning, error or critical. Any other word means info.",
+	},
+	{
+		Name: "capture_output", Section: sectionLogging, Flags: []string{"--capture-output"}, Action: StoreTrue, Default: false, Check: anyBool,
+		Help: "Send what the application prints to the error log file.",
+	},
+	{
+		Name: "logger_class", Section: sectionLogging, Flags: []string{"--logger-class"}, Metavar: "STRING", Default: "gunicorn.glogging.Logger", Check: className,
+		State: Pending,
+		Help:  "Python class that handles log records.",
+	},
+	{
+		Name: "logconfig", Section: sectionLogging, Flags: []string{"--log-config"}, Metavar: "FILE", Check: anyString,
+		State: Pending,
+		Help:  "File in the format of Python's logging.config.fileConfig.",
+	},
+	{
+		Name: "logconfig_dict", Section: sectionLogging, Default: map[string]any{}, Check: anyDict,
+		State: Pending,
+		Help:  "Dictionary in the format of Python's logging.config.dictConfig.",
+	},
+	{
+		Name: "logconfig_json", Section: sectionLogging, Flags: []string{"--log-config-json"}, Metavar: "FILE", Check: anyString, Since: "21.0",
+		State: Pending,
+		Help:  "JSON file in the format of Python's logging.config.dictConfig.",
+	},
+	{
+		Name: "syslog_addr", Section: sectionLogging, Flags: []string{"--log-syslog-to"}, Metavar: "SYSLOG_ADDR", Default: "udp://localhost:514", Check: anyString,
+		State: Pending,
+		Help:  "Where syslog listens: unix://PATH, udp://HOST:PORT or tcp://HOST:PORT.",
+	},
+	{
+		Name: "syslog", Section: sectionLogging, Flags: []string{"--log-syslog"}, Action: StoreTrue, Default: false, Check: anyBool,
+		State: Pending,
+		Help:  "Send log lines to syslog as well.",
+	},
+	{
+		Name: "syslog_prefix", Section: sectionLogging, Flags: []string{"--log-syslog-prefix"}, Metavar: "SYSLOG_PREFIX", Check: anyString,
+		State: Pending,
+		Help:  "Program name in syslog lines.",
+	},
+	{
+		Name: "syslog_facility", Section: sectionLogging, Flags: []string{"--log-syslog-facility"}, Metavar: "SYSLOG_FACILITY", Default: "user", Check: anyString,
+		State: Pending,
+		Help:  "Facility of syslog lines.",
+	},
+	{
+		Name: "enable_stdio_inheritance", Section: sectionLogging, Flags: []string{"-R", "--enable-stdio-inheritance"}, Action: StoreTrue, Default: false, Check: anyBool,
+		Help: "Leave standard output and error as they are when running in the background.",
+	},
+	{
+		Name: "statsd_host", Section: sectionLogging, Flags: []string{"--statsd-host"}, Metavar: "STATSD_ADDR", Check: statsdAddr,
+		State: Pending,
+		Help:  "Send metrics to a statsd at HOST:PORT or unix://PATH.",
+	},
+	{
+		Name: "dogstatsd_tags", Section: sectionLogging, Flags: []string{"--dogstatsd-tags"}, Metavar: "DOGSTATSD_TAGS", Default: "", Check: anyString,
+		State: Pending,
+		Help:  "Tags with commas between to add to each metric.",
+	},
+	{
+		Name: "statsd_prefix", Section: sectionLogging, Flags: []string{"--statsd-prefix"}, Metavar: "STATSD_PREFIX", Default: "", Check: anyString,
+		State: Pending,
+		Help:  "Text in front of each metric's name.",
+	},
+	{
+		Name: "enable_backlog_metric", Section: sectionLogging, Flags: []string{"--enable-backlog-metric"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "24.1.0",
+		State: Pending,
+		Help:  "Report how many connections wait to be accepted.",
+	},
+}

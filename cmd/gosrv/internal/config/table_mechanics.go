@@ -1,0 +1,91 @@
+package config
+
+// mechanicsRows: processes, users, files, trust in proxies.
+var mechanicsRows = []Setting{
+	{
+		Name: "preload_app", Section: sectionMechanics, Flags: []string{"--preload"}, Action: StoreTrue, Default: false, Check: anyBool,
+		State: Better, Note: "memory is frozen before the fork, so that workers share it for longer",
+		Help: "Import the application once, before the workers are forked. They start faster and share memory.",
+	},
+	{
+		Name: "sendfile", Section: sectionMechanics, Flags: []string{"--no-sendfile"}, Action: StoreFalse, Check: anyBool,
+		Help: "Send files that the application returns through wsgi.file_wrapper with sendfile(2). On unless this flag, sendfile = False or the environment variable SENDFILE=0 turns it off.",
+	},
+	{
+		Name: "reuse_port", Section: sectionMechanics, Flags: []string{"--reuse-port"}, Action: StoreTrue, Default: false, Check: anyBool,
+		Help: "Give each worker listening sockets of its own with SO_REUSEPORT. The kernel then spreads connections over them.",
+	},
+	{
+		Name: "chdir", Section: sectionMechanics, Flags: []string{"--chdir"}, Default: Computed("the current directory"), Check: directory,
+		Help: "Change to this directory before the application is loaded. It also comes first in sys.path.",
+	},
+	{
+		Name: "daemon", Section: sectionMechanics, Flags: []string{"-D", "--daemon"}, Action: StoreTrue, Default: false, Check: anyBool,
+		State: Pending,
+		Help:  "Detach from the terminal and run in the background.",
+	},
+	{
+		Name: "raw_env", Section: sectionMechanics, Flags: []string{"-e", "--env"}, Metavar: "ENV", Action: Append, Default: []string{}, Check: listText,
+		Help: "Environment variable for the application, as KEY=VALUE. May be repeated.",
+	},
+	{
+		Name: "pidfile", Section: sectionMechanics, Flags: []string{"-p", "--pid"}, Metavar: "FILE", Check: anyString,
+		Help: "File to write the master's process id to.",
+	},
+	{
+		Name: "worker_tmp_dir", Section: sectionMechanics, Flags: []string{"--worker-tmp-dir"}, Metavar: "DIR", Check: anyString,
+		State: NoEffect, Note: "workers report through shared memory, there is no heartbeat file",
+		Help: "Directory of Gunicorn's heartbeat files.",
+	},
+	{
+		Name: "user", Section: sectionMechanics, Flags: []string{"-u", "--user"}, Metavar: "USER", Default: Computed("the user who starts gosrv"), Check: userName,
+		Help: "User that workers run as, by name or number. Needs root.",
+	},
+	{
+		Name: "group", Section: sectionMechanics, Flags: []string{"-g", "--group"}, Metavar: "GROUP", Default: Computed("the group of who starts gosrv"), Check: groupName,
+		Help: "Group that workers run as, by name or number. Needs root.",
+	},
+	{
+		Name: "umask", Section: sectionMechanics, Flags: []string{"-m", "--umask"}, Metavar: "INT", Type: AutoInt, Default: 0, Check: posInt,
+		Help: "Mode bits that files and unix sockets made by gosrv do not get: 0o22, 022 or 18 are the same.",
+	},
+	{
+		Name: "initgroups", Section: sectionMechanics, Flags: []string{"--initgroups"}, Action: StoreTrue, Default: false, Check: anyBool,
+		Help: "Give workers all groups that the user belongs to, not only one.",
+	},
+	{
+		Name: "tmp_upload_dir", Section: sectionMechanics, Metavar: "DIR", Check: anyString,
+		State: Better, Note: "Gunicorn ignores it; here it is the directory where large request bodies wait",
+		Help: "Directory for request bodies too large to be kept in memory.",
+	},
+	{
+		Name: "secure_scheme_headers", Section: sectionMechanics, Check: anyDict,
+		Default: map[string]any{"X-FORWARDED-PROTOCOL": "ssl", "X-FORWARDED-PROTO": "https", "X-FORWARDED-SSL": "on"},
+		Help:    "Header names in capitals and the value by which a trusted proxy says that the client used HTTPS.",
+	},
+	{
+		Name: "forwarded_allow_ips", Section: sectionMechanics, Flags: []string{"--forwarded-allow-ips"}, Metavar: "STRING", Default: []string{"127.0.0.1", "::1"}, Check: addressList,
+		Help: "Proxies whose forwarding headers are believed: addresses and networks with commas between, or *. The environment variable FORWARDED_ALLOW_IPS gives another default. Peers on unix sockets are always trusted.",
+	},
+}
+
+// namingRows: process names, Python's module path, PasteDeploy.
+var namingRows = []Setting{
+	{
+		Name: "proc_name", Section: sectionNaming, Flags: []string{"-n", "--name"}, Metavar: "STRING", Check: anyString,
+		Help: "Name shown by ps and top. The application's name unless given.",
+	},
+	{
+		Name: "default_proc_name", Section: sectionNaming, Default: "gunicorn", Check: anyString,
+		Help: "Name used when neither proc_name nor an application on the command line gives one.",
+	},
+	{
+		Name: "pythonpath", Section: sectionMechanics, Flags: []string{"--pythonpath"}, Metavar: "STRING", Check: anyString,
+		Help: "Directories with commas between to put in front of sys.path.",
+	},
+	{
+		Name: "paste", Section: sectionMechanics, Flags: []string{"--paste", "--paster"}, Metavar: "STRING", Check: anyString,
+		State: Unsupported, Note: "make a module that calls paste.deploy.loadapp() and name that as the application",
+		Help: "PasteDeploy file with the application.",
+	},
+}

@@ -1,0 +1,33 @@
+package config
+
+// ownRows: settings that Gunicorn does not have. Their flags never match an abbreviation that means a Gunicorn flag.
+var ownRows = []Setting{
+	{
+		Name: "python", Section: sectionOwn, Flags: []string{"--python"}, Metavar: "PATH", Check: anyString, Since: "gosrv",
+		Help: "Python interpreter to embed, for example venv/bin/python. The environment variable GOSRV_PYTHON gives a default. Without either it is the virtual environment gosrv lies in, $VIRTUAL_ENV, or python3 on PATH. Not for the configuration file, which Python itself runs.",
+	},
+	{
+		Name: "limit_request_body", Section: sectionOwn, Flags: []string{"--limit-request-body"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Since: "gosrv",
+		Help: "Largest request body in bytes; a larger one is answered 413. 0 means no limit.",
+	},
+	{
+		Name: "header_timeout", Section: sectionOwn, Flags: []string{"--header-timeout"}, Metavar: "INT", Type: Int, Default: 10, Check: posInt, Since: "gosrv",
+		Help: "Seconds a client has to send a complete request head. 0 means no limit.",
+	},
+	{
+		Name: "body_timeout", Section: sectionOwn, Flags: []string{"--body-timeout"}, Metavar: "INT", Type: Int, Default: 30, Check: posInt, Since: "gosrv",
+		Help: "Seconds without a byte of the request body after which the connection is closed. 0 means no limit.",
+	},
+	{
+		Name: "write_timeout", Section: sectionOwn, Flags: []string{"--write-timeout"}, Metavar: "INT", Type: Int, Default: 60, Check: posInt, Since: "gosrv",
+		Help: "Seconds in which a client takes no byte of the answer, after which the connection is closed. 0 means no limit.",
+	},
+	{
+		Name: "max_connections", Section: sectionOwn, Flags: []string{"--max-connections"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Since: "gosrv",
+		Help: "Open connections in one worker. 0 takes it from the limit of file descriptors.",
+	},
+	{
+		Name: "permit_missing_host", Section: sectionOwn, Flags: []string{"--permit-missing-host"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Help: "Accept HTTP/1.1 requests without a Host header, as Gunicorn does.",
+	},
+}

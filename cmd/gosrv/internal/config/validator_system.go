@@ -1,0 +1,289 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Validators that look at the machine (users, groups, files) or read a small language of their own.
+var (
+	userName     = Validator{"validate_user", "a user name or a numeric id", checkUser}
+	groupName    = Validator{"validate_group", "a group name or a numeric id", checkGroup}
+	directory    = Validator{"validate_chdir", "a directory that exists", checkChdir}
+	addressList  = Validator{"validate_string_to_addr_list", "IP addresses and networks with commas between, or *", checkAddressList}
+	className    = Validator{"validate_class", "a name, a dotted path or a class", checkString}
+	statsdAddr   = Validator{"validate_statsd_address", "host:port or unix://PATH", checkStatsdAddress}
+	reloadEngine = Validator{"validate_reload_engine", "auto, poll or inotify", checkReloadEngine}
+	watchedFiles = Validator{"validate_list_of_files_or_patterns", "files that exist, or patterns with *, ? or [", checkWatchedFiles}
+	sslVersion   = Validator{"validate_ssl_version", "anything: the setting is ignored", func(v any) (any, error) { return v, nil }}
+	proxyMode    = Validator{"validate_proxy_protocol", "off, v1, v2 or auto", checkProxyMode}
+	h2cMode      = Validator{"validate_http2_cleartext", "off, prior-knowledge, upgrade or both", checkH2cMode}
+	protocols    = Validator{"validate_http_protocols", "h1, h2 or both with a comma between", checkProtocols}
+	hook         = Validator{"_validate_callable", "a function, or the dotted path of one", checkHook}
+	postRequest  = Validator{"validate_post_request", "a function of 2 to 4 arguments, or the dotted path of one", checkHook}
+)
+
+func checkUser(v any) (any, error) {
+	return checkID(v, os.Geteuid(), func(name string) (string, error) {
+		u, err := user.Lookup(name)
+		if err != nil {
+			return "", fmt.Errorf("No such user: '%s'", name)
+		}
+		return u.Uid, nil
+	})
+}
+
+func checkGroup(v any) (any, error) {
+	return checkID(v, os.Getegid(), func(name string) (string, error) {
+		g, err := user.LookupGroup(name)
+		if err != nil {
+			return "", fmt.Errorf("No such group: '%s'", name)
+		}
+		return g.Gid, nil
+	})
+}
+
+// checkID accepts a number, digits, or a name that lookup knows; None is own.
+func checkID(v any, own int, lookup func(string) (string, error)) (any, error) {
+	text, isText := v.(string)
+	if v == nil {
+		return own, nil
+	}
+	if !isText {
+		if n, err := toInt(v); err == nil {
+			return n, nil
+		}
+		return nil, fmt.Errorf("Value is neither a name nor a number: %s", pyStr(v))
+	}
+	if text != "" && strings.Trim(text, "0123456789") == "" {
+		return strconv.Atoi(text)
+	}
+	id, err := lookup(text)
+	if err != nil {
+		return nil, err
+	}
+	return strconv.Atoi(id)
+}
+
+func checkChdir(v any) (any, error) {
+	text, ok := v.(string)
+	if !ok {
+		return nil, fmt.Errorf("Not a string: %s", pyStr(v))
+	}
+	path, err := filepath.Abs(pyStrip(text))
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("can't chdir to %s", reprString(pyStrip(text)))
+	}
+	return path, nil
+}
+
+func checkAddressList(v any) (any, error) {
+	list, err := checkCommaList(v)
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range list.([]string) {
+		if item == "*" {
+			continue
+		}
+		if _, err := ParseNetwork(item); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// ParseNetwork reads an address or a network in strict CIDR form (no host bits), IPv4 netmasks such as 10.0.0.0/255.0.0.0
+// included: the forms forwarded_allow_ips and proxy_allow_ips take. A plain address is a network of one.
+func ParseNetwork(text string) (netip.Prefix, error) {
+	address, mask, hasMask := strings.Cut(text, "/")
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Zone() != "" {
+		return netip.Prefix{}, fmt.Errorf("%s does not appear to be an IPv4 or IPv6 network", reprString(text))
+	}
+	bits := ip.BitLen()
+	if hasMask {
+		if bits, err = maskBits(ip, mask); err != nil {
+			return netip.Prefix{}, fmt.Errorf("%s does not appear to be an IPv4 or IPv6 network", reprString(text))
+		}
+	}
+	network := netip.PrefixFrom(ip, bits)
+	if network.Masked() != network {
+		return netip.Prefix{}, fmt.Errorf("%s has host bits set", text)
+	}
+	return network, nil
+}
+
+var errMask = errors.New("not a netmask")
+
+// maskBits reads the part after the slash: a length, or for IPv4 a netmask (255.0.0.0) or a host mask (0.255.255.255).
+func maskBits(ip netip.Addr, mask string) (int, error) {
+	if n, err := strconv.Atoi(mask); err == nil && mask[0] >= '0' && mask[0] <= '9' {
+		if n > ip.BitLen() {
+			return 0, errMask
+		}
+		return n, nil
+	}
+	dotted, err := netip.ParseAddr(mask)
+	if err != nil || !ip.Is4() || !dotted.Is4() {
+		return 0, errMask
+	}
+	b := dotted.As4()
+	word := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+	for n := 0; n <= 32; n++ {
+		net := uint32(uint64(0xffffffff) << (32 - n))
+		if word == net || word == ^net {
+			return n, nil
+		}
+	}
+	return 0, errMask
+}
+
+var bareUnixPort = regexp.MustCompile(`^unix:\d+$`)
+
+func checkStatsdAddress(v any) (any, error) {
+	text, err := checkString(v)
+	if err != nil || text == nil {
+		return nil, err
+	}
+	address := text.(string)
+	if strings.HasPrefix(address, "unix:") && !bareUnixPort.MatchString(address) {
+		return address, nil
+	}
+	if fd, ok := strings.CutPrefix(address, "fd://"); ok {
+		if _, ok := pyInt(fd, 10); !ok {
+			return nil, errors.New("Value must be one of ('host:port', 'unix://PATH')")
+		}
+		return address, nil
+	}
+	port := "8125"
+	rest := strings.TrimPrefix(address, "tcp://")
+	switch {
+	case strings.Contains(rest, "[") && strings.Contains(rest, "]"):
+		if _, after, found := strings.Cut(rest, "]:"); found {
+			port = after
+		}
+	case strings.Contains(rest, ":"):
+		port = strings.Split(rest, ":")[1]
+	}
+	if _, ok := pyInt(port, 10); !ok {
+		return nil, errors.New("Value must be one of ('host:port', 'unix://PATH')")
+	}
+	return address, nil
+}
+
+func checkReloadEngine(v any) (any, error) {
+	switch v {
+	case "auto", "poll", "inotify":
+		return v, nil
+	}
+	return nil, fmt.Errorf("Invalid reload_engine: %s", pyRepr(v))
+}
+
+func checkWatchedFiles(v any) (any, error) {
+	list, err := checkStringList(v)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range list.([]string) {
+		if strings.ContainsAny(path, "*?[") {
+			continue // a pattern may match files that come later
+		}
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("File %s does not exist", path)
+		}
+	}
+	return list, nil
+}
+
+func checkProxyMode(v any) (any, error) {
+	switch v := v.(type) {
+	case nil:
+		return "off", nil
+	case bool:
+		if v {
+			return "auto", nil
+		}
+		return "off", nil
+	case string:
+		switch mode := strings.ToLower(pyStrip(v)); mode {
+		case "false", "off", "0", "none":
+			return "off", nil
+		case "true", "auto", "1":
+			return "auto", nil
+		case "v1", "v2":
+			return mode, nil
+		}
+		return nil, errors.New("proxy_protocol must be: off, v1, v2, or auto")
+	}
+	return nil, errors.New("proxy_protocol must be string or bool")
+}
+
+func checkH2cMode(v any) (any, error) {
+	switch v := v.(type) {
+	case nil:
+		return "off", nil
+	case bool:
+		if v {
+			return "prior-knowledge", nil
+		}
+		return "off", nil
+	case string:
+		mode := strings.ToLower(pyStrip(v))
+		switch mode {
+		case "off", "prior-knowledge", "upgrade", "both":
+			return mode, nil
+		}
+		return nil, fmt.Errorf("Invalid http2_cleartext: %s", mode)
+	}
+	return nil, fmt.Errorf("Invalid type for casting: %s", pyStr(v))
+}
+
+func checkProtocols(v any) (any, error) {
+	if v == nil {
+		return []string{"h1"}, nil
+	}
+	text, ok := v.(string)
+	if !ok {
+		return nil, errors.New("http_protocols must be a string")
+	}
+	list := []string{}
+	for item := range strings.SplitSeq(text, ",") {
+		name := strings.ToLower(pyStrip(item))
+		switch {
+		case name == "":
+			continue
+		case name != "h1" && name != "h2":
+			return nil, fmt.Errorf("Invalid protocol '%s'. Valid protocols: h1, h2", name)
+		case len(list) > 0 && (list[0] == name || len(list) > 1):
+			return nil, errors.New("Duplicate protocols specified")
+		}
+		list = append(list, name)
+	}
+	if len(list) == 0 {
+		list = append(list, "h1")
+	}
+	return list, nil
+}
+
+// checkHook accepts the dotted path of a function; functions themselves stay in Python and are known by their arity.
+func checkHook(v any) (any, error) {
+	text, ok := v.(string)
+	if !ok {
+		return nil, fmt.Errorf("Value is not callable: %s", pyStr(v))
+	}
+	if !strings.Contains(text, ".") {
+		return nil, fmt.Errorf("Value '%s' is not import string. Format: module[.submodules...].object", text)
+	}
+	return text, nil
+}
