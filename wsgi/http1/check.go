@@ -29,7 +29,7 @@ func HopByHop(name []byte) bool {
 	case 2:
 		return EqualFold(name, "te")
 	case 7:
-		return EqualFold(name, "upgrade") || EqualFold(name, "trailer")
+		return EqualFold(name, "upgrade")
 	case 8:
 		return EqualFold(name, "trailers")
 	case 10:
