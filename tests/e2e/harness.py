@@ -71,13 +71,15 @@ class Server:
     """One running server in a process group and a working directory of its own.
 
     balance=False for tests that kill a worker: what a killed process took it cannot give back.
+    log=PATH when --error-logfile sends the log elsewhere than to stderr.
     """
 
-    def __init__(self, *args, env=None, cwd=APPS, bind="127.0.0.1:0", log_level="debug", server=None, balance=True, ready="/"):
+    def __init__(self, *args, env=None, cwd=APPS, bind="127.0.0.1:0", log_level="debug", server=None, balance=True, ready="/", log=None):
         self.kind = server or kind()
         self.balance = balance and self.kind == "gosrv" and log_level == "debug"
         self.dir = Path(tempfile.mkdtemp(prefix="gosrv-e2e-"))
-        self.log_path = self.dir / "stderr.log"
+        self.err_path = self.dir / "stderr.log"
+        self.log_path = Path(log) if log else self.err_path
         self.out_path = self.dir / "stdout.log"
         self.stopped = False
         self.shm_before = set(os.listdir("/dev/shm"))
@@ -87,7 +89,7 @@ class Server:
         if log_level:
             argv += ["--log-level", log_level]
         argv += [str(a).replace("DIR/", str(self.dir) + "/") for a in args]
-        with open(self.log_path, "wb") as err, open(self.out_path, "wb") as out:
+        with open(self.err_path, "wb") as err, open(self.out_path, "wb") as out:
             self.process = subprocess.Popen(
                 argv, cwd=str(cwd), env=environment(self.kind, **(env or {})), stdin=subprocess.DEVNULL,
                 stdout=out, stderr=err, start_new_session=True,
@@ -131,7 +133,8 @@ class Server:
 
     @property
     def log(self):
-        return self.log_path.read_text(errors="replace")
+        """The error log so far: stderr, or the file that --error-logfile names."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     @property
     def out(self):
@@ -204,7 +207,7 @@ class Server:
     def wire(self, timeout=15.0):
         return Wire(self.address, timeout)
 
-    def signal(self, sig, pid=None):
+    def send_signal(self, sig, pid=None):
         os.kill(pid or self.pid, sig)
 
     def signal_group(self, sig):
@@ -230,7 +233,7 @@ class Server:
         try:
             last = self.worker_pids()
             self.check_running()
-            self.signal(sig)
+            self.send_signal(sig)
             code = self.wait_end()
             assert code == 0, "exit code %d after %s\n%s" % (code, sig.name, self.log)
             if self.balance and sig == signal.SIGTERM:
