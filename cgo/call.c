@@ -77,6 +77,7 @@ static gosrv_call *call_new(gosrv_thread *t) {
 	if (t->objects.request != NULL) {
 		c->objects = t->objects;
 		c->borrowed = 1;
+		refs_kept -= BUNDLE_REFS;
 		t->objects.request = NULL;
 	} else if (bundle_new(&c->objects) < 0) {
 		py.PyErr_Clear();
@@ -101,6 +102,7 @@ static void thread_rebind(gosrv_thread *t) {
 		t->objects.request = NULL;
 		return;
 	}
+	refs_kept += BUNDLE_REFS;
 	for (int i = 0; i < MAX_LISTENERS && t->bases[i] != NULL; i++)
 		if (environ_bind(t->bases[i], &t->objects) < 0) py.PyErr_Clear();
 }
@@ -115,6 +117,7 @@ static void objects_return(gosrv_call *c) {
 	if (c->borrowed && bundle_is_idle(b, base_copies(t)) && ((socket_object *)b->socket)->real == NULL) {
 		((socket_object *)b->socket)->fd = -1;
 		t->objects = *b;
+		refs_kept += BUNDLE_REFS;
 		return;
 	}
 	bundle_drop(b);

@@ -39,6 +39,7 @@ typedef struct {
 	request_object *request;
 	PyObject *start_response, *early_hints, *input, *socket;
 } bundle;
+enum { BUNDLE_REFS = 5 };
 
 struct gosrv_call {
 	gosrv_thread *thread;

@@ -85,13 +85,15 @@ static PyObject *wakeup_open(PyObject *self, PyObject *unused) {
 	return py.PyLong_FromLong(signals_wakeup_writer());
 }
 
-/* request(bits): GOSRV_SIG_* from a Python signal handler (main thread). */
+/* request(bits): GOSRV_SIG_* for the Go side, from a signal handler or worker.alive. */
 static PyObject *request(PyObject *self, PyObject *number) {
 	(void)self;
 	long long bits = py.PyLong_AsLongLong(number);
 	if (bits == -1 && py.PyErr_Occurred()) return NULL;
 	signal_requests |= (uint32_t)bits;
 	if (bits & GOSRV_SIG_QUIT) quitting = 1;
+	/* the loop looks when its descriptor is readable; full means that it will look anyway */
+	if (write(signals_wakeup_writer(), "", 1) < 0) errno = 0;
 	return none();
 }
 

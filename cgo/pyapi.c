@@ -4,7 +4,7 @@
 #include <dlfcn.h>
 
 struct py_api py;
-uint64_t refs_taken, refs_dropped;
+uint64_t refs_taken, refs_dropped, refs_kept;
 
 const char *pyapi_load(void *library) {
 #define X(result, name, arguments) \

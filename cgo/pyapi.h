@@ -146,7 +146,7 @@ static inline uint32_t py_refcount(PyObject *o) { return (uint32_t)o->refcount; 
 
 /* Every reference that a call takes and drops is counted (one add under the GIL), so
  * that a leak is a failing test: gosrv_counters. Objects kept for life use py.Py_IncRef. */
-extern uint64_t refs_taken, refs_dropped;
+extern uint64_t refs_taken, refs_dropped, refs_kept; /* kept: by threads, between calls */
 static inline PyObject *take(PyObject *o) {
 	refs_taken += o != NULL;
 	return o;

@@ -132,7 +132,7 @@ uint32_t gosrv_signals_run(gosrv_thread *t) {
 	}
 	leave_if_child();
 	uint32_t bits = signal_requests;
-	signal_requests = 0; /* only handlers set it, and they run on this thread with the GIL */
+	signal_requests = 0; /* set and cleared with the GIL held */
 	t->state = py.PyEval_SaveThread();
 	return bits;
 }

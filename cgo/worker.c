@@ -36,7 +36,7 @@ uint8_t *gosrv_fd_table(int *size) {
 void gosrv_counters(gosrv_thread *t, uint64_t *taken, uint64_t *dropped) {
 	py.PyEval_RestoreThread(t->state);
 	*taken = refs_taken;
-	*dropped = refs_dropped;
+	*dropped = refs_dropped + refs_kept;
 	t->state = py.PyEval_SaveThread();
 }
 

@@ -1,0 +1,1 @@
+"""The Python side of gosrv: runs in the zygote and, after a fork, in each worker."""

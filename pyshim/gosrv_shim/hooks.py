@@ -1,0 +1,94 @@
+"""What hooks and applications see as server, worker and cfg (Arbiter, Worker, Config there)."""
+
+import os
+
+
+class Settings:
+    """cfg: every setting as an attribute, as resolved by the master, hooks as callables."""
+
+    def __init__(self, values, hooks):
+        self.settings = dict(values)
+        self.hooks = hooks
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in self.__dict__["hooks"]:
+            return self.__dict__["hooks"][name]
+        try:
+            return self.__dict__["settings"][name]
+        except KeyError:
+            raise AttributeError("No configuration setting for: %s" % name) from None
+
+    @property
+    def env(self):
+        return dict(pair.split("=", 1) for pair in self.settings.get("raw_env") or ())
+
+    @property
+    def address(self):
+        return self.settings.get("bind")
+
+
+class Server:
+    """The master, as far as a process apart from it can show it."""
+
+    def __init__(self, cfg, log, master_pid):
+        self.cfg, self.log, self.pid = cfg, log, master_pid
+        self.master_pid = 0
+        self.proc_name = cfg.settings.get("proc_name") or cfg.settings.get("default_proc_name")
+        self.num_workers = cfg.settings.get("workers")
+        self.timeout = cfg.settings.get("timeout")
+        self.address = cfg.address
+        self.WORKERS = {}
+
+
+def run(cfg, log, name, *args):
+    """Runs one hook if the config has it. A hook that raises is logged and passes on."""
+    hook = cfg.hooks.get(name)
+    if hook is None:
+        return
+    try:
+        hook(*args)
+    except Exception:
+        log.exception("Exception in the hook %s", name)
+        raise
+
+
+def user_id(name):
+    """A user name or number as a number; None means the effective one."""
+    if name is None or isinstance(name, int):
+        return os.geteuid() if name is None else name
+    if str(name).isdigit():
+        return int(name)
+    import pwd
+
+    return pwd.getpwnam(name).pw_uid
+
+
+def group_id(name):
+    """A group name or number as a number; None means the effective one."""
+    if name is None or isinstance(name, int):
+        return os.getegid() if name is None else name
+    if str(name).isdigit():
+        return int(name)
+    import grp
+
+    return grp.getgrnam(name).gr_gid
+
+
+def drop_privileges(cfg):
+    """Groups, group, user, in this order: after setuid nothing else could be changed."""
+    uid, gid = user_id(cfg.user), group_id(cfg.group)
+    if (uid, gid) == (os.geteuid(), os.getegid()):
+        return
+    if os.geteuid() == 0:
+        if cfg.initgroups:
+            import pwd
+
+            os.initgroups(pwd.getpwuid(uid).pw_name, gid)
+        else:
+            os.setgroups([gid])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    if os.getresuid() != (uid,) * 3 or os.getresgid() != (gid,) * 3:
+        raise OSError("could not become user %s and group %s for good" % (uid, gid))

@@ -1,0 +1,243 @@
+"""One worker between its fork and its end: boot, signal handlers, what C calls back."""
+
+import _gosrv
+import os
+import signal
+import sys
+import threading
+import traceback
+
+from . import application, hooks, logs
+
+# The bits of _gosrv.request (gosrv.h, GOSRV_SIG_*).
+DRAIN, QUIT, REOPEN = 1, 2, 4
+
+# What the zygote ignored and what a worker begins with, as in a fresh `python`.
+FRESH = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGQUIT: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGUSR1: signal.SIG_DFL,
+    signal.SIGUSR2: signal.SIG_DFL,
+    signal.SIGWINCH: signal.SIG_IGN,
+}
+
+
+class FileWrapper:
+    """wsgi.file_wrapper (PEP 3333). Returned as it is, the file goes out by sendfile."""
+
+    def __init__(self, filelike, blksize=8192):
+        self.filelike = filelike
+        self.blksize = blksize
+        if hasattr(filelike, "close"):
+            self.close = filelike.close
+
+    def __getitem__(self, key):
+        data = self.filelike.read(self.blksize)
+        if data:
+            return data
+        raise IndexError
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        data = self.filelike.read(self.blksize)
+        if data:
+            return data
+        raise StopIteration
+
+
+class Worker:
+    """The worker as hooks see it (gunicorn.workers.base.Worker there), and as C does."""
+
+    file_wrapper = FileWrapper
+
+    def __init__(self, nr, age, cfg, log, server):
+        self.nr, self.age, self.cfg = nr, age, cfg
+        self.ppid = server.pid
+        self.pid = "[booting]"
+        self.booted = self.aborted = False
+        self.timeout = cfg.settings.get("timeout")
+        self.sockets = []
+        self.tmp = None  # Gunicorn's heartbeat file: the scoreboard stands in
+        self.application = self.wsgi = None
+        self._log, self._server, self._alive = log, server, True
+
+    def __str__(self):
+        return "<Worker %s>" % self.pid
+
+    @property
+    def alive(self):
+        return self._alive
+
+    @alive.setter
+    def alive(self, value):
+        """worker.alive = False is Gunicorn's idiom for: leave after this request."""
+        self._alive = bool(value)
+        if not value:
+            _gosrv.request(DRAIN)
+
+    # --- boot -------------------------------------------------------------------------
+
+    def boot(self, preloaded, uri):
+        """Everything up to the imported application. Runs in the new process."""
+        cfg = self.cfg
+        self.pid = os.getpid()
+        _gosrv.set_title("gosrv: worker %s [%s]" % (self.nr, self.title()))
+        hooks.run(cfg, self._log, "post_fork", self._server, self)
+        os.umask(cfg.umask)
+        hooks.drop_privileges(cfg)
+        _gosrv.die_with(signal.SIGTERM)
+        if os.getppid() != self.ppid:
+            raise SystemExit(0)  # the master died meanwhile
+        self.set_signals()
+        os.register_at_fork(after_in_child=self.after_fork_in_child)
+        self.wsgi = self.application = preloaded or application.load(uri)
+        hooks.run(cfg, self._log, "post_worker_init", self)
+        self.booted = True
+
+    def title(self):
+        return self._server.proc_name
+
+    def set_signals(self):
+        """Gunicorn's handlers. They are ordinary Python callables, so that an application
+        can chain them; chosen before its import, so that its own ones win."""
+        for number, disposition in FRESH.items():
+            signal.signal(number, disposition)
+        signal.signal(signal.SIGTERM, self.handle_term)
+        signal.signal(signal.SIGINT, self.handle_quit)
+        signal.signal(signal.SIGQUIT, self.handle_quit)
+        signal.signal(signal.SIGUSR1, self.handle_usr1)
+        signal.signal(signal.SIGABRT, self.handle_abort)
+        signal.siginterrupt(signal.SIGTERM, False)
+        signal.siginterrupt(signal.SIGUSR1, False)
+        signal.set_wakeup_fd(_gosrv.wakeup_open(), warn_on_full_buffer=False)
+
+    # --- signals ----------------------------------------------------------------------
+
+    def handle_term(self, number, frame):
+        self._alive = False
+        _gosrv.request(DRAIN)
+
+    def handle_quit(self, number, frame):
+        self._alive = False
+        _gosrv.request(QUIT)
+        hooks.run(self.cfg, self._log, "worker_int", self)
+        raise SystemExit(0)
+
+    def handle_usr1(self, number, frame):
+        _gosrv.request(REOPEN)
+
+    def handle_abort(self, number, frame):
+        """The master's time-out: say where the application stands, then leave."""
+        self._alive = False
+        self.aborted = True
+        _gosrv.request(QUIT)
+        if frame is not None:
+            self._log.error("Worker (pid:%s) was aborted here:\n%s", self.pid,
+                            "".join(traceback.format_stack(frame)).rstrip())
+        hooks.run(self.cfg, self._log, "worker_abort", self)
+        raise SystemExit(1)
+
+    def after_fork_in_child(self):
+        """A child that the application forked: none of our handlers, sockets, threads."""
+        _gosrv.after_fork_child()
+        ours = (self.handle_term, self.handle_quit, self.handle_usr1, self.handle_abort)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGABRT):
+            if signal.getsignal(number) in ours:
+                signal.signal(number, FRESH.get(number, signal.SIG_DFL))
+        if threading.current_thread() is threading.main_thread():
+            signal.set_wakeup_fd(-1)
+
+    # --- called by C ------------------------------------------------------------------
+
+    def base_environ(self, environ):
+        """Completes a listener's constant environ with the objects of PEP 3333."""
+        cfg = self.cfg
+        threads = cfg.threads > 1 or cfg.worker_class_str == "gthread"
+        environ.update({
+            "wsgi.errors": logs.ErrorStream(self._log),
+            "wsgi.version": (1, 0),
+            "wsgi.multithread": threads,
+            "wsgi.multiprocess": cfg.workers > 1,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": FileWrapper,
+            "wsgi.input_terminated": True,
+            "wsgi.url_scheme": "http",
+        })
+        return environ
+
+    def handle_exception(self, error, method, uri):
+        """Logs an exception of the application, with the request it belongs to."""
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        what = "Exception in worker process" if uri is None else "Error handling request %s %s" % (
+            method, uri)
+        self._log.always("%s\n%s", printable(what), text.rstrip())
+
+    def handle_error(self, what, method, uri):
+        """Logs a fault of the application that is no exception."""
+        self._log.always("Error handling request %s %s: %s", method, printable(uri or ""), what)
+
+    def log(self, level, text):
+        self._log.error_log.log(level, "%s", text)
+
+    def sendfile_range(self, wrapper):
+        """(fd, offset, length) of the rest of a regular file, None to iterate instead."""
+        import stat
+
+        if self.cfg.sendfile is False:
+            return None
+        try:
+            fd = wrapper.filelike.fileno()
+            offset = wrapper.filelike.tell()
+            status = os.fstat(fd)
+        except (AttributeError, OSError, ValueError):
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return fd, offset, max(0, status.st_size - offset)
+
+    @staticmethod
+    def open_socket(fd):
+        import socket
+
+        return socket.socket(fileno=os.dup(fd))
+
+    @staticmethod
+    def start_threads(count, name):
+        for slot in range(count):
+            threading.Thread(target=_gosrv.enter_thread, args=(slot + 1,),
+                             name="%s_%d" % (name, slot), daemon=True).start()
+
+    def shutdown(self):
+        """The end of `python`, without finalising the interpreter."""
+        import atexit
+
+        try:
+            hooks.run(self.cfg, self._log, "worker_exit", self._server, self)
+        except Exception:
+            pass  # logged; the worker leaves all the same, as in Gunicorn
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        self._log.info("Worker exiting (pid: %s)", self.pid)
+        flush()
+
+    @staticmethod
+    def leave_child():
+        flush()
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            pass  # closed by the application, or its reader has gone
+
+
+def printable(text):
+    """Client bytes as one harmless line."""
+    return "".join(c if " " <= c <= "~" and c != "\\" else "\\x%02x" % ord(c) for c in text)

@@ -1,0 +1,208 @@
+"""The zygote: obeys the master, forks workers. One thread; only `main` returns, in a worker."""
+
+import _gosrv
+import gc
+import os
+import signal
+import sys
+import traceback
+
+from . import application, channel, conffile, hooks, logs
+from .worker import FRESH, Worker
+
+
+class Zygote:
+    def __init__(self, control):
+        self.control = control
+        self.hooks = {}
+        self.cfg = self.log = self.server = None
+        self.app_uri = self.preloaded = None
+
+    def load_config(self, message, fds):
+        sys.argv = list(message["argv"])
+        enter_directory(message.get("chdir") or os.getcwd())
+        path = message.get("path")
+        try:
+            values, read = conffile.load(path, message["explicit"])
+        except conffile.ConfigError as e:
+            self.failed("config", 1, str(e), "")
+            return
+        except BaseException as e:
+            self.failed("config", 1, "Failed to read config file: %s" % (path or conffile.DEFAULT),
+                        traceback_of(e))
+            return
+        settings, arities = conffile.split(values)
+        self.hooks = {name: values[name] for name in arities}
+        self.control.send("ConfigLoaded", path=read, settings=settings, callables=arities)
+
+    def configure(self, message, fds):
+        settings = message["settings"]
+        self.app_uri = message["app"]
+        sys.argv = list(message["argv"])
+        os.environ.update(message.get("env") or {})
+        self.cfg = hooks.Settings(settings, self.hooks)
+        self.log = logs.Logger(fds[0] if fds else 2, settings.get("loglevel"))
+        if settings.get("capture_output"):
+            logs.capture_output(self.log.fd)
+        self.server = hooks.Server(self.cfg, self.log, message["master_pid"])
+        _gosrv.set_title("gosrv: zygote gen %s [%s]" % (message["generation"], self.server.proc_name))
+        for entry in reversed((settings.get("pythonpath") or "").split(",")):
+            entry = os.path.abspath(entry) if entry else ""
+            if entry and entry not in sys.path:
+                sys.path.insert(0, entry)
+        enter_directory(settings.get("chdir") or os.getcwd())
+        if settings.get("preload_app"):
+            try:
+                self.preloaded = application.load(self.app_uri)
+            except BaseException as e:
+                self.failed(*why(e))
+                return
+            ignore_group_signals()  # the import may have set handlers: they are the workers'
+            gc.collect()
+            gc.freeze()  # shared pages stay shared: the collector leaves them alone
+        self.control.send("Configured", preloaded=self.preloaded is not None, warnings=[])
+
+    def failed(self, stage, code, message, text):
+        self.control.send("Failed", stage=stage, exit=code, message=message,
+                          traceback=channel.clip(text))
+
+    def spawn(self, message, fds):
+        """Forks one worker. True in the worker, when it is ready to enter Go."""
+        worker = Worker(message["nr"], message["age"], self.cfg, self.log, self.server)
+        try:
+            hooks.run(self.cfg, self.log, "pre_fork", self.server, worker)
+            born = fork_worker()
+        except Exception as e:
+            channel.close_all(fds)
+            self.control.send("SpawnFailed", nr=message["nr"], age=message["age"], message=str(e))
+            return False
+        if not born:
+            channel.close_all(fds)
+            return False
+        self.control.close()
+        become_worker(worker, channel.Channel(fds[0]), self.preloaded, self.app_uri, self.log)
+        return True
+
+    def reopen_logs(self, message, fds):
+        self.log.reopen(fds[0])
+
+    def run_hook(self, message, fds):
+        error = ""
+        try:
+            hooks.run(self.cfg, self.log, message["name"], self.server, *message.get("args") or ())
+        except Exception as e:
+            error = traceback_of(e)
+        self.control.send("HookDone", name=message["name"], error=channel.clip(error))
+
+    def serve(self):
+        orders = {"LoadConfig": self.load_config, "Configure": self.configure,
+                  "ReopenLogs": self.reopen_logs, "RunHook": self.run_hook}
+        while True:
+            message, fds = self.control.receive()
+            if message is None or message["type"] == "Exit":
+                os._exit(0)
+            if message["type"] == "SpawnWorker":
+                if self.spawn(message, fds):
+                    return
+            else:
+                orders[message["type"]](message, fds)
+
+
+def main(control_fd):
+    if sys.version_info < (3, 10):
+        keep_onstack()
+    Zygote(channel.Channel(control_fd)).serve()
+
+
+def fork_worker():
+    """True in the worker. Its parent is gone by then, so that it is the master's child."""
+    reader, writer = os.pipe()
+    if not _gosrv.fork_intermediate():
+        os.close(reader)
+        os.close(writer)
+        return False
+    try:
+        child = os.fork()
+    except OSError as e:
+        os._exit(e.errno)
+    if child:
+        os._exit(0)
+    os.close(writer)
+    os.read(reader, 1)  # end of file: the intermediate process has gone
+    os.close(reader)
+    return True
+
+
+def become_worker(worker, control, preloaded, uri, log):
+    """Boots the worker or ends the process with Gunicorn's exit code."""
+    worker.pid = os.getpid()
+    control.send("WorkerSpawned", pid=worker.pid)
+    log.info("Booting worker with pid: %s", worker.pid)
+    try:
+        worker.boot(preloaded, uri)
+        _gosrv.enter_worker(control.detach(), worker)
+    except SystemExit as e:
+        if worker.booted or os.getppid() != worker.ppid:
+            os._exit(e.code if isinstance(e.code, int) else 1)
+        leave(control, *why(e))
+    except BaseException as e:
+        leave(control, *why(e))
+
+
+def leave(control, stage, code, message, text):
+    control.send("WorkerFailed", stage=stage, exit=code, message=message,
+                 traceback=channel.clip(text))
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def why(error):
+    """(stage, exit code, message, traceback) of a failed import."""
+    if isinstance(error, application.AppImportError):
+        return "app", application.LOAD_ERROR, str(error), ""
+    return "boot", application.BOOT_ERROR, "Exception in worker process", traceback_of(error)
+
+
+def traceback_of(error):
+    """Python's traceback without the shim's own frames at its top."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(("<gosrv>", "<frozen")):
+        frames = frames.tb_next
+    if frames is not None and "importlib/__init__.py" in frames.tb_frame.f_code.co_filename:
+        while frames is not None and (
+                "importlib" in frames.tb_frame.f_code.co_filename
+                or frames.tb_frame.f_code.co_filename.startswith("<frozen")):
+            frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames))
+
+
+def enter_directory(path):
+    """Gunicorn's rule: the working directory is where modules are looked up first."""
+    os.chdir(path)
+    path = os.getcwd()
+    if path not in sys.path:
+        sys.path.insert(0, path)
+
+
+def ignore_group_signals():
+    for number in FRESH:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def keep_onstack():
+    """CPython 3.9 sets signal handlers without SA_ONSTACK, which Go needs (bpo-43390)."""
+    import _signal
+
+    plain_signal, plain_siginterrupt = _signal.signal, _signal.siginterrupt
+
+    def with_onstack(number, handler):
+        old = plain_signal(number, handler)
+        _gosrv.fix_onstack(number)
+        return old
+
+    def siginterrupt(number, flag):
+        plain_siginterrupt(number, flag)
+        _gosrv.fix_onstack(number)
+
+    _signal.signal = with_onstack
+    _signal.siginterrupt = signal.siginterrupt = siginterrupt

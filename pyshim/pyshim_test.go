@@ -1,0 +1,30 @@
+package pyshim
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+)
+
+func TestBundleHoldsBootAndModules(t *testing.T) {
+	bundle, err := Bundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot, rest, found := bytes.Cut(bundle, []byte{0})
+	if !found || !bytes.Contains(boot, []byte("gosrv_shim")) {
+		t.Fatal("the bundle does not begin with boot.py and a NUL")
+	}
+	var modules map[string]string
+	if err := json.Unmarshal(rest, &modules); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"__init__", "zygote", "worker"} {
+		if _, ok := modules[name]; !ok {
+			t.Errorf("module %s is missing", name)
+		}
+	}
+	if _, ok := modules["boot"]; ok {
+		t.Error("boot.py is also a module: it would run twice")
+	}
+}
