@@ -254,9 +254,9 @@ func suggestFlag(extras []string) string {
 }
 
 // nearest gives the candidate with the smallest edit distance to name, or "" if none is close: at most one edit for
-// every four bytes of the name, and three at the most.
+// every three bytes of the name, and three at the most.
 func nearest(name string, candidates []string) string {
-	best, limit := "", min(3, len(name)/4)
+	best, limit := "", min(3, len(name)/3)
 	for _, candidate := range candidates {
 		if d := levenshtein.ComputeDistance(name, candidate); d <= limit {
 			best, limit = candidate, d-1

@@ -17,6 +17,10 @@ module:factory("literal"); without a name the callable is "application".
 const helpOutro = `
 Configuration file only (gunicorn.conf.py):
 %s
+Accepted, without effect yet:
+%s
+Accepted, with nothing to do in gosrv:
+%s
 Not supported, each says what to use instead:
 %s
 Options may be shortened as long as they stay unambiguous, and may stand before
@@ -47,16 +51,15 @@ func Help() string {
 	for _, name := range firstSettings {
 		writeOption(&b, byName[name])
 	}
-	var fileOnly, refused []string
+	var fileOnly []string
+	bySupport := map[Support][]string{}
 	for _, section := range sectionOrder {
 		heading := "\n" + section + ":\n"
 		for _, s := range settings {
 			switch {
 			case s.Section != section || slices.Contains(firstSettings, s.Name):
-			case s.State == Unsupported && len(s.Flags) > 0:
-				refused = append(refused, s.Flags[len(s.Flags)-1])
-			case s.State == Unsupported:
-				refused = append(refused, s.Name)
+			case s.State >= NoEffect:
+				bySupport[s.State] = append(bySupport[s.State], s.listName())
 			case len(s.Flags) == 0:
 				fileOnly = append(fileOnly, s.Name)
 			default:
@@ -68,8 +71,18 @@ func Help() string {
 	}
 	b.WriteString("\nHelp:\n  -h, --help                    Print this text and exit.\n")
 	b.WriteString("  -v, --version                 Print the version and exit.\n")
-	fmt.Fprintf(&b, helpOutro, fill(fileOnly), fill(refused))
+	fmt.Fprintf(&b, helpOutro, fill(fileOnly), fill(bySupport[Pending]), fill(bySupport[NoEffect]), fill(bySupport[Unsupported]))
 	return b.String()
+}
+
+// listName gives the name by which lists mention a setting: its first long flag, or its name in a file.
+func (s *Setting) listName() string {
+	for _, flag := range s.Flags {
+		if strings.HasPrefix(flag, "--") {
+			return flag
+		}
+	}
+	return s.Name
 }
 
 // writeOption writes one option in two columns: flags, and from column 32 on the help's first sentence and default.
@@ -84,9 +97,6 @@ func writeOption(b *strings.Builder, s *Setting) {
 	}
 	if shown := s.shownDefault(); shown != "" {
 		text += " [" + shown + "]"
-	}
-	if s.State == Pending || s.State == NoEffect {
-		text += " (" + s.State.String() + ")"
 	}
 	const column = 32
 	if len(left) > column-2 {
@@ -107,7 +117,7 @@ func (s *Setting) metavar() string {
 	if s.Metavar != "" {
 		return s.Metavar
 	}
-	return "VALUE"
+	return strings.ToUpper(s.Name)
 }
 
 // shownDefault gives the default as --help and the reference show it, "" for flags, functions and None.
@@ -129,8 +139,8 @@ func (s *Setting) shownDefault() string {
 			return ""
 		}
 	}
-	if s.Type == AutoInt {
-		return fmt.Sprintf("0o%o", s.Default)
+	if n, isInt := s.Default.(int); isInt && s.Type == AutoInt && n > 0 {
+		return fmt.Sprintf("0o%o", n)
 	}
 	return pyStr(s.Default)
 }

@@ -9,7 +9,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "sendfile", Section: sectionMechanics, Flags: []string{"--no-sendfile"}, Action: StoreFalse, Check: anyBool,
-		Help: "Send files that the application returns through wsgi.file_wrapper with sendfile(2). On unless this flag, sendfile = False or the environment variable SENDFILE=0 turns it off.",
+		Help: "Do without sendfile(2) for files that the application returns through wsgi.file_wrapper. sendfile = False in a file and SENDFILE=0 in the environment mean the same.",
 	},
 	{
 		Name: "reuse_port", Section: sectionMechanics, Flags: []string{"--reuse-port"}, Action: StoreTrue, Default: false, Check: anyBool,

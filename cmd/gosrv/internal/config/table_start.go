@@ -15,7 +15,7 @@ const (
 	sectionDirty      = "Dirty Arbiters"
 	sectionDirtyHooks = "Dirty Arbiter Hooks"
 	sectionControl    = "Control"
-	sectionOwn        = "Own to gosrv"
+	sectionOwn        = "Only in gosrv"
 )
 
 // startRows: what to run, where to listen, how many workers, request limits, debugging.

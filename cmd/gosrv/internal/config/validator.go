@@ -170,6 +170,10 @@ func checkStringList(v any) (any, error) {
 	switch v := v.(type) {
 	case nil:
 		return []string{}, nil
+	case map[string]any:
+		if len(v) == 0 {
+			return []string{}, nil
+		}
 	case bool:
 		if !v {
 			return []string{}, nil
