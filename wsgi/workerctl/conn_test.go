@@ -32,7 +32,7 @@ func TestMessageArrivesWithWorkingDescriptors(t *testing.T) {
 	defer r.Close()
 	sent := Serve{
 		Worker:    Identity{Nr: 1, Age: 2, Generation: 3, Slot: 4},
-		Settings:  Settings{Threads: 5, ForwardedAllowIPs: List{"*"}, SecureSchemeHeaders: map[string]string{"X": "y"}},
+		Settings:  Settings{Threads: 5, ForwardedAllowIPs: List{"*"}, SecureSchemeHeaders: StringMap{"X": "y"}},
 		Listeners: []Listener{{Kind: "tcp", Host: "::1", Port: 80}, {Kind: "unix", Path: "/run/x"}},
 		FDs:       []string{FDErrorLog, FDListener},
 	}
@@ -156,5 +156,15 @@ func TestListReadsGunicornForms(t *testing.T) {
 	var l List
 	if json.Unmarshal([]byte(`7`), &l) == nil {
 		t.Error("a number is not a list")
+	}
+}
+
+func TestStringMapKeepsOnlyStrings(t *testing.T) {
+	var got StringMap
+	if err := json.Unmarshal([]byte(`{"A":"x","B":1,"C":null}`), &got); err != nil || !reflect.DeepEqual(got, StringMap{"A": "x"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if json.Unmarshal([]byte(`[]`), &got) == nil {
+		t.Error("a list is not a dictionary")
 	}
 }

@@ -31,6 +31,14 @@ type Settings struct {
 	LimitRequestFields    int `json:"limit_request_fields"`
 	LimitRequestFieldSize int `json:"limit_request_field_size"`
 
+	// Our own settings; Gunicorn has no such limits. 0 is no limit.
+	LimitRequestBody  int64 `json:"limit_request_body"` // bytes
+	HeaderTimeout     int   `json:"header_timeout"`
+	BodyTimeout       int   `json:"body_timeout"`
+	WriteTimeout      int   `json:"write_timeout"`
+	MaxConnections    int   `json:"max_connections"` // 0: from the descriptor limit
+	PermitMissingHost bool  `json:"permit_missing_host"`
+
 	StripHeaderSpaces               bool   `json:"strip_header_spaces"`
 	PermitObsoleteFolding           bool   `json:"permit_obsolete_folding"`
 	PermitUnconventionalHTTPMethod  bool   `json:"permit_unconventional_http_method"`
@@ -39,12 +47,12 @@ type Settings struct {
 	HeaderMap                       string `json:"header_map"` // drop, refuse, dangerous
 	ForwarderHeaders                List   `json:"forwarder_headers"`
 
-	ForwardedAllowIPs   List              `json:"forwarded_allow_ips"` // addresses, networks or "*"
-	SecureSchemeHeaders map[string]string `json:"secure_scheme_headers"`
-	Protocol            string            `json:"protocol"`
-	ProxyProtocol       string            `json:"proxy_protocol"` // off, v1, v2, auto
-	ProxyAllowIPs       List              `json:"proxy_allow_ips"`
-	UWSGIAllowIPs       List              `json:"uwsgi_allow_ips"`
+	ForwardedAllowIPs   List      `json:"forwarded_allow_ips"` // addresses, networks or "*"
+	SecureSchemeHeaders StringMap `json:"secure_scheme_headers"`
+	Protocol            string    `json:"protocol"`
+	ProxyProtocol       string    `json:"proxy_protocol"` // off, v1, v2, auto
+	ProxyAllowIPs       List      `json:"proxy_allow_ips"`
+	UWSGIAllowIPs       List      `json:"uwsgi_allow_ips"`
 
 	AccessLog       string `json:"accesslog"` // "" or null: none; "-": standard output
 	AccessLogFormat string `json:"access_log_format"`
@@ -86,6 +94,25 @@ func (l *List) UnmarshalJSON(b []byte) error {
 	for part := range strings.SplitSeq(text, ",") {
 		if part = strings.TrimSpace(part); part != "" {
 			*l = append(*l, part)
+		}
+	}
+	return nil
+}
+
+// StringMap is a dictionary of strings. Other values are left out: a header
+// never equals them.
+type StringMap map[string]string
+
+// UnmarshalJSON accepts any object, or null.
+func (m *StringMap) UnmarshalJSON(b []byte) error {
+	var all map[string]any
+	if err := json.Unmarshal(b, &all); err != nil {
+		return fmt.Errorf("want a dictionary, have %s", b)
+	}
+	*m = StringMap{}
+	for name, value := range all {
+		if text, ok := value.(string); ok {
+			(*m)[name] = text
 		}
 	}
 	return nil
