@@ -84,7 +84,7 @@ func (c *Config) Explicit(name string) bool { return c.sources[name] != FromDefa
 func (c *Config) Hooks() map[string]int { return maps.Clone(c.hooks) }
 
 // Map gives all settings by name in types that encoding/json writes, for the zygote and the workers. Values that
-// depend on each other are resolved: worker_class, proc_name, sendfile. Functions are left out, except those named by
+// depend on each other are resolved: worker_class, proc_name, sendfile. http_protocols is text, as the user writes it. Functions are left out, except those named by
 // a dotted path.
 func (c *Config) Map() map[string]any {
 	resolved := make(map[string]any, len(c.values))
@@ -100,6 +100,7 @@ func (c *Config) Map() map[string]any {
 	resolved["worker_class"] = c.workerClass
 	resolved["proc_name"] = c.ProcName()
 	resolved["sendfile"] = c.Bool("sendfile")
+	resolved["http_protocols"] = strings.Join(c.Strings("http_protocols"), ",")
 	return resolved
 }
 
