@@ -1,0 +1,103 @@
+#define _GNU_SOURCE
+#include "cgotest.h"
+#include "core.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *test_missing_symbol(const char *path) {
+	void *library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+	if (library == NULL) return dlerror();
+	const char *missing = pyapi_load(library);
+	return missing ? missing : "";
+}
+
+/* make_input(bytes): a wsgi.input over a copy of bytes, as a request has it. */
+static PyObject *make_input(PyObject *self, PyObject *data) {
+	(void)self;
+	bundle b;
+	char *p;
+	Py_ssize_t n;
+	if (py.PyBytes_AsStringAndSize(data, &p, &n) < 0 || bundle_new(&b) < 0) return NULL;
+	PyObject *input = b.input;
+	input_lend((input_object *)input, p, -1, n);
+	int failed = input_own((input_object *)input);
+	py.Py_IncRef(input);
+	b.input = NULL;
+	bundle_drop(&b);
+	drop(input); /* bundle_new's count; the reference above is Python's */
+	return failed ? NULL : input;
+}
+
+/* make_environ([(name, value)]): environ from a header block, with an empty base. */
+static PyObject *make_environ(PyObject *self, PyObject *pairs) {
+	(void)self;
+	static char text[1 << 16];
+	static uint32_t desc[2 * GOSRV_SLOTS + 4 * 1024];
+	uint32_t used = 0;
+	int n = (int)py.PyList_Size(pairs);
+	for (int i = 0; i < GOSRV_SLOTS; i++) desc[2 * i + 1] = GOSRV_ABSENT;
+	for (int i = 0; i < 2 * n; i++) {
+		Py_ssize_t len;
+		PyObject *word = py.PyTuple_GetItem(py.PyList_GetItem(pairs, i / 2), i % 2);
+		const char *p = py.PyUnicode_AsUTF8AndSize(word, &len);
+		if (p == NULL || used + (size_t)len > sizeof text) return NULL;
+		memcpy(text + used, p, len);
+		desc[2 * GOSRV_SLOTS + 2 * i] = used;
+		desc[2 * GOSRV_SLOTS + 2 * i + 1] = (uint32_t)len;
+		used += len;
+	}
+	PyObject *base = py.PyDict_New(), *environ = environ_build(base, text, "", desc, n, 0);
+	py.Py_DecRef(base);
+	refs_dropped += environ != NULL; /* handed to Python */
+	return environ;
+}
+
+static PyMethodDef functions[] = {{"make_input", make_input, METH_O, NULL},
+	{"make_environ", make_environ, METH_O, NULL}, {NULL, NULL, 0, NULL}};
+static PyObject *globals;
+
+const char *test_start(const char *library, const char *python) {
+	static char config[16384] __attribute__((aligned(16)));
+	char *argv[] = {(char *)python, "-c", "pass"};
+	void *handle = dlopen(library, RTLD_NOW | RTLD_GLOBAL);
+	if (handle == NULL) return dlerror();
+	if (pyapi_load(handle) != NULL) return "a symbol is missing";
+	py.PyConfig_InitPythonConfig(config);
+	PyStatus status = py.PyConfig_SetBytesArgv(config, 3, argv);
+	if (!py.PyStatus_Exception(status)) status = py.Py_InitializeFromConfig(config);
+	if (py.PyStatus_Exception(status)) return "the interpreter does not start";
+	PyObject *module = py.PyModule_New("_gosrv_test");
+	globals = py.PyDict_New();
+	if (!module || !globals || py.PyModule_AddFunctions(module, functions) != 0 || objects_init() != 0
+		|| environ_init() != 0)
+		return "the test module cannot be made";
+	py.PyDict_SetItemString(globals, "__builtins__", py.PyEval_GetBuiltins());
+	py.PyDict_SetItemString(globals, "t", module);
+	return "";
+}
+
+int test_run(const char *code) {
+	PyObject *compiled = py.Py_CompileString(code, "<cgotest>", 257);
+	PyObject *result = compiled ? py.PyEval_EvalCode(compiled, globals, globals) : NULL;
+	if (compiled) py.Py_DecRef(compiled);
+	if (result == NULL) {
+		py.PyErr_Print();
+		return -1;
+	}
+	py.Py_DecRef(result);
+	return 0;
+}
+
+uint64_t test_refs_taken(void) { return refs_taken; }
+uint64_t test_refs_dropped(void) { return refs_dropped; }
+
+void test_result_layout(size_t *o) {
+	size_t layout[] = {sizeof(gosrv_result), offsetof(gosrv_result, head_len),
+		offsetof(gosrv_result, body_off), offsetof(gosrv_result, body_len), offsetof(gosrv_result, fd),
+		offsetof(gosrv_result, ref), offsetof(gosrv_result, ref_len), offsetof(gosrv_result, total),
+		offsetof(gosrv_result, need), offsetof(gosrv_result, file_off), offsetof(gosrv_result, file_len),
+		offsetof(gosrv_result, handle)};
+	memcpy(o, layout, sizeof layout);
+}

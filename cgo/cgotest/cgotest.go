@@ -1,0 +1,66 @@
+// Package cgotest holds the bodies of tests that need import "C", which the go tool
+// refuses in _test.go files. It starts a real interpreter inside the test process.
+package cgotest
+
+/*
+#cgo CFLAGS: -I${SRCDIR}/.. -Wall -Wextra -Werror -std=gnu11
+#include <stdlib.h>
+#include "cgotest.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+
+	"gosrv/cgo"
+)
+
+// MissingSymbol loads the libpython at path without starting it and returns the first
+// symbol that gosrv needs and it lacks, "" if none.
+func MissingSymbol(path string) string {
+	c := C.CString(path)
+	defer C.free(unsafe.Pointer(c))
+	return C.GoString(C.test_missing_symbol(c))
+}
+
+// Start loads libpython and starts the interpreter of python. Once a process; the caller
+// stays locked to its OS thread.
+func Start(library, python string) error {
+	l, p := C.CString(library), C.CString(python)
+	defer C.free(unsafe.Pointer(l))
+	defer C.free(unsafe.Pointer(p))
+	if reason := C.GoString(C.test_start(l, p)); reason != "" {
+		return fmt.Errorf("starting %s: %s", library, reason)
+	}
+	return nil
+}
+
+// Run executes Python code with the module _gosrv_test; false means that it raised (the
+// traceback is on stderr).
+func Run(code string) bool {
+	c := C.CString(code)
+	defer C.free(unsafe.Pointer(c))
+	return C.test_run(c) == 0
+}
+
+// Refs are the references that C counted as taken and dropped.
+func Refs() (taken, dropped uint64) {
+	return uint64(C.test_refs_taken()), uint64(C.test_refs_dropped())
+}
+
+// ResultLayouts gives size and field offsets of gosrv_result in C and of cgo.Result.
+func ResultLayouts() (inC, inGo []uintptr) {
+	offsets := make([]C.size_t, 12)
+	C.test_result_layout(&offsets[0])
+	for _, o := range offsets {
+		inC = append(inC, uintptr(o))
+	}
+	var r cgo.Result
+	inGo = []uintptr{
+		unsafe.Sizeof(r), unsafe.Offsetof(r.HeadLen), unsafe.Offsetof(r.BodyOff), unsafe.Offsetof(r.BodyLen),
+		unsafe.Offsetof(r.FD), unsafe.Offsetof(r.Ref), unsafe.Offsetof(r.RefLen), unsafe.Offsetof(r.Total),
+		unsafe.Offsetof(r.Need), unsafe.Offsetof(r.FileOff), unsafe.Offsetof(r.FileLen), unsafe.Offsetof(r.Handle),
+	}
+	return inC, inGo
+}

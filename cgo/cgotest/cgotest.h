@@ -1,0 +1,12 @@
+#ifndef GOSRV_CGOTEST_H
+#define GOSRV_CGOTEST_H
+#include <stddef.h>
+#include <stdint.h>
+
+const char *test_missing_symbol(const char *path);
+const char *test_start(const char *library, const char *python);
+int test_run(const char *code);
+uint64_t test_refs_taken(void);
+uint64_t test_refs_dropped(void);
+void test_result_layout(size_t *offsets);
+#endif
