@@ -63,7 +63,7 @@ class Worker:
         self.sockets = []
         self.tmp = None  # Gunicorn's heartbeat file: the scoreboard stands in
         self.application = self.wsgi = None
-        self._log, self._server, self._alive = log, server, True
+        self.log, self._server, self._alive = log, server, True
 
     def __str__(self):
         return "<Worker %s>" % self.pid
@@ -86,7 +86,7 @@ class Worker:
         cfg = self.cfg
         self.pid = os.getpid()
         _gosrv.set_title("gosrv: worker %s [%s]" % (self.nr, self.title()))
-        hooks.run(cfg, self._log, "post_fork", self._server, self)
+        hooks.run(cfg, self.log, "post_fork", self._server, self)
         os.umask(cfg.umask)
         hooks.drop_privileges(cfg)
         _gosrv.die_with(signal.SIGTERM)
@@ -95,7 +95,11 @@ class Worker:
         self.set_signals()
         os.register_at_fork(after_in_child=self.after_fork_in_child)
         self.wsgi = self.application = preloaded or application.load(uri)
-        hooks.run(cfg, self._log, "post_worker_init", self)
+        if "pre_request" in cfg.hooks or "post_request" in cfg.hooks:
+            from .request_hooks import HookedApplication
+
+            self.application = HookedApplication(self.wsgi, self, self.log)
+        hooks.run(cfg, self.log, "post_worker_init", self)
         self.booted = True
 
     def title(self):
@@ -124,7 +128,7 @@ class Worker:
     def handle_quit(self, number, frame):
         self._alive = False
         _gosrv.request(QUIT)
-        hooks.run(self.cfg, self._log, "worker_int", self)
+        hooks.run(self.cfg, self.log, "worker_int", self)
         raise SystemExit(0)
 
     def handle_usr1(self, number, frame):
@@ -136,9 +140,9 @@ class Worker:
         self.aborted = True
         _gosrv.request(QUIT)
         if frame is not None:
-            self._log.error("Worker (pid:%s) was aborted here:\n%s", self.pid,
+            self.log.error("Worker (pid:%s) was aborted here:\n%s", self.pid,
                             "".join(traceback.format_stack(frame)).rstrip())
-        hooks.run(self.cfg, self._log, "worker_abort", self)
+        hooks.run(self.cfg, self.log, "worker_abort", self)
         raise SystemExit(1)
 
     def after_fork_in_child(self):
@@ -158,7 +162,7 @@ class Worker:
         cfg = self.cfg
         threads = cfg.threads > 1 or cfg.worker_class_str == "gthread"
         environ.update({
-            "wsgi.errors": logs.ErrorStream(self._log),
+            "wsgi.errors": logs.ErrorStream(self.log),
             "wsgi.version": (1, 0),
             "wsgi.multithread": threads,
             "wsgi.multiprocess": cfg.workers > 1,
@@ -174,14 +178,14 @@ class Worker:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         what = "Exception in worker process" if uri is None else "Error handling request %s %s" % (
             method, uri)
-        self._log.always("%s\n%s", printable(what), text.rstrip())
+        self.log.always("%s\n%s", printable(what), text.rstrip())
 
     def handle_error(self, what, method, uri):
         """Logs a fault of the application that is no exception."""
-        self._log.always("Error handling request %s %s: %s", method, printable(uri or ""), what)
+        self.log.always("Error handling request %s %s: %s", method, printable(uri or ""), what)
 
-    def log(self, level, text):
-        self._log.error_log.log(level, "%s", text)
+    def log_record(self, level, text):
+        self.log.error_log.log(level, "%s", text)
 
     def sendfile_range(self, wrapper):
         """(fd, offset, length) of the rest of a regular file, None to iterate instead."""
@@ -216,12 +220,12 @@ class Worker:
         import atexit
 
         try:
-            hooks.run(self.cfg, self._log, "worker_exit", self._server, self)
+            hooks.run(self.cfg, self.log, "worker_exit", self._server, self)
         except Exception:
             pass  # logged; the worker leaves all the same, as in Gunicorn
         threading._shutdown()
         atexit._run_exitfuncs()
-        self._log.info("Worker exiting (pid: %s)", self.pid)
+        self.log.info("Worker exiting (pid: %s)", self.pid)
         flush()
 
     @staticmethod
