@@ -46,7 +46,7 @@ def facts():
         "hexversion": sys.hexversion,
         "recursion_limit": sys.getrecursionlimit(),
         "switch_interval": sys.getswitchinterval(),
-        "main_thread_is_process": threading.main_thread().native_id == os.getpid(),
+        "main_thread_is_process": threading.get_native_id() == os.getpid() and threading.current_thread() is threading.main_thread(),
         "main_module": sys.modules["__main__"].__name__,
         "stdin": sys.stdin is not None,
         "getenv_gosrv": sorted(k for k in os.environ if k.startswith("_GOSRV")),

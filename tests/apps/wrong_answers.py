@@ -88,7 +88,7 @@ def too_long(environ, start_response):
 
 
 def hop_by_hop(environ, start_response):
-    start_response("200 OK", [("Connection", "upgrade"), ("Keep-Alive", "timeout=99"), ("Transfer-Encoding", "gzip"),
+    start_response("200 OK", [("Connection", "keep-alive"), ("Keep-Alive", "timeout=99"), ("Transfer-Encoding", "gzip"),
                               ("Content-Length", "4"), ("X-Kept", "yes"), ("Server", "mine")])
     return [b"body"]
 

@@ -1,0 +1,199 @@
+"""Workers and zygotes die, applications break: the service goes on."""
+import re
+import signal
+
+import pytest
+
+import procs
+from waiting import wait_for
+
+OWN = pytest.mark.gosrv_only("Gunicorn has no zygote")
+
+
+def answering_pids(server, count, timeout=20):
+    """Ask until `count` different workers have answered; returns their pids."""
+    seen = set()
+
+    def ask():
+        with server.wire() as wire:
+            seen.add(int(wire.get("/", "Connection: close").body.split()[-1]))
+        return len(seen) >= count
+
+    wait_for(ask, lambda: "%d workers answering (now %s)" % (count, seen), timeout)
+    return seen
+
+
+@pytest.mark.matrix
+def test_a_killed_worker_is_replaced(start):
+    server = start("crashing", "-w", "2", balance=False)
+    old = server.wait_workers(2)
+    procs.kill(old[0])
+    new = server.wait_workers(2, without=[old[0]])
+    assert old[1] in new
+    server.wait_log(r"Worker \(pid:%d\) was sent SIGKILL!" % old[0])
+    assert server.get().status_code == 200
+
+
+def test_workers_that_are_killed_again_and_again_are_replaced(start):
+    server = start("crashing", "-w", "2", balance=False)
+    for _ in range(5):
+        pids = server.wait_workers(2)
+        for pid in pids:
+            procs.kill(pid)
+        server.wait_workers(2, without=pids)
+    assert server.get().status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/os_exit?1", "/sigkill", "/segfault"])
+def test_a_request_that_kills_its_worker_loses_only_itself(start, path):
+    server = start("crashing", "-w", "2", balance=False)
+    pids = set(server.wait_workers(2))
+    with server.wire() as wire:
+        wire.send("GET %s HTTP/1.1\r\nHost: t\r\n\r\n" % path)
+        assert wire.rest() == b""
+    wait_for(lambda: set(server.worker_pids()) - pids, "another worker")
+    after = set(server.wait_workers(2))
+    assert len(after & pids) == 1
+    assert server.get().status_code == 200
+
+
+@pytest.mark.gosrv_only("exit codes 3 and 4 stop all of Gunicorn")
+@pytest.mark.parametrize("path", ["/os_exit?3", "/os_exit?4", "/sys_exit?3", "/sys_exit?4"])
+def test_no_exit_code_of_a_request_stops_the_server(start, path):
+    server = start("crashing", "-w", "2", balance=False)
+    server.wait_workers(2)
+    with server.wire() as wire:
+        wire.send("GET %s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n" % path)
+        got = wire.rest()
+    assert got == b"" or got.startswith(b"HTTP/1.1 500")
+    server.wait_workers(2)
+    assert server.get().status_code == 200
+
+
+@pytest.mark.matrix
+def test_a_segmentation_fault_names_the_applications_line(start):
+    server = start("crashing:with_faulthandler", balance=False)
+    old = server.wait_workers(1)
+    server.get()
+    with server.wire() as wire:
+        wire.send("GET /segfault HTTP/1.1\r\nHost: t\r\n\r\n")
+        wire.rest()
+    server.wait_log("Fatal Python error: Segmentation fault")
+    server.wait_log(r'File ".*crashing\.py", line \d+ in fall_over')
+    server.wait_workers(1, without=old)
+    assert server.get().status_code == 200
+
+
+@pytest.mark.gosrv_only("an import error at run time stops all of Gunicorn")
+def test_a_crash_loop_backs_off_while_the_healthy_serve(start, tmp_path):
+    crash = tmp_path / "crash"
+    server = start("crash_if_told", "-w", "2", env={"CRASH": crash}, balance=False)
+    pids = server.wait_workers(2)
+    crash.touch()
+    procs.kill(pids[0])
+    server.wait_log("CRASHING AT IMPORT", count=4, timeout=30)
+    for _ in range(50):
+        assert int(server.get().text) == pids[1]
+    assert len(re.findall("told to crash", server.log)) >= 4, "the traceback is in the log"
+    assert server.log.count("CRASHING AT IMPORT") < 30, "it backs off"
+    crash.unlink()
+    server.wait_workers(2, without=[pids[0]], timeout=30)
+    answering_pids(server, 2)
+
+
+@OWN
+@pytest.mark.matrix
+def test_the_process_tree(start):
+    server = start("pids", "-w", "2")
+    server.wait_workers(2)
+    assert len(server.zygotes()) == 1
+    assert procs.Proc(server.pid).title.startswith("gosrv: master")
+    assert all(proc.ppid == server.pid for proc in server.workers() + server.zygotes())
+    assert all(proc.group == server.pid for proc in server.workers() + server.zygotes())
+
+
+@OWN
+@pytest.mark.matrix
+def test_a_killed_zygote_is_replaced_and_nothing_is_lost(start):
+    server = start("crashing", "-w", "2", balance=False)
+    workers = server.wait_workers(2)
+    zygote = server.zygotes()[0].pid
+    procs.kill(zygote)
+    for _ in range(20):
+        assert int(server.get().text) in workers
+    wait_for(lambda: [p for p in server.zygotes() if p.pid != zygote], "another zygote", 20)
+    assert server.worker_pids() == workers
+    procs.kill(workers[0])
+    server.wait_workers(2, without=[workers[0]])
+    answering_pids(server, 2)
+
+
+@OWN
+def test_a_killed_zygote_and_a_killed_worker_at_once(start):
+    server = start("crashing", "-w", "2", balance=False)
+    workers = server.wait_workers(2)
+    procs.kill(server.zygotes()[0].pid)
+    procs.kill(workers[0])
+    server.wait_workers(2, without=[workers[0]], timeout=30)
+    answering_pids(server, 2)
+
+
+@OWN
+def test_a_killed_zygote_with_preload(start):
+    server = start("pids", "-w", "2", "--preload", balance=False)
+    workers = server.wait_workers(2)
+    zygote = server.zygotes()[0].pid
+    procs.kill(zygote)
+    wait_for(lambda: [p for p in server.zygotes() if p.pid != zygote], "another zygote", 20)
+    procs.kill(workers[0])
+    server.wait_workers(2, without=[workers[0]])
+    assert server.get().status_code == 200
+
+
+@OWN
+def test_a_killed_master_takes_everything_with_it(start):
+    server = start("hello", "-w", "2", balance=False)
+    server.wait_workers(2)
+    procs.kill(server.pid)
+    server.process.wait(10)
+    wait_for(lambda: not procs.group(server.pid), lambda: "the end of %s" % procs.group(server.pid), 20)
+    server.stopped = True
+
+
+def test_max_requests_recycles_workers_without_losing_a_request(start):
+    server = start("crashing", "-w", "2", "--max-requests", "20", balance=False)
+    seen = {int(server.get().text) for _ in range(150)}
+    assert len(seen) >= 4
+
+
+def test_a_worker_told_to_end_is_replaced(start):
+    server = start("crashing", "-w", "2")
+    old = server.wait_workers(2)
+    server.send_signal(signal.SIGTERM, old[0])
+    server.wait_workers(2, without=[old[0]])
+    assert server.get().status_code == 200
+
+
+def test_ttin_and_ttou_change_the_number_of_workers(start):
+    server = start("crashing")
+    first = server.wait_workers(1)
+    server.send_signal(signal.SIGTTIN)
+    two = server.wait_workers(2)
+    assert first[0] in two
+    server.send_signal(signal.SIGTTOU)
+    server.wait_workers(1)
+    server.send_signal(signal.SIGTTOU)
+    assert server.get().status_code == 200
+    assert len(server.wait_workers(1)) == 1
+
+
+@OWN
+def test_descriptors_of_a_worker_are_few_and_stay_so(start):
+    server = start("hello")
+    pid = server.wait_workers(1)[0]
+    for _ in range(5):
+        server.get()
+    before = procs.open_fds(pid)
+    for _ in range(200):
+        server.get()
+    wait_for(lambda: len(procs.open_fds(pid)) <= len(before), "closed connections to be closed")
