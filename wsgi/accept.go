@@ -1,0 +1,110 @@
+package wsgi
+
+import (
+	"golang.org/x/sys/unix"
+
+	"gosrv/cpython"
+	"gosrv/environ"
+	"gosrv/wsgi/loop"
+)
+
+// maxAccept bounds the connections taken in one go: those already here come
+// first again after that.
+const maxAccept = 64
+
+// listener is one listening socket. The descriptor stays open until the worker
+// exits, so that what is queued belongs to the workers that go on.
+type listener struct {
+	fd     int
+	base   cpython.Base
+	about  environ.Listener
+	active bool // in the epoll set
+	empty  bool // the last accept found nothing
+}
+
+// listen starts accepting. EPOLLEXCLUSIVE: one waiting worker is woken for a
+// connection, not all of them.
+func (w *worker) listen() error {
+	for i := range w.listeners {
+		l := &w.listeners[i]
+		if e := w.poll.Add(l.fd, special, loop.ReadShared); e != loop.None {
+			return e
+		}
+		l.active = true
+	}
+	return nil
+}
+
+// unlisten leaves the queue to the other workers.
+func (w *worker) unlisten(l *listener) {
+	if l.active {
+		w.poll.Remove(l.fd)
+		l.active = false
+	}
+}
+
+// emptyQueue serves what the queues hold and then stops accepting: in a final
+// drain nobody else will. It reports whether this thread still leads.
+func (s *slot) emptyQueue() bool {
+	w, left := s.w, false
+	for i := range w.listeners {
+		l := &w.listeners[i]
+		if l.active && !s.accept(l, maxAccept) {
+			return false
+		}
+		if l.empty {
+			w.unlisten(l)
+		}
+		left = left || l.active
+	}
+	w.drain.queue = left
+	return true
+}
+
+// accept takes connections one at a time and serves each at once if its
+// request is there: while the application runs, the rest of the queue is free
+// for other workers. It reports whether this thread still leads the loop.
+func (s *slot) accept(l *listener, most int) bool {
+	w := s.w
+	l.empty = false
+	for range most {
+		if !l.active {
+			return true
+		}
+		fd, e := loop.Accept(l.fd, &w.peer)
+		switch e {
+		case loop.None:
+		case unix.ECONNABORTED, unix.EPROTO:
+			continue
+		case unix.EMFILE, unix.ENFILE:
+			if w.makeRoom(s) {
+				continue
+			}
+			return true
+		default: // EAGAIN: the queue is empty, or another worker was quicker
+			l.empty = true
+			return true
+		}
+		if !l.about.Unix {
+			loop.NoDelay(fd)
+		}
+		if w.count >= w.set.maxConns {
+			w.makeRoom(s)
+		}
+		if !s.pump(w.open(fd, l, &w.peer)) {
+			return false
+		}
+	}
+	return true
+}
+
+// makeRoom closes the connection that has been idle longest; false if none is.
+func (w *worker) makeRoom(s *slot) bool {
+	for _, class := range []uint8{classIdle, classLinger, classHeader} {
+		if e := w.timers.Oldest(class); e != nil {
+			s.abandon(w.conns[e.FD])
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,355 @@
+package wsgi
+
+import (
+	"golang.org/x/sys/unix"
+
+	"gosrv/cpython"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+)
+
+const (
+	// gathered bounds the bytes copied together so that head and body leave
+	// in one buffer; a larger body is sent from where it lies.
+	gathered = 16 << 10
+	// outSize is the buffer lent to the application for its head and small
+	// bodies; a larger piece stays in Python's memory.
+	outSize = 64 << 10
+	// turn is how long, in ns, an answer in pieces may keep the thread.
+	turn = 5e6
+	// fileTurn bounds what one call of sendfile moves.
+	fileTurn = 1 << 20
+)
+
+// verdict is what came of the attempt to send an answer.
+type verdict uint8
+
+const (
+	sent    verdict = iota // all of it is with the kernel
+	blocked                // the socket is full
+	yielded                // more could be sent, but it is others' turn
+	cut                    // it cannot be completed: the connection must go
+)
+
+// answer is one response on its way. While the application is at it it is the
+// slot's own; suspended, it is the connection's.
+type answer struct {
+	frame framing
+	x     exchange
+	state cpython.State
+	res   cpython.Result
+
+	segs   [3][]byte // what the socket has not taken: head or chunk size, data, chunk end
+	shared bool      // segs lie in the slot's buffers
+	begun  bool      // the head was formatted, so nothing else can be said
+
+	file     int64 // State File: offset and bytes left
+	fileLeft int64
+
+	started int64 // CLOCK_MONOTONIC ns
+	bytes   int64 // of body, handed to the kernel or waiting in segs
+	app     bool  // state must be carried on by the application's thread
+	drop    bool  // end with a reset: a plain end would look like the answer's
+	fault   string
+}
+
+// carry sends what there is and asks the application for more until the answer
+// is complete, the socket is full, or it is others' turn.
+func (s *slot) carry(c *conn, a *answer) verdict {
+	began := int64(0)
+	for {
+		if v := s.flush(c, a); v != sent {
+			return s.suspend(c, a, v)
+		}
+		switch a.state {
+		case cpython.Last, cpython.File:
+			s.finish(a)
+			fallthrough
+		case cpython.Done:
+			return a.ended()
+		}
+		if a.frame.noBody {
+			s.finish(a)
+			return sent
+		}
+		now := loop.Now()
+		if began == 0 {
+			began = now
+		} else if now-began > turn {
+			return s.suspend(c, a, yielded)
+		}
+		flags := uint32(0)
+		if a.frame.length == 0 {
+			flags = cpython.SentAll
+		}
+		a.state = s.app.Next(flags, s.out, &a.res)
+		if v := s.compose(c, a); v != sent {
+			return v
+		}
+	}
+}
+
+// ended judges a complete answer: one shorter than promised leaves the client
+// waiting, so the connection has to end.
+func (a *answer) ended() verdict {
+	if a.frame.length > 0 && !a.frame.noBody {
+		a.fault = "the response body is shorter than its Content-Length"
+		return cut
+	}
+	return sent
+}
+
+// finish ends the application's call, if it lives.
+func (s *slot) finish(a *answer) {
+	if a.res.Handle != nil {
+		s.app.Finish(&a.res)
+	}
+	a.state = cpython.Done
+}
+
+// compose turns the step that the application has just made into bytes.
+func (s *slot) compose(c *conn, a *answer) verdict {
+	for a.state == cpython.Grow {
+		s.out = make([]byte, a.res.Need)
+		a.state = s.app.Next(0, s.out, &a.res)
+	}
+	if a.state == cpython.Failed || a.state == cpython.Quit {
+		if a.state == cpython.Quit {
+			s.w.order(quitOrder)
+		}
+		return s.failed(c, a)
+	}
+	buf := s.head[:0]
+	if a.res.HeadLen > 0 && !a.begun {
+		var ok bool
+		if buf, ok = s.open(a, buf, packed(s.out[:a.res.HeadLen]), a.res.Total); !ok {
+			s.finish(a)
+			return s.failed(c, a)
+		}
+	}
+	data := cpython.RefBytes(&a.res)
+	ours := data == nil
+	if ours {
+		data = s.out[a.res.BodyOff : a.res.BodyOff+a.res.BodyLen]
+	}
+	if a.state == cpython.File {
+		s.composeFile(a, buf)
+	} else {
+		s.composeData(a, buf, data, ours)
+	}
+	a.shared = true
+	return sent
+}
+
+// open formats the application's head, once. false: it is faulty.
+func (s *slot) open(a *answer, buf []byte, head packed, total int64) ([]byte, bool) {
+	a.x.total = total
+	a.frame, a.fault = judge(head, a.x)
+	if a.fault != "" {
+		return buf, false
+	}
+	a.begun = true
+	return appendHead(buf, head, a.frame, a.x, s.date.at(loop.Now())), true
+}
+
+// composeData frames one piece of a body.
+func (s *slot) composeData(a *answer, buf, data []byte, ours bool) {
+	f := &a.frame
+	final := a.state == cpython.Done || a.state == cpython.Last
+	data = a.trim(data)
+	a.bytes += int64(len(data))
+	end := ""
+	if f.chunked && !f.noBody {
+		if len(data) > 0 {
+			buf = http1.AppendChunkHeader(buf, len(data))
+			end = http1.ChunkEnd
+		}
+		if final {
+			end += http1.LastChunk
+		}
+	}
+	if ours && len(buf)+len(data) <= gathered {
+		buf = append(buf, data...)
+		buf = append(buf, end...)
+		a.segs = [3][]byte{buf, nil, nil}
+	} else {
+		a.segs = [3][]byte{buf, data, chunkEnds[end]}
+	}
+	s.head = buf[:0]
+}
+
+// chunkEnds are the few strings that end a chunk, as bytes that live for ever.
+var chunkEnds = map[string][]byte{
+	"":                               nil,
+	http1.ChunkEnd:                   []byte(http1.ChunkEnd),
+	http1.LastChunk:                  []byte(http1.LastChunk),
+	http1.ChunkEnd + http1.LastChunk: []byte(http1.ChunkEnd + http1.LastChunk),
+}
+
+// trim drops what may not be sent: a body where none belongs, and what exceeds
+// the Content-Length.
+func (a *answer) trim(data []byte) []byte {
+	f := &a.frame
+	if f.noBody {
+		return nil
+	}
+	if f.length < 0 {
+		return data
+	}
+	if int64(len(data)) > f.length {
+		a.fault = "the response body is longer than its Content-Length: cut"
+		data = data[:f.length]
+		// Nothing that follows can be sent either.
+		if a.state == cpython.More {
+			a.state = cpython.Last
+		}
+	}
+	f.length -= int64(len(data))
+	return data
+}
+
+// composeFile prepares the head of an answer whose body is a file.
+func (s *slot) composeFile(a *answer, buf []byte) {
+	f := &a.frame
+	a.file, a.fileLeft = a.res.FileOff, a.res.FileLen
+	switch {
+	case f.noBody:
+		a.fileLeft = 0
+	case f.length >= 0 && a.fileLeft > f.length:
+		a.fileLeft = f.length
+	}
+	a.segs = [3][]byte{buf, nil, nil}
+	s.head = buf[:0]
+}
+
+// flush sends what is composed, the file included.
+func (s *slot) flush(c *conn, a *answer) verdict {
+	for {
+		for len(a.segs[0])+len(a.segs[1])+len(a.segs[2]) > 0 {
+			n, e := a.push(c.fd())
+			switch {
+			case e == loop.None:
+				a.took(n)
+			case again(e):
+				return blocked
+			default:
+				return s.broken(a)
+			}
+		}
+		if a.state != cpython.File || a.fileLeft <= 0 {
+			return sent
+		}
+		if v := s.moveFile(c, a); v != sent {
+			return v
+		}
+	}
+}
+
+// push is one system call's worth of flush.
+func (a *answer) push(fd int) (int, unix.Errno) {
+	if a.fileLeft > 0 && len(a.segs[1]) == 0 {
+		return loop.Send(fd, a.segs[0], true)
+	}
+	return loop.Sendv(fd, &a.segs)
+}
+
+// moveFile sends a part of the file that is the body.
+func (s *slot) moveFile(c *conn, a *answer) verdict {
+	n, e := loop.SendFile(c.fd(), int(a.res.FD), &a.file, int(min(a.fileLeft, fileTurn)))
+	switch {
+	case e == loop.None && n > 0:
+		a.moved(n)
+	case e == loop.None: // the file has become shorter
+		a.fileLeft = 0
+	case again(e):
+		return blocked
+	case (e != unix.EINVAL && e != unix.ENOSYS) || !a.readFile():
+		return s.broken(a)
+	}
+	return sent
+}
+
+// moved counts bytes of the file.
+func (a *answer) moved(n int) {
+	a.fileLeft -= int64(n)
+	a.bytes += int64(n)
+	if a.frame.length > 0 {
+		a.frame.length -= int64(n)
+	}
+}
+
+// readFile stands in for sendfile where the file system has none: one piece is
+// read and sent as data.
+func (a *answer) readFile() bool {
+	buf := make([]byte, min(a.fileLeft, outSize))
+	n, err := unix.Pread(int(a.res.FD), buf, a.file)
+	if err != nil {
+		return false
+	}
+	a.file += int64(n)
+	a.moved(n)
+	if n == 0 {
+		a.fileLeft = 0
+	}
+	a.segs, a.shared = [3][]byte{nil, buf[:n], nil}, false
+	return true
+}
+
+// took removes n sent bytes from the front of segs.
+func (a *answer) took(n int) {
+	for i := range a.segs {
+		k := min(n, len(a.segs[i]))
+		a.segs[i] = a.segs[i][k:]
+		n -= k
+	}
+}
+
+// broken is an answer whose client is gone.
+func (s *slot) broken(a *answer) verdict {
+	s.finish(a)
+	return cut
+}
+
+// suspend copies what lies in the slot's buffers, so that the slot can serve
+// others, and leaves the answer to the connection.
+func (s *slot) suspend(c *conn, a *answer, v verdict) verdict {
+	if v == cut {
+		return cut
+	}
+	a.app = a.state != cpython.Done
+	if a.shared {
+		a.segs[0] = append([]byte(nil), a.segs[0]...)
+		if a.res.Ref == nil {
+			a.segs[1] = append([]byte(nil), a.segs[1]...)
+		}
+		a.shared = false
+	}
+	if a == &s.ans {
+		kept := *a
+		c.ans = &kept
+		if c.req == nil {
+			// Its request is still wanted for the log.
+			c.req, s.req = s.req, newRequest()
+		}
+	}
+	return v
+}
+
+// failed answers 500 if nothing was said yet; else the client has to learn
+// from the connection's end that the answer is not whole.
+func (s *slot) failed(c *conn, a *answer) verdict {
+	a.state = cpython.Done
+	if a.begun {
+		a.drop = !a.frame.chunked
+		return cut
+	}
+	a.frame = framing{status: 500, length: -1, noBody: a.x.head}
+	a.begun = true
+	s.head = http1.AppendError(s.head[:0], 500, s.date.at(loop.Now()))
+	a.segs = [3][]byte{s.head, nil, nil}
+	if a.x.head {
+		a.segs[0] = headOnly(s.head)
+	}
+	a.shared = true
+	return sent
+}

@@ -1,0 +1,174 @@
+package wsgi
+
+import (
+	"gosrv/cpython"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+)
+
+// maxLent is how much memory in read buffers a worker may hold before further
+// bodies go to spool files whatever their size.
+const maxLent = 64 << 20
+
+// incoming is a request body that is not complete. In memory it lies in the
+// read buffer right after its head, as far as decoded:
+//
+//	in[r:]  head | got bytes of body | (chunked: decoded framing) raw... w
+//
+// Once it is spooled the buffer holds only what is not written yet.
+type incoming struct {
+	want   int64 // bytes in all; -1: chunked
+	got    int64 // decoded so far
+	chunk  http1.ChunkReader
+	raw    int   // chunked: first byte in the buffer that is not decoded
+	spool  int   // descriptor of the spool file, -1: in memory
+	window int64 // got at the last look of the body timer
+}
+
+// begin decides what follows a complete head.
+func (s *slot) begin(c *conn, r *http1.Request) progress {
+	w := s.w
+	limit := w.set.bodyLimit
+	if limit > 0 && r.ContentLength > limit {
+		s.refuse(c, 413)
+		return refused
+	}
+	end := c.r + r.HeadLen
+	if !r.Chunked && r.ContentLength <= 0 {
+		c.next = end
+		s.body = cpython.Body{FD: -1}
+		return complete
+	}
+	if n := r.ContentLength; !r.Chunked && n <= int64(c.w-end) {
+		c.next = end + int(n)
+		s.body = cpython.Body{Mem: c.in[end:c.next], FD: -1, Len: n}
+		return complete
+	}
+	s.keepRequest(c)
+	b := w.getBody()
+	*b = incoming{want: r.ContentLength, raw: end, spool: -1}
+	if r.Chunked {
+		b.want = -1
+		b.chunk.Reset(&w.policy)
+	}
+	c.body, c.phase = b, filling
+	if b.want > w.set.bodyMemory || w.bufs.Lent() > maxLent {
+		if !s.startSpool(c) {
+			return refused
+		}
+	}
+	if r.ExpectContinue && c.w == end && !s.sendContinue(c) {
+		return refused
+	}
+	return s.gather(c)
+}
+
+// sendContinue tells the client that its body is wanted (RFC 9110 10.1.1).
+func (s *slot) sendContinue(c *conn) bool {
+	n, _ := loop.Send(c.fd(), []byte(http1.Continue), false)
+	if n != len(http1.Continue) {
+		// A socket that has no room for 25 bytes belongs to a client that
+		// does not read its answers.
+		s.abandon(c)
+		return false
+	}
+	return true
+}
+
+// gather takes what has arrived of a body.
+func (s *slot) gather(c *conn) progress {
+	b := c.body
+	var p progress
+	if b.want < 0 {
+		p = s.gatherChunks(c)
+	} else {
+		p = s.gatherLength(c)
+	}
+	if p != complete {
+		return p
+	}
+	s.body = cpython.Body{FD: b.spool, Len: b.got}
+	if b.spool < 0 {
+		start := c.r + c.req.HeadLen
+		s.body.Mem = c.in[start : start+int(b.got)]
+	}
+	c.phase = reading
+	return complete
+}
+
+// gatherLength: the body is everything up to Content-Length.
+func (s *slot) gatherLength(c *conn) progress {
+	b := c.body
+	start := c.r + c.req.HeadLen
+	if b.spool < 0 {
+		b.got = min(b.want, int64(c.w-start))
+		c.next = start + int(b.got)
+	} else {
+		n := int(min(b.want-b.got, int64(c.w-start)))
+		if !s.spool(c, c.in[start:start+n]) {
+			return refused
+		}
+		b.got += int64(n)
+		c.w = start + copy(c.in[start:], c.in[start+n:c.w])
+		c.next = start
+	}
+	if b.got == b.want {
+		return complete
+	}
+	return incomplete
+}
+
+// gatherChunks decodes in place: data moves down to where the body ends.
+func (s *slot) gatherChunks(c *conn) progress {
+	w, b := s.w, c.body
+	start := c.r + c.req.HeadLen
+	end := start // of the decoded bytes in the buffer
+	if b.spool < 0 {
+		end += int(b.got)
+	}
+	for b.raw < c.w {
+		data, used, state, err := b.chunk.Next(c.in[b.raw:c.w])
+		if err != nil {
+			bad := err.(*http1.Error)
+			s.logRefusal(c, bad)
+			s.refuse(c, bad.Status)
+			return refused
+		}
+		if state == http1.Done {
+			b.raw += used
+			c.next = b.raw
+			return s.flushChunks(c, start, end, complete)
+		}
+		if state == http1.Data {
+			copy(c.in[end:], data.Of(c.in[b.raw:c.w]))
+			end += int(data.Len)
+			b.got += int64(data.Len)
+		}
+		b.raw += used
+		if w.set.bodyLimit > 0 && b.got > w.set.bodyLimit {
+			s.refuse(c, 413)
+			return refused
+		}
+	}
+	// All is decoded: the framing's place is free again.
+	b.raw, c.w = end, end
+	if b.spool < 0 && (b.got > w.set.bodyMemory || w.bufs.Lent() > maxLent) && !s.startSpool(c) {
+		return refused
+	}
+	return s.flushChunks(c, start, end, incomplete)
+}
+
+// flushChunks writes decoded bytes to the spool file, if there is one.
+func (s *slot) flushChunks(c *conn, start, end int, p progress) progress {
+	b := c.body
+	if b.spool < 0 || start == end {
+		return p
+	}
+	if !s.spool(c, c.in[start:end]) {
+		return refused
+	}
+	if p == incomplete {
+		b.raw, c.w = start, start
+	}
+	return p
+}

@@ -1,0 +1,134 @@
+package wsgi
+
+import (
+	"gosrv/cpython"
+	"gosrv/environ"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+)
+
+// slot is one application thread: its door to the application and the buffers
+// that one request at a time uses.
+type slot struct {
+	w   *worker
+	n   int
+	app Application
+
+	req  *http1.Request
+	pack environ.Packed
+	body cpython.Body
+	out  []byte // lent to the application
+	head []byte // response heads and small answers
+	ans  answer
+	date dateCache
+
+	cur    *conn   // being served
+	curAns *answer // its answer
+	crew   member  // place among the threads (threads.go)
+}
+
+// newSlot makes a slot for an application thread.
+func (w *worker) newSlot(n int, app Application) *slot {
+	return &slot{w: w, n: n, app: app, req: w.getRequest(), out: make([]byte, outSize), head: make([]byte, 0, 2*gathered)}
+}
+
+// serve runs the application for the complete request of c and sends what it
+// answers. It reports whether this thread still leads the loop; if not, c has
+// gone to the thread that does.
+func (s *slot) serve(c *conn) bool {
+	w := s.w
+	r := s.request(c)
+	head := c.in[c.r : c.r+r.HeadLen]
+	if bad := s.pack.Pack(head, r, &c.facts); bad != nil {
+		s.logRefusal(c, bad)
+		s.refuse(c, bad.Status)
+		return true
+	}
+	now := loop.Now()
+	w.now = now
+	s.countRequest()
+	a := &s.ans
+	*a = answer{started: now, x: exchange{
+		head: isHead(r.Method.Of(head)),
+		old:  r.Major == 1 && r.Minor == 0,
+		keep: r.KeepAlive && w.keepAlive && !c.fin,
+	}}
+	flags := uint32(0)
+	if s.pack.HTTPS {
+		flags = cpython.HTTPS
+	}
+	s.enter(c, a, r.Method.Of(head), r.Path.Of(head))
+	a.state = s.app.Call(c.listener.base, head, s.pack.Extra, s.pack.Desc, s.pack.Headers, flags, &s.body, c.fd(), s.out, &a.res)
+	v := s.compose(c, a)
+	if v == sent {
+		v = s.carry(c, a)
+	}
+	return s.leave(c, v)
+}
+
+// resume goes on with a suspended answer, after the socket has made room or
+// others have had their turn. It reports whether this thread still leads.
+func (s *slot) resume(c *conn) bool {
+	a := c.ans
+	if a.app && c.slot != s.n {
+		return s.w.delegate(s, c)
+	}
+	s.enter(c, a, nil, nil)
+	return s.leave(c, s.carry(c, a))
+}
+
+// isHead tells HEAD, which gets no body.
+func isHead(method []byte) bool { return string(method) == "HEAD" }
+
+// settle does with a connection what its answer's verdict asks for. The caller
+// leads the loop.
+func (s *slot) settle(c *conn, a *answer, v verdict) {
+	if c.pending != 0 {
+		s.note(c, c.pending)
+		c.pending = 0
+	}
+	switch v {
+	case blocked, yielded:
+		c.phase = sending
+		if v == blocked {
+			s.rest(c)
+		} else if s.watch(c, true) {
+			s.w.later(c)
+		}
+		return
+	case cut:
+		s.w.close(c, a.drop)
+		return
+	}
+	s.consume(c)
+	switch {
+	case a.frame.keep:
+		c.phase = reading
+	case a.x.keep || c.r < c.w:
+		// It is the server that ends here: more may be on its way, and an
+		// RST for it must not overtake the answer.
+		s.linger(c)
+	default:
+		s.w.close(c, false)
+	}
+}
+
+// consume forgets the request that has been answered.
+func (s *slot) consume(c *conn) {
+	w := s.w
+	if c.body != nil {
+		w.dropBody(c)
+	}
+	if c.req != nil {
+		w.putRequest(c.req)
+		c.req = nil
+	}
+	c.ans = nil
+	c.r = c.next
+	if c.r == c.w {
+		c.r, c.w = 0, 0
+	}
+	c.used = true
+	c.class = classNone
+	c.partial = false
+}

@@ -1,0 +1,184 @@
+package wsgi
+
+import (
+	"gosrv/environ"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+)
+
+// phase is what a connection waits for. The picture is in DESIGN.md.
+type phase uint8
+
+const (
+	reading   phase = iota // a request head, or nothing between two requests
+	filling                // the rest of a request body
+	serving                // a slot has it; nobody else touches it
+	sending                // the socket's room for the rest of an answer
+	lingering              // the peer's FIN; what still comes is dropped
+	closed                 // on the free list
+)
+
+// conn is one client connection. All fields belong to the thread that leads
+// the loop, while serving to the slot that serves it (but pending).
+type conn struct {
+	timer loop.Entry // timer.FD is the descriptor
+	gen   uint32     // of the events meant for this connection
+
+	phase      phase
+	registered bool // in the epoll set
+	duplex     bool // with write readiness
+	readable   bool // the socket may hold bytes or a FIN
+	partial    bool // what in holds was looked at and is incomplete
+	fin        bool // epoll has reported the client's FIN
+	eof        bool // and it was read
+	used       bool // a request was answered
+	class      uint8
+
+	listener *listener
+	facts    environ.Facts
+
+	in   []byte // nil while nothing is buffered
+	r, w int    // in[r:w] is not consumed
+	next int    // where the following request begins, once this one is complete
+
+	req  *http1.Request // a head in progress; nil otherwise
+	body *incoming      // a body in progress; nil otherwise
+	ans  *answer        // an answer in progress; nil unless suspended
+
+	slot    int     // that serves it or holds its suspended call
+	verdict verdict // of that slot, until the leader has read it
+	pending uint32  // events that came while serving
+	budget  int     // lingering: bytes that may still be dropped
+}
+
+func (c *conn) fd() int { return c.timer.FD }
+
+// open makes a connection of an accepted descriptor.
+func (w *worker) open(fd int, l *listener, peer *loop.Peer) *conn {
+	var c *conn
+	if n := len(w.free); n > 0 {
+		c = w.free[n-1]
+		w.free = w.free[:n-1]
+		*c = conn{gen: c.gen}
+	} else {
+		c = &conn{}
+	}
+	w.generation++
+	if w.generation == special {
+		w.generation++
+	}
+	c.gen = w.generation
+	c.timer.FD = fd
+	c.listener = l
+	c.readable = true
+	c.facts = environ.NewFacts(w.rules, &l.about, peer.AddrPort())
+	for fd >= len(w.conns) {
+		w.conns = append(w.conns, make([]*conn, 64)...)
+	}
+	w.conns[fd] = c
+	w.count++
+	w.score.SetConnections(w.count)
+	w.own(fd, true)
+	return c
+}
+
+// close ends a connection and forgets all of it. Its suspended call must be
+// finished before. reset tells the client that its answer is not whole.
+func (w *worker) close(c *conn, reset bool) {
+	fd := c.fd()
+	w.timers.Disarm(&c.timer)
+	w.conns[fd] = nil
+	w.own(fd, false)
+	if c.registered {
+		w.poll.Remove(fd)
+	}
+	if reset {
+		loop.Reset(fd)
+	} else {
+		loop.Close(fd)
+	}
+	w.release(c)
+	c.phase = closed
+	c.gen = special
+	w.free = append(w.free, c)
+	w.count--
+	w.score.SetConnections(w.count)
+}
+
+// release gives back all that a request in progress holds.
+func (w *worker) release(c *conn) {
+	if c.in != nil {
+		w.bufs.Put(c.in)
+		c.in, c.r, c.w = nil, 0, 0
+	}
+	if c.body != nil {
+		w.dropBody(c)
+	}
+	if c.req != nil {
+		w.putRequest(c.req)
+		c.req = nil
+	}
+	c.ans = nil
+}
+
+// rest leaves a connection to epoll and the timers: nothing more can be done
+// for it now.
+func (s *slot) rest(c *conn) {
+	w := s.w
+	if !s.watch(c, c.phase == sending) {
+		return
+	}
+	switch {
+	case c.phase == filling:
+		w.arm(c, classBody)
+	case c.phase == sending:
+		w.arm(c, classWrite)
+	case c.r < c.w:
+		w.arm(c, classHeader)
+	default:
+		if c.in != nil {
+			w.bufs.Put(c.in)
+			c.in, c.r, c.w = nil, 0, 0
+		}
+		if c.used {
+			w.timers.Arm(&c.timer, classIdle, w.now)
+			c.class = classIdle
+		} else {
+			w.arm(c, classHeader)
+		}
+	}
+}
+
+// arm starts the class's time-out unless it runs already: a head, for one, is
+// given its time once, not once a byte.
+func (w *worker) arm(c *conn, class uint8) {
+	if c.class != class {
+		w.timers.Arm(&c.timer, class, w.now)
+		c.class = class
+	}
+}
+
+// watch registers the connection, with write readiness if asked. A connection
+// that stays is registered once and never again. false: it had to be closed.
+func (s *slot) watch(c *conn, write bool) bool {
+	if c.registered && (c.duplex || !write) {
+		return true
+	}
+	interest := uint32(loop.ReadEdge)
+	if write {
+		interest = loop.DuplexEdge
+	}
+	w, e := s.w, loop.None
+	if c.registered {
+		e = w.poll.Change(c.fd(), c.gen, interest)
+	} else {
+		e = w.poll.Add(c.fd(), c.gen, interest)
+	}
+	if e != loop.None {
+		w.log.Errorf("epoll refuses a connection: %v", e)
+		s.abandon(c)
+		return false
+	}
+	c.registered, c.duplex = true, write
+	return true
+}

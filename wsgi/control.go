@@ -1,0 +1,128 @@
+package wsgi
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cpython"
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/workerctl"
+)
+
+// attendTo registers the control channel and the wake-up descriptor of
+// Python's signal handlers.
+func (w *worker) attendTo() error {
+	for _, fd := range []int{w.controlFD(), w.wakeup} {
+		if fd < 0 {
+			continue
+		}
+		if e := w.poll.Add(fd, special, loop.ReadLevel); e != loop.None {
+			return e
+		}
+	}
+	return nil
+}
+
+func (w *worker) controlFD() int {
+	if w.ctl == nil {
+		return -1
+	}
+	return w.ctl.FD()
+}
+
+// attend answers an event of one of them.
+func (w *worker) attend(s *slot, fd int) {
+	switch fd {
+	case w.wakeup:
+		s.signals()
+	case w.controlFD():
+		w.control()
+	default:
+		w.crew.clearKick(fd)
+	}
+}
+
+// control reads what the master has sent.
+func (w *worker) control() {
+	for {
+		typ, raw, fds, err := w.ctl.TryRecv()
+		if errors.Is(err, workerctl.ErrWouldBlock) {
+			return
+		}
+		if err != nil {
+			// The master is gone: nobody will stop or replace this worker.
+			w.poll.Remove(w.ctl.FD())
+			w.order(drainOrder | finalOrder)
+			return
+		}
+		w.message(typ, raw, fds)
+	}
+}
+
+// message is one order of the master.
+func (w *worker) message(typ string, raw json.RawMessage, fds []int) {
+	switch typ {
+	case "Drain":
+		var m struct {
+			GracefulTimeout float64 `json:"graceful_timeout"`
+			Final           bool    `json:"final"`
+		}
+		if json.Unmarshal(raw, &m) == nil && m.GracefulTimeout > 0 {
+			w.set.graceful = time.Duration(m.GracefulTimeout * float64(time.Second))
+		}
+		bits := drainOrder
+		if m.Final {
+			bits |= finalOrder
+		}
+		w.order(bits)
+	case "Quit":
+		w.order(quitOrder)
+	case "ReopenLogs":
+		var m workerctl.ReopenLogs
+		if json.Unmarshal(raw, &m) == nil {
+			w.reopenLogs(m.FDs, fds)
+			return
+		}
+	}
+	for _, fd := range fds {
+		_ = unix.Close(fd)
+	}
+}
+
+// reopenLogs takes new log files over. The old descriptors are replaced in
+// place, so that whoever holds their number writes to the new file.
+func (w *worker) reopenLogs(names []string, fds []int) {
+	for i, fd := range fds {
+		if i < len(names) {
+			if old, ok := w.logFDs[names[i]]; ok {
+				_ = unix.Dup3(fd, old, unix.O_CLOEXEC)
+			}
+		}
+		_ = unix.Close(fd)
+	}
+}
+
+// signals runs the Python signal handlers that are due, on the main thread.
+func (s *slot) signals() {
+	w := s.w
+	if w.wakeup >= 0 {
+		var b [64]byte
+		for {
+			n, err := unix.Read(w.wakeup, b[:])
+			if err == unix.EINTR || n == len(b) {
+				continue
+			}
+			break
+		}
+	}
+	flags := s.app.RunSignals()
+	if flags&cpython.QuitRequested != 0 || flags&cpython.AbortRequested != 0 {
+		w.order(quitOrder)
+	}
+	if flags&cpython.DrainRequested != 0 {
+		w.order(drainOrder)
+	}
+}

@@ -1,0 +1,112 @@
+package wsgi
+
+import (
+	"math"
+	"time"
+
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/scoreboard"
+	"gosrv/wsgi/workerctl"
+)
+
+// Orders to the loop, as bits of worker.orders.
+const (
+	drainOrder uint32 = 1 << iota
+	finalOrder        // with drainOrder: no other worker will serve the queue
+	quitOrder
+)
+
+// lastIdle is how long idle connections live in a final drain: as long as
+// Gunicorn's keep-alive, not the 75 s that a balancer is given.
+const lastIdle = 2 * time.Second
+
+// drainState is the way to an orderly end: no new connections, every answer
+// closes its connection, and idle ones get one more answer until their time
+// is up. Closing them at once would lose the request that is on its way.
+type drainState struct {
+	on       bool
+	over     bool  // leave now
+	queue    bool  // connections that nobody else would serve are still accepted
+	deadline int64 // CLOCK_MONOTONIC ns; 0: none
+}
+
+// next is the moment at which waiting must end.
+func (d *drainState) next() int64 {
+	if !d.on || d.deadline == 0 {
+		return math.MaxInt64
+	}
+	return d.deadline
+}
+
+// order asks the loop for something; any thread may.
+func (w *worker) order(bits uint32) {
+	w.orders.Or(bits)
+	w.kick()
+}
+
+// obey carries out orders; the caller leads the loop.
+func (s *slot) obey(orders uint32) {
+	w := s.w
+	w.orders.And(^orders)
+	if orders&quitOrder != 0 {
+		w.drain.on, w.drain.over = true, true
+	}
+	if orders&drainOrder != 0 {
+		s.startDrain("order", orders&finalOrder != 0)
+	}
+}
+
+// startDrain begins the end; reason goes to the master.
+func (s *slot) startDrain(reason string, final bool) {
+	w := s.w
+	if w.drain.on {
+		return
+	}
+	w.drain.on = true
+	w.keepAlive = false
+	if w.set.graceful > 0 {
+		w.drain.deadline = loop.Now() + int64(w.set.graceful)
+	}
+	w.score.SetState(scoreboard.Draining)
+	w.tell(workerctl.WorkerDraining{Reason: reason})
+	if final {
+		w.timers.Shorten(classIdle, int64(lastIdle), loop.Now())
+		w.drain.queue = true
+		return
+	}
+	for i := range w.listeners {
+		w.unlisten(&w.listeners[i])
+	}
+}
+
+// ended tells whether the loop may stop: all answered, or out of time.
+func (w *worker) ended() bool {
+	d := &w.drain
+	if !d.on {
+		return false
+	}
+	if d.over {
+		return true
+	}
+	return w.count == 0 && !d.queue || d.deadline > 0 && w.now >= d.deadline
+}
+
+// countRequest counts a request as it begins and starts the recycling of a
+// worker that has served enough.
+func (s *slot) countRequest() {
+	w := s.w
+	w.served++
+	w.score.AddRequest()
+	if w.set.maxRequests > 0 && w.served >= w.set.maxRequests && !w.drain.on {
+		w.log.Infof("Autorestarting worker after current request.")
+		s.startDrain("max_requests", false)
+	}
+}
+
+// tell sends a fact to the master. A master that is gone cannot be told; the
+// channel's end will say so.
+func (w *worker) tell(m workerctl.Message) {
+	if w.ctl != nil {
+		_ = w.ctl.Send(m)
+	}
+}

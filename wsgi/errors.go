@@ -1,0 +1,79 @@
+package wsgi
+
+import (
+	"bytes"
+
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+)
+
+// refuse answers a request that will not be served and ends the connection:
+// nothing that follows on it can be trusted.
+func (s *slot) refuse(c *conn, status int) {
+	w := s.w
+	page := http1.AppendError(s.head[:0], status, s.date.at(w.now))
+	s.head = page[:0]
+	s.recordRefusal(c, status, page)
+	w.release(c)
+	if n, e := loop.Send(c.fd(), page, false); e != loop.None || n < len(page) {
+		// A new connection's socket takes a page; one that does not has a
+		// client that reads nothing.
+		w.close(c, false)
+		return
+	}
+	s.linger(c)
+}
+
+// linger half-closes and drops what still comes, for at most lingerTime and
+// lingerBytes: closing over unread bytes would send RST, which takes the
+// answer from the client's hands (RFC 9112 9.6).
+func (s *slot) linger(c *conn) {
+	w := s.w
+	loop.HalfClose(c.fd())
+	w.release(c)
+	c.phase, c.budget = lingering, lingerBytes
+	if c.eof {
+		w.close(c, false)
+		return
+	}
+	if s.watch(c, false) {
+		w.arm(c, classLinger)
+		s.discard(c)
+	}
+}
+
+// discard drops what a lingering client sends.
+func (s *slot) discard(c *conn) {
+	for c.budget > 0 {
+		n, e := loop.Recv(c.fd(), s.out)
+		switch {
+		case e == loop.None && n > 0:
+			c.budget -= n
+			continue
+		case again(e):
+			return
+		}
+		break
+	}
+	s.w.close(c, false)
+}
+
+// abandon closes a connection whatever it is at. A call of the application
+// that hangs on it is finished first, by the thread that runs it.
+func (s *slot) abandon(c *conn) {
+	if c.ans != nil && c.ans.app {
+		if c.slot != s.n {
+			c.verdict = cut
+			s.w.delegate(s, c)
+			return
+		}
+		s.finish(c.ans)
+		s.record(c, c.ans)
+	}
+	s.w.close(c, false)
+}
+
+// headOnly is a response without its body.
+func headOnly(page []byte) []byte {
+	return page[:bytes.Index(page, []byte("\r\n\r\n"))+4]
+}

@@ -1,0 +1,31 @@
+package wsgi
+
+import (
+	"gosrv/wsgi/http1"
+)
+
+// logRefusal says why a request was refused, in Gunicorn's words.
+func (s *slot) logRefusal(c *conn, e *http1.Error) {
+	s.w.log.Warningf("Invalid request from ip=%s: %s", c.facts.Peer.Addr(), e.Reason)
+}
+
+// report writes what the logs get of an answer that is over: the fault of the
+// application, and the access log's line. The slot that served it calls it, as
+// long as the request is still in the buffer.
+func (s *slot) report(c *conn, a *answer, v verdict) {
+	if a.fault != "" {
+		r := s.request(c)
+		head := c.in[c.r:]
+		s.w.log.Errorf("Error handling request %s %s: %s", r.Method.Of(head), r.Target.Of(head), a.fault)
+		a.fault = ""
+	}
+	if v == sent || v == cut {
+		s.record(c, a)
+	}
+}
+
+// record writes the access log's line for an answered request.
+func (s *slot) record(c *conn, a *answer) {}
+
+// recordRefusal writes the access log's line for a refused one.
+func (s *slot) recordRefusal(c *conn, status int, page []byte) {}

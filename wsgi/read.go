@@ -1,0 +1,169 @@
+package wsgi
+
+import (
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+)
+
+// maxPipelined bounds the requests of one connection served before others get
+// their turn.
+const maxPipelined = 16
+
+// progress is what the bytes at hand amount to.
+type progress uint8
+
+const (
+	incomplete progress = iota
+	complete            // a whole request
+	refused             // an error answer is on its way, or the connection is gone
+)
+
+// pump serves what the connection has sent as far as it is complete, and reads
+// until the socket is empty. It reports whether this thread still leads.
+func (s *slot) pump(c *conn) bool {
+	for turns := 0; ; turns++ {
+		if turns >= maxPipelined {
+			s.w.later(c)
+			return true
+		}
+		for c.r == c.w || c.partial {
+			if !c.readable {
+				s.rest(c)
+				return true
+			}
+			if !s.fill(c) {
+				return true
+			}
+		}
+		switch s.advance(c) {
+		case complete:
+			if !s.serve(c) {
+				return false
+			}
+			if c.phase != reading {
+				return true
+			}
+		case incomplete:
+			c.partial = true
+		case refused:
+			return true
+		}
+	}
+}
+
+// fill reads once. false: the connection has ended or is ending.
+func (s *slot) fill(c *conn) bool {
+	w := s.w
+	if !w.room(c) {
+		s.refuse(c, 413)
+		return false
+	}
+	space := c.in[c.w:]
+	n, e := loop.Recv(c.fd(), space)
+	switch {
+	case e == loop.None && n > 0:
+		c.w += n
+		c.partial = false
+		// A short read has emptied the socket; the next byte is a new edge.
+		// A FIN behind it was reported with this edge and is read at once.
+		if n < len(space) && !c.fin {
+			c.readable = false
+		}
+		return true
+	case e == loop.None:
+		return s.hungup(c)
+	case again(e):
+		c.readable = false
+		return true
+	}
+	s.abandon(c)
+	return false
+}
+
+// hungup is the client's FIN: nothing more will come. What is incomplete now
+// is so for ever.
+func (s *slot) hungup(c *conn) bool {
+	c.readable, c.eof = false, true
+	if c.phase == filling {
+		s.refuse(c, 400)
+		return false
+	}
+	s.abandon(c)
+	return false
+}
+
+// room makes sure that a read has somewhere to go; false if the request
+// outgrows the largest buffer, which the limits should not allow.
+func (w *worker) room(c *conn) bool {
+	if c.in == nil {
+		c.in = w.bufs.Get(loop.SmallBuffer)
+		return true
+	}
+	if c.w < len(c.in) {
+		return true
+	}
+	if c.r > 0 {
+		w.shift(c)
+		return true
+	}
+	if c.body != nil && c.body.spool >= 0 {
+		return false
+	}
+	bigger := w.bufs.Get(len(c.in) + 1)
+	if bigger == nil {
+		return false
+	}
+	copy(bigger, c.in[:c.w])
+	w.bufs.Put(c.in)
+	c.in = bigger
+	return true
+}
+
+// shift moves what is not consumed to the front of the buffer.
+func (w *worker) shift(c *conn) {
+	copy(c.in, c.in[c.r:c.w])
+	if c.body != nil {
+		c.body.raw -= c.r
+	}
+	c.w -= c.r
+	c.r = 0
+}
+
+// advance looks at the bytes at hand.
+func (s *slot) advance(c *conn) progress {
+	if c.phase == filling {
+		return s.gather(c)
+	}
+	r := s.req
+	if c.req != nil {
+		r = c.req
+	}
+	err := s.w.policy.Parse(c.in[c.r:c.w], r)
+	if err == nil {
+		return s.begin(c, r)
+	}
+	if err == http1.ErrPartial {
+		s.keepRequest(c)
+		return incomplete
+	}
+	bad := err.(*http1.Error)
+	s.logRefusal(c, bad)
+	s.refuse(c, bad.Status)
+	return refused
+}
+
+// request is the head being served.
+func (s *slot) request(c *conn) *http1.Request {
+	if c.req != nil {
+		return c.req
+	}
+	return s.req
+}
+
+// keepRequest leaves the slot's request to the connection, which will need it
+// again, and takes another for the slot.
+func (s *slot) keepRequest(c *conn) {
+	if c.req == nil {
+		c.req, s.req = s.req, s.w.getRequest()
+	}
+}

@@ -1,0 +1,188 @@
+package wsgi
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+
+	"gosrv/cpython"
+	"gosrv/environ"
+	"gosrv/wsgi/errlog"
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/scoreboard"
+	"gosrv/wsgi/workerctl"
+)
+
+// exitDeadline is how long, in ms, Python's own threads and atexit functions
+// may take at the end.
+const exitDeadline = 10_000
+
+// Run is a worker from the start of Go to its end; it never returns. Call it
+// on the process's main thread from a goroutine that is locked to it. It looks
+// at neither flags nor os.Args: all it needs comes over the control channel.
+func Run() {
+	t := cpython.Attach()
+	ctl := workerctl.NewConn(cpython.ControlFD())
+	w, err := receive(ctl)
+	if err == nil {
+		err = w.bases(t)
+	}
+	if err != nil {
+		_ = ctl.Send(workerctl.WorkerFailed{Stage: "boot", Exit: workerctl.ExitBoot, Message: err.Error()})
+		t.Exit(workerctl.ExitBoot, exitDeadline)
+	}
+	w.own(ctl.FD(), true)
+	w.wakeup, w.own = cpython.WakeupFD(), cpython.OwnFD
+	if err := w.run(t); err != nil {
+		w.log.Criticalf("Worker cannot serve: %v", err)
+		_ = ctl.Send(workerctl.WorkerFailed{Stage: "boot", Exit: workerctl.ExitBoot, Message: err.Error()})
+		t.Exit(workerctl.ExitBoot, exitDeadline)
+	}
+	w.log.Infof("Worker exiting (pid: %d)", os.Getpid())
+	taken, dropped := t.Counters()
+	w.tell(workerctl.WorkerExiting{Requests: w.served, Taken: taken, Dropped: dropped})
+	t.Exit(0, exitDeadline)
+}
+
+// receive reads the first message and makes the worker it describes.
+func receive(ctl *workerctl.Conn) (*worker, error) {
+	typ, raw, fds, err := ctl.Recv()
+	if err != nil {
+		return nil, fmt.Errorf("reading the worker's orders: %w", err)
+	}
+	var m workerctl.Serve
+	if typ != "Serve" {
+		return nil, fmt.Errorf("the first order is %s, not Serve", typ)
+	}
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return nil, fmt.Errorf("reading the worker's orders: %w", err)
+	}
+	if len(fds) != len(m.FDs) {
+		return nil, fmt.Errorf("%d descriptors came for %d names", len(fds), len(m.FDs))
+	}
+	set, err := newSettings(&m.Settings, raw)
+	if err != nil {
+		return nil, fmt.Errorf("reading the worker's settings: %w", err)
+	}
+	w, err := newWorker(set, &m)
+	if err != nil {
+		return nil, err
+	}
+	w.ctl = ctl
+	return w, w.take(&m, fds)
+}
+
+// newWorker makes a worker without descriptors.
+func newWorker(set settings, m *workerctl.Serve) (*worker, error) {
+	rules, err := newRules(&m.Settings)
+	if err != nil {
+		return nil, err
+	}
+	poll, err := loop.NewPoller()
+	if err != nil {
+		return nil, err
+	}
+	return &worker{
+		set: set, id: m.Worker, rules: rules, policy: newPolicy(&m.Settings),
+		keepAlive: set.keepAlive, poll: poll, timers: newTimers(&set), wakeup: -1,
+		own: func(int, bool) {}, logFDs: map[string]int{},
+	}, nil
+}
+
+// take gives the descriptors of Serve to their users.
+func (w *worker) take(m *workerctl.Serve, fds []int) error {
+	next := 0
+	for i, name := range m.FDs {
+		fd := fds[i]
+		switch name {
+		case workerctl.FDScoreboard:
+			board, err := scoreboard.Open(fd)
+			if err != nil {
+				return err
+			}
+			if m.Worker.Slot < 0 || m.Worker.Slot >= board.Slots() {
+				return fmt.Errorf("scoreboard slot %d does not exist", m.Worker.Slot)
+			}
+			w.score = board.Slot(m.Worker.Slot)
+		case workerctl.FDErrorLog:
+			w.log = errlog.New(fd, m.Settings.LogLevel)
+			w.logFDs[name] = fd
+		case workerctl.FDAccessLog:
+			w.logFDs[name] = fd
+		case workerctl.FDListener:
+			if next == len(m.Listeners) {
+				return fmt.Errorf("more listening sockets than descriptions")
+			}
+			w.listeners = append(w.listeners, newListener(fd, m.Listeners[next]))
+			next++
+		}
+	}
+	if w.score == nil || w.log == nil {
+		return fmt.Errorf("no scoreboard or no error log came with the orders")
+	}
+	w.score.Init(os.Getpid(), m.Worker.Generation)
+	return nil
+}
+
+func newListener(fd int, d workerctl.Listener) listener {
+	return listener{fd: fd, about: environ.Listener{
+		Unix: d.Kind == "unix", Host: d.Host, Port: uint16(d.Port), Path: d.Path,
+	}}
+}
+
+// bases builds the constant environ of each listener.
+func (w *worker) bases(t *cpython.Thread) error {
+	for i := range w.listeners {
+		l := &w.listeners[i]
+		kv := []cpython.KV{{Key: "SERVER_SOFTWARE", Value: "gosrv"}}
+		for _, v := range l.about.Base(w.rules) {
+			kv = append(kv, cpython.KV{Key: v.Name, Value: v.Value})
+		}
+		var err error
+		if l.base, err = t.NewBase(kv); err != nil {
+			return fmt.Errorf("listener %s: %w", l.name(), err)
+		}
+	}
+	return nil
+}
+
+// name is the listener's address as users write it.
+func (l *listener) name() string {
+	if l.about.Unix {
+		return "unix:" + l.about.Path
+	}
+	return l.about.Host + ":" + strconv.Itoa(int(l.about.Port))
+}
+
+// run serves until the worker is told to end and has nothing left to do.
+func (w *worker) run(app Application) error {
+	s := w.newSlot(0, app)
+	w.slots = []*slot{s}
+	for i := range w.listeners {
+		w.own(w.listeners[i].fd, true)
+	}
+	w.own(w.poll.FD(), true)
+	if err := w.attendTo(); err != nil {
+		return err
+	}
+	if err := w.listen(); err != nil {
+		return err
+	}
+	w.score.SetState(scoreboard.Idle)
+	w.tell(workerctl.WorkerReady{})
+	for !w.ended() {
+		s.turn()
+	}
+	s.shut()
+	return nil
+}
+
+// shut ends what is left when the time is up.
+func (s *slot) shut() {
+	for _, c := range s.w.conns {
+		if c != nil {
+			s.abandon(c)
+		}
+	}
+}

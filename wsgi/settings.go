@@ -1,0 +1,137 @@
+package wsgi
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/environ"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/workerctl"
+)
+
+// settings is what the loop needs of Gunicorn's settings, in its own units.
+// A time of 0 is "never".
+type settings struct {
+	header, body, write, idle time.Duration
+	graceful                  time.Duration
+	keepAlive                 bool
+	threads                   int
+	maxRequests               uint64 // jitter included; 0: no limit
+	maxConns                  int
+	bodyLimit                 int64  // limit_request_body; 0: no limit
+	bodyMemory                int64  // a larger body is spooled
+	tmpDir                    string // tmp_upload_dir; "": the system's
+}
+
+// extra are settings that Gunicorn does not have, or whose absence matters.
+// Absent ones keep their defaults.
+type extra struct {
+	HeaderTimeout    *float64 `json:"header_timeout"`
+	BodyTimeout      *float64 `json:"body_timeout"`
+	WriteTimeout     *float64 `json:"write_timeout"`
+	LimitRequestBody int64    `json:"limit_request_body"`
+	MaxConnections   int      `json:"max_connections"`
+	TmpUploadDir     string   `json:"tmp_upload_dir"`
+	KeepaliveSet     *bool    `json:"keepalive_set"`
+}
+
+// Defaults, from notes/reliability.md section 4.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 30 * time.Second
+	writeTimeout  = 60 * time.Second
+	// idleBehindProxy is the keep-alive time of class sync with keepalive not
+	// set: longer than the usual balancer's, which would else meet a
+	// connection closed under its request.
+	idleBehindProxy = 75 * time.Second
+	bodyMemory      = 1 << 20
+	// reservedFDs are descriptors that the application may need.
+	reservedFDs = 64
+)
+
+// newSettings translates what the master sent. raw is the Serve message.
+func newSettings(g *workerctl.Settings, raw []byte) (settings, error) {
+	var own struct {
+		Settings extra `json:"settings"`
+	}
+	if err := json.Unmarshal(raw, &own); err != nil {
+		return settings{}, err
+	}
+	e := own.Settings
+	t := settings{
+		header:      seconds(e.HeaderTimeout, headerTimeout),
+		body:        seconds(e.BodyTimeout, bodyTimeout),
+		write:       seconds(e.WriteTimeout, writeTimeout),
+		idle:        time.Duration(g.Keepalive) * time.Second,
+		graceful:    time.Duration(g.GracefulTimeout) * time.Second,
+		threads:     max(1, g.Threads),
+		maxRequests: g.MaxRequests,
+		maxConns:    e.MaxConnections,
+		bodyLimit:   e.LimitRequestBody,
+		bodyMemory:  bodyMemory,
+		tmpDir:      e.TmpUploadDir,
+	}
+	if t.maxRequests > 0 && g.MaxRequestsJitter > 0 {
+		t.maxRequests += rand.Uint64N(g.MaxRequestsJitter + 1)
+	}
+	if e.KeepaliveSet != nil && !*e.KeepaliveSet && g.WorkerClass == "sync" && t.threads == 1 {
+		t.idle = idleBehindProxy
+	}
+	t.keepAlive = t.idle > 0
+	if t.maxConns == 0 {
+		t.maxConns = descriptors() - reservedFDs
+	}
+	return t, nil
+}
+
+func seconds(v *float64, otherwise time.Duration) time.Duration {
+	if v == nil {
+		return otherwise
+	}
+	return time.Duration(*v * float64(time.Second))
+}
+
+// descriptors is the process's limit of open files.
+func descriptors() int {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || l.Cur > 1<<20 {
+		return 1 << 20
+	}
+	return max(int(l.Cur), 2*reservedFDs)
+}
+
+// newPolicy is the parser's part of the settings. A single field larger than
+// the usual head raises the bound of the whole head with it.
+func newPolicy(g *workerctl.Settings) http1.Policy {
+	head := http1.DefaultHeadSize
+	if n := g.LimitRequestLine + 4*g.LimitRequestFieldSize; n > head {
+		head = min(n, loop.LargeBuffer-loop.MediumBuffer)
+	}
+	return http1.Policy{
+		RequestLine:           g.LimitRequestLine,
+		Fields:                g.LimitRequestFields,
+		FieldSize:             g.LimitRequestFieldSize,
+		HeadSize:              head,
+		PermitMethod:          g.PermitUnconventionalHTTPMethod,
+		CasefoldMethod:        g.CasefoldHTTPMethod,
+		PermitVersion:         g.PermitUnconventionalHTTPVersion,
+		StripHeaderSpaces:     g.StripHeaderSpaces,
+		PermitObsoleteFolding: g.PermitObsoleteFolding,
+	}
+}
+
+// newRules is environ's part of the settings.
+func newRules(g *workerctl.Settings) (*environ.Rules, error) {
+	return environ.NewRules(environ.Options{
+		HeaderMap:           g.HeaderMap,
+		ForwarderHeaders:    g.ForwarderHeaders,
+		SecureSchemeHeaders: g.SecureSchemeHeaders,
+		ForwardedAllowIPs:   g.ForwardedAllowIPs,
+		ScriptName:          os.Getenv("SCRIPT_NAME"),
+	})
+}

@@ -1,0 +1,112 @@
+package wsgi
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+)
+
+// Classes of time-outs.
+const (
+	classNone   uint8 = iota
+	classHeader       // a head, absolute from its first byte (or from accept)
+	classBody         // a body: progress is looked at once in a window
+	classWrite        // the socket takes nothing of an answer
+	classIdle         // between two requests
+	classLinger       // after the last answer
+)
+
+const (
+	lingerTime  = 2 * time.Second
+	lingerBytes = 64 << 10
+	minRate     = 500 // bytes a second of a body, averaged over a window
+)
+
+// newTimers makes the classes in the order of the constants above.
+func newTimers(t *settings) *loop.Timers {
+	return loop.NewTimers(0, int64(t.header), int64(t.body), int64(t.write), int64(t.idle), int64(lingerTime))
+}
+
+// expire ends what has waited too long. It reports whether this thread still
+// leads the loop.
+func (s *slot) expire() bool {
+	w := s.w
+	for {
+		e, class := w.timers.Expired(w.now)
+		if e == nil {
+			return true
+		}
+		c := w.conns[e.FD]
+		if c.phase == serving {
+			continue
+		}
+		c.class = classNone
+		if !s.overdue(c, class) {
+			return false
+		}
+	}
+}
+
+// overdue is one connection whose time is up.
+func (s *slot) overdue(c *conn, class uint8) bool {
+	switch class {
+	case classHeader:
+		if c.r == c.w {
+			s.w.close(c, false)
+		} else {
+			s.refuse(c, 408)
+		}
+	case classBody:
+		b := c.body
+		if b.got-b.window < int64(s.w.set.body.Seconds()*minRate) {
+			s.refuse(c, 408)
+		} else {
+			b.window = b.got
+			s.w.arm(c, classBody)
+		}
+	case classIdle:
+		return s.overslept(c)
+	case classWrite:
+		s.w.log.Debugf("A client has taken nothing of its answer for %v: connection closed", s.w.set.write)
+		s.abandon(c)
+	default:
+		s.abandon(c)
+	}
+	return true
+}
+
+// overslept ends an idle connection, after a look whether a request has come
+// this very moment.
+func (s *slot) overslept(c *conn) bool {
+	c.readable = true
+	if !s.fill(c) {
+		return true
+	}
+	if c.r < c.w {
+		return s.pump(c)
+	}
+	s.linger(c)
+	return true
+}
+
+// dateCache is the Date header's value, made once a second (RFC 9110 6.6.1).
+type dateCache struct {
+	text []byte
+	next int64 // CLOCK_MONOTONIC ns at which the text is stale
+}
+
+// at is the date for the moment now; valid until the next call.
+func (d *dateCache) at(now int64) []byte {
+	if now >= d.next {
+		t := time.Now()
+		d.text = http1.AppendDate(d.text[:0], t)
+		d.next = now + int64(time.Second) - int64(t.Nanosecond())
+	}
+	return d.text
+}
+
+// again tells whether a non-blocking call would have had to wait.
+func again(e unix.Errno) bool { return e == unix.EAGAIN }

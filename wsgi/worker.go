@@ -1,0 +1,210 @@
+package wsgi
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"gosrv/environ"
+	"gosrv/wsgi/errlog"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/scoreboard"
+	"gosrv/wsgi/workerctl"
+)
+
+// special is the generation of what is in the epoll set and is no connection.
+const special = 0
+
+// worker is the loop of one process: what is shared by its threads. Everything
+// without its own guard belongs to the thread that leads the loop.
+type worker struct {
+	set    settings
+	id     workerctl.Identity
+	policy http1.Policy
+	rules  *environ.Rules
+	log    *errlog.Logger
+	score  *scoreboard.Slot
+	ctl    *workerctl.Conn
+	own    func(fd int, own bool) // marks sockets that a forked child closes
+	wakeup int                    // readable when a Python signal handler is due; -1: none
+	logFDs map[string]int         // by name in Serve.FDs
+
+	poll      *loop.Poller
+	timers    *loop.Timers
+	bufs      loop.Buffers
+	listeners []listener
+	slots     []*slot
+	peer      loop.Peer // of the connection being accepted
+
+	conns      []*conn // by descriptor
+	free       []*conn
+	count      int    // open connections
+	generation uint32 // of the last connection
+	again      []turnTicket
+	requests   []*http1.Request // free
+	bodies     []*incoming      // free
+
+	now       int64 // CLOCK_MONOTONIC ns, of this turn
+	keepAlive bool  // answers may leave their connection open
+	served    uint64
+	drain     drainState
+	orders    atomic.Uint32 // drainOrder, quitOrder
+	crew      crew
+}
+
+// turnTicket is a connection that waits for its turn, not for an event.
+type turnTicket struct {
+	c   *conn
+	gen uint32
+}
+
+// later gives c another turn once the others have had theirs.
+func (w *worker) later(c *conn) { w.again = append(w.again, turnTicket{c, c.gen}) }
+
+// turn does one thing that is due: an event of the batch, a waiting
+// connection, a time-out, or the wait for more. It reports whether this thread
+// still leads the loop.
+func (s *slot) turn() bool {
+	w := s.w
+	if ev, ok := w.poll.Next(); ok {
+		return s.dispatch(ev)
+	}
+	if orders := w.orders.Load(); orders != 0 {
+		s.obey(orders)
+	}
+	if w.drain.queue && !s.emptyQueue() {
+		return false
+	}
+	if n := w.poll.Poll(); n == 0 && len(w.again) == 0 && !w.drain.queue {
+		if wait := w.patience(); wait != 0 {
+			s.idle(wait)
+		}
+	}
+	w.now = loop.Now()
+	w.score.Tick(w.now)
+	return s.returned() && s.expire() && s.takeTurns()
+}
+
+// takeTurns serves those that were put off, once each.
+func (s *slot) takeTurns() bool {
+	w := s.w
+	for n := len(w.again); n > 0; n-- {
+		t := w.again[0]
+		w.again = append(w.again[:0], w.again[1:]...)
+		if t.c.gen != t.gen {
+			continue
+		}
+		if !s.proceed(t.c) {
+			return false
+		}
+	}
+	return true
+}
+
+// proceed goes on with a connection that may be able to.
+func (s *slot) proceed(c *conn) bool {
+	switch c.phase {
+	case reading, filling:
+		return s.pump(c)
+	case sending:
+		return s.resume(c)
+	case lingering:
+		s.discard(c)
+	}
+	return true
+}
+
+// dispatch is one event.
+func (s *slot) dispatch(ev loop.Event) bool {
+	w := s.w
+	if ev.Gen == special {
+		return s.dispatchSpecial(ev)
+	}
+	c := w.conns[ev.FD]
+	if c == nil || c.gen != ev.Gen {
+		return true // closed earlier in this batch
+	}
+	if c.phase == serving {
+		c.pending |= ev.Mask
+		return true
+	}
+	s.note(c, ev.Mask)
+	if c.phase == sending {
+		switch {
+		case ev.Broken():
+			s.abandon(c)
+			return true
+		case !ev.Writable():
+			return true
+		}
+	}
+	return s.proceed(c)
+}
+
+// note remembers what an edge said.
+func (s *slot) note(c *conn, mask uint32) {
+	ev := loop.Event{Mask: mask}
+	if ev.Readable() {
+		c.readable = true
+	}
+	if ev.Ended() {
+		c.fin = true
+	}
+}
+
+// dispatchSpecial is an event of a listener, the control channel or the
+// wake-up descriptor.
+func (s *slot) dispatchSpecial(ev loop.Event) bool {
+	w := s.w
+	for i := range w.listeners {
+		if w.listeners[i].fd == ev.FD {
+			return s.accept(&w.listeners[i], maxAccept)
+		}
+	}
+	w.attend(s, ev.FD)
+	return true
+}
+
+// patience is how many milliseconds the wait for events may last; -1: for ever.
+func (w *worker) patience() int {
+	next := min(w.timers.Next(), w.drain.next())
+	if next == math.MaxInt64 {
+		return -1
+	}
+	left := next - w.now
+	if left <= 0 {
+		return 0
+	}
+	return int(min(left/int64(time.Millisecond)+1, math.MaxInt32))
+}
+
+// idle waits for events.
+func (s *slot) idle(wait int) {
+	if !s.rests() {
+		return
+	}
+	_, interrupted := s.w.poll.Wait(wait)
+	s.woke()
+	if interrupted {
+		s.signals()
+	}
+}
+
+func (w *worker) getRequest() *http1.Request {
+	if n := len(w.requests); n > 0 {
+		r := w.requests[n-1]
+		w.requests = w.requests[:n-1]
+		return r
+	}
+	return newRequest()
+}
+
+func newRequest() *http1.Request {
+	return &http1.Request{Headers: make([]http1.Header, 0, 32)}
+}
+
+func (w *worker) putRequest(r *http1.Request) {
+	r.Reset()
+	w.requests = append(w.requests, r)
+}

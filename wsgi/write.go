@@ -1,0 +1,77 @@
+package wsgi
+
+import (
+	"time"
+
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+)
+
+// write is what start_response's write() callable reaches: head, if it is the
+// first call, and data leave before it returns, as PEP 3333 has it. It may wait
+// for the client, since the application's thread is lent to it; the GIL is
+// released. false: the client is gone, or the head is faulty.
+func (s *slot) write(head, data []byte) bool {
+	c, a := s.cur, s.curAns
+	if c == nil {
+		return false
+	}
+	buf := s.head[:0]
+	if len(head) > 0 && !a.begun {
+		var ok bool
+		if buf, ok = s.open(a, buf, packed(head), -1); !ok {
+			return false
+		}
+	}
+	data = a.trim(data)
+	a.bytes += int64(len(data))
+	var end []byte
+	if a.frame.chunked && len(data) > 0 {
+		buf = http1.AppendChunkHeader(buf, len(data))
+		end = chunkEnds[http1.ChunkEnd]
+	}
+	s.head = buf[:0]
+	a.segs = [3][]byte{buf, data, end}
+	return s.sendAll(c, a)
+}
+
+// sendAll sends a.segs, waiting for the client as long as it makes progress.
+func (s *slot) sendAll(c *conn, a *answer) bool {
+	for len(a.segs[0])+len(a.segs[1])+len(a.segs[2]) > 0 {
+		n, e := loop.Sendv(c.fd(), &a.segs)
+		switch {
+		case e == loop.None:
+			a.took(n)
+		case again(e) && loop.WaitWritable(c.fd(), millis(s.w.set.write)):
+		default:
+			a.segs = [3][]byte{}
+			return false
+		}
+	}
+	return true
+}
+
+// millis is a time-out for poll(2): 0, "never", is -1 there.
+func millis(d time.Duration) int {
+	if d == 0 {
+		return -1
+	}
+	return int(d / time.Millisecond)
+}
+
+// hints sends 103 Early Hints, unless the client is of HTTP/1.0 or the answer
+// has begun. Hints that cannot be sent at once are left out: they are hints.
+func (s *slot) hints(head []byte) {
+	c, a := s.cur, s.curAns
+	if c == nil || a.begun || a.x.old {
+		return
+	}
+	buf, ok := appendHints(s.head[:0], packed(head))
+	s.head = buf[:0]
+	if !ok {
+		s.w.log.Errorf("Early hints with an invalid header are not sent")
+		return
+	}
+	a.segs = [3][]byte{buf, nil, nil}
+	s.sendAll(c, a)
+}
