@@ -41,6 +41,9 @@ type connection struct {
 func feed(p *Policy, pieces ...[]byte) exchange {
 	c := connection{p: p}
 	for _, piece := range pieces {
+		if c.got.err != nil || c.got.closed {
+			break
+		}
 		c.buf = append(append(make([]byte, 0, len(c.buf)+len(piece)), c.buf...), piece...)
 		for c.got.err == nil && !c.got.closed && c.step() {
 		}

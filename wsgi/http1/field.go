@@ -1,7 +1,40 @@
 package http1
 
+// whole reads field lines as long as they are complete, ordinary and within limits, without leaving its
+// registers. What is not, it leaves to the stages, which know why.
+func (p *Policy) whole(buf []byte, r *Request) {
+	i, limit, size, room := r.pos, p.headSize()-len("\r\n\r\n"), p.FieldSize, p.Fields-len(r.Headers)
+	for p.Fields <= 0 || room > 0 {
+		colon := skip(buf, i, len(buf), isToken)
+		if colon == i || colon >= len(buf) || buf[colon] != ':' {
+			break
+		}
+		from := colon + 1
+		if from < len(buf) && buf[from] == ' ' {
+			from++
+		}
+		if from < len(buf) && buf[from] <= ' ' {
+			from = skipBlank(buf, from, len(buf))
+		}
+		end := skipValue(buf, from, len(buf))
+		if end+1 >= len(buf) || buf[end] != '\r' || buf[end+1] != '\n' || end > limit || size > 0 && end-i > size-len("\r\n") {
+			break
+		}
+		last := end
+		for last > from && (buf[last-1] == ' ' || buf[last-1] == '\t') {
+			last--
+		}
+		r.Headers = append(r.Headers, Header{span(i, colon), span(from, last)})
+		r.line = i
+		i = end + len("\r\n")
+		room--
+	}
+	r.pos = i
+}
+
 // field looks at the first byte of a line: the end of the head, a continuation, or a name.
 func (p *Policy) field(buf []byte, r *Request) error {
+	p.whole(buf, r)
 	i := r.pos
 	if i >= len(buf) {
 		return ErrPartial

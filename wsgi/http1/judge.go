@@ -6,20 +6,18 @@ type framing struct {
 	chunked                   bool // the last coding so far
 	opaque                    bool // a coding other than chunked: the body stays encoded
 	close, keep               bool // tokens of Connection
+	value                     Span // of a field that is read only once
 }
 
 // judge applies the rules that need the whole head: Host, framing, persistence, expectations.
 func (p *Policy) judge(buf []byte, r *Request) error {
 	var f framing
 	for i := range r.Headers {
-		if n := r.Headers[i].Name.Len; n < 4 || n > 17 {
-			continue
-		}
 		if err := f.header(buf, r, &r.Headers[i]); err != nil {
 			return err
 		}
 	}
-	modern := r.Major > 1 || r.Major == 1 && r.Minor >= 1
+	modern := r.modern()
 	switch {
 	case modern && !f.host && !p.PermitMissingHost:
 		return errHostMissing
@@ -35,44 +33,75 @@ func (p *Policy) judge(buf []byte, r *Request) error {
 	r.HasHost = f.host
 	r.Chunked = f.chunked
 	r.KeepAlive = (modern || f.keep) && !f.close && !f.opaque
-	r.ExpectContinue = r.ExpectContinue && modern
 	return nil
 }
 
 // header notes a field that concerns the server; names it does not know are the application's business.
 func (f *framing) header(buf []byte, r *Request, h *Header) error {
-	name, value := h.Name.Of(buf), h.Value.Of(buf)
-	switch {
-	case EqualFold(name, "host"):
-		if f.host {
-			return errHostTwice
+	name := h.Name.Of(buf)
+	switch len(name) {
+	case len("host"):
+		if EqualFold(name, "host") {
+			return once(&f.host, errHostTwice, h.Value, &r.Host)
 		}
-		f.host, r.Host = true, h.Value
-	case EqualFold(name, "connection"):
-		f.connection(value)
-	case EqualFold(name, "content-length"):
-		if f.length {
-			return errLengthTwice
+	case len("expect"):
+		if EqualFold(name, "expect") {
+			return r.expect(h.Value.Of(buf))
 		}
-		n, ok := ParseLength(value)
-		if !ok {
-			return errLength
+	case len("connection"):
+		if EqualFold(name, "connection") {
+			f.connection(h.Value.Of(buf))
 		}
-		f.length, r.ContentLength = true, n
-	case EqualFold(name, "content-type"):
-		if f.typ {
-			return errTypeTwice
+	case len("content-type"):
+		if EqualFold(name, "content-type") {
+			return once(&f.typ, errTypeTwice, h.Value, &f.value)
 		}
-		f.typ = true
-	case EqualFold(name, "transfer-encoding"):
-		f.coding = true
-		return f.codings(value)
-	case EqualFold(name, "expect") && (r.Major != 1 || r.Minor > 0):
-		if !EqualFold(value, "100-continue") {
-			return errExpectation
+	case len("content-length"):
+		if EqualFold(name, "content-length") {
+			return f.contentLength(buf, r, h)
 		}
-		r.ExpectContinue = true
+	case len("transfer-encoding"):
+		if EqualFold(name, "transfer-encoding") {
+			f.coding = true
+			return f.codings(h.Value.Of(buf))
+		}
 	}
+	return nil
+}
+
+// once stores the value of a field that must not repeat.
+func once(seen *bool, twice error, value Span, at *Span) error {
+	if *seen {
+		return twice
+	}
+	*seen, *at = true, value
+	return nil
+}
+
+// expect reads an expectation; HTTP/1.0 has none (RFC 9110 section 10.1.1).
+func (r *Request) expect(value []byte) error {
+	if !r.modern() {
+		return nil
+	}
+	if !EqualFold(value, "100-continue") {
+		return errExpectation
+	}
+	r.ExpectContinue = true
+	return nil
+}
+
+// modern says that the client speaks HTTP/1.1 or claims something later.
+func (r *Request) modern() bool { return r.Major > 1 || r.Major == 1 && r.Minor >= 1 }
+
+func (f *framing) contentLength(buf []byte, r *Request, h *Header) error {
+	if err := once(&f.length, errLengthTwice, h.Value, &f.value); err != nil {
+		return err
+	}
+	n, ok := ParseLength(h.Value.Of(buf))
+	if !ok {
+		return errLength
+	}
+	r.ContentLength = n
 	return nil
 }
 

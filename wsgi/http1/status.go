@@ -44,26 +44,30 @@ var details = map[int]string{
 	505: "The HTTP version is not supported.",
 }
 
+// The page around the phrase, twice, and the detail: Gunicorn's without its echo of the request.
+const (
+	page1 = "<html>\n  <head>\n    <title>"
+	page2 = "</title>\n  </head>\n  <body>\n    <h1><p>"
+	page3 = "</p></h1>\n    "
+	page4 = "\n  </body>\n</html>\n"
+)
+
 // AppendError appends a whole HTTP/1.1 response for a request that is refused or has failed: status line, Date
 // if date is not empty, Connection: close, and a small HTML page. Nothing of the request is in it. status is
 // 400 to 599; date as AppendDate writes it.
 func AppendError(dst []byte, status int, date []byte) []byte {
-	reason := ReasonPhrase(status)
-	page := errorPage(reason, details[status])
+	reason, detail := ReasonPhrase(status), details[status]
+	size := len(page1) + len(page2) + len(page3) + len(page4) + 2*len(reason) + len(detail)
 	dst = AppendStatus(dst, 1, status)
 	if len(date) > 0 {
 		dst = AppendField(dst, "Date", date)
 	}
 	dst = append(dst, "Connection: close\r\nContent-Type: text/html\r\n"...)
-	dst = AppendContentLength(dst, int64(len(page)))
-	dst = append(dst, "\r\n"...)
-	return append(dst, page...)
-}
-
-// errorPage is Gunicorn's page without its echo of the request.
-func errorPage(reason, detail string) string {
-	return "<html>\n  <head>\n    <title>" + reason + "</title>\n  </head>\n  <body>\n    <h1><p>" + reason +
-		"</p></h1>\n    " + detail + "\n  </body>\n</html>\n"
+	dst = AppendContentLength(dst, int64(size))
+	dst = append(dst, "\r\n"+page1...)
+	dst = append(append(dst, reason...), page2...)
+	dst = append(append(dst, reason...), page3...)
+	return append(append(dst, detail...), page4...)
 }
 
 // AppendStatus appends a status line with the registered phrase. minor is the digit after "HTTP/1.".
