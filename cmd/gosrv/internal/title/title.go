@@ -5,8 +5,6 @@ import (
 	"os"
 	"strings"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // Area is the memory behind the process's arguments, as the kernel shows it in
@@ -52,11 +50,7 @@ func (a Area) Set(title string) {
 		n := copy(a.mem, title)
 		clear(a.mem[n:])
 	}
-	name, err := unix.BytePtrFromString(title)
-	if err != nil {
-		return // a NUL in the title: ps has it, top does without
-	}
-	// Cosmetic: an error leaves the old name. It names the calling thread, so
-	// the main one has to call.
-	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(name)), 0, 0, 0)
+	// PR_SET_NAME would name the calling thread, and a goroutine's may be any;
+	// this file is the main one's. Cosmetic: an error leaves the old name.
+	_ = os.WriteFile("/proc/self/comm", []byte(title), 0)
 }

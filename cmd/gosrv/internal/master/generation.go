@@ -1,0 +1,306 @@
+package master
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/wsgi/workerctl"
+)
+
+// generation is one loading of config file and application. Its zygote may be
+// replaced; its number stays.
+type generation struct {
+	number  int
+	plan    *Plan // nil until the config file was evaluated
+	workers int   // wanted
+	zygote  *zygote
+	restart backoff // of zygotes
+	crash   backoff // of workers
+	proven  bool    // a worker of it has been ready
+}
+
+func newGeneration(number int) *generation {
+	// One death of a zygote is an accident and is answered at once.
+	return &generation{number: number, restart: backoff{free: 1}}
+}
+
+// grace is its graceful_timeout; none before its settings are known.
+func (g *generation) grace() time.Duration {
+	if g.plan == nil {
+		return 0
+	}
+	return time.Duration(g.plan.worker.GracefulTimeout) * time.Second
+}
+
+// up tells whether workers can be forked.
+func (g *generation) up() bool { return g.zygote != nil && g.zygote.configured }
+
+// zygote is one zygote process.
+type zygote struct {
+	pid        int
+	ch         channel
+	gone       bool // its channel has ended
+	configured bool
+	started    time.Time
+	deadline   time.Time // SIGKILL then; zero: none
+	killed     bool
+}
+
+// zygoteSettled is how long a zygote must have lived for its death to be an
+// accident.
+const zygoteSettled = 5 * time.Second
+
+// exitGrace is how long a zygote that was told to exit may take.
+const exitGrace = time.Second
+
+// startZygote gives the generation a zygote that begins with the config file.
+func (m *Master) startZygote(g *generation) {
+	pid, ch, err := m.sys.exec()
+	if err != nil {
+		m.zygoteFailed(g, ctl.Failed{Stage: "exec", Exit: 1, Message: err.Error()})
+		return
+	}
+	g.zygote = &zygote{pid: pid, ch: ch, started: m.sys.now()}
+	order := ctl.LoadConfig{Explicit: m.opt.ConfigExplicit, Argv: m.opt.Argv}
+	if m.opt.ConfigPath != "" {
+		order.Path = &m.opt.ConfigPath
+	}
+	m.tell(g.zygote, order)
+}
+
+// tell sends an order. A zygote that does not take it is dead or will be seen
+// to be: its end of the channel tells, so the error needs no answer here.
+func (m *Master) tell(z *zygote, order workerctl.Message, fds ...int) {
+	if err := z.ch.Send(order, fds...); err != nil {
+		m.log.Debugf("Zygote (pid:%d) takes no orders: %v", z.pid, err)
+	}
+}
+
+// revive starts another zygote for a generation whose own has died. Its workers
+// serve on meanwhile.
+func (m *Master) revive(g *generation, now time.Time) {
+	if g.zygote == nil && g.restart.open(now) {
+		m.startZygote(g)
+	}
+}
+
+// readZygote reads all that has arrived from a zygote.
+func (m *Master) readZygote(g *generation) {
+	for g.zygote != nil && !g.zygote.gone {
+		z := g.zygote
+		typ, raw, fds, err := z.ch.TryRecv()
+		for _, fd := range fds {
+			m.sys.closeFD(fd) // none is expected
+		}
+		switch {
+		case errors.Is(err, workerctl.ErrWouldBlock):
+			return
+		case err != nil:
+			z.gone = true
+			if err != io.EOF {
+				m.log.Errorf("Zygote (pid:%d): %v", z.pid, err)
+			}
+			_ = m.sys.kill(z.pid, unix.SIGKILL) // without a channel it is of no use
+			return
+		}
+		if err := m.fromZygote(g, typ, raw); err != nil {
+			m.log.Errorf("Zygote (pid:%d): %s: %v", z.pid, typ, err)
+		}
+	}
+}
+
+func (m *Master) fromZygote(g *generation, typ string, raw json.RawMessage) error {
+	switch typ {
+	case "ConfigLoaded":
+		return receive(raw, func(msg ctl.ConfigLoaded) { m.configLoaded(g, msg) })
+	case "Configured":
+		return receive(raw, func(msg ctl.Configured) { m.configured(g, msg) })
+	case "Failed":
+		return receive(raw, func(msg ctl.Failed) { m.zygoteFailed(g, msg) })
+	case "SpawnFailed":
+		return receive(raw, m.spawnFailed)
+	case "HookDone":
+		return receive(raw, m.hookDone)
+	}
+	return errors.New("unknown message")
+}
+
+// receive decodes a message and passes it on.
+func receive[T any](raw json.RawMessage, use func(T)) error {
+	var msg T
+	if err := json.Unmarshal(raw, &msg); err != nil {
+		return err
+	}
+	use(msg)
+	return nil
+}
+
+func (m *Master) configLoaded(g *generation, msg ctl.ConfigLoaded) {
+	if g.plan == nil {
+		plan, err := m.opt.Resolve(msg)
+		if err == nil {
+			err = plan.prepare()
+		}
+		if err == nil && m.phase == starting {
+			err = m.settle(plan)
+		}
+		if err != nil {
+			m.zygoteFailed(g, ctl.Failed{Stage: "config", Exit: exitCode(err), Message: err.Error()})
+			return
+		}
+		g.plan, g.workers = plan, plan.worker.Workers
+		if m.finished {
+			return
+		}
+	}
+	m.tell(g.zygote, ctl.Configure{
+		Settings: g.plan.Settings, App: g.plan.App, Argv: m.opt.Argv, Env: g.plan.env(),
+		MasterPID: m.pid, Generation: g.number,
+	}, m.errorLog.FD())
+}
+
+// exitCode is 1 unless the error knows better.
+func exitCode(err error) int {
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		return coded.ExitCode()
+	}
+	return 1
+}
+
+func (m *Master) configured(g *generation, msg ctl.Configured) {
+	for _, w := range msg.Warnings {
+		m.log.Warningf("%s", w)
+	}
+	g.zygote.configured = true
+	switch {
+	case m.phase == starting:
+		m.start()
+	case g == m.next:
+		m.loadedNext()
+	default:
+		m.log.Infof("Zygote (pid:%d) of generation %d is ready", g.zygote.pid, g.number)
+	}
+}
+
+// zygoteFailed handles a zygote that cannot do its work: fatal at the first
+// start, an aborted reload, or another attempt later.
+func (m *Master) zygoteFailed(g *generation, f ctl.Failed) {
+	m.dismiss(g)
+	switch {
+	case m.phase == stopping:
+	case m.phase == starting:
+		m.failStart(f)
+	case g == m.next:
+		m.abortReload(withTraceback(f.Message, f.Traceback))
+	default:
+		m.pauseRestart(g, withTraceback(f.Message, f.Traceback))
+	}
+}
+
+func withTraceback(message, traceback string) string {
+	if traceback == "" {
+		return message
+	}
+	return message + "\n" + traceback
+}
+
+func (m *Master) pauseRestart(g *generation, text string) {
+	again := "at once"
+	if pause := g.restart.fail(m.sys.now()); pause > 0 {
+		again = fmt.Sprintf("in %v", pause)
+	}
+	m.log.Errorf("%s\nWorkers of generation %d serve on; its zygote is started again %s", text, g.number, again)
+}
+
+// dismiss ends a generation's zygote.
+func (m *Master) dismiss(g *generation) {
+	z := g.zygote
+	if z == nil {
+		return
+	}
+	g.zygote = nil
+	if !z.gone {
+		m.tell(z, ctl.Exit{})
+		_ = z.ch.Close()
+		z.gone = true
+	}
+	z.deadline = m.sys.now().Add(exitGrace)
+	m.retired = append(m.retired, z)
+}
+
+// zygoteDied handles the death of a zygote that was not told to exit.
+func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
+	z := g.zygote
+	g.zygote = nil
+	_ = z.ch.Close()
+	now := m.sys.now()
+	if now.Sub(z.started) >= zygoteSettled {
+		g.restart.reset()
+	}
+	text := fmt.Sprintf("Zygote (pid:%d) %s", z.pid, describe(status))
+	if m.hookWaited != "" && g == m.newest() {
+		m.hookDone(ctl.HookDone{Name: m.hookWaited, Error: text})
+	}
+	switch {
+	case m.phase == stopping:
+	case m.phase == starting:
+		m.failStart(ctl.Failed{Stage: "zygote", Exit: 1, Message: text + " while starting"})
+	case g == m.next:
+		m.abortReload(text)
+	default:
+		m.pauseRestart(g, text)
+	}
+}
+
+// newest is the generation whose config file was loaded last: server hooks run
+// there.
+func (m *Master) newest() *generation {
+	if m.next != nil && m.next.up() {
+		return m.next
+	}
+	return m.current
+}
+
+// hook runs a server hook if the config file has it. It tells whether the hook
+// was ordered.
+func (m *Master) hook(name string, args ...any) bool {
+	g := m.newest()
+	if g.plan == nil || !g.up() {
+		return false
+	}
+	if _, has := g.plan.Hooks[name]; !has {
+		return false
+	}
+	if args == nil {
+		args = []any{}
+	}
+	m.tell(g.zygote, ctl.RunHook{Name: name, Args: args})
+	return true
+}
+
+// hookThen runs a hook and goes on after it; at once if there is none.
+func (m *Master) hookThen(name string, then func(failed bool)) {
+	if !m.hook(name) {
+		then(false)
+		return
+	}
+	m.hookWaited, m.afterHook = name, then
+}
+
+// hookDone goes on with what waited for the hook. The shim has logged the
+// traceback of one that raised.
+func (m *Master) hookDone(msg ctl.HookDone) {
+	if msg.Name != m.hookWaited {
+		return
+	}
+	then := m.afterHook
+	m.hookWaited, m.afterHook = "", nil
+	then(msg.Error != "")
+}

@@ -1,0 +1,214 @@
+// Package master supervises: it starts zygotes, has them fork workers, keeps
+// their number, obeys signals, and ends everything in order. It never runs
+// Python and must stay alive when Python does not.
+//
+// One goroutine, Run's loop, owns all state. What happens reaches it as an
+// event (a signal, a message, a timer, the result of binding); after each event
+// step brings the processes closer to what is wanted.
+package master
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/wsgi/errlog"
+	"gosrv/wsgi/scoreboard"
+)
+
+// Options say what to serve and with what.
+type Options struct {
+	Version        string
+	Argv           []string // sys.argv of the application
+	ConfigPath     string   // as the user wrote it; "" for the default one
+	ConfigExplicit bool
+	Python         string // sys.executable
+	Library        string // libpython to load
+	Shim           []byte // the Python side, pyshim.Bundle
+	// Resolve merges what the config file said with everything else. Its error
+	// is shown as it is; one with an ExitCode method chooses the exit code.
+	Resolve func(ctl.ConfigLoaded) (*Plan, error)
+	// Title shows a process title.
+	Title func(string)
+}
+
+// phase is what the master as a whole is doing.
+type phase int
+
+const (
+	starting phase = iota // nothing is served yet
+	serving
+	stopping
+)
+
+// minSlots is the least size of the scoreboard: TTIN and reloads need more
+// slots than there are workers.
+const minSlots = 1024
+
+// tick is the longest the loop sleeps: time-outs are looked at this often, as
+// in Gunicorn.
+const tick = time.Second
+
+// Master is the supervising process.
+type Master struct {
+	opt Options
+	sys system
+	log *errlog.Logger
+	pid int
+
+	phase       phase
+	current     *generation
+	next        *generation // being brought up by a reload, else nil
+	generations int         // started ever
+	reloadAgain bool        // a HUP came while one was being obeyed
+	children    children
+	retired     []*zygote               // told to exit, not reaped yet
+	strays      map[int]unix.WaitStatus // reaped before WorkerSpawned was read
+	stop        stopOrder               // counts while stopping
+	hookWaited  string                  // the loop goes on after this hook
+	afterHook   func(failed bool)       // what it does then
+	calls       chan func()             // results of work done elsewhere
+	ticked      time.Time               // last look at the time-outs
+	arrivals    <-chan struct{}         // something can be read
+
+	board     *scoreboard.Board
+	boardFD   int
+	listeners listen.Set
+	activated bool // listeners came from systemd: bind does not count
+	errorLog  *logs.File
+	accessLog *logs.File // nil: none
+	pidfile   string     // "" until written
+
+	finished bool
+	exit     int
+}
+
+// New prepares a master; nothing is started before Run.
+func New(o Options) (*Master, error) {
+	watch, err := ctl.NewWatch()
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLauncher(o, watch)
+	if err != nil {
+		return nil, err
+	}
+	m := newMaster(o)
+	m.sys = system{
+		now: time.Now, monotonic: monotonic, exec: l.exec, pair: l.pair,
+		closeFD: func(fd int) { _ = unix.Close(fd) }, kill: unix.Kill, reap: reap, bind: m.bindApart,
+	}
+	m.arrivals = watch.Arrivals()
+	return m, nil
+}
+
+func newMaster(o Options) *Master {
+	stderr, _ := logs.Open("-", 2) // a standard stream: cannot fail
+	return &Master{
+		opt: o, pid: os.Getpid(), log: errlog.New(2, "info"), errorLog: stderr,
+		children: children{slots: minSlots}, strays: map[int]unix.WaitStatus{}, calls: make(chan func()),
+	}
+}
+
+// Run serves until a signal or a failure ends it and gives the exit code.
+func (m *Master) Run() int {
+	// Workers are grandchildren (the zygote forks twice): as subreaper their
+	// parent is this process, as it is with Gunicorn.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		fmt.Fprintf(os.Stderr, "gosrv: error: becoming the workers' parent: %v\n", err)
+		return 1
+	}
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGUSR1,
+		unix.SIGUSR2, unix.SIGWINCH, unix.SIGTTIN, unix.SIGTTOU)
+	deaths := make(chan os.Signal, 1) // apart: a burst must not push orders out
+	signal.Notify(deaths, unix.SIGCHLD)
+	m.begin()
+	for timer := time.NewTimer(tick); ; timer.Reset(m.pause()) {
+		select {
+		case s := <-signals:
+			m.signal(s.(unix.Signal))
+		case <-deaths:
+		case <-m.arrivals:
+		case f := <-m.calls:
+			f()
+		case <-timer.C:
+		}
+		m.readAll() // before reaping: last words belong before the death
+		m.reapAll()
+		m.step()
+		if m.finished {
+			return m.exit
+		}
+	}
+}
+
+// begin starts the first generation.
+func (m *Master) begin() {
+	m.generations = 1
+	m.current = newGeneration(1)
+	m.startZygote(m.current)
+}
+
+// step does what the state and the clock ask for.
+func (m *Master) step() {
+	now := m.sys.now()
+	switch m.phase {
+	case serving:
+		m.revive(m.current, now)
+		m.checkTimeouts(now)
+		m.balance(m.current, now)
+		if m.next != nil {
+			m.balance(m.next, now)
+			m.completeReload()
+		}
+	case stopping:
+		m.continueStop(now)
+	}
+	m.killOverdue(now)
+}
+
+// pause is how long the loop may sleep.
+func (m *Master) pause() time.Duration {
+	now := m.sys.now()
+	wait := tick
+	sooner := func(t time.Time) {
+		if d := t.Sub(now); !t.IsZero() && d < wait {
+			wait = max(d, 0)
+		}
+	}
+	for _, g := range []*generation{m.current, m.next} {
+		if g == nil || m.phase != serving {
+			continue
+		}
+		if !g.crash.open(now) {
+			sooner(g.crash.until)
+		}
+		if g.zygote == nil {
+			sooner(g.restart.until)
+		}
+	}
+	for _, c := range m.children.list {
+		if !c.killed {
+			sooner(c.deadline)
+		}
+	}
+	for _, z := range m.retired {
+		if !z.killed {
+			sooner(z.deadline)
+		}
+	}
+	if m.phase == stopping && m.stop.stage == runExitHook {
+		sooner(m.stop.deadline)
+	}
+	return wait
+}
+
+// finish ends the loop.
+func (m *Master) finish(code int) { m.finished, m.exit = true, code }

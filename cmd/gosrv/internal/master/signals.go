@@ -1,0 +1,90 @@
+package master
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/wsgi/workerctl"
+)
+
+// signal obeys one signal, as Gunicorn's master does.
+func (m *Master) signal(sig unix.Signal) {
+	if m.phase != starting {
+		m.log.Infof("Handling signal: %s", strings.ToLower(strings.TrimPrefix(unix.SignalName(sig), "SIG")))
+	}
+	switch sig {
+	case unix.SIGTERM:
+		if m.phase != stopping {
+			m.beginStop(true, 0, "")
+		}
+	case unix.SIGINT, unix.SIGQUIT:
+		if m.phase == stopping {
+			m.hurry()
+		} else {
+			m.beginStop(false, 0, "")
+		}
+	case unix.SIGHUP:
+		if m.phase != stopping {
+			m.reload()
+		}
+	case unix.SIGTTIN:
+		m.resize(1)
+	case unix.SIGTTOU:
+		m.resize(-1)
+	case unix.SIGUSR1:
+		m.reopenLogs()
+	case unix.SIGUSR2:
+		m.log.Warningf("USR2: the upgrade of a running server comes with a later version; use HUP to load new code")
+	case unix.SIGWINCH:
+		m.log.Infof("WINCH ignored: it stops the workers of a daemon only, and daemon mode comes with a later version")
+	}
+}
+
+// resize adds workers or takes one away, never below one.
+func (m *Master) resize(by int) {
+	if m.phase != serving {
+		return
+	}
+	old := m.newest().workers
+	for _, g := range []*generation{m.current, m.next} {
+		if g != nil && g.plan != nil && g.workers+by >= 1 {
+			g.workers += by
+		}
+	}
+	if now := m.newest().workers; now != old {
+		m.hook("nworkers_changed", now, old)
+	}
+}
+
+// reopenLogs obeys USR1: after a rotation everybody writes to the new files.
+func (m *Master) reopenLogs() {
+	if m.phase == starting {
+		return
+	}
+	if err := m.errorLog.Reopen(m.log.SetFD); err != nil {
+		m.log.Errorf("Cannot reopen the error log: %v", err)
+	}
+	msg := workerctl.ReopenLogs{FDs: []string{workerctl.FDErrorLog}}
+	fds := []int{m.errorLog.FD()}
+	if m.accessLog != nil {
+		if err := m.accessLog.Reopen(func(int) {}); err != nil {
+			m.log.Errorf("Cannot reopen the access log: %v", err)
+		}
+		msg.FDs, fds = append(msg.FDs, workerctl.FDAccessLog), append(fds, m.accessLog.FD())
+	}
+	for _, g := range []*generation{m.current, m.next} {
+		if g != nil && g.up() {
+			m.tell(g.zygote, ctl.ReopenLogs{}, m.errorLog.FD())
+		}
+	}
+	for _, c := range m.children.list {
+		if c.ch == nil {
+			continue
+		}
+		if err := c.ch.Send(msg, fds...); err != nil {
+			m.log.Errorf("Worker (pid:%d) keeps writing to the old logs: %v", c.pid, err)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/cmd/gosrv/internal/pidfile"
+	"gosrv/wsgi/scoreboard"
+)
+
+// The first start, in Gunicorn's order:
+//
+//	config file evaluated   settle     directory, logs
+//	application preloaded   start      pidfile, on_starting
+//	                        bind       sockets
+//	                        opened     when_ready, workers
+
+// settle takes up the first plan's effects on the master itself.
+func (m *Master) settle(p *Plan) error {
+	if p.own.PrintConfig {
+		fmt.Print(p.Text)
+	}
+	if p.checkOnly() {
+		// Loading the application is the rest of the check.
+		p.Settings["preload_app"] = true
+		return nil
+	}
+	if p.own.Chdir != "" {
+		if err := os.Chdir(p.own.Chdir); err != nil {
+			return fmt.Errorf("can't chdir to %s: %w", p.own.Chdir, err)
+		}
+	}
+	if p.own.Daemon {
+		p.Notices = append(p.Notices, Notice{Text: "daemon: not available yet, staying in the foreground"})
+	}
+	if err := m.openLogs(p); err != nil {
+		return err
+	}
+	if m.opt.Title != nil {
+		m.opt.Title(fmt.Sprintf("gosrv: master [%s]", p.Title))
+	}
+	return nil
+}
+
+// openLogs opens what the errorlog and accesslog settings name.
+func (m *Master) openLogs(p *Plan) error {
+	errorLog, err := logs.Open(orDash(p.worker.ErrorLog), 2)
+	if err != nil {
+		return err
+	}
+	var accessLog *logs.File
+	if p.worker.AccessLog != "" {
+		if accessLog, err = logs.Open(p.worker.AccessLog, 1); err != nil {
+			errorLog.Close()
+			return err
+		}
+	}
+	for _, f := range []*logs.File{errorLog, accessLog} {
+		if f != nil && (p.own.User != os.Geteuid() || p.own.Group != os.Getegid()) {
+			_ = f.Chown(p.own.User, p.own.Group) // not root: the workers keep our user anyway
+		}
+	}
+	oldError, oldAccess := m.errorLog, m.accessLog
+	m.errorLog, m.accessLog = errorLog, accessLog
+	m.log.SetFD(errorLog.FD())
+	m.log.SetLevel(p.worker.LogLevel)
+	oldError.Close()
+	if oldAccess != nil {
+		oldAccess.Close()
+	}
+	return nil
+}
+
+func orDash(path string) string {
+	if path == "" {
+		return "-"
+	}
+	return path
+}
+
+// failStart ends a first start that came to nothing. What the config file or
+// the settings did wrong goes to the terminal as Gunicorn has it; the rest to
+// the log.
+func (m *Master) failStart(f ctl.Failed) {
+	p := m.current.plan
+	code := max(f.Exit, 1)
+	switch {
+	case f.Stage == "config" && f.Traceback == "":
+		fmt.Fprintf(os.Stderr, "\nError: %s\n", f.Message)
+	case f.Stage == "config":
+		fmt.Fprintf(os.Stderr, "%s\n%s\n", f.Message, strings.TrimRight(f.Traceback, "\n"))
+	case p != nil && p.checkOnly():
+		text := f.Message
+		if f.Traceback != "" {
+			text = f.Traceback
+		}
+		fmt.Fprintf(os.Stderr, "\nError while loading the application:\n\n%s\n", strings.TrimRight(text, "\n"))
+		code = 1
+	default:
+		m.log.Errorf("%s", withTraceback(f.Message, f.Traceback))
+	}
+	m.abandonStart(code)
+}
+
+// abandonStart ends before anything was served.
+func (m *Master) abandonStart(code int) {
+	m.beginStop(false, code, "")
+}
+
+// start goes on when the first generation is configured.
+func (m *Master) start() {
+	p := m.current.plan
+	if p.checkOnly() {
+		m.abandonStart(0)
+		return
+	}
+	m.log.Infof("Starting gosrv %s", m.opt.Version)
+	m.notify(p)
+	if p.own.Pidfile != "" {
+		if err := pidfile.Create(p.own.Pidfile, m.pid); err != nil {
+			m.failStart(ctl.Failed{Stage: "config", Message: err.Error()})
+			return
+		}
+		m.pidfile = p.own.Pidfile
+	}
+	m.hook("nworkers_changed", m.current.workers, nil)
+	m.hookThen("on_starting", func(failed bool) {
+		if failed {
+			m.abandonStart(1)
+			return
+		}
+		addrs := listen.Activated()
+		if m.activated = addrs != nil; !m.activated {
+			addrs = p.addrs
+		}
+		m.sys.bind(addrs, p.socketOptions(), nil, m.opened)
+	})
+}
+
+// notify logs what the user should read about the settings.
+func (m *Master) notify(p *Plan) {
+	for _, n := range p.Notices {
+		if n.Quiet {
+			m.log.Debugf("%s", n.Text)
+		} else {
+			m.log.Warningf("%s", n.Text)
+		}
+	}
+}
+
+// bindApart opens sockets on another goroutine, because that may take seconds
+// in which signals are to be obeyed.
+func (m *Master) bindApart(addrs []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error)) {
+	go func() {
+		set, err := listen.OpenAll(addrs, o, kept, m.log, func(d time.Duration) bool {
+			time.Sleep(d)
+			return true
+		})
+		m.calls <- func() { done(set, err) }
+	}()
+}
+
+// opened goes on when the sockets are there.
+func (m *Master) opened(set listen.Set, err error) {
+	if m.phase != starting {
+		set.Close(true) // a signal was faster
+		return
+	}
+	if err == nil {
+		m.listeners = set
+		m.board, m.boardFD, err = scoreboard.Create(max(minSlots, 4*m.current.workers))
+	}
+	if err != nil {
+		m.log.Errorf("%v", err)
+		m.hint(err)
+		m.abandonStart(1)
+		return
+	}
+	m.children.slots = m.board.Slots()
+	p := m.current.plan
+	m.log.Infof("Listening at: %s (%d)", m.urls(), m.pid)
+	m.log.Infof("Using worker: %s", p.worker.WorkerClass)
+	m.hookThen("when_ready", func(failed bool) {
+		if failed {
+			m.halt("", 1)
+			return
+		}
+		m.phase = serving
+		if m.reloadAgain {
+			m.reloadAgain = false
+			m.reload()
+		}
+	})
+}
+
+// hint adds what can be done about an error, if the error knows.
+func (m *Master) hint(err error) {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		m.log.Errorf("Hint: %s", hinted.Hint())
+	}
+}
+
+// urls lists the listeners as Gunicorn's start line does.
+func (m *Master) urls() string {
+	var urls []string
+	for _, s := range m.listeners {
+		urls = append(urls, listen.URL(s.Bound, m.current.plan.scheme()))
+	}
+	return strings.Join(urls, ",")
+}
+
+// closeBoard gives the shared memory back.
+func (m *Master) closeBoard() {
+	if m.board != nil {
+		_ = m.board.Close()
+		_ = unix.Close(m.boardFD)
+		m.board = nil
+	}
+}

@@ -1,0 +1,154 @@
+package master
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/pidfile"
+	"gosrv/wsgi/workerctl"
+)
+
+// stopStage is how far a stop is.
+type stopStage int
+
+const (
+	drainWorkers stopStage = iota // wait for them to go
+	runExitHook                   // wait for on_exit
+	exitZygotes                   // wait for them to go
+)
+
+// stopOrder says how the server is to end.
+type stopOrder struct {
+	stage    stopStage
+	graceful bool
+	again    bool      // a second quick order came: no more patience
+	deadline time.Time // for the stage; SIGKILL then
+	exit     int
+	reason   string // Gunicorn's, "" for an ordinary stop
+}
+
+// quickAfterTerm is how long workers may take that got INT or QUIT while they
+// were stopping gracefully.
+const quickAfterTerm = 2 * time.Second
+
+// halt stops because the server cannot go on.
+func (m *Master) halt(reason string, code int) {
+	if m.phase != stopping {
+		m.beginStop(true, code, reason)
+	}
+}
+
+// beginStop tells all workers to go. Each has graceful_timeout, whether it is
+// to finish its work (graceful) or to drop it.
+func (m *Master) beginStop(graceful bool, code int, reason string) {
+	served := m.phase != starting
+	m.phase = stopping
+	m.stop = stopOrder{graceful: graceful, exit: code, reason: reason}
+	m.refuseClients()
+	if !served && len(m.children.list) == 0 {
+		m.endZygotes() // nothing was announced: nothing to say
+		return
+	}
+	now := m.sys.now()
+	for _, c := range m.children.list {
+		if graceful {
+			m.retire(c, now)
+		} else {
+			m.quit(c, now.Add(m.grace(c)))
+		}
+	}
+	m.continueStop(now)
+}
+
+// refuseClients closes the master's share of the sockets. Workers serve what
+// waits in the queues, which end with their last holder.
+func (m *Master) refuseClients() {
+	m.listeners.Close(true)
+	m.listeners = nil
+}
+
+// quit tells a worker to drop everything and go.
+func (m *Master) quit(c *child, deadline time.Time) {
+	c.leaving, c.deadline = true, deadline
+	m.order(c, workerctl.Quit{}, unix.SIGQUIT)
+}
+
+// hurry obeys INT and QUIT during a stop: the first one makes it quick, each
+// further one ends it at once.
+func (m *Master) hurry() {
+	now := m.sys.now()
+	if m.stop.graceful {
+		m.stop.graceful = false
+		for _, c := range m.children.list {
+			m.quit(c, sooner(c.deadline, now.Add(quickAfterTerm)))
+		}
+		return
+	}
+	m.stop.again = true
+	m.stop.deadline = now
+	for _, c := range m.children.list {
+		c.deadline = now
+	}
+	for _, z := range m.retired {
+		z.deadline = now
+	}
+}
+
+func sooner(a, b time.Time) time.Time {
+	if !a.IsZero() && a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// continueStop goes from stage to stage as processes go.
+func (m *Master) continueStop(now time.Time) {
+	switch m.stop.stage {
+	case drainWorkers:
+		if len(m.children.list) == 0 {
+			m.sayGoodbye(now)
+		}
+	case runExitHook:
+		if !now.Before(m.stop.deadline) {
+			m.log.Warningf("on_exit takes too long, not waiting for it")
+			m.endZygotes()
+		}
+	case exitZygotes:
+		if len(m.retired) == 0 {
+			m.closeBoard()
+			m.finish(m.stop.exit)
+		}
+	}
+}
+
+func (m *Master) sayGoodbye(now time.Time) {
+	say := m.log.Infof
+	if m.stop.exit != 0 {
+		say = m.log.Errorf
+	}
+	say("Shutting down: Master")
+	if m.stop.reason != "" {
+		say("Reason: %s", m.stop.reason)
+	}
+	m.stop.stage = runExitHook
+	m.stop.deadline = now.Add(max(m.current.grace(), exitGrace))
+	if m.stop.again {
+		m.stop.deadline = now
+	}
+	m.hookThen("on_exit", func(bool) { m.endZygotes() })
+}
+
+func (m *Master) endZygotes() {
+	m.hookWaited, m.afterHook = "", nil
+	if m.pidfile != "" {
+		pidfile.Remove(m.pidfile, m.pid)
+		m.pidfile = ""
+	}
+	m.stop.stage = exitZygotes
+	m.dismiss(m.current)
+	if m.next != nil {
+		m.dismiss(m.next)
+	}
+	m.continueStop(m.sys.now())
+}

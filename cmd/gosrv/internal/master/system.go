@@ -1,0 +1,145 @@
+package master
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/wsgi/workerctl"
+)
+
+// channel is the master's end of a control channel.
+type channel interface {
+	Send(msg workerctl.Message, fds ...int) error
+	TryRecv() (typ string, raw json.RawMessage, fds []int, err error)
+	Close() error
+}
+
+// system is what the master asks of the operating system. Tests replace it and
+// start no process.
+type system struct {
+	now       func() time.Time
+	monotonic func() int64 // CLOCK_MONOTONIC ns, as the scoreboard has it
+
+	// exec starts a zygote with a channel to it.
+	exec func() (pid int, ch channel, err error)
+	// pair makes a worker's channel; peer goes to the zygote and is closed.
+	pair    func() (ch channel, peer int, err error)
+	closeFD func(fd int)
+	kill    func(pid int, sig unix.Signal) error
+	// reap gives one process that has ended, false if there is none.
+	reap func() (pid int, status unix.WaitStatus, ok bool)
+	// bind opens sockets without holding up the loop; done runs in the loop.
+	bind func(addrs []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error))
+}
+
+// titleRoom is how long the zygote's argv[0] is made, in bytes: room for the
+// titles of the zygote and of its workers.
+const titleRoom = 400
+
+// launcher starts zygotes.
+type launcher struct {
+	shim      []byte
+	library   string // libpython to load
+	python    string // sys.executable
+	dir       string // where the master was started
+	environ   []string
+	watch     *ctl.Watch
+	zygoteEnv []string
+}
+
+func newLauncher(o Options, watch *ctl.Watch) (*launcher, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("finding the working directory: %w", err)
+	}
+	return &launcher{
+		shim: o.Shim, library: o.Library, python: o.Python, dir: dir, environ: os.Environ(), watch: watch,
+		// The zygote unsets these before Python starts.
+		zygoteEnv: []string{"_GOSRV_ZYGOTE=3,4", "_GOSRV_LIBPYTHON=" + o.Library, "_GOSRV_PYTHON=" + o.Python},
+	}, nil
+}
+
+// exec runs this binary again in the role of the zygote. syscall.ForkExec and
+// not os/exec: the master's loop is the only one that waits for children. It
+// also gives the child the descriptor limit back that Go has raised.
+func (l *launcher) exec() (int, channel, error) {
+	conn, peer, err := l.pair()
+	if err != nil {
+		return 0, nil, err
+	}
+	defer unix.Close(peer)
+	shim, err := memfile("gosrv-shim", l.shim)
+	if err != nil {
+		conn.Close()
+		return 0, nil, err
+	}
+	defer unix.Close(shim)
+	name := "gosrv: zygote"
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{name + strings.Repeat(" ", titleRoom-len(name))}, &syscall.ProcAttr{
+		Dir:   l.dir,
+		Env:   append(l.environ[:len(l.environ):len(l.environ)], l.zygoteEnv...),
+		Files: []uintptr{0, 1, 2, uintptr(peer), uintptr(shim)},
+	})
+	if err != nil {
+		conn.Close()
+		return 0, nil, fmt.Errorf("starting the zygote: %w", err)
+	}
+	return pid, conn, nil
+}
+
+func (l *launcher) pair() (channel, int, error) {
+	conn, peer, err := workerctl.Pair()
+	if err != nil {
+		return nil, -1, err
+	}
+	if err := l.watch.Add(conn.FD()); err != nil {
+		conn.Close()
+		_ = unix.Close(peer)
+		return nil, -1, err
+	}
+	return conn, peer, nil
+}
+
+// memfile puts data into a memory file with its offset at the start.
+func memfile(name string, data []byte) (int, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("creating memory file: %w", err)
+	}
+	for off := 0; off < len(data); {
+		n, err := unix.Pwrite(fd, data[off:], int64(off))
+		if err != nil && err != unix.EINTR {
+			_ = unix.Close(fd)
+			return -1, fmt.Errorf("filling memory file: %w", err)
+		}
+		off += max(n, 0)
+	}
+	return fd, nil
+}
+
+// reap collects any child, ours or an orphan that init or a subreaper
+// inherits. Nobody else in this process waits for children while the loop runs.
+func reap() (int, unix.WaitStatus, bool) {
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		return pid, status, err == nil && pid > 0
+	}
+}
+
+func monotonic() int64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // cannot fail for this clock
+	return ts.Nano()
+}

@@ -1,0 +1,359 @@
+package master
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/wsgi/workerctl"
+)
+
+type workerFailure = workerctl.WorkerFailed
+
+// balance brings a generation to its number of workers.
+func (m *Master) balance(g *generation, now time.Time) {
+	if g.crash.fails > 0 && m.children.steady(g.number, g.crash.last, now) {
+		g.crash.reset()
+	}
+	missing, surplus := m.children.plan(g.number, g.workers)
+	for _, c := range surplus {
+		m.retire(c, now)
+	}
+	for g.up() && g.crash.open(now) && missing > 0 {
+		if !m.spawn(g, now) {
+			return
+		}
+		missing--
+	}
+}
+
+// spawn orders one worker. What it needs to serve goes into its channel at
+// once and waits there until its Go side reads it.
+func (m *Master) spawn(g *generation, now time.Time) bool {
+	c, ok := m.children.add(g.number, now)
+	if !ok {
+		return false
+	}
+	ch, peer, err := m.sys.pair()
+	if err != nil {
+		m.children.remove(c)
+		m.log.Errorf("Cannot start a worker: %v", err)
+		g.crash.fail(now)
+		return false
+	}
+	c.ch = ch
+	if m.board != nil {
+		m.board.Slot(c.slot).Init(0, g.number)
+	}
+	serve, fds := m.serveOrder(g, c)
+	if err := ch.Send(serve, fds...); err != nil {
+		m.log.Errorf("Cannot start a worker: %v", err)
+	}
+	m.tell(g.zygote, ctl.SpawnWorker{Nr: c.nr, Age: c.age, Generation: g.number}, peer)
+	m.sys.closeFD(peer)
+	return true
+}
+
+func (m *Master) serveOrder(g *generation, c *child) (workerctl.Serve, []int) {
+	serve := workerctl.Serve{
+		Worker:   workerctl.Identity{Nr: c.nr, Age: c.age, Generation: g.number, Slot: c.slot},
+		Settings: g.plan.worker,
+		FDs:      []string{workerctl.FDScoreboard, workerctl.FDErrorLog},
+	}
+	fds := []int{m.boardFD, m.errorLog.FD()}
+	if m.accessLog != nil {
+		serve.FDs, fds = append(serve.FDs, workerctl.FDAccessLog), append(fds, m.accessLog.FD())
+	}
+	for _, s := range m.listeners {
+		serve.Listeners = append(serve.Listeners, s.Bound)
+		serve.FDs, fds = append(serve.FDs, workerctl.FDListener), append(fds, s.FD)
+	}
+	return serve, fds
+}
+
+// retire tells a worker to go: finish what it has, within graceful_timeout. By
+// channel, which the application cannot touch, and by signal, which it may
+// handle.
+func (m *Master) retire(c *child, now time.Time) {
+	grace := m.grace(c)
+	c.leaving = true
+	c.deadline = sooner(c.deadline, now.Add(grace))
+	if c.state == ready {
+		c.state = draining
+	}
+	m.order(c, workerctl.Drain{GracefulTimeout: grace.Seconds()}, unix.SIGTERM)
+}
+
+// order sends an order by channel and the signal that means the same.
+func (m *Master) order(c *child, msg workerctl.Message, sig unix.Signal) {
+	if c.ch != nil {
+		if err := c.ch.Send(msg); err != nil {
+			m.log.Debugf("Worker (pid:%d) takes no orders: %v", c.pid, err)
+		}
+	}
+	m.signalWorker(c, sig)
+}
+
+// signalWorker sends a signal; a worker that is gone already is reaped soon.
+func (m *Master) signalWorker(c *child, sig unix.Signal) {
+	if c.pid != 0 {
+		_ = m.sys.kill(c.pid, sig)
+	}
+}
+
+// generationOf gives a worker's generation; workers of retired ones live by the
+// current one's settings.
+func (m *Master) generationOf(c *child) *generation {
+	if m.next != nil && c.generation == m.next.number {
+		return m.next
+	}
+	return m.current
+}
+
+// grace is the graceful_timeout that counts for a worker.
+func (m *Master) grace(c *child) time.Duration { return m.generationOf(c).grace() }
+
+// killOverdue sends SIGKILL where a deadline has passed.
+func (m *Master) killOverdue(now time.Time) {
+	for _, c := range m.children.overdue(now) {
+		if c.pid == 0 {
+			m.forget(c) // its zygote hangs; should it come to be, it finds its channel closed
+			continue
+		}
+		c.killed = true
+		m.signalWorker(c, unix.SIGKILL)
+	}
+	for _, z := range m.retired {
+		if !z.killed && !now.Before(z.deadline) {
+			z.killed = true
+			_ = m.sys.kill(z.pid, unix.SIGKILL)
+		}
+	}
+}
+
+// readAll reads every channel until nothing is left.
+func (m *Master) readAll() {
+	for _, g := range []*generation{m.current, m.next} {
+		if g != nil {
+			m.readZygote(g)
+		}
+	}
+	for _, c := range append([]*child(nil), m.children.list...) {
+		m.readWorker(c)
+	}
+}
+
+func (m *Master) readWorker(c *child) {
+	for c.ch != nil {
+		typ, raw, fds, err := c.ch.TryRecv()
+		for _, fd := range fds {
+			m.sys.closeFD(fd) // none is expected
+		}
+		switch {
+		case errors.Is(err, workerctl.ErrWouldBlock):
+			return
+		case err != nil:
+			m.hangUp(c, err)
+			return
+		}
+		if err := m.fromWorker(c, typ, raw); err != nil {
+			m.log.Errorf("Worker (pid:%d): %s: %v", c.pid, typ, err)
+		}
+	}
+}
+
+// hangUp handles the end of a worker's channel: it is about to be reaped. One
+// without a process never came to be, because its zygote died over it.
+func (m *Master) hangUp(c *child, err error) {
+	_ = c.ch.Close()
+	c.ch = nil
+	if err != io.EOF {
+		m.log.Errorf("Worker (pid:%d): %v", c.pid, err)
+	}
+	if c.pid == 0 {
+		m.crashed(c)
+		m.forget(c)
+		return
+	}
+	if c.deadline.IsZero() { // it cannot be given orders any more: it should be on its way out
+		c.deadline = m.sys.now().Add(m.grace(c))
+	}
+}
+
+func (m *Master) fromWorker(c *child, typ string, raw json.RawMessage) error {
+	switch typ {
+	case "WorkerSpawned":
+		return receive(raw, func(msg workerctl.WorkerSpawned) { m.workerSpawned(c, msg.PID) })
+	case "WorkerReady":
+		m.workerReady(c)
+		return nil
+	case "WorkerFailed":
+		return receive(raw, func(msg workerctl.WorkerFailed) { m.workerFailed(c, msg) })
+	case "WorkerDraining":
+		c.state = draining
+		return nil
+	case "WorkerExiting":
+		return receive(raw, func(msg workerctl.WorkerExiting) {
+			m.log.Debugf("%s exits after %d requests, %d references taken, %d dropped", c, msg.Requests, msg.Taken, msg.Dropped)
+		})
+	}
+	return errors.New("unknown message")
+}
+
+func (m *Master) workerSpawned(c *child, pid int) {
+	c.pid, c.state = pid, booting
+	if c.leaving {
+		m.signalWorker(c, unix.SIGTERM)
+	}
+	if status, dead := m.strays[pid]; dead {
+		delete(m.strays, pid)
+		m.workerDied(c, status)
+	}
+}
+
+func (m *Master) workerReady(c *child) {
+	if c.state == booting {
+		c.state = ready
+	}
+	c.ready = m.sys.now()
+	for _, g := range []*generation{m.current, m.next} {
+		if g != nil && g.number == c.generation {
+			g.proven = true
+		}
+	}
+}
+
+func (m *Master) workerFailed(c *child, f workerctl.WorkerFailed) {
+	c.failure = &f
+	if m.phase == stopping {
+		return // its siblings say the same
+	}
+	m.log.Errorf("%s", withTraceback(f.Message, f.Traceback))
+}
+
+func (m *Master) spawnFailed(msg ctl.SpawnFailed) {
+	m.log.Errorf("Cannot fork a worker: %s", msg.Message)
+	if c := m.children.byAge(msg.Age); c != nil && c.pid == 0 {
+		m.crashed(c)
+		m.forget(c)
+	}
+}
+
+// forget drops a worker that has no process any more.
+func (m *Master) forget(c *child) {
+	if c.ch != nil {
+		_ = c.ch.Close()
+		c.ch = nil
+	}
+	if m.board != nil {
+		m.board.Slot(c.slot).Release()
+	}
+	m.children.remove(c)
+}
+
+// crashed lets the next worker of a generation wait if this death was too fast.
+func (m *Master) crashed(c *child) {
+	now := m.sys.now()
+	if !c.crashed(now) {
+		return
+	}
+	for _, g := range []*generation{m.current, m.next} {
+		if g == nil || g.number != c.generation {
+			continue
+		}
+		if pause := g.crash.fail(now); pause >= time.Second {
+			m.log.Warningf("Workers of generation %d keep dying: the next one is started in %v", g.number, pause)
+		}
+	}
+}
+
+// reapAll collects every process that has ended.
+func (m *Master) reapAll() {
+	for {
+		pid, status, ok := m.sys.reap()
+		if !ok {
+			break
+		}
+		m.died(pid, status)
+	}
+	if !m.children.spawning() {
+		clear(m.strays) // what is left are orphans of the application, or pid 1's
+	}
+}
+
+func (m *Master) died(pid int, status unix.WaitStatus) {
+	for i, z := range m.retired {
+		if z.pid == pid {
+			m.retired = append(m.retired[:i], m.retired[i+1:]...)
+			return
+		}
+	}
+	for _, g := range []*generation{m.current, m.next} {
+		if g != nil && g.zygote != nil && g.zygote.pid == pid {
+			m.readZygote(g) // its last words; they may have dismissed it
+			if g.zygote != nil {
+				m.zygoteDied(g, status)
+			} else {
+				m.died(pid, status)
+			}
+			return
+		}
+	}
+	c := m.children.byPID(pid)
+	if c == nil {
+		m.strays[pid] = status
+		return
+	}
+	m.readWorker(c)
+	m.workerDied(c, status)
+}
+
+// workerDied says in Gunicorn's words how a worker ended and draws the
+// conclusions. Its exit code is only data: what stops the server is a worker
+// that says it could not boot, before any was ever ready.
+func (m *Master) workerDied(c *child, status unix.WaitStatus) {
+	m.logDeath(c, status)
+	m.crashed(c)
+	m.forget(c)
+	if m.phase == stopping {
+		return
+	}
+	switch {
+	case m.next != nil && c.generation == m.next.number && c.ready.IsZero() && !c.leaving:
+		m.abortReload(fmt.Sprintf("Worker (pid:%d) of the new generation did not start", c.pid))
+	case c.failure != nil && !m.current.proven && c.generation == m.current.number:
+		reason := "Worker failed to boot."
+		if c.failure.Exit == workerctl.ExitApp {
+			reason = "App failed to load."
+		}
+		m.halt(reason, c.failure.Exit)
+	}
+}
+
+func (m *Master) logDeath(c *child, status unix.WaitStatus) {
+	switch {
+	case status.Signaled() && status.Signal() == unix.SIGKILL && c.killed:
+		m.log.Errorf("Worker (pid:%d) was sent SIGKILL!", c.pid)
+	case status.Signaled() && status.Signal() == unix.SIGKILL:
+		m.log.Errorf("Worker (pid:%d) was sent SIGKILL! Perhaps out of memory?", c.pid)
+	case status.Signaled() && status.Signal() == unix.SIGTERM:
+		m.log.Infof("Worker (pid:%d) was sent SIGTERM!", c.pid)
+	case status.Signaled():
+		m.log.Warningf("Worker (pid:%d) was sent %s!", c.pid, unix.SignalName(status.Signal()))
+	case status.ExitStatus() != 0:
+		m.log.Errorf("Worker (pid:%d) exited with code %d.", c.pid, status.ExitStatus())
+	}
+}
+
+// describe says how a process ended.
+func describe(status unix.WaitStatus) string {
+	if status.Signaled() {
+		return "was sent " + unix.SignalName(status.Signal())
+	}
+	return fmt.Sprintf("exited with code %d", status.ExitStatus())
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"gosrv/cmd/gosrv/internal/config"
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/master"
+)
+
+// resolve merges what the config file said into everything else.
+func resolve(cl *config.CommandLine, loaded ctl.ConfigLoaded) (*master.Plan, error) {
+	file := config.File{Settings: map[string]any{}, Callables: loaded.Callables}
+	if loaded.Path != nil {
+		file.Path = *loaded.Path
+	}
+	for name, raw := range loaded.Settings {
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.UseNumber() // 4 and 4.0 are different values to a validator
+		var value any
+		if err := dec.Decode(&value); err != nil {
+			return nil, fmt.Errorf("reading %s of %s: %w", name, file.Path, err)
+		}
+		file.Settings[name] = value
+	}
+	cfg, warnings, err := cl.Merge(file)
+	if err != nil {
+		return nil, err
+	}
+	plan := &master.Plan{
+		App: cfg.App(), Settings: cfg.Map(), Hooks: cfg.Hooks(), Text: cfg.Print(), Title: cfg.ProcName(),
+	}
+	for _, w := range warnings {
+		plan.Notices = append(plan.Notices, master.Notice{Text: w.String(), Quiet: w.Quiet})
+	}
+	return plan, nil
+}
