@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gosrv/wsgi/accesslog"
 )
 
 // File is what the zygote reports of a configuration file that it ran. The zero File stands for no file.
@@ -45,6 +47,9 @@ func (cl *CommandLine) Merge(file File) (*Config, []Warning, error) {
 		return nil, nil, err
 	}
 	warnings = append(warnings, support...)
+	if _, err := accesslog.Compile(cfg.String("access_log_format")); err != nil && cfg.String("accesslog") != "" {
+		warnings = append(warnings, Warning{Setting: "access_log_format", Text: err.Error() + "; the default format is used"})
+	}
 	if err := cfg.resolve(cl.Args); err != nil {
 		return nil, nil, err
 	}

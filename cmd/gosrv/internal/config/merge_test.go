@@ -140,6 +140,17 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+func TestBrokenAccessLogFormat(t *testing.T) {
+	_, warnings := merged(t, []string{"a", "--access-logfile", "-", "--access-logformat", "%(h)s %(D)"}, File{})
+	want := `access_log_format: the letter after ) is missing at "%(D)"; the default format is used`
+	if len(warnings) != 1 || warnings[0].String() != want {
+		t.Error(warnings)
+	}
+	if _, warnings = merged(t, []string{"a", "--access-logfile", "-", "--access-logformat", "json"}, File{}); len(warnings) > 0 {
+		t.Error(warnings)
+	}
+}
+
 func TestWorkerClassAndApplication(t *testing.T) {
 	tests := []struct {
 		argv            []string
