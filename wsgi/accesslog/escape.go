@@ -44,12 +44,20 @@ func cutRunes(value []byte, n int) []byte {
 	return value[:end]
 }
 
+// harmless marks the bytes that stand for themselves: printable ASCII without the quote and the backslash.
+var harmless = func() (table [256]bool) {
+	for c := 0x20; c < 0x7f; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
+
 // appendEscaped writes text so that it cannot end the quoted field or the line it stands in.
 func appendEscaped(dst, text []byte) []byte {
 	plain := 0 // start of what needs no escaping
 	for i := 0; i < len(text); {
 		c := text[i]
-		if c >= 0x20 && c < 0x7f && c != '"' && c != '\\' {
+		if harmless[c] {
 			i++
 			continue
 		}
