@@ -14,7 +14,14 @@ import (
 )
 
 // Thread is the C side's handle of an attached thread. It is never freed.
-type Thread struct{ c *C.gosrv_thread }
+type Thread struct {
+	c   *C.gosrv_thread
+	res *Result // in C memory; each step of a call overwrites it
+}
+
+func threadOf(c *C.gosrv_thread) Thread {
+	return Thread{c, (*Result)(unsafe.Pointer(C.gosrv_thread_result(c)))}
+}
 
 // Result mirrors gosrv_result; cgotest checks that both have the same layout.
 // Ref and Handle point into C or Python memory and belong to the call.
@@ -63,24 +70,30 @@ func WorkerFD() int { return int(C.gosrv_worker_fd()) }
 // MainAttach is gosrv_main_attach; ok is false without an interpreter.
 func MainAttach() (t Thread, ok bool) {
 	c := C.gosrv_main_attach()
-	return Thread{c}, c != nil
+	if c == nil {
+		return Thread{}, false
+	}
+	return threadOf(c), true
 }
 
 // AppCall is gosrv_app_call. All slices are lent for the call only; out must not be empty.
 func (t Thread) AppCall(base int, head, extra []byte, desc []uint32, nhdr int, flags uint32,
 	body []byte, bodyFD int, bodyLen int64, connFD int, out []byte, res *Result) int {
 	crossings.Add(1)
-	return int(C.gosrv_app_call(t.c, C.int(base), charsOf(head), charsOf(extra),
+	state := C.gosrv_app_call(t.c, C.int(base), charsOf(head), charsOf(extra),
 		(*C.uint32_t)(unsafe.Pointer(unsafe.SliceData(desc))), C.int(nhdr), C.uint32_t(flags),
 		charsOf(body), C.int(bodyFD), C.int64_t(bodyLen), C.int(connFD),
-		charsOf(out), C.uint64_t(len(out)), (*C.gosrv_result)(unsafe.Pointer(res))))
+		charsOf(out), C.uint64_t(len(out)))
+	*res = *t.res
+	return int(state)
 }
 
 // CallNext is gosrv_call_next for res.Handle.
 func (t Thread) CallNext(flags uint32, out []byte, res *Result) int {
 	crossings.Add(1)
-	return int(C.gosrv_call_next(t.c, res.Handle, C.uint32_t(flags), charsOf(out),
-		C.uint64_t(len(out)), (*C.gosrv_result)(unsafe.Pointer(res))))
+	state := C.gosrv_call_next(t.c, res.Handle, C.uint32_t(flags), charsOf(out), C.uint64_t(len(out)))
+	*res = *t.res
+	return int(state)
 }
 
 // CallFinish is gosrv_call_finish for handle.

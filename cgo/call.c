@@ -370,7 +370,8 @@ static void thread_prepare(gosrv_thread *t) {
 
 int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra,
 	const uint32_t *desc, int nhdr, uint32_t flags, const char *mem, int body_fd,
-	int64_t body_len, int conn_fd, char *out, uint64_t cap, gosrv_result *res) {
+	int64_t body_len, int conn_fd, char *out, uint64_t cap) {
+	gosrv_result *res = &t->result;
 	py.PyEval_RestoreThread(t->state);
 	int state = GOSRV_FAILED;
 	if (t->bases[base] == NULL) thread_prepare(t);
@@ -403,18 +404,19 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 	return state;
 }
 
-int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap,
-	gosrv_result *res) {
+int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap) {
 	gosrv_call *c = handle;
 	py.PyEval_RestoreThread(t->state);
 	if (c->kind == KIND_LIST || c->head_sent) {
 		drop(c->piece);
 		c->piece = NULL;
 	}
-	int state = step(c, flags, out, cap, res);
+	int state = step(c, flags, out, cap, &t->result);
 	t->state = py.PyEval_SaveThread();
 	return state;
 }
+
+gosrv_result *gosrv_thread_result(gosrv_thread *t) { return &t->result; }
 
 void gosrv_call_finish(gosrv_thread *t, void *handle) {
 	py.PyEval_RestoreThread(t->state);

@@ -62,6 +62,7 @@ struct gosrv_thread {
 	bundle objects;                 /* request == NULL: lent to a suspended call */
 	PyObject *bases[MAX_LISTENERS]; /* copies of the listeners' bases with objects in them */
 	gosrv_call *unused;
+	gosrv_result result;
 };
 
 /* What the shim's worker object gives (pyshim: worker.Worker). */

@@ -37,7 +37,7 @@ func gosrvEarlyHints(slot C.int, head *C.char, headLen C.uint32_t) {
 
 //export gosrvThreadEnter
 func gosrvThreadEnter(slot C.int, thread unsafe.Pointer) {
-	callbacks.Thread(int(slot), Thread{(*C.gosrv_thread)(thread)})
+	callbacks.Thread(int(slot), threadOf((*C.gosrv_thread)(thread)))
 }
 
 // gosrvWorkerEnter is the worker's Go entry where the binary is no executable but a

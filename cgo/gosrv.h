@@ -103,27 +103,36 @@ int gosrv_wakeup_fd(void);
  */
 int gosrv_base_new(gosrv_thread *t, const char *kv, int n);
 
+/* gosrv_thread_result: where the calls of a thread leave their result. It lies in C's
+ * memory, so that cgo need not look for Go pointers around it.
+ * thread:  any
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   a pointer valid for life, overwritten by each step of a call
+ * fails:   never
+ */
+gosrv_result *gosrv_thread_result(gosrv_thread *t);
+
 /* gosrv_app_call: run application(environ, start_response) once.
  * thread:  attached
  * GIL:     taken inside; not held on return
  * lends:   head, extra, desc, mem, out until return. mem is copied when the call
  *          outlives this function (GOSRV_MORE, LAST, FILE, GROW)
- * gives:   *res; res->handle and res->ref belong to C until next or finish
+ * gives:   the thread's result; its handle and ref belong to C until next or finish
  * fails:   GOSRV_FAILED, the traceback logged; never leaves an exception set
  */
 int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra,
 	const uint32_t *desc, int nhdr, uint32_t flags, const char *mem, int body_fd,
-	int64_t body_len, int conn_fd, char *out, uint64_t cap, gosrv_result *res);
+	int64_t body_len, int conn_fd, char *out, uint64_t cap);
 
 /* gosrv_call_next: the next piece of a live call.
  * thread:  the one that began the call
  * GIL:     taken inside; not held on return
  * lends:   out until return
- * gives:   as gosrv_app_call; res->ref of before is gone
+ * gives:   as gosrv_app_call; the ref of before is gone
  * fails:   as gosrv_app_call
  */
-int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap,
-	gosrv_result *res);
+int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap);
 
 /* gosrv_call_finish: close() the iterable once and drop all of the call.
  * thread:  the one that began the call

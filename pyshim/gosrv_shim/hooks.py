@@ -25,6 +25,12 @@ class Settings:
         return dict(pair.split("=", 1) for pair in self.settings.get("raw_env") or ())
 
     @property
+    def worker_class_str(self):
+        """sync with threads is gthread, as in Gunicorn."""
+        name = str(self.settings.get("worker_class") or "sync")
+        return "gthread" if name == "sync" and self.settings.get("threads", 1) > 1 else name
+
+    @property
     def address(self):
         return self.settings.get("bind")
 

@@ -160,7 +160,7 @@ class Worker:
     def base_environ(self, environ):
         """Completes a listener's constant environ with the objects of PEP 3333."""
         cfg = self.cfg
-        threads = cfg.threads > 1 or cfg.worker_class_str == "gthread"
+        threads = cfg.worker_class_str == "gthread"
         environ.update({
             "wsgi.errors": logs.ErrorStream(self.log),
             "wsgi.version": (1, 0),
@@ -225,7 +225,6 @@ class Worker:
             pass  # logged; the worker leaves all the same, as in Gunicorn
         threading._shutdown()
         atexit._run_exitfuncs()
-        self.log.info("Worker exiting (pid: %s)", self.pid)
         flush()
 
     @staticmethod
