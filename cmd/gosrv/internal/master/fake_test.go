@@ -1,0 +1,408 @@
+package master
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/wsgi/workerctl"
+)
+
+// world is an operating system without processes: zygotes and workers are
+// entries that answer as real ones do. Time stands still unless told.
+type world struct {
+	t        *testing.T
+	m        *Master
+	log      string // path
+	clock    time.Time
+	settings map[string]any
+	hooks    map[string]int
+
+	nextPID int
+	zygotes []*fakeZygote
+	workers []*fakeWorker
+	peers   map[int]*fakeChannel
+	dead    []death
+	binds   int
+
+	// What processes born from now on do.
+	loadFails   *ctl.Failed             // answer to Configure
+	zygoteHangs bool                    // zygotes answer nothing
+	bootFails   *workerctl.WorkerFailed // workers say this and exit
+	bootHangs   bool                    // workers never become ready
+	deaf        bool                    // workers ignore TERM, QUIT and ABRT
+	hookFails   string                  // name of a hook that raises
+	execFails   bool
+}
+
+type death struct {
+	pid    int
+	status unix.WaitStatus
+}
+
+// Wait statuses as the kernel encodes them.
+func exited(code int) unix.WaitStatus          { return unix.WaitStatus(code << 8) }
+func signaled(sig unix.Signal) unix.WaitStatus { return unix.WaitStatus(sig) }
+
+type fakeChannel struct {
+	sent   []workerctl.Message // by the master, not yet taken
+	fds    [][]int
+	inbox  []packet // for the master
+	eof    bool
+	closed bool
+}
+
+type packet struct {
+	typ string
+	raw []byte
+}
+
+func (c *fakeChannel) Send(msg workerctl.Message, fds ...int) error {
+	if c.eof || c.closed {
+		return unix.EPIPE
+	}
+	c.sent, c.fds = append(c.sent, msg), append(c.fds, fds)
+	return nil
+}
+
+func (c *fakeChannel) TryRecv() (string, json.RawMessage, []int, error) {
+	if len(c.inbox) > 0 {
+		p := c.inbox[0]
+		c.inbox = c.inbox[1:]
+		return p.typ, p.raw, nil, nil
+	}
+	if c.eof {
+		return "", nil, nil, io.EOF
+	}
+	return "", nil, nil, workerctl.ErrWouldBlock
+}
+
+func (c *fakeChannel) Close() error { c.closed = true; return nil }
+
+// say puts a message into the master's inbox.
+func (c *fakeChannel) say(msg workerctl.Message) {
+	raw, err := json.Marshal(msg)
+	if err != nil {
+		panic(err) // a test's own message
+	}
+	c.inbox = append(c.inbox, packet{msg.Type(), raw})
+}
+
+type fakeZygote struct {
+	pid        int
+	ch         *fakeChannel
+	dead       bool
+	configured []ctl.Configure
+	hooks      []string
+}
+
+type fakeWorker struct {
+	pid        int
+	order      ctl.SpawnWorker
+	ch         *fakeChannel
+	serve      workerctl.Serve
+	dead, deaf bool
+	got        []string // orders by channel and signals, in order
+}
+
+func newWorld(t *testing.T, settings map[string]any) *world {
+	t.Helper()
+	w := &world{
+		t: t, clock: time.Unix(1e9, 0), nextPID: 100, peers: map[int]*fakeChannel{}, hooks: map[string]int{},
+		settings: map[string]any{
+			"workers": 2, "worker_class": "sync", "timeout": 30, "graceful_timeout": 30, "loglevel": "debug",
+			"errorlog": filepath.Join(t.TempDir(), "log"), "bind": []string{"127.0.0.1:0"}, "backlog": 8,
+			"user": os.Geteuid(), "group": os.Getegid(),
+		},
+	}
+	for name, value := range settings {
+		w.settings[name] = value
+	}
+	w.log = w.settings["errorlog"].(string)
+	w.m = newMaster(Options{Version: "V", Argv: []string{"gosrv", "app"}, Resolve: func(ctl.ConfigLoaded) (*Plan, error) {
+		copied := map[string]any{}
+		for name, value := range w.settings {
+			copied[name] = value
+		}
+		return &Plan{App: "app:app", Settings: copied, Hooks: w.hooks, Title: "app"}, nil
+	}})
+	// Lines before the log file is opened belong there too.
+	f, err := logs.Open(w.log, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.m.errorLog = f
+	w.m.log.SetFD(f.FD())
+	w.m.sys = system{
+		now: func() time.Time { return w.clock }, monotonic: func() int64 { return w.clock.UnixNano() },
+		exec: w.exec, pair: w.pair, closeFD: func(fd int) { delete(w.peers, fd) },
+		kill: w.kill, reap: w.reap,
+		bind: func(a []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error)) {
+			w.binds++
+			done(listen.OpenAll(a, o, kept, w.m.log, func(time.Duration) bool { return true }))
+		},
+	}
+	t.Cleanup(func() { w.m.listeners.Close(true); w.m.closeBoard(); w.m.errorLog.Close() })
+	return w
+}
+
+func (w *world) exec() (int, channel, error) {
+	if w.execFails {
+		return 0, nil, fmt.Errorf("starting the zygote: %w", unix.ENOMEM)
+	}
+	w.nextPID++
+	z := &fakeZygote{pid: w.nextPID, ch: &fakeChannel{}}
+	w.zygotes = append(w.zygotes, z)
+	return z.pid, z.ch, nil
+}
+
+func (w *world) pair() (channel, int, error) {
+	w.nextPID++
+	ch := &fakeChannel{}
+	w.peers[w.nextPID] = ch
+	return ch, w.nextPID, nil
+}
+
+func (w *world) reap() (int, unix.WaitStatus, bool) {
+	if len(w.dead) == 0 {
+		return 0, 0, false
+	}
+	d := w.dead[0]
+	w.dead = w.dead[1:]
+	return d.pid, d.status, true
+}
+
+func (w *world) kill(pid int, sig unix.Signal) error {
+	for _, z := range w.zygotes {
+		if z.pid == pid && !z.dead && sig == unix.SIGKILL {
+			w.endZygote(z, signaled(sig))
+		}
+	}
+	for _, k := range w.workers {
+		if k.pid != pid || k.dead {
+			continue
+		}
+		k.got = append(k.got, unix.SignalName(sig))
+		switch {
+		case sig == unix.SIGKILL:
+			w.end(k, signaled(sig))
+		case k.deaf:
+		case sig == unix.SIGTERM, sig == unix.SIGQUIT:
+			w.end(k, exited(0))
+		case sig == unix.SIGABRT:
+			w.end(k, exited(1))
+		}
+	}
+	return nil
+}
+
+func (w *world) end(k *fakeWorker, status unix.WaitStatus) {
+	k.dead, k.ch.eof = true, true
+	w.dead = append(w.dead, death{k.pid, status})
+}
+
+func (w *world) endZygote(z *fakeZygote, status unix.WaitStatus) {
+	z.dead, z.ch.eof = true, true
+	w.dead = append(w.dead, death{z.pid, status})
+}
+
+// react lets every process do what its orders say; false: nothing to do.
+func (w *world) react() bool {
+	busy := false
+	for _, z := range w.zygotes {
+		for !z.dead && !w.zygoteHangs && len(z.ch.sent) > 0 {
+			order, fds := z.ch.sent[0], z.ch.fds[0]
+			z.ch.sent, z.ch.fds = z.ch.sent[1:], z.ch.fds[1:]
+			w.obey(z, order, fds)
+			busy = true
+		}
+	}
+	for _, k := range w.workers {
+		for !k.dead && len(k.ch.sent) > 0 {
+			order := k.ch.sent[0]
+			k.ch.sent = k.ch.sent[1:]
+			if serve, ok := order.(workerctl.Serve); ok {
+				k.serve = serve
+			} else {
+				k.got = append(k.got, order.Type())
+			}
+			busy = true
+		}
+	}
+	return busy
+}
+
+func (w *world) obey(z *fakeZygote, order workerctl.Message, fds []int) {
+	switch order := order.(type) {
+	case ctl.LoadConfig:
+		z.ch.say(ctl.ConfigLoaded{})
+	case ctl.Configure:
+		z.configured = append(z.configured, order)
+		if w.loadFails != nil {
+			z.ch.say(*w.loadFails)
+			return
+		}
+		z.ch.say(ctl.Configured{})
+	case ctl.RunHook:
+		z.hooks = append(z.hooks, order.Name)
+		done := ctl.HookDone{Name: order.Name}
+		if order.Name == w.hookFails {
+			done.Error = "Traceback"
+		}
+		z.ch.say(done)
+	case ctl.SpawnWorker:
+		w.born(order, w.channelOf(order.Age))
+	case ctl.Exit:
+		w.endZygote(z, exited(0))
+	}
+}
+
+// channelOf finds the channel of a worker about to be born; in the real world
+// it travels with the order.
+func (w *world) channelOf(age int) *fakeChannel {
+	if c := w.m.children.byAge(age); c != nil && c.ch != nil {
+		return c.ch.(*fakeChannel)
+	}
+	return &fakeChannel{eof: true}
+}
+
+func (w *world) born(order ctl.SpawnWorker, ch *fakeChannel) {
+	w.nextPID++
+	k := &fakeWorker{pid: w.nextPID, order: order, ch: ch, deaf: w.deaf}
+	w.workers = append(w.workers, k)
+	ch.say(workerctl.WorkerSpawned{PID: k.pid})
+	switch {
+	case w.bootFails != nil:
+		ch.say(*w.bootFails)
+		w.end(k, exited(w.bootFails.Exit))
+	case !w.bootHangs:
+		ch.say(workerctl.WorkerReady{})
+	}
+}
+
+// run lets everything happen that needs no time to pass.
+func (w *world) run() {
+	w.t.Helper()
+	for range 1000 {
+		busy := w.react()
+		w.m.readAll()
+		deaths := len(w.dead)
+		w.m.reapAll()
+		if w.m.finished {
+			return
+		}
+		w.m.step()
+		if !busy && deaths == 0 && !w.pending() {
+			return
+		}
+	}
+	w.t.Fatalf("never comes to rest; log:\n%s", w.text())
+}
+
+func (w *world) pending() bool {
+	if len(w.dead) > 0 {
+		return true
+	}
+	for _, z := range w.zygotes {
+		if !z.dead && !w.zygoteHangs && len(z.ch.sent) > 0 || len(z.ch.inbox) > 0 && !z.ch.closed {
+			return true
+		}
+	}
+	for _, k := range w.workers {
+		if !k.dead && len(k.ch.sent) > 0 || len(k.ch.inbox) > 0 && !k.ch.closed {
+			return true
+		}
+	}
+	return false
+}
+
+// pass lets time go by in steps, running the world at each.
+func (w *world) pass(d time.Duration) {
+	w.t.Helper()
+	const step = 100 * time.Millisecond
+	for ; d > 0; d -= step {
+		w.clock = w.clock.Add(min(step, d))
+		w.run()
+		if w.m.finished {
+			return
+		}
+	}
+}
+
+// serve starts the master and lets its workers settle.
+func (w *world) serve() {
+	w.t.Helper()
+	w.m.begin()
+	w.run()
+	w.pass(settled)
+	if w.m.phase != serving {
+		w.t.Fatalf("does not serve; log:\n%s", w.text())
+	}
+}
+
+func (w *world) signal(sig unix.Signal) {
+	w.t.Helper()
+	w.m.signal(sig)
+	w.run()
+}
+
+// alive gives the living workers in order of age.
+func (w *world) alive() []*fakeWorker {
+	var list []*fakeWorker
+	for _, k := range w.workers {
+		if !k.dead {
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+func (w *world) zygote() *fakeZygote { return w.zygotes[len(w.zygotes)-1] }
+
+func (w *world) text() string {
+	b, err := os.ReadFile(w.log)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(b)
+}
+
+var stamp = regexp.MustCompile(`(?m)^\[[^]]*\] \[\d+\] `)
+
+// lines gives the log without times and pids, DEBUG left out.
+func (w *world) lines() string {
+	var kept []string
+	for line := range strings.SplitSeq(strings.TrimSpace(stamp.ReplaceAllString(w.text(), "")), "\n") {
+		if !strings.HasPrefix(line, "[DEBUG]") {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "\n")
+}
+
+func (w *world) wantLog(pieces ...string) {
+	w.t.Helper()
+	for _, p := range pieces {
+		if !strings.Contains(w.lines(), p) {
+			w.t.Errorf("%q is not in the log:\n%s", p, w.lines())
+		}
+	}
+}
+
+func (w *world) wantAlive(n int) {
+	w.t.Helper()
+	if got := len(w.alive()); got != n {
+		w.t.Errorf("%d workers live, want %d; log:\n%s", got, n, w.lines())
+	}
+}

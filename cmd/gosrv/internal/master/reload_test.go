@@ -1,0 +1,189 @@
+package master
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/wsgi/workerctl"
+)
+
+func generationsOf(workers []*fakeWorker) []int {
+	var list []int
+	for _, k := range workers {
+		list = append(list, k.order.Generation)
+	}
+	return list
+}
+
+func TestReloadRetiresTheOldOnlyWhenTheNewServe(t *testing.T) {
+	w := newWorld(t, nil)
+	w.hooks = map[string]int{"on_reload": 1}
+	w.serve()
+	old := w.alive()
+	first := w.zygote()
+	w.bootHangs = true
+	w.signal(unix.SIGHUP)
+	if got := generationsOf(w.alive()); !reflect.DeepEqual(got, []int{1, 1, 2, 2}) {
+		t.Fatalf("generations %v", got)
+	}
+	fresh := w.alive()[2:]
+	fresh[0].ch.say(workerctl.WorkerReady{})
+	w.run()
+	for _, k := range old {
+		if k.dead || len(k.got) > 0 {
+			t.Fatalf("an old worker was told %v while a new one still boots", k.got)
+		}
+	}
+	fresh[1].ch.say(workerctl.WorkerReady{})
+	w.run()
+	if got := w.alive(); !reflect.DeepEqual(got, fresh) {
+		t.Errorf("generations %v", generationsOf(got))
+	}
+	if !first.dead || len(first.hooks) != 0 || !reflect.DeepEqual(w.zygote().hooks, []string{"on_reload"}) {
+		t.Errorf("old zygote dead: %v, hooks %v, %v", first.dead, first.hooks, w.zygote().hooks)
+	}
+	if w.binds != 1 {
+		t.Errorf("bound %d times although bind did not change", w.binds)
+	}
+	w.wantLog("Handling signal: hup", "Hang up: Master")
+}
+
+func TestReloadTakesUpNewSettings(t *testing.T) {
+	w := newWorld(t, nil)
+	w.serve()
+	w.settings["workers"] = 4
+	w.settings["bind"] = []string{"127.0.0.1:0", "127.0.0.1:00"}
+	kept := w.m.listeners[0]
+	w.signal(unix.SIGHUP)
+	w.wantAlive(4)
+	if w.m.listeners[0] != kept || len(w.m.listeners) != 2 || len(w.alive()[0].serve.Listeners) != 2 {
+		t.Errorf("listeners %v", w.m.listeners)
+	}
+}
+
+func TestReloadThatCannotLoadChangesNothing(t *testing.T) {
+	failures := map[string]func(*world){
+		"config file": func(w *world) {
+			w.loadFails = &ctl.Failed{Stage: "config", Exit: 1, Message: "broken", Traceback: "Traceback\nX"}
+		},
+		"application": func(w *world) {
+			w.bootFails = &workerctl.WorkerFailed{Stage: "boot", Exit: 3, Message: "broken", Traceback: "Traceback\nX"}
+		},
+		"no application there": func(w *world) { w.bootFails = &workerctl.WorkerFailed{Stage: "app", Exit: 4, Message: "broken"} },
+		"bind in use":          func(w *world) { w.settings["bind"] = []string{"unix:/nonexistent/x.sock"} },
+		"unreadable setting":   func(w *world) { w.settings["bind"] = []string{"host:port"} },
+		"no memory":            func(w *world) { w.execFails = true },
+	}
+	for name, breakIt := range failures {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.serve()
+			workers := w.alive()
+			breakIt(w)
+			w.signal(unix.SIGHUP)
+			w.pass(5 * time.Second)
+			if got := w.alive(); !reflect.DeepEqual(got, workers) || len(got[0].got)+len(got[1].got) > 0 {
+				t.Errorf("the old workers were touched; log:\n%s", w.lines())
+			}
+			w.wantLog("Reload failed: generation 1 serves on")
+			// The old generation must still be able to replace its workers, and a
+			// later reload must work.
+			w.loadFails, w.bootFails, w.execFails = nil, nil, false
+			w.settings["bind"] = []string{"127.0.0.1:0"}
+			w.end(workers[0], signaled(unix.SIGKILL))
+			w.run()
+			if got := generationsOf(w.alive()); !reflect.DeepEqual(got, []int{1, 1}) {
+				t.Fatalf("generations %v; log:\n%s", got, w.lines())
+			}
+			w.signal(unix.SIGHUP)
+			if got := generationsOf(w.alive()); !reflect.DeepEqual(got, []int{3, 3}) {
+				t.Errorf("generations %v after the repair; log:\n%s", got, w.lines())
+			}
+		})
+	}
+}
+
+func TestReloadAbandonedWhenNewWorkersCrashOrHang(t *testing.T) {
+	w := newWorld(t, map[string]any{"timeout": 5})
+	w.serve()
+	workers := w.alive()
+	w.bootHangs, w.deaf = true, true
+	w.signal(unix.SIGHUP)
+	w.pass(10 * time.Second)
+	if got := w.alive(); !reflect.DeepEqual(got[:2], workers) {
+		t.Errorf("generations %v", generationsOf(got))
+	}
+	w.wantLog("WORKER TIMEOUT", "not ready after", "Reload failed: generation 1 serves on")
+	w.pass(31 * time.Second)
+	w.wantAlive(2)
+}
+
+func TestZygoteDeathDuringReloadKeepsTheOld(t *testing.T) {
+	w := newWorld(t, nil)
+	w.serve()
+	w.zygoteHangs = true
+	w.signal(unix.SIGHUP)
+	w.kill(w.zygote().pid, unix.SIGKILL)
+	w.zygoteHangs = false
+	w.run()
+	w.pass(time.Second)
+	if got := generationsOf(w.alive()); !reflect.DeepEqual(got, []int{1, 1}) {
+		t.Errorf("generations %v", got)
+	}
+	w.wantLog("was sent SIGKILL\nReload failed: generation 1 serves on")
+}
+
+func TestHupDuringReloadLoadsOnceMore(t *testing.T) {
+	w := newWorld(t, nil)
+	w.serve()
+	w.bootHangs = true
+	w.signal(unix.SIGHUP)
+	w.signal(unix.SIGHUP)
+	w.signal(unix.SIGHUP)
+	if len(w.zygotes) != 2 {
+		t.Fatalf("%d zygotes", len(w.zygotes))
+	}
+	w.bootHangs = false
+	for _, k := range w.alive()[2:] {
+		k.ch.say(workerctl.WorkerReady{})
+	}
+	w.run()
+	if got := generationsOf(w.alive()); !reflect.DeepEqual(got, []int{3, 3}) {
+		t.Errorf("generations %v", got)
+	}
+}
+
+func TestWorkersOfTheOldGenerationAreReplacedDuringAReload(t *testing.T) {
+	w := newWorld(t, nil)
+	w.serve()
+	w.bootHangs = true
+	w.signal(unix.SIGHUP)
+	w.bootHangs = false
+	w.end(w.alive()[0], signaled(unix.SIGKILL))
+	w.run()
+	if got := generationsOf(w.alive()); !reflect.DeepEqual(got, []int{1, 2, 2, 1}) {
+		t.Errorf("generations %v", got)
+	}
+}
+
+func TestManyReloadsLeaveNothingBehind(t *testing.T) {
+	w := newWorld(t, nil)
+	w.serve()
+	for range 50 {
+		w.signal(unix.SIGHUP)
+		w.pass(time.Second)
+	}
+	w.wantAlive(2)
+	if len(w.m.retired) != 0 || len(w.m.children.list) != 2 || len(w.peers) != 0 {
+		t.Errorf("%d zygotes, %d children, %d channel ends left", len(w.m.retired), len(w.m.children.list), len(w.peers))
+	}
+	for _, z := range w.zygotes[:len(w.zygotes)-1] {
+		if !z.dead || !z.ch.closed {
+			t.Fatal("an old zygote is left")
+		}
+	}
+}
