@@ -219,18 +219,15 @@ func (m *Master) pauseRestart(g *generation, text string) {
 	m.log.Errorf("%s\nWorkers of generation %d serve on; its zygote is started again %s", text, g.number, again)
 }
 
-// dismiss ends a generation's zygote.
+// dismiss ends a generation's zygote. Its channel stays open until it is
+// reaped: what it still says goes unheard, but must not fail.
 func (m *Master) dismiss(g *generation) {
 	z := g.zygote
 	if z == nil {
 		return
 	}
 	g.zygote = nil
-	if !z.gone {
-		m.tell(z, ctl.Exit{})
-		_ = z.ch.Close()
-		z.gone = true
-	}
+	m.tell(z, ctl.Exit{})
 	z.deadline = m.sys.now().Add(exitGrace)
 	m.retired = append(m.retired, z)
 }

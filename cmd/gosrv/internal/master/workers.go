@@ -289,6 +289,7 @@ func (m *Master) reapAll() {
 func (m *Master) died(pid int, status unix.WaitStatus) {
 	for i, z := range m.retired {
 		if z.pid == pid {
+			_ = z.ch.Close()
 			m.retired = append(m.retired[:i], m.retired[i+1:]...)
 			return
 		}
