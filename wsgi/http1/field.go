@@ -5,7 +5,7 @@ package http1
 func (p *Policy) whole(buf []byte, r *Request) {
 	i, limit, size, room := r.pos, p.headSize()-len("\r\n\r\n"), p.FieldSize, p.Fields-len(r.Headers)
 	for p.Fields <= 0 || room > 0 {
-		colon := skip(buf, i, len(buf), isToken)
+		colon := skipToken(buf, i)
 		if colon == i || colon >= len(buf) || buf[colon] != ':' {
 			break
 		}

@@ -9,10 +9,17 @@ type framing struct {
 	value                     Span // of a field that is read only once
 }
 
+// known are the lengths of the names that header looks for.
+const known = 1<<len("host") | 1<<len("expect") | 1<<len("connection") | 1<<len("content-type") |
+	1<<len("content-length") | 1<<len("transfer-encoding")
+
 // judge applies the rules that need the whole head: Host, framing, persistence, expectations.
 func (p *Policy) judge(buf []byte, r *Request) error {
 	var f framing
 	for i := range r.Headers {
+		if n := r.Headers[i].Name.Len; n > 17 || known>>n&1 == 0 {
+			continue
+		}
 		if err := f.header(buf, r, &r.Headers[i]); err != nil {
 			return err
 		}

@@ -31,33 +31,47 @@ func (p *Policy) Parse(buf []byte, r *Request) error {
 	if r.stage == stageDone || r.pos == 0 {
 		r.Reset()
 	}
-	for r.stage != stageEnd {
-		if err := p.step(buf, r); err != nil {
-			if err != ErrPartial {
-				r.stage = stageDone
-			}
+	err := p.requestLine(buf, r)
+	for err == nil && r.stage != stageEnd {
+		err = p.fieldLine(buf, r)
+	}
+	if err == ErrPartial {
+		return err
+	}
+	r.HeadLen, r.stage = r.pos, stageDone
+	if err == nil {
+		err = p.judge(buf, r)
+	}
+	return err
+}
+
+// requestLine goes through the stages of the request line from where the last call stopped.
+func (p *Policy) requestLine(buf []byte, r *Request) error {
+	switch r.stage {
+	case stageStart:
+		if err := p.start(buf, r); err != nil {
 			return err
 		}
-	}
-	r.HeadLen = r.pos
-	r.stage = stageDone
-	if err := p.judge(buf, r); err != nil {
-		return err
+		fallthrough
+	case stageMethod:
+		if err := p.method(buf, r); err != nil {
+			return err
+		}
+		fallthrough
+	case stageTarget:
+		if err := p.target(buf, r); err != nil {
+			return err
+		}
+		fallthrough
+	case stageVersion:
+		return p.version(buf, r)
 	}
 	return nil
 }
 
-// step scans one token.
-func (p *Policy) step(buf []byte, r *Request) error {
+// fieldLine goes through one stage of a field line.
+func (p *Policy) fieldLine(buf []byte, r *Request) error {
 	switch r.stage {
-	case stageStart:
-		return p.start(buf, r)
-	case stageMethod:
-		return p.method(buf, r)
-	case stageTarget:
-		return p.target(buf, r)
-	case stageVersion:
-		return p.version(buf, r)
 	case stageField:
 		return p.field(buf, r)
 	case stageName:
@@ -177,9 +191,11 @@ func (p *Policy) version(buf []byte, r *Request) error {
 		return errLineTooLong
 	}
 	got := buf[r.mark:min(len(buf), r.mark+len(form))]
-	for i, c := range got {
-		if c != form[i] && (form[i] != '0' || class[c]&isDigit == 0) {
-			return errVersion
+	if string(got) != "HTTP/1.1\r\n" {
+		for i, c := range got {
+			if c != form[i] && (form[i] != '0' || class[c]&isDigit == 0) {
+				return errVersion
+			}
 		}
 	}
 	if len(got) < len(form) {

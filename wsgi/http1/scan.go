@@ -16,7 +16,17 @@ const (
 	isDigit
 )
 
-var class = buildClass()
+var (
+	class = buildClass()
+	token = buildToken() // isToken alone
+)
+
+func buildToken() (t [256]bool) {
+	for c := range 256 {
+		t[c] = class[c]&isToken != 0
+	}
+	return t
+}
 
 func buildClass() (t [256]uint8) {
 	for c := range 256 {
@@ -62,20 +72,41 @@ const (
 	highs = 0x8080808080808080
 )
 
-// skip returns the first index in buf[i:end] whose byte is not of class k, or end.
+// skip returns the first index in buf[i:end] whose byte is not of class k, or end; i if end lies before it.
 func skip(buf []byte, i, end int, k uint8) int {
-	for i < end && class[buf[i]]&k != 0 {
-		i++
+	if end <= i {
+		return i
 	}
-	return i
+	for j, c := range buf[i:end] {
+		if class[c]&k == 0 {
+			return i + j
+		}
+	}
+	return end
+}
+
+// skipToken is skip for isToken to the end of buf, i <= len(buf): half of a head is names.
+func skipToken(buf []byte, i int) int {
+	for j, c := range buf[i:] {
+		if !token[c] {
+			return i + j
+		}
+	}
+	return len(buf)
+}
+
+// marks returns the high bit of each byte of w that is below 0x20 + room or 0x7f, and no other. No sum carries
+// into the next byte: the high bits are off.
+func marks(w, room uint64) uint64 {
+	low := w &^ highs
+	return (^(low + (0x60-room)*ones) | (low + ones)) &^ w & highs
 }
 
 // skipTarget is skip for isTarget, eight bytes at a time.
 func skipTarget(buf []byte, i, end int) int {
 	for end-i >= 8 {
 		w := binary.LittleEndian.Uint64(buf[i:])
-		del := w ^ ones*0x7f
-		if hit := ((w-ones*0x21)&^w | (del-ones)&^del | w) & highs; hit != 0 {
+		if hit := marks(w, 1) | w&highs; hit != 0 {
 			return i + bits.TrailingZeros64(hit)/8
 		}
 		i += 8
@@ -83,24 +114,25 @@ func skipTarget(buf []byte, i, end int) int {
 	return skip(buf, i, end, isTarget)
 }
 
-// skipValue is skip for isValue, eight bytes at a time. A borrow marks only bytes above a true hit, so the
-// lowest mark is always right.
+// skipValue is skip for isValue, eight bytes at a time.
 func skipValue(buf []byte, i, end int) int {
-	for end-i >= 8 {
-		w := binary.LittleEndian.Uint64(buf[i:])
-		del := w ^ ones*0x7f
-		hit := ((w-ones*0x20)&^w | (del-ones)&^del) & highs
+	if end <= i {
+		return i
+	}
+	b := buf[i:end]
+	for len(b) >= 8 {
+		hit := marks(binary.LittleEndian.Uint64(b), 0)
 		if hit == 0 {
-			i += 8
+			b = b[8:]
 			continue
 		}
-		i += bits.TrailingZeros64(hit) / 8
-		if buf[i] != '\t' {
-			return i
+		n := bits.TrailingZeros64(hit) / 8
+		if b[n] != '\t' {
+			return end - len(b) + n
 		}
-		i++
+		b = b[n+1:]
 	}
-	return skip(buf, i, end, isValue)
+	return skip(buf, end-len(b), end, isValue)
 }
 
 // EqualFold says whether b is lower, letters compared without case. lower must be ASCII without upper case;
