@@ -27,6 +27,11 @@ type listener struct {
 func (w *worker) listen() error {
 	for i := range w.listeners {
 		l := &w.listeners[i]
+		// Whoever made the socket may have left it blocking, and another worker
+		// may be quicker than this one.
+		if err := unix.SetNonblock(l.fd, true); err != nil {
+			return err
+		}
 		if e := w.poll.Add(l.fd, special, loop.ReadShared); e != loop.None {
 			return e
 		}

@@ -72,6 +72,7 @@ func (s *slot) turn() bool {
 	}
 	if orders := w.orders.Load(); orders != 0 {
 		s.obey(orders)
+		return true
 	}
 	if w.drain.queue && !s.emptyQueue() {
 		return false

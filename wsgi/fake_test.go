@@ -1,0 +1,387 @@
+package wsgi
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cpython"
+	"gosrv/environ"
+	"gosrv/wsgi/scoreboard"
+	"gosrv/wsgi/workerctl"
+)
+
+// fakeRequest is what a fake application sees.
+type fakeRequest struct {
+	method, path, uri string
+	head, body        string
+	spooled           bool
+	app               *fakeApp
+	out               []byte
+	conn              int
+}
+
+// fakeReply is what it answers. With next, pieces come one at a time.
+type fakeReply struct {
+	status  string
+	headers []string // "Name: value"
+	body    []byte
+	next    func(i int) ([]byte, bool) // pieces until false
+	fail    int                        // with next: the step that raises, from 1
+	raise   bool                       // fails before start_response
+	file    *os.File
+	off, n  int64
+	big     bool // the body stays in "Python's" memory
+	closed  func()
+}
+
+// fakeApp stands for the Python side: it packs and slices as cgo does.
+type fakeApp struct {
+	handle  func(*fakeRequest) fakeReply
+	w       *worker
+	slot    int
+	calls   atomic.Int64
+	nexts   atomic.Int64
+	closes  atomic.Int64
+	signals atomic.Uint32
+	live    map[unsafe.Pointer]*fakeCall
+	mu      sync.Mutex
+}
+
+type fakeCall struct {
+	reply fakeReply
+	step  int
+	began bool
+	left  []byte
+}
+
+func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, headers int, flags uint32,
+	body *cpython.Body, fd int, out []byte, res *cpython.Result) cpython.State {
+	f.calls.Add(1)
+	text := func(s environ.Slot) string {
+		off, n := desc[2*s], desc[2*s+1]
+		if n == environ.Absent {
+			return ""
+		}
+		if off&environ.InExtra != 0 {
+			off &^= environ.InExtra
+			return string(extra[off : off+n])
+		}
+		return string(head[off : off+n])
+	}
+	r := &fakeRequest{method: text(environ.RequestMethod), path: text(environ.PathInfo), uri: text(environ.RawURI), head: string(head), app: f, out: out, conn: fd}
+	if body.FD >= 0 {
+		b := make([]byte, body.Len)
+		n, _ := unix.Pread(body.FD, b, 0)
+		r.body, r.spooled = string(b[:n]), true
+	} else {
+		r.body = string(body.Mem)
+	}
+	*res = cpython.Result{FD: -1, Total: -1}
+	reply := f.handle(r)
+	if reply.raise {
+		return cpython.Failed
+	}
+	return f.step(&fakeCall{reply: reply}, nil, flags, out, res)
+}
+
+func (f *fakeApp) pack(r *fakeReply) []byte {
+	b := binary.LittleEndian.AppendUint16(nil, uint16(len(r.status)))
+	b = append(b, r.status...)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(r.headers)))
+	for _, h := range r.headers {
+		name, value, _ := strings.Cut(h, ": ")
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(name)))
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(value)))
+		b = append(append(b, name...), value...)
+	}
+	return b
+}
+
+// live or over: a call that goes on gets a handle.
+func (f *fakeApp) keep(c *fakeCall, h unsafe.Pointer, res *cpython.Result) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.live == nil {
+		f.live = map[unsafe.Pointer]*fakeCall{}
+	}
+	if h == nil {
+		h = unsafe.Pointer(c)
+	}
+	f.live[h] = c
+	res.Handle = h
+}
+
+func (f *fakeApp) over(c *fakeCall, h unsafe.Pointer) {
+	f.mu.Lock()
+	delete(f.live, h)
+	f.mu.Unlock()
+	f.closes.Add(1)
+	if c.reply.closed != nil {
+		c.reply.closed()
+	}
+}
+
+func (f *fakeApp) step(c *fakeCall, h unsafe.Pointer, flags uint32, out []byte, res *cpython.Result) cpython.State {
+	*res = cpython.Result{FD: -1, Total: -1}
+	r := &c.reply
+	if c.step++; r.fail == c.step {
+		f.over(c, h)
+		return cpython.Failed
+	}
+	if !c.began && r.status != "" {
+		head := f.pack(r)
+		if len(head) > len(out) {
+			c.step--
+			res.Need = uint64(len(head))
+			f.keep(c, h, res)
+			return cpython.Grow
+		}
+		res.HeadLen = uint32(copy(out, head))
+		res.BodyOff = res.HeadLen
+		c.began = true
+	}
+	switch {
+	case r.file != nil:
+		res.FD, res.FileOff, res.FileLen, res.Total = int32(r.file.Fd()), r.off, r.n, r.n
+		f.keep(c, h, res)
+		return cpython.File
+	case r.next != nil:
+		piece, ok := r.next(c.step)
+		if !ok && flags&cpython.SentAll != 0 {
+			f.over(c, h)
+			return cpython.Done
+		}
+		if !ok {
+			f.keep(c, h, res)
+			return cpython.Last
+		}
+		res.BodyLen = uint32(copy(out[res.BodyOff:], piece))
+		f.keep(c, h, res)
+		return cpython.More
+	}
+	res.Total = int64(len(r.body))
+	if r.big || len(r.body) > len(out)-int(res.BodyOff) {
+		c.left = r.body
+		res.Ref, res.RefLen = unsafe.Pointer(unsafe.SliceData(r.body)), uint64(len(r.body))
+		f.keep(c, h, res)
+		return cpython.Last
+	}
+	res.BodyLen = uint32(copy(out[res.BodyOff:], r.body))
+	f.closes.Add(1)
+	if r.closed != nil {
+		r.closed()
+	}
+	return cpython.Done
+}
+
+func (f *fakeApp) Next(flags uint32, out []byte, res *cpython.Result) cpython.State {
+	f.nexts.Add(1)
+	f.mu.Lock()
+	h, c := res.Handle, f.live[res.Handle]
+	f.mu.Unlock()
+	return f.step(c, h, flags, out, res)
+}
+
+func (f *fakeApp) Finish(res *cpython.Result) {
+	f.mu.Lock()
+	c := f.live[res.Handle]
+	f.mu.Unlock()
+	f.over(c, res.Handle)
+	res.Handle, res.Ref = nil, nil
+}
+
+func (f *fakeApp) RunSignals() cpython.Flags { return cpython.Flags(f.signals.Swap(0)) }
+
+// open is the number of calls not closed.
+func (f *fakeApp) open() int64 { return f.calls.Load() - f.closes.Load() }
+
+// server is a worker under test.
+type server struct {
+	*worker
+	t      *testing.T
+	addr   string
+	app    *fakeApp
+	master *workerctl.Conn
+	ended  chan struct{}
+	log    *os.File
+}
+
+// testSettings are Gunicorn's defaults with time-outs that no test waits for.
+func testSettings() settings {
+	return settings{
+		header: time.Minute, body: time.Minute, write: time.Minute, idle: time.Minute, graceful: time.Minute,
+		keepAlive: true, threads: 1, maxConns: 1000, bodyMemory: bodyMemory,
+	}
+}
+
+func gunicornSettings() workerctl.Settings {
+	return workerctl.Settings{LimitRequestLine: 4094, LimitRequestFields: 100, LimitRequestFieldSize: 8190, LogLevel: "debug", ForwardedAllowIPs: workerctl.List{"127.0.0.1"}}
+}
+
+// serveFake starts a worker on a loopback socket.
+func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply) *server {
+	t.Helper()
+	app := &fakeApp{handle: handle}
+	s := &server{t: t, app: app, ended: make(chan struct{})}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := ln.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	s.addr = ln.Addr().String()
+	addr := ln.Addr().(*net.TCPAddr)
+	s.log, err = os.CreateTemp(t.TempDir(), "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	board, fd, err := scoreboard.Create(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &workerctl.Serve{
+		Settings:  gunicornSettings(),
+		Listeners: []workerctl.Listener{{Kind: "tcp", Host: "127.0.0.1", Port: addr.Port}},
+		FDs:       []string{workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDListener},
+	}
+	w, err := newWorker(set, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.take(m, []int{fd, int(s.log.Fd()), int(f.Fd())}); err != nil {
+		t.Fatal(err)
+	}
+	master, end, err := workerctl.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.ctl = workerctl.NewConn(end)
+	s.worker, s.master, app.w = w, master, w
+	go func() {
+		defer close(s.ended)
+		runtime.LockOSThread()
+		if err := w.run(app); err != nil {
+			t.Error(err)
+		}
+	}()
+	t.Cleanup(func() {
+		_ = master.Send(workerctl.Quit{})
+		s.wait()
+		if n := app.open(); n != 0 {
+			t.Errorf("%d application calls were never closed", n)
+		}
+		w.poll.Close()
+		f.Close()
+		s.log.Close()
+		board.Close()
+		master.Close()
+		w.ctl.Close()
+	})
+	return s
+}
+
+// wait returns when the worker's loop has ended.
+func (s *server) wait() {
+	s.t.Helper()
+	select {
+	case <-s.ended:
+	case <-time.After(20 * time.Second):
+		s.t.Fatal("the worker does not end")
+	}
+}
+
+// logged is the error log so far.
+func (s *server) logged() string {
+	b, err := os.ReadFile(s.log.Name())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// client is one connection to a server.
+type client struct {
+	net.Conn
+	t *testing.T
+	r *bufio.Reader
+}
+
+func (s *server) dial() *client {
+	s.t.Helper()
+	nc, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { nc.Close() })
+	_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
+	return &client{nc, s.t, bufio.NewReader(nc)}
+}
+
+func (c *client) send(text string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c, text); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// head reads a response head and gives it without Date.
+func (c *client) head() string {
+	c.t.Helper()
+	var b strings.Builder
+	for {
+		line, err := c.r.ReadString('\n')
+		if err != nil {
+			c.t.Fatalf("after %q: %v", b.String(), err)
+		}
+		if strings.HasPrefix(line, "Date: ") {
+			continue
+		}
+		b.WriteString(line)
+		if line == "\r\n" {
+			return b.String()
+		}
+	}
+}
+
+// body reads n bytes.
+func (c *client) body(n int) string {
+	c.t.Helper()
+	b := make([]byte, n)
+	if _, err := io.ReadFull(c.r, b); err != nil {
+		c.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// rest reads to the end of the connection.
+func (c *client) rest() string {
+	c.t.Helper()
+	b, err := io.ReadAll(c.r)
+	if err != nil {
+		c.t.Fatalf("after %q: %v", b, err)
+	}
+	return string(b)
+}
+
+// gone asserts that nothing more comes but the end.
+func (c *client) gone() {
+	c.t.Helper()
+	if rest := c.rest(); rest != "" {
+		c.t.Errorf("unexpected %q", rest)
+	}
+}
