@@ -6,12 +6,16 @@ import (
 	"gosrv/wsgi/http1"
 )
 
-// field is a header that goes into the environ.
-type field struct {
-	name, value http1.Span
+// seen is what add remembers of a header in Desc, to find those that repeat its name.
+type seen struct {
 	key         uint32 // hash of the name; 0 = the name cannot repeat
-	next, last  int32  // chain of fields of the same name: index of the next, and in the first one of the last
-	follows     bool   // is not the first one of its name
+	first, last int32  // further values of the name: indexes into Packed.repeats plus one, 0 = none
+}
+
+// repeat is a further value of a name.
+type repeat struct {
+	value http1.Span
+	next  int32 // index into Packed.repeats plus one, 0 = none
 }
 
 // fold maps the bytes that one environ key does not tell apart: letters without case, '-' and '_'.
@@ -49,9 +53,9 @@ func sameName(a, b []byte) bool {
 
 // headers applies the policy to each header and appends what it lets pass to Desc, repeated ones joined.
 func (p *Packed) headers(buf []byte, r *http1.Request, f *Facts) *http1.Error {
-	p.fields, p.named, p.HTTPS = p.fields[:0], false, f.Listener.HTTPS
+	p.seen, p.repeats, p.bloom = p.seen[:0], p.repeats[:0], 0
+	p.named, p.HTTPS = false, f.Listener.HTTPS
 	schemeSaid := false
-	var seen uint64
 	for i := range r.Headers {
 		h := &r.Headers[i]
 		name := h.Name.Of(buf)
@@ -72,9 +76,17 @@ func (p *Packed) headers(buf []byte, r *http1.Request, f *Facts) *http1.Error {
 				continue
 			}
 		}
-		seen = p.add(buf, r, h, name, seen)
+		p.add(buf, r, h, name)
 	}
-	p.emit(buf, r)
+	if r.Form == http1.Absolute && !r.HasHost {
+		from := uint32(len(p.Extra))
+		p.Extra = append(p.Extra, "Host"...)
+		p.Desc = append(p.Desc, from|InExtra, uint32(len("Host")), r.Authority.Off, r.Authority.Len)
+	}
+	p.Headers = (len(p.Desc) - 2*int(NSlots)) / 4
+	if len(p.repeats) > 0 {
+		p.join(buf)
+	}
 	return nil
 }
 
@@ -115,88 +127,77 @@ func (r *Rules) forwards(name []byte) bool {
 	return false
 }
 
-// add appends a header, or chains it to the first of its name. A Proxy header is dropped: HTTP_PROXY would be
-// taken for a setting (CVE-2016-5386). An absolute-form target overrides Host.
-func (p *Packed) add(buf []byte, r *http1.Request, h *http1.Header, name []byte, seen uint64) uint64 {
-	x := field{name: h.Name, value: h.Value, key: nameKey(name)}
+// add appends a header to Desc, or to the values of the first of its name. A Proxy header is dropped: HTTP_PROXY
+// would be taken for a setting (CVE-2016-5386). An absolute-form target overrides Host.
+func (p *Packed) add(buf []byte, r *http1.Request, h *http1.Header, name []byte) {
+	value, key := h.Value, nameKey(name)
 	switch len(name) {
 	case len("host"):
 		if r.Form == http1.Absolute && http1.EqualFold(name, "host") {
-			x.value = r.Authority
+			value = r.Authority
 		}
 	case len("proxy"):
 		if http1.EqualFold(name, "proxy") {
-			return seen
+			return
 		}
 	case len("content-type"), len("content-length"):
 		if http1.EqualFold(name, "content-type") || http1.EqualFold(name, "content-length") {
-			x.key = 0
+			key = 0
 		}
 	}
-	here := int32(len(p.fields))
-	if bit := uint64(1) << ((x.key ^ x.key>>8 ^ x.key>>16 ^ x.key>>24*7) & 63); seen&bit == 0 {
-		seen |= bit
-	} else if first := p.find(buf, x.key, name); first >= 0 {
-		x.follows = true
-		head := &p.fields[first]
-		if head.next == 0 {
-			head.next = here
-		} else {
-			p.fields[head.last].next = here
-		}
-		head.last = here
+	bit := uint64(1) << ((key ^ key>>8 ^ key>>16 ^ key>>24*7) & 63)
+	if p.bloom&bit != 0 && p.repeated(buf, key, name, value) {
+		return
 	}
-	p.fields = append(p.fields, x)
-	return seen
+	p.bloom |= bit
+	p.seen = append(p.seen, seen{key: key})
+	p.Desc = append(p.Desc, h.Name.Off, h.Name.Len, value.Off, value.Len)
 }
 
-// find returns the first field of that name, or -1.
-func (p *Packed) find(buf []byte, key uint32, name []byte) int {
-	if key == 0 {
-		return -1
-	}
-	for i := range p.fields {
-		if x := &p.fields[i]; x.key == key && !x.follows && sameName(x.name.Of(buf), name) {
-			return i
-		}
-	}
-	return -1
-}
-
-// emit writes the chosen headers to Desc.
-func (p *Packed) emit(buf []byte, r *http1.Request) {
-	p.Headers = 0
-	for i := range p.fields {
-		x := &p.fields[i]
-		if x.follows {
+// repeated stores the value with the first header of the same name, if there is one.
+func (p *Packed) repeated(buf []byte, key uint32, name []byte, value http1.Span) bool {
+	for i := range p.seen {
+		x := &p.seen[i]
+		if x.key != key || key == 0 || !sameName(p.nameAt(i).Of(buf), name) {
 			continue
 		}
-		off, n := x.value.Off, x.value.Len
-		if x.next != 0 {
-			off, n = p.join(buf, x)
+		p.repeats = append(p.repeats, repeat{value: value})
+		here := int32(len(p.repeats))
+		if x.first == 0 {
+			x.first = here
+		} else {
+			p.repeats[x.last-1].next = here
 		}
-		p.Desc = append(p.Desc, x.name.Off, x.name.Len, off, n)
-		p.Headers++
+		x.last = here
+		return true
 	}
-	if r.Form == http1.Absolute && !r.HasHost {
-		from := uint32(len(p.Extra))
-		p.Extra = append(p.Extra, "Host"...)
-		p.Desc = append(p.Desc, from|InExtra, uint32(len("Host")), r.Authority.Off, r.Authority.Len)
-		p.Headers++
-	}
+	return false
 }
 
-// join writes the values of a chain to Extra: with "," as Gunicorn does, cookies with "; " (RFC 9113 section 8.2.3).
-func (p *Packed) join(buf []byte, x *field) (off, n uint32) {
-	separator := ","
-	if http1.EqualFold(x.name.Of(buf), "cookie") {
-		separator = "; "
+// nameAt is the name of the header with that index in Desc.
+func (p *Packed) nameAt(i int) http1.Span {
+	at := 2*int(NSlots) + 4*i
+	return http1.Span{Off: p.Desc[at], Len: p.Desc[at+1]}
+}
+
+// join writes the values of repeated names to Extra and points Desc there: with "," between them as Gunicorn
+// does, cookies with "; " (RFC 9113 section 8.2.3).
+func (p *Packed) join(buf []byte) {
+	for i := range p.seen {
+		if p.seen[i].first == 0 {
+			continue
+		}
+		separator := ","
+		if http1.EqualFold(p.nameAt(i).Of(buf), "cookie") {
+			separator = "; "
+		}
+		value := p.Desc[2*int(NSlots)+4*i+2:]
+		from := len(p.Extra)
+		p.Extra = append(p.Extra, http1.Span{Off: value[0], Len: value[1]}.Of(buf)...)
+		for n := p.seen[i].first; n != 0; n = p.repeats[n-1].next {
+			p.Extra = append(p.Extra, separator...)
+			p.Extra = append(p.Extra, p.repeats[n-1].value.Of(buf)...)
+		}
+		value[0], value[1] = uint32(from)|InExtra, uint32(len(p.Extra)-from)
 	}
-	from := len(p.Extra)
-	p.Extra = append(p.Extra, x.value.Of(buf)...)
-	for i := x.next; i != 0; i = p.fields[i].next {
-		p.Extra = append(p.Extra, separator...)
-		p.Extra = append(p.Extra, p.fields[i].value.Of(buf)...)
-	}
-	return uint32(from) | InExtra, uint32(len(p.Extra) - from)
 }

@@ -40,9 +40,11 @@ type Packed struct {
 	Headers int
 	HTTPS   bool // wsgi.url_scheme
 
-	fields []field
-	script http1.Span // of the SCRIPT_NAME header
-	named  bool       // there was one
+	seen    []seen // one for each of Headers that came as a header
+	repeats []repeat
+	bloom   uint64     // of the keys in seen
+	script  http1.Span // of the SCRIPT_NAME header
+	named   bool       // there was one
 }
 
 // Refusals of Pack.
