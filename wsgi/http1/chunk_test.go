@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,65 +32,68 @@ func TestChunkedBodies(t *testing.T) {
 }
 
 func TestRulesOfChunks(t *testing.T) {
-	var rules []rule
-	for _, c := range []rule{
-		{"size missing", "\r\nhello\r\n0\r\n\r\n", 400},
-		{"size with 0x", "0x5\r\nhello\r\n0\r\n\r\n", 400},
-		{"size with plus", "+5\r\nhello\r\n0\r\n\r\n", 400},
-		{"size with minus", "-5\r\nhello\r\n0\r\n\r\n", 400},
-		{"size with underscore", "0_5\r\nhello\r\n0\r\n\r\n", 400},
-		{"size after a space", " 5\r\nhello\r\n0\r\n\r\n", 400},
-		{"size before a space", "5 \r\nhello\r\n0\r\n\r\n", 400},
-		{"blank within the size", "1 0\r\n0123456789abcdef\r\n0\r\n\r\n", 400},
-		{"size 2^63", "8000000000000000\r\n", 400},
-		{"size 2^64", "10000000000000000\r\n", 400},
-		{"size 2^68", "FFFFFFFFFFFFFFFF0\r\nhello\r\n0\r\n\r\n", 400},
-		{"size ended by LF", "5\nhello\r\n0\r\n\r\n", 400},
-		{"size ended by CR", "5\rhello\r\n0\r\n\r\n", 400},
-		{"data not followed by CRLF", "5\r\nhello0\r\n\r\n", 400},
-		{"data followed by LF", "5\r\nhello\n0\r\n\r\n", 400},
-		{"data followed by CR and another byte", "5\r\nhello\rX0\r\n\r\n", 400},
-		{"data longer than its size", "5\r\nhello!\r\n0\r\n\r\n", 400},
-		{"extension without a name", "5;\r\nhello\r\n0\r\n\r\n", 400},
-		{"extension without a size", ";a=b\r\nhello\r\n0\r\n\r\n", 400},
-		{"extension with two semicolons", "5;;a\r\nhello\r\n0\r\n\r\n", 400},
-		{"extension without a value", "5;a=\r\nhello\r\n0\r\n\r\n", 400},
-		{"extension with two values", "5;a=b c\r\nhello\r\n0\r\n\r\n", 400},
-		{"extension ended by a blank", "5;a \r\nhello\r\n0\r\n\r\n", 400},
-		{"extension with LF", "5;\nhello\r\n0\r\n\r\n", 400},
-		{"extension with bare CR", "5;a\rb\r\nhello\r\n0\r\n\r\n", 400},
-		{"extension with NUL", "5;\x00a\r\nhello\r\n0\r\n\r\n", 400},
-		{"quoted extension with CR", "5;a=\"\r\n\"\r\nhello\r\n0\r\n\r\n", 400},
-		{"quoted extension with an escaped LF", "5;a=\"\\\n\"\r\nhello\r\n0\r\n\r\n", 400},
-		{"text after a quoted extension", "5;a=\"b\"c\r\nhello\r\n0\r\n\r\n", 400},
-		{"extension of 17 KB", "5;" + strings.Repeat("a", 17<<10) + "\r\nhello\r\n0\r\n\r\n", 400},
-		{"many extensions of 9 KB in all are too much with others", strings.Repeat("1;"+strings.Repeat("a", 9<<10)+"\r\nx\r\n", 2), 400},
-		{"zeros without end", strings.Repeat("0", 17<<10), 400},
-		{"no last CRLF but a field", "0\r\nGET / HTTP/1.1\r\n\r\n", 400},
-		{"last CRLF with LF", "0\r\n\n", 400},
-		{"last CRLF with CR and another byte", "0\r\n\rX", 400},
-		{"trailer Transfer-Encoding", "0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-		{"trailer Content-Length", "0\r\ncontent-length: 5\r\n\r\n", 400},
-		{"trailer Host", "0\r\nHOST: a\r\n\r\n", 400},
-		{"trailer Trailer", "0\r\nTrailer: a\r\n\r\n", 400},
-		{"trailer TE", "0\r\nTE: trailers\r\n\r\n", 400},
-		{"trailer Authorization", "0\r\nAuthorization: a\r\n\r\n", 400},
-		{"trailer Proxy-Authorization", "0\r\nProxy-Authorization: a\r\n\r\n", 400},
-		{"trailer name not a token", "0\r\nA B: c\r\n\r\n", 400},
-		{"trailer with a space before the colon", "0\r\nA : c\r\n\r\n", 400},
-		{"trailer without a name", "0\r\n: c\r\n\r\n", 400},
-		{"trailer without a colon", "0\r\nA\r\n\r\n", 400},
-		{"trailer with a control byte", "0\r\nA: \x00\r\n\r\n", 400},
-		{"trailer ended by LF", "0\r\nA: b\n\r\n", 400},
-		{"trailer ended by CR", "0\r\nA: b\rC: d\r\n\r\n", 400},
-		{"trailer folded", "0\r\nA: b\r\n c\r\n\r\n", 400},
-		{"trailer too large", "0\r\nA: " + strings.Repeat("b", 9000) + "\r\n\r\n", 431},
-		{"trailers too many", "0\r\n" + strings.Repeat("A: b\r\n", 101) + "\r\n", 431},
-		{"trailers too large together", "0\r\n" + strings.Repeat("A: "+strings.Repeat("b", 8000)+"\r\n", 9) + "\r\n", 431},
-	} {
-		rules = append(rules, rule{c.name, chunkedHead + c.raw, c.status})
+	rules := slices.Clone(chunkRules)
+	for i := range rules {
+		rules[i].raw = chunkedHead + rules[i].raw
 	}
 	checkRules(t, &gunicorn, rules)
+}
+
+// chunkRules are bodies that follow chunkedHead.
+var chunkRules = []rule{
+	{"size missing", "\r\nhello\r\n0\r\n\r\n", 400},
+	{"size with 0x", "0x5\r\nhello\r\n0\r\n\r\n", 400},
+	{"size with plus", "+5\r\nhello\r\n0\r\n\r\n", 400},
+	{"size with minus", "-5\r\nhello\r\n0\r\n\r\n", 400},
+	{"size with underscore", "0_5\r\nhello\r\n0\r\n\r\n", 400},
+	{"size after a space", " 5\r\nhello\r\n0\r\n\r\n", 400},
+	{"size before a space", "5 \r\nhello\r\n0\r\n\r\n", 400},
+	{"blank within the size", "1 0\r\n0123456789abcdef\r\n0\r\n\r\n", 400},
+	{"size 2^63", "8000000000000000\r\n", 400},
+	{"size 2^64", "10000000000000000\r\n", 400},
+	{"size 2^68", "FFFFFFFFFFFFFFFF0\r\nhello\r\n0\r\n\r\n", 400},
+	{"size ended by LF", "5\nhello\r\n0\r\n\r\n", 400},
+	{"size ended by CR", "5\rhello\r\n0\r\n\r\n", 400},
+	{"data not followed by CRLF", "5\r\nhello0\r\n\r\n", 400},
+	{"data followed by LF", "5\r\nhello\n0\r\n\r\n", 400},
+	{"data followed by CR and another byte", "5\r\nhello\rX0\r\n\r\n", 400},
+	{"data longer than its size", "5\r\nhello!\r\n0\r\n\r\n", 400},
+	{"extension without a name", "5;\r\nhello\r\n0\r\n\r\n", 400},
+	{"extension without a size", ";a=b\r\nhello\r\n0\r\n\r\n", 400},
+	{"extension with two semicolons", "5;;a\r\nhello\r\n0\r\n\r\n", 400},
+	{"extension without a value", "5;a=\r\nhello\r\n0\r\n\r\n", 400},
+	{"extension with two values", "5;a=b c\r\nhello\r\n0\r\n\r\n", 400},
+	{"extension ended by a blank", "5;a \r\nhello\r\n0\r\n\r\n", 400},
+	{"extension with LF", "5;\nhello\r\n0\r\n\r\n", 400},
+	{"extension with bare CR", "5;a\rb\r\nhello\r\n0\r\n\r\n", 400},
+	{"extension with NUL", "5;\x00a\r\nhello\r\n0\r\n\r\n", 400},
+	{"quoted extension with CR", "5;a=\"\r\n\"\r\nhello\r\n0\r\n\r\n", 400},
+	{"quoted extension with an escaped LF", "5;a=\"\\\n\"\r\nhello\r\n0\r\n\r\n", 400},
+	{"text after a quoted extension", "5;a=\"b\"c\r\nhello\r\n0\r\n\r\n", 400},
+	{"extension of 17 KB", "5;" + strings.Repeat("a", 17<<10) + "\r\nhello\r\n0\r\n\r\n", 400},
+	{"many extensions of 9 KB in all are too much with others", strings.Repeat("1;"+strings.Repeat("a", 9<<10)+"\r\nx\r\n", 2), 400},
+	{"zeros without end", strings.Repeat("0", 17<<10), 400},
+	{"no last CRLF but a field", "0\r\nGET / HTTP/1.1\r\n\r\n", 400},
+	{"last CRLF with LF", "0\r\n\n", 400},
+	{"last CRLF with CR and another byte", "0\r\n\rX", 400},
+	{"trailer Transfer-Encoding", "0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+	{"trailer Content-Length", "0\r\ncontent-length: 5\r\n\r\n", 400},
+	{"trailer Host", "0\r\nHOST: a\r\n\r\n", 400},
+	{"trailer Trailer", "0\r\nTrailer: a\r\n\r\n", 400},
+	{"trailer TE", "0\r\nTE: trailers\r\n\r\n", 400},
+	{"trailer Authorization", "0\r\nAuthorization: a\r\n\r\n", 400},
+	{"trailer Proxy-Authorization", "0\r\nProxy-Authorization: a\r\n\r\n", 400},
+	{"trailer name not a token", "0\r\nA B: c\r\n\r\n", 400},
+	{"trailer with a space before the colon", "0\r\nA : c\r\n\r\n", 400},
+	{"trailer without a name", "0\r\n: c\r\n\r\n", 400},
+	{"trailer without a colon", "0\r\nA\r\n\r\n", 400},
+	{"trailer with a control byte", "0\r\nA: \x00\r\n\r\n", 400},
+	{"trailer ended by LF", "0\r\nA: b\n\r\n", 400},
+	{"trailer ended by CR", "0\r\nA: b\rC: d\r\n\r\n", 400},
+	{"trailer folded", "0\r\nA: b\r\n c\r\n\r\n", 400},
+	{"trailer too large", "0\r\nA: " + strings.Repeat("b", 9000) + "\r\n\r\n", 431},
+	{"trailers too many", "0\r\n" + strings.Repeat("A: b\r\n", 101) + "\r\n", 431},
+	{"trailers too large together", "0\r\n" + strings.Repeat("A: "+strings.Repeat("b", 8000)+"\r\n", 9) + "\r\n", 431},
 }
 
 func TestChunkedBodyCutShortIsNotComplete(t *testing.T) {

@@ -12,49 +12,54 @@ const (
 	v2tcp = v2sig + "\x21\x11\x00\x0c\xc0\xa8\x01\x0a\xc0\xa8\x01\x01\x30\x39\x01\xbb"
 )
 
+// v6 is the address part of a version 2 header from [::1]:80 to [::2]:81.
+var v6 = strings.Repeat("\x00", 15) + "\x01" + strings.Repeat("\x00", 15) + "\x02" + "\x00\x50\x00\x51"
+
+// proxyCases are connections that begin with raw.
+var proxyCases = []struct {
+	name         string
+	mode         ProxyMode
+	raw          string
+	source, dest string // empty = none
+	refused      bool
+	absent       bool
+}{
+	{name: "v1 TCP4", mode: ProxyV1, raw: "PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n", source: "192.168.0.1:56324", dest: "192.168.0.11:443"},
+	{name: "v1 TCP6", mode: ProxyAuto, raw: "PROXY TCP6 2001:db8::1 ::1 0 65535\r\n", source: "[2001:db8::1]:0", dest: "[::1]:65535"},
+	{name: "v1 UNKNOWN", mode: ProxyV1, raw: "PROXY UNKNOWN\r\n"},
+	{name: "v1 UNKNOWN with anything", mode: ProxyV1, raw: "PROXY UNKNOWN ffff::1 what ever\r\n"},
+	{name: "v1 cut", mode: ProxyV1, raw: "PROXY TCP4 192.168.0.1 192.16...\r\n", refused: true},
+	{name: "v1 bad port", mode: ProxyV1, raw: "PROXY TCP4 192.168.0.1 192.168.0.11 65iii 100000\r\n", refused: true},
+	{name: "v1 port too large", mode: ProxyV1, raw: "PROXY TCP4 192.168.0.1 192.168.0.11 1 65536\r\n", refused: true},
+	{name: "v1 no address", mode: ProxyV1, raw: "PROXY TCP4 not-an-ip 192.168.0.11 56324 443\r\n", refused: true},
+	{name: "v1 address of the other family", mode: ProxyV1, raw: "PROXY TCP4 ::1 ::1 1 2\r\n", refused: true},
+	{name: "v1 unknown family", mode: ProxyV1, raw: "PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n", refused: true},
+	{name: "v1 too many words", mode: ProxyV1, raw: "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n", refused: true},
+	{name: "v1 two spaces", mode: ProxyV1, raw: "PROXY TCP4  1.2.3.4 1.2.3.4 1 2\r\n", refused: true},
+	{name: "v1 bare LF", mode: ProxyV1, raw: "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n", refused: true},
+	{name: "v1 nothing", mode: ProxyV1, raw: "PROXY \r\n", refused: true},
+	{name: "v1 longer than 107 bytes", mode: ProxyV1, raw: "PROXY UNKNOWN " + strings.Repeat("a", 92) + "\r\n", refused: true},
+	{name: "v1 without an end", mode: ProxyV1, raw: "PROXY " + strings.Repeat("a", 101), refused: true},
+	{name: "v1 not asked for", mode: ProxyV2, raw: "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n", absent: true},
+	{name: "v2 IPv4", mode: ProxyV2, raw: v2tcp, source: "192.168.1.10:12345", dest: "192.168.1.1:443"},
+	{name: "v2 IPv6", mode: ProxyAuto, raw: v2sig + "\x21\x21\x00\x24" + v6, source: "[::1]:80", dest: "[::2]:81"},
+	{name: "v2 with TLVs", mode: ProxyAuto, raw: v2sig + "\x21\x11\x00\x10" + v2tcp[16:] + "\x04\x00\x01\x00", source: "192.168.1.10:12345", dest: "192.168.1.1:443"},
+	{name: "v2 LOCAL", mode: ProxyV2, raw: v2sig + "\x20\x00\x00\x00"},
+	{name: "v2 UNSPEC", mode: ProxyV2, raw: v2sig + "\x21\x00\x00\x00"},
+	{name: "v2 version 3", mode: ProxyV2, raw: v2sig + "\x31\x11\x00\x00", refused: true},
+	{name: "v2 unknown command", mode: ProxyV2, raw: v2sig + "\x22\x11\x00\x00", refused: true},
+	{name: "v2 datagram", mode: ProxyV2, raw: v2sig + "\x21\x12\x00\x0c" + v2tcp[16:], refused: true},
+	{name: "v2 too short for its family", mode: ProxyV2, raw: v2sig + "\x21\x21\x00\x0c" + v2tcp[16:], refused: true},
+	{name: "v2 too long", mode: ProxyV2, raw: v2sig + "\x21\x11\xff\xff", refused: true},
+	{name: "v2 not asked for", mode: ProxyV1, raw: v2tcp, absent: true},
+	{name: "none", mode: ProxyAuto, raw: "GET / HTTP/1.1\r\n", absent: true},
+	{name: "method with the same beginning", mode: ProxyAuto, raw: "PROPFIND / HTTP/1.1\r\n", absent: true},
+	{name: "empty lines before a request", mode: ProxyAuto, raw: "\r\nGET / HTTP/1.1\r\n", absent: true},
+	{name: "off", mode: ProxyOff, raw: v2tcp, absent: true},
+}
+
 func TestProxyHeaders(t *testing.T) {
-	v6 := strings.Repeat("\x00", 15) + "\x01" + strings.Repeat("\x00", 15) + "\x02" + "\x00\x50\x00\x51"
-	for _, c := range []struct {
-		name         string
-		mode         ProxyMode
-		raw          string
-		source, dest string // empty = none
-		refused      bool
-		absent       bool
-	}{
-		{name: "v1 TCP4", mode: ProxyV1, raw: "PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n", source: "192.168.0.1:56324", dest: "192.168.0.11:443"},
-		{name: "v1 TCP6", mode: ProxyAuto, raw: "PROXY TCP6 2001:db8::1 ::1 0 65535\r\n", source: "[2001:db8::1]:0", dest: "[::1]:65535"},
-		{name: "v1 UNKNOWN", mode: ProxyV1, raw: "PROXY UNKNOWN\r\n"},
-		{name: "v1 UNKNOWN with anything", mode: ProxyV1, raw: "PROXY UNKNOWN ffff::1 what ever\r\n"},
-		{name: "v1 cut", mode: ProxyV1, raw: "PROXY TCP4 192.168.0.1 192.16...\r\n", refused: true},
-		{name: "v1 bad port", mode: ProxyV1, raw: "PROXY TCP4 192.168.0.1 192.168.0.11 65iii 100000\r\n", refused: true},
-		{name: "v1 port too large", mode: ProxyV1, raw: "PROXY TCP4 192.168.0.1 192.168.0.11 1 65536\r\n", refused: true},
-		{name: "v1 no address", mode: ProxyV1, raw: "PROXY TCP4 not-an-ip 192.168.0.11 56324 443\r\n", refused: true},
-		{name: "v1 address of the other family", mode: ProxyV1, raw: "PROXY TCP4 ::1 ::1 1 2\r\n", refused: true},
-		{name: "v1 unknown family", mode: ProxyV1, raw: "PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n", refused: true},
-		{name: "v1 too many words", mode: ProxyV1, raw: "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n", refused: true},
-		{name: "v1 two spaces", mode: ProxyV1, raw: "PROXY TCP4  1.2.3.4 1.2.3.4 1 2\r\n", refused: true},
-		{name: "v1 bare LF", mode: ProxyV1, raw: "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n", refused: true},
-		{name: "v1 nothing", mode: ProxyV1, raw: "PROXY \r\n", refused: true},
-		{name: "v1 longer than 107 bytes", mode: ProxyV1, raw: "PROXY UNKNOWN " + strings.Repeat("a", 92) + "\r\n", refused: true},
-		{name: "v1 without an end", mode: ProxyV1, raw: "PROXY " + strings.Repeat("a", 101), refused: true},
-		{name: "v1 not asked for", mode: ProxyV2, raw: "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n", absent: true},
-		{name: "v2 IPv4", mode: ProxyV2, raw: v2tcp, source: "192.168.1.10:12345", dest: "192.168.1.1:443"},
-		{name: "v2 IPv6", mode: ProxyAuto, raw: v2sig + "\x21\x21\x00\x24" + v6, source: "[::1]:80", dest: "[::2]:81"},
-		{name: "v2 with TLVs", mode: ProxyAuto, raw: v2sig + "\x21\x11\x00\x10" + v2tcp[16:] + "\x04\x00\x01\x00", source: "192.168.1.10:12345", dest: "192.168.1.1:443"},
-		{name: "v2 LOCAL", mode: ProxyV2, raw: v2sig + "\x20\x00\x00\x00"},
-		{name: "v2 UNSPEC", mode: ProxyV2, raw: v2sig + "\x21\x00\x00\x00"},
-		{name: "v2 version 3", mode: ProxyV2, raw: v2sig + "\x31\x11\x00\x00", refused: true},
-		{name: "v2 unknown command", mode: ProxyV2, raw: v2sig + "\x22\x11\x00\x00", refused: true},
-		{name: "v2 datagram", mode: ProxyV2, raw: v2sig + "\x21\x12\x00\x0c" + v2tcp[16:], refused: true},
-		{name: "v2 too short for its family", mode: ProxyV2, raw: v2sig + "\x21\x21\x00\x0c" + v2tcp[16:], refused: true},
-		{name: "v2 too long", mode: ProxyV2, raw: v2sig + "\x21\x11\xff\xff", refused: true},
-		{name: "v2 not asked for", mode: ProxyV1, raw: v2tcp, absent: true},
-		{name: "none", mode: ProxyAuto, raw: "GET / HTTP/1.1\r\n", absent: true},
-		{name: "method with the same beginning", mode: ProxyAuto, raw: "PROPFIND / HTTP/1.1\r\n", absent: true},
-		{name: "empty lines before a request", mode: ProxyAuto, raw: "\r\nGET / HTTP/1.1\r\n", absent: true},
-		{name: "off", mode: ProxyOff, raw: v2tcp, absent: true},
-	} {
+	for _, c := range proxyCases {
 		t.Run(c.name, func(t *testing.T) {
 			p, n, err := ParseProxy(c.mode, []byte(c.raw+"GET /"))
 			var refusal *Error
