@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	_, zygote := os.LookupEnv("_GOSRV_ZYGOTE")
 	switch role := os.Getenv("GOSRV_TEST_ROLE"); {
 	case role == "intermediate":
-		start("worker", 3)
+		start("worker", 3, 4)
 		os.Exit(0)
 	case role == "worker":
 		os.Exit(beWorker())
@@ -77,9 +77,14 @@ func beZygote() int {
 			err = conn.Send(ctl.Configured{})
 		case "SpawnWorker":
 			log.Infof("told %s", raw)
-			pid := start("intermediate", fds[0])
-			_, err = syscall.Wait4(pid, nil, 0, nil)
-			unix.Close(fds[0])
+			var gone [2]int // its end of file tells the worker who its parent is now
+			if err = unix.Pipe2(gone[:], unix.O_CLOEXEC); err == nil {
+				pid := start("intermediate", fds[0], gone[0])
+				_, err = syscall.Wait4(pid, nil, 0, nil)
+			}
+			for _, fd := range append(fds, gone[:]...) {
+				unix.Close(fd)
+			}
 		case "Exit":
 			return 0
 		}
@@ -90,10 +95,14 @@ func beZygote() int {
 	}
 }
 
-// start runs this binary in another role with fd as descriptor 3.
-func start(role string, fd int) int {
+// start runs this binary in another role with fds as descriptors 3 and up.
+func start(role string, fds ...int) int {
 	env := []string{"GOSRV_TEST_ROLE=" + role, "GOSRV_TEST_SETTINGS=" + os.Getenv("GOSRV_TEST_SETTINGS")}
-	pid, err := syscall.ForkExec("/proc/self/exe", []string{role}, &syscall.ProcAttr{Env: env, Files: []uintptr{0, 1, 2, uintptr(fd)}})
+	files := []uintptr{0, 1, 2}
+	for _, fd := range fds {
+		files = append(files, uintptr(fd))
+	}
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{role}, &syscall.ProcAttr{Env: env, Files: files})
 	if err != nil {
 		os.Exit(98)
 	}
@@ -101,6 +110,8 @@ func start(role string, fd int) int {
 }
 
 func beWorker() int {
+	var end [1]byte
+	_, _ = unix.Read(4, end[:]) // end of file: the intermediate process has gone
 	conn, log := workerctl.NewConn(3), errlog.New(2, "info")
 	_ = conn.Send(workerctl.WorkerSpawned{PID: os.Getpid()})
 	var board *scoreboard.Board
@@ -266,7 +277,7 @@ func TestKilledMasterLeavesNobodyBehind(t *testing.T) {
 	}
 }
 
-// childNamed finds a child of pid by the beginning of its command line.
+// childNamed finds the youngest child of pid by the beginning of its command line.
 func childNamed(t *testing.T, pid int, name string) int {
 	t.Helper()
 	tasks, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
@@ -279,13 +290,16 @@ func childNamed(t *testing.T, pid int, name string) int {
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, o.Name()))
 		all = append(all, strings.Fields(string(b))...)
 	}
+	found := 0
 	for _, child := range all {
 		line, _ := os.ReadFile("/proc/" + child + "/cmdline")
 		if strings.HasPrefix(string(line), name) {
 			n, _ := strconv.Atoi(child)
-			return n
+			found = max(found, n)
 		}
 	}
-	t.Fatalf("no child named %q", name)
-	return 0
+	if found == 0 {
+		t.Fatalf("no child named %q", name)
+	}
+	return found
 }
