@@ -37,8 +37,16 @@ static int name_equal(const struct name_entry *e, const char *p, size_t n) {
 	return 1;
 }
 
+/* names_header: whether a header's name is this lower-case one. */
+static int names_header(const char *p, size_t n, const char *name) {
+	for (size_t i = 0; i < n; i++)
+		if (name[i] == 0 || lower(p[i]) != name[i]) return 0;
+	return name[n] == 0;
+}
+
 /* make_key: RFC 3875 4.1.18: HTTP_ and the upper-cased name, but for the two that CGI
- * names itself. The caller owns the result. */
+ * names itself; Content_Type with an underscore is another header, which must not pass
+ * for them. The caller owns the result. */
 static PyObject *make_key(const char *p, size_t n) {
 	char stack[256], *text = n + 6 <= sizeof stack ? stack : malloc(n + 6);
 	if (text == NULL) return NULL;
@@ -49,7 +57,7 @@ static PyObject *make_key(const char *p, size_t n) {
 	}
 	text[5 + n] = 0;
 	char *name = text;
-	if (strcmp(text, "HTTP_CONTENT_TYPE") == 0 || strcmp(text, "HTTP_CONTENT_LENGTH") == 0) name += 5;
+	if (names_header(p, n, "content-type") || names_header(p, n, "content-length")) name += 5;
 	PyObject *key = py.PyUnicode_InternFromString(name);
 	if (text != stack) free(text);
 	return key;

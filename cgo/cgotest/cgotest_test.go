@@ -74,6 +74,10 @@ for name in ("read", "readline", "readlines"):
 assert t.make_environ([("Host", "a"), ("X-Foo-Bar", "b"), ("content-type", "c"), ("CONTENT-LENGTH", "3")]) == {
     "HTTP_HOST": "a", "HTTP_X_FOO_BAR": "b", "CONTENT_TYPE": "c", "CONTENT_LENGTH": "3"}
 `},
+	{"only the dash form is CGI's own header", `
+assert t.make_environ([("Content_Type", "x"), ("content_length", "5")]) == {
+    "HTTP_CONTENT_TYPE": "x", "HTTP_CONTENT_LENGTH": "5"}
+`},
 	{"names differing by dash and underscore stay two names in the key table", `
 for name in ("A-B", "A_B", "a-b"):
     assert t.make_environ([(name, name)]) == {"HTTP_A_B": name}
