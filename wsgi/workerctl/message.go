@@ -39,6 +39,7 @@ type Listener struct {
 // Drain orders a graceful stop: finish what runs or waits, then exit.
 type Drain struct {
 	GracefulTimeout float64 `json:"graceful_timeout"` // seconds until the master sends SIGKILL
+	Final           bool    `json:"final"`            // no other worker will serve what waits in the accept queues
 }
 
 // Quit orders a quick stop: cut what runs.

@@ -269,3 +269,42 @@ func TestActivatedTakesOnlyOurSockets(t *testing.T) {
 		t.Error("the application would see LISTEN_FDS")
 	}
 }
+
+func TestRefuseKeepsTheQueueAndLetsNobodyIn(t *testing.T) {
+	s, err := Open(Addr{Kind: TCP, Host: "127.0.0.1"}, Options{Backlog: 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := net.JoinHostPort(s.Bound.Host, fmt.Sprint(s.Bound.Port))
+	queued, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer queued.Close()
+	if err := (Set{s}).Refuse(); err != nil {
+		t.Fatal(err)
+	}
+	if late, err := net.DialTimeout("tcp", addr, 100*time.Millisecond); err == nil {
+		late.Close()
+		t.Error("a new connection got in")
+	}
+	if _, err := queued.Write([]byte("request")); err != nil {
+		t.Fatal(err)
+	}
+	fd, _, err := unix.Accept(s.FD)
+	if err != nil {
+		t.Fatalf("the queued connection is lost: %v", err)
+	}
+	buf := make([]byte, 16)
+	if n, err := unix.Read(fd, buf); err != nil || string(buf[:n]) != "request" {
+		t.Errorf("read %q, %v", buf[:n], err)
+	}
+	unix.Close(fd)
+	s.Close(true)
+	if late, err := net.Dial("tcp", addr); !errors.Is(err, unix.ECONNREFUSED) {
+		if err == nil {
+			late.Close()
+		}
+		t.Errorf("after the close: %v, want a refusal", err)
+	}
+}

@@ -45,7 +45,7 @@ func (m *Master) beginStop(graceful bool, code int, reason string) {
 	served := m.phase != starting
 	m.phase = stopping
 	m.stop = stopOrder{graceful: graceful, exit: code, reason: reason}
-	m.refuseClients()
+	m.refuseClients(graceful)
 	if !served && len(m.children.list) == 0 {
 		m.endZygotes() // nothing was announced: nothing to say
 		return
@@ -61,9 +61,14 @@ func (m *Master) beginStop(graceful bool, code int, reason string) {
 	m.continueStop(now)
 }
 
-// refuseClients closes the master's share of the sockets. Workers serve what
-// waits in the queues, which end with their last holder.
-func (m *Master) refuseClients() {
+// refuseClients closes the master's share of the sockets. In a graceful stop
+// the workers serve what waits in the queues, which end with their last holder.
+func (m *Master) refuseClients(graceful bool) {
+	if graceful {
+		if err := m.listeners.Refuse(); err != nil {
+			m.log.Debugf("%v", err) // without it late clients may be reset
+		}
+	}
 	m.listeners.Close(true)
 	m.listeners = nil
 }

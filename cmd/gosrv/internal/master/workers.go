@@ -86,7 +86,7 @@ func (m *Master) retire(c *child, now time.Time) {
 	if c.state == ready {
 		c.state = draining
 	}
-	m.order(c, workerctl.Drain{GracefulTimeout: grace.Seconds()}, unix.SIGTERM)
+	m.order(c, workerctl.Drain{GracefulTimeout: grace.Seconds(), Final: m.phase == stopping}, unix.SIGTERM)
 }
 
 // order sends an order by channel and the signal that means the same.
