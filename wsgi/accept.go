@@ -106,9 +106,12 @@ func (s *slot) accept(l *listener, most int) bool {
 // makeRoom closes the connection that has been idle longest; false if none is.
 func (w *worker) makeRoom(s *slot) bool {
 	for _, class := range []uint8{classIdle, classLinger, classHeader} {
-		if e := w.timers.Oldest(class); e != nil {
-			s.abandon(w.conns[e.FD])
-			return true
+		for e := w.timers.Oldest(class); e != nil; e = w.timers.Oldest(class) {
+			if c := w.conns[e.FD]; c.phase != serving {
+				s.abandon(c)
+				return true
+			}
+			w.timers.Disarm(e) // armed again when it rests
 		}
 	}
 	return false

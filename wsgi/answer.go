@@ -47,6 +47,7 @@ type answer struct {
 	fileLeft int64
 
 	started int64 // CLOCK_MONOTONIC ns
+	resumed int64 // when the application's thread last took it up
 	bytes   int64 // of body, handed to the kernel or waiting in segs
 	app     bool  // state must be carried on by the application's thread
 	drop    bool  // end with a reset: a plain end would look like the answer's

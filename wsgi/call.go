@@ -48,7 +48,7 @@ func (s *slot) serve(c *conn) bool {
 	w.now = now
 	s.countRequest()
 	a := &s.ans
-	*a = answer{started: now, x: exchange{
+	*a = answer{started: now, resumed: now, x: exchange{
 		head: isHead(r.Method.Of(head)),
 		old:  r.Major == 1 && r.Minor == 0,
 		keep: r.KeepAlive && w.keepAlive && !c.fin,
@@ -71,8 +71,10 @@ func (s *slot) serve(c *conn) bool {
 func (s *slot) resume(c *conn) bool {
 	a := c.ans
 	if a.app && c.slot != s.n {
-		return s.w.delegate(s, c)
+		s.w.delegate(c, false)
+		return true
 	}
+	a.resumed = loop.Now()
 	s.enter(c, a, nil, nil)
 	return s.leave(c, s.carry(c, a))
 }

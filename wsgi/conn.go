@@ -47,6 +47,7 @@ type conn struct {
 
 	slot    int     // that serves it or holds its suspended call
 	verdict verdict // of that slot, until the leader has read it
+	aborted bool    // its suspended call is only to be finished
 	pending uint32  // events that came while serving
 	budget  int     // lingering: bytes that may still be dropped
 }

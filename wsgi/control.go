@@ -8,42 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cpython"
-	"gosrv/wsgi/loop"
 	"gosrv/wsgi/workerctl"
 )
-
-// attendTo registers the control channel and the wake-up descriptor of
-// Python's signal handlers.
-func (w *worker) attendTo() error {
-	for _, fd := range []int{w.controlFD(), w.wakeup} {
-		if fd < 0 {
-			continue
-		}
-		if e := w.poll.Add(fd, special, loop.ReadLevel); e != loop.None {
-			return e
-		}
-	}
-	return nil
-}
-
-func (w *worker) controlFD() int {
-	if w.ctl == nil {
-		return -1
-	}
-	return w.ctl.FD()
-}
-
-// attend answers an event of one of them.
-func (w *worker) attend(s *slot, fd int) {
-	switch fd {
-	case w.wakeup:
-		s.signals()
-	case w.controlFD():
-		w.control()
-	default:
-		w.crew.clearKick(fd)
-	}
-}
 
 // control reads what the master has sent.
 func (w *worker) control() {
@@ -54,7 +20,7 @@ func (w *worker) control() {
 		}
 		if err != nil {
 			// The master is gone: nobody will stop or replace this worker.
-			w.poll.Remove(w.ctl.FD())
+			w.watcher.Remove(w.ctl.FD())
 			w.order(drainOrder | finalOrder)
 			return
 		}
@@ -71,7 +37,7 @@ func (w *worker) message(typ string, raw json.RawMessage, fds []int) {
 			Final           bool    `json:"final"`
 		}
 		if json.Unmarshal(raw, &m) == nil && m.GracefulTimeout > 0 {
-			w.set.graceful = time.Duration(m.GracefulTimeout * float64(time.Second))
+			w.graceful.Store(int64(m.GracefulTimeout * float64(time.Second)))
 		}
 		bits := drainOrder
 		if m.Final {

@@ -40,6 +40,9 @@ func (d *drainState) next() int64 {
 
 // order asks the loop for something; any thread may.
 func (w *worker) order(bits uint32) {
+	if bits&quitOrder != 0 {
+		w.quitting.Store(true)
+	}
 	w.orders.Or(bits)
 	w.kick()
 }
@@ -50,6 +53,7 @@ func (s *slot) obey(orders uint32) {
 	w.orders.And(^orders)
 	if orders&quitOrder != 0 {
 		w.drain.on, w.drain.over = true, true
+		w.draining.Store(true)
 	}
 	if orders&drainOrder != 0 {
 		s.startDrain("order", orders&finalOrder != 0)
@@ -63,10 +67,12 @@ func (s *slot) startDrain(reason string, final bool) {
 		return
 	}
 	w.drain.on = true
+	w.draining.Store(true)
 	w.keepAlive = false
-	if w.set.graceful > 0 {
-		w.drain.deadline = loop.Now() + int64(w.set.graceful)
+	if grace := w.graceful.Load(); grace > 0 {
+		w.drain.deadline = loop.Now() + grace
 	}
+	w.crew.tellMain()
 	w.score.SetState(scoreboard.Draining)
 	w.tell(workerctl.WorkerDraining{Reason: reason})
 	if final {

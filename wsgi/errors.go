@@ -63,12 +63,11 @@ func (s *slot) discard(c *conn) {
 func (s *slot) abandon(c *conn) {
 	if c.ans != nil && c.ans.app {
 		if c.slot != s.n {
-			c.verdict = cut
-			s.w.delegate(s, c)
+			s.w.delegate(c, true)
 			return
 		}
 		s.finish(c.ans)
-		s.record(c, c.ans)
+		s.report(c, c.ans, cut)
 	}
 	s.w.close(c, false)
 }

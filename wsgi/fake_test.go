@@ -218,11 +218,14 @@ type server struct {
 	log    *os.File
 }
 
+// testThreads is the number of threads of the workers under test.
+var testThreads = 1
+
 // testSettings are Gunicorn's defaults with time-outs that no test waits for.
 func testSettings() settings {
 	return settings{
 		header: time.Minute, body: time.Minute, write: time.Minute, idle: time.Minute, graceful: time.Minute,
-		keepAlive: true, threads: 1, maxConns: 1000, bodyMemory: bodyMemory,
+		keepAlive: true, threads: testThreads, maxConns: 1000, bodyMemory: bodyMemory,
 	}
 }
 
@@ -275,7 +278,7 @@ func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply) 
 	go func() {
 		defer close(s.ended)
 		runtime.LockOSThread()
-		if err := w.run(app); err != nil {
+		if err := w.run(app, s.startThreads); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -293,6 +296,17 @@ func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply) 
 		w.ctl.Close()
 	})
 	return s
+}
+
+// startThreads makes threads as cpython does.
+func (s *server) startThreads(n int) error {
+	for i := range n {
+		go func() {
+			runtime.LockOSThread()
+			s.enlist(i+1, s.app)
+		}()
+	}
+	return nil
 }
 
 // wait returns when the worker's loop has ended.

@@ -18,6 +18,10 @@ import (
 // may take at the end.
 const exitDeadline = 10_000
 
+// threadName begins the names of the application's threads, as those of
+// Gunicorn's pool.
+const threadName = "ThreadPoolExecutor-0"
+
 // Run is a worker from the start of Go to its end; it never returns. Call it
 // on the process's main thread from a goroutine that is locked to it. It looks
 // at neither flags nor os.Args: all it needs comes over the control channel.
@@ -34,7 +38,14 @@ func Run() {
 	}
 	w.own(ctl.FD(), true)
 	w.wakeup, w.own = cpython.WakeupFD(), cpython.OwnFD
-	if err := w.run(t); err != nil {
+	cpython.SetCallbacks(cpython.Callbacks{
+		Write:      func(slot int, head, data []byte) bool { return w.slots[slot].write(head, data) },
+		EarlyHints: func(slot int, head []byte) { w.slots[slot].hints(head) },
+		Thread:     func(t *cpython.Thread) { w.enlist(t.Slot(), t) },
+		Worker:     Run,
+	})
+	start := func(n int) error { return t.StartThreads(n, threadName) }
+	if err := w.run(t, start); err != nil {
 		w.log.Criticalf("Worker cannot serve: %v", err)
 		_ = ctl.Send(workerctl.WorkerFailed{Stage: "boot", Exit: workerctl.ExitBoot, Message: err.Error()})
 		t.Exit(workerctl.ExitBoot, exitDeadline)
@@ -83,11 +94,13 @@ func newWorker(set settings, m *workerctl.Serve) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &worker{
+	w := &worker{
 		set: set, id: m.Worker, rules: rules, policy: newPolicy(&m.Settings),
 		keepAlive: set.keepAlive, poll: poll, timers: newTimers(&set), wakeup: -1,
-		own: func(int, bool) {}, logFDs: map[string]int{},
-	}, nil
+		own: func(int, bool) {}, logFDs: map[string]int{}, watcher: poll,
+	}
+	w.graceful.Store(int64(set.graceful))
+	return w, nil
 }
 
 // take gives the descriptors of Serve to their users.
@@ -155,14 +168,18 @@ func (l *listener) name() string {
 	return l.about.Host + ":" + strconv.Itoa(int(l.about.Port))
 }
 
-// run serves until the worker is told to end and has nothing left to do.
-func (w *worker) run(app Application) error {
+// run serves until the worker is told to end and has nothing left to do. start
+// makes the threads of a crew: each is to call enlist.
+func (w *worker) run(app Application, start func(n int) error) error {
 	s := w.newSlot(0, app)
-	w.slots = []*slot{s}
+	w.slots = append(w.slots[:0], s)
 	for i := range w.listeners {
 		w.own(w.listeners[i].fd, true)
 	}
 	w.own(w.poll.FD(), true)
+	if err := w.newCrew(w.set.threads); err != nil {
+		return err
+	}
 	if err := w.attendTo(); err != nil {
 		return err
 	}
@@ -170,6 +187,9 @@ func (w *worker) run(app Application) error {
 		return err
 	}
 	w.score.SetState(scoreboard.Idle)
+	if w.crew.size > 1 {
+		return w.supervise(start)
+	}
 	w.tell(workerctl.WorkerReady{})
 	for !w.ended() {
 		s.turn()
@@ -178,10 +198,11 @@ func (w *worker) run(app Application) error {
 	return nil
 }
 
-// shut ends what is left when the time is up.
+// shut ends what is left when the time is up. What other threads are at is
+// theirs.
 func (s *slot) shut() {
 	for _, c := range s.w.conns {
-		if c != nil {
+		if c != nil && c.phase != serving {
 			s.abandon(c)
 		}
 	}

@@ -28,23 +28,14 @@ type settings struct {
 	tmpDir                    string // tmp_upload_dir; "": the system's
 }
 
-// extra are settings that Gunicorn does not have, or whose absence matters.
-// Absent ones keep their defaults.
+// extra are settings of which workerctl.Settings does not know whether they
+// were given.
 type extra struct {
-	HeaderTimeout    *float64 `json:"header_timeout"`
-	BodyTimeout      *float64 `json:"body_timeout"`
-	WriteTimeout     *float64 `json:"write_timeout"`
-	LimitRequestBody int64    `json:"limit_request_body"`
-	MaxConnections   int      `json:"max_connections"`
-	TmpUploadDir     string   `json:"tmp_upload_dir"`
-	KeepaliveSet     *bool    `json:"keepalive_set"`
+	TmpUploadDir string `json:"tmp_upload_dir"`
+	KeepaliveSet *bool  `json:"keepalive_set"` // absent: it was
 }
 
-// Defaults, from notes/reliability.md section 4.
 const (
-	headerTimeout = 10 * time.Second
-	bodyTimeout   = 30 * time.Second
-	writeTimeout  = 60 * time.Second
 	// idleBehindProxy is the keep-alive time of class sync with keepalive not
 	// set: longer than the usual balancer's, which would else meet a
 	// connection closed under its request.
@@ -64,15 +55,15 @@ func newSettings(g *workerctl.Settings, raw []byte) (settings, error) {
 	}
 	e := own.Settings
 	t := settings{
-		header:      seconds(e.HeaderTimeout, headerTimeout),
-		body:        seconds(e.BodyTimeout, bodyTimeout),
-		write:       seconds(e.WriteTimeout, writeTimeout),
-		idle:        time.Duration(g.Keepalive) * time.Second,
-		graceful:    time.Duration(g.GracefulTimeout) * time.Second,
+		header:      seconds(g.HeaderTimeout),
+		body:        seconds(g.BodyTimeout),
+		write:       seconds(g.WriteTimeout),
+		idle:        seconds(g.Keepalive),
+		graceful:    seconds(g.GracefulTimeout),
 		threads:     max(1, g.Threads),
 		maxRequests: g.MaxRequests,
-		maxConns:    e.MaxConnections,
-		bodyLimit:   e.LimitRequestBody,
+		maxConns:    g.MaxConnections,
+		bodyLimit:   g.LimitRequestBody,
 		bodyMemory:  bodyMemory,
 		tmpDir:      e.TmpUploadDir,
 	}
@@ -89,12 +80,7 @@ func newSettings(g *workerctl.Settings, raw []byte) (settings, error) {
 	return t, nil
 }
 
-func seconds(v *float64, otherwise time.Duration) time.Duration {
-	if v == nil {
-		return otherwise
-	}
-	return time.Duration(*v * float64(time.Second))
-}
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
 // descriptors is the process's limit of open files.
 func descriptors() int {
@@ -122,6 +108,7 @@ func newPolicy(g *workerctl.Settings) http1.Policy {
 		PermitVersion:         g.PermitUnconventionalHTTPVersion,
 		StripHeaderSpaces:     g.StripHeaderSpaces,
 		PermitObsoleteFolding: g.PermitObsoleteFolding,
+		PermitMissingHost:     g.PermitMissingHost,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -77,17 +78,17 @@ func TestBodiesOfEverySizeArrive(t *testing.T) {
 	set := testSettings()
 	set.tmpDir = t.TempDir()
 	set.bodyMemory = 256 << 10
-	var spooled bool
+	var spooled atomic.Bool
 	s := serveFake(t, set, func(r *fakeRequest) fakeReply {
 		if r.method == "POST" {
-			spooled = r.spooled
+			spooled.Store(r.spooled)
 		}
 		return fakeReply{status: "200 OK", body: []byte(r.body)}
 	})
 	c := s.dial()
-	for _, n := range []int{0, 1, 100, 16 << 10, 17 << 10, 128 << 10, 200 << 10, 256 << 10, 256<<10 + 1, 1 << 20} {
+	for _, n := range []int{0, 1, 100, 16 << 10, 17 << 10, 128 << 10, 200 << 10, 256 << 10, 256<<10 + 1, 1 << 20, 3 << 20} {
 		text := strings.Repeat("0123456789abcdef", n/16+1)[:n]
-		for _, request := range []string{
+		for i, request := range []string{
 			fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", n, text),
 			"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(text, 5000) + "0\r\n\r\n",
 		} {
@@ -96,8 +97,10 @@ func TestBodiesOfEverySizeArrive(t *testing.T) {
 			if got := c.body(n); got != text {
 				t.Fatalf("body of %d bytes came back changed", n)
 			}
-			if want := n > 256<<10; spooled != want {
-				t.Errorf("body of %d bytes: spooled is %v", n, spooled)
+			// A chunked body's length is known once it is here: one read of it
+			// may lie in memory too much.
+			if want := n > 256<<10; spooled.Load() != want && (i == 0 || n > 1<<20) {
+				t.Errorf("body of %d bytes: spooled is %v", n, spooled.Load())
 			}
 			c.head()
 		}
@@ -331,16 +334,16 @@ func TestBodyThatEndsEarlyIsNotServed(t *testing.T) {
 
 func TestSlowReaderHoldsTheGeneratorBack(t *testing.T) {
 	const piece = 32 << 10
-	made := 0
+	var made atomic.Int64
 	s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
 		if r.path == "/small" {
-			return fakeReply{status: "200 OK", body: []byte(fmt.Sprint(made))}
+			return fakeReply{status: "200 OK", body: []byte(fmt.Sprint(made.Load()))}
 		}
 		return fakeReply{status: "200 OK", headers: []string{fmt.Sprint("Content-Length: ", 2000*piece)}, next: func(i int) ([]byte, bool) {
 			if i > 2000 {
 				return nil, false
 			}
-			made = i
+			made.Store(int64(i))
 			return make([]byte, piece), true
 		}}
 	})
@@ -361,8 +364,8 @@ func TestSlowReaderHoldsTheGeneratorBack(t *testing.T) {
 		last = got
 		time.Sleep(20 * time.Millisecond)
 	}
-	if made > 600 { // 64 MB would be 2000; the socket's buffers take some
-		t.Errorf("%d pieces were made for a client that reads nothing", made)
+	if made.Load() > 600 { // 64 MB would be 2000; the socket's buffers take some
+		t.Errorf("%d pieces were made for a client that reads nothing", made.Load())
 	}
 	if n, err := io.CopyN(io.Discard, slow.r, 2000*piece); err != nil {
 		t.Errorf("after %d bytes: %v", n, err)
@@ -429,7 +432,7 @@ func TestWriteCallableLeavesAtOnce(t *testing.T) {
 	read := make(chan struct{})
 	s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
 		reply := fakeReply{status: "200 OK"}
-		s := r.app.w.slots[0]
+		s := r.app.w.slots[r.app.w.conns[r.conn].slot]
 		s.hints(r.app.pack(&fakeReply{headers: []string{"Link: </a.css>"}}))
 		s.write(r.app.pack(&reply), []byte("first"))
 		<-read

@@ -31,6 +31,7 @@ type worker struct {
 	logFDs map[string]int         // by name in Serve.FDs
 
 	poll      *loop.Poller
+	watcher   *loop.Poller // has the control channel and the signals: poll, or the main thread's own
 	timers    *loop.Timers
 	bufs      loop.Buffers
 	listeners []listener
@@ -50,6 +51,9 @@ type worker struct {
 	served    uint64
 	drain     drainState
 	orders    atomic.Uint32 // drainOrder, quitOrder
+	quitting  atomic.Bool   // drain.over is on its way
+	draining  atomic.Bool   // drain.on, for those who do not lead
+	graceful  atomic.Int64  // ns a drain may take; 0: any time
 	crew      crew
 }
 
@@ -90,7 +94,7 @@ func (s *slot) turn() bool {
 // takeTurns serves those that were put off, once each.
 func (s *slot) takeTurns() bool {
 	w := s.w
-	for n := len(w.again); n > 0; n-- {
+	for n := len(w.again); n > 0 && len(w.again) > 0; n-- {
 		t := w.again[0]
 		w.again = append(w.again[:0], w.again[1:]...)
 		if t.c.gen != t.gen {
@@ -187,7 +191,7 @@ func (s *slot) idle(wait int) {
 	}
 	_, interrupted := s.w.poll.Wait(wait)
 	s.woke()
-	if interrupted {
+	if interrupted && s.n == 0 {
 		s.signals()
 	}
 }

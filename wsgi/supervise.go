@@ -1,0 +1,127 @@
+package wsgi
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/workerctl"
+)
+
+const (
+	// lateThreads is how long, beyond the graceful time, the main thread waits
+	// for threads that are inside the application.
+	lateThreads = 500 * time.Millisecond
+	// drainLook is how often it looks, in ms.
+	drainLook = 200
+)
+
+// supervise is what the main thread does when others serve: it runs Python's
+// signal handlers and reads the master's orders, both promptly, whatever the
+// threads are at.
+func (w *worker) supervise(start func(n int) error) error {
+	k := &w.crew
+	for n := range k.size {
+		w.slots = append(w.slots, w.newSlot(n+1, nil))
+	}
+	if err := start(k.size); err != nil {
+		return fmt.Errorf("starting %d threads: %w", k.size, err)
+	}
+	w.tell(workerctl.WorkerReady{})
+	deadline := int64(0)
+	for !k.over.Load() {
+		wait := -1
+		if w.draining.Load() || w.orders.Load() != 0 {
+			wait = drainLook
+			if deadline == 0 {
+				deadline = w.lastMoment()
+			}
+		}
+		_, interrupted := w.watcher.Wait(wait)
+		if interrupted {
+			w.slots[0].signals()
+		}
+		for ev, ok := w.watcher.Next(); ok; ev, ok = w.watcher.Next() {
+			w.attend(w.slots[0], ev.FD)
+		}
+		if w.quitting.Load() {
+			deadline = min(deadline, loop.Now()+int64(lateThreads))
+		}
+		if deadline > 0 && loop.Now() >= deadline {
+			return nil // what still runs is stuck; the process ends with it
+		}
+	}
+	return nil
+}
+
+// lastMoment is when the main thread stops waiting for the others.
+func (w *worker) lastMoment() int64 {
+	if w.quitting.Load() {
+		return loop.Now() + int64(lateThreads)
+	}
+	if grace := w.graceful.Load(); grace > 0 {
+		return loop.Now() + grace + int64(lateThreads)
+	}
+	return 1<<63 - 1
+}
+
+// enlist makes the calling thread the slot's, for life.
+func (w *worker) enlist(n int, app Application) {
+	s := w.slots[n]
+	s.app = app
+	s.work(n == 1)
+}
+
+// tellMain makes the main thread look at the state of the worker.
+func (k *crew) tellMain() {
+	if k.size > 1 {
+		k.ended.Wake()
+	}
+}
+
+// attend answers an event of the control channel, the signals, or a waker.
+func (w *worker) attend(s *slot, fd int) {
+	k := &w.crew
+	switch {
+	case fd == w.wakeup:
+		s.signals()
+	case fd == w.controlFD():
+		w.control()
+	case k.size > 1 && fd == k.waker.FD():
+		k.waker.Clear()
+	case k.size > 1 && fd == k.ended.FD():
+		k.ended.Clear()
+	}
+}
+
+// attendTo registers the control channel and the wake-up descriptor of
+// Python's signal handlers where the main thread waits.
+func (w *worker) attendTo() error {
+	fds := []int{w.controlFD(), w.wakeup}
+	if w.crew.size > 1 {
+		var err error
+		if w.watcher, err = loop.NewPoller(); err != nil {
+			return err
+		}
+		w.own(w.watcher.FD(), true)
+		fds = append(fds, w.crew.ended.FD())
+	}
+	for _, fd := range fds {
+		if fd < 0 {
+			continue
+		}
+		if e := w.watcher.Add(fd, special, loop.ReadLevel); e != loop.None {
+			return unix.Errno(e)
+		}
+	}
+	return nil
+}
+
+func (w *worker) controlFD() int {
+	if w.ctl == nil {
+		return -1
+	}
+	return w.ctl.FD()
+}

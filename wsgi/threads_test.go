@@ -1,0 +1,127 @@
+package wsgi
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// withThreads runs a test against a worker of four threads.
+func withThreads(t *testing.T, f func(t *testing.T)) {
+	testThreads = 4
+	defer func() { testThreads = 1 }()
+	f(t)
+}
+
+func TestThreadsServeAsOneDoes(t *testing.T) {
+	for name, f := range map[string]func(*testing.T){
+		"keep-alive": TestKeptAliveConnectionAnswersRequestsInTurn,
+		"pipelining": TestPipelinedRequestsAreAnsweredInOrder,
+		"slow":       TestRequestFedByteByByte,
+		"bodies":     TestBodiesOfEverySizeArrive,
+		"expect":     TestExpectContinueIsAnsweredWhenTheBodyIsWanted,
+		"framing":    TestFramingFollowsMethodStatusAndVersion,
+		"faults":     TestFaultsOfTheApplicationAreLoggedAnd500,
+		"exceptions": TestExceptionsBeforeAndAfterTheHead,
+		"refusals":   TestRefusedRequestsEndTheConnection,
+		"unread":     TestErrorIsDeliveredDespiteAnUnreadBody,
+		"half":       TestHalfClosedClientGetsItsAnswer,
+		"reader":     TestSlowReaderHoldsTheGeneratorBack,
+		"gone":       TestClientGoneFinishesTheCallOnce,
+		"files":      TestFilesLeaveBySendfile,
+		"write":      TestWriteCallableLeavesAtOnce,
+	} {
+		t.Run(name, func(t *testing.T) { withThreads(t, f) })
+	}
+}
+
+func TestThreadsAreInTheApplicationAtOnce(t *testing.T) {
+	withThreads(t, func(t *testing.T) {
+		var inside atomic.Int32
+		all := make(chan struct{})
+		s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
+			if inside.Add(1) == 4 {
+				close(all)
+			}
+			<-all
+			return fakeReply{status: "200 OK"}
+		})
+		var wg sync.WaitGroup
+		for range 4 {
+			c := s.dial()
+			wg.Go(func() {
+				c.send(get("/"))
+				c.head()
+			})
+		}
+		wg.Wait()
+	})
+}
+
+func TestStuckRequestDelaysNoOther(t *testing.T) {
+	withThreads(t, func(t *testing.T) {
+		free := make(chan struct{})
+		s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
+			if r.path == "/stuck" {
+				<-free
+			}
+			return hello(r)
+		})
+		stuck := []*client{s.dial(), s.dial(), s.dial()}
+		for _, c := range stuck {
+			c.send(get("/stuck"))
+		}
+		other := s.dial()
+		for i := range 50 {
+			other.send(get(fmt.Sprint("/", i)))
+			wantAnswer(other, fmt.Sprintf("GET /%d ", i))
+		}
+		close(free)
+		for _, c := range stuck {
+			wantAnswer(c, "GET /stuck ")
+			c.send(get("/again"))
+			wantAnswer(c, "GET /again ")
+		}
+	})
+}
+
+// Every mixture of quick, slow and suspended answers on many connections must
+// come out whole, whoever leads when.
+func TestManyConnectionsOnManyThreads(t *testing.T) {
+	withThreads(t, func(t *testing.T) {
+		s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
+			switch r.path {
+			case "/slow":
+				time.Sleep(2 * time.Millisecond)
+			case "/stream":
+				return fakeReply{status: "200 OK", headers: []string{"Content-Length: 3000000"}, next: func(i int) ([]byte, bool) {
+					return make([]byte, 50000), i <= 60
+				}}
+			}
+			return hello(r)
+		})
+		var wg sync.WaitGroup
+		for n := range 32 {
+			c := s.dial()
+			wg.Go(func() {
+				for i := range 40 {
+					switch (n + i) % 8 {
+					case 0:
+						c.send(get("/slow"))
+						wantAnswer(c, "GET /slow ")
+					case 1:
+						c.send(get("/stream"))
+						c.head()
+						c.body(3000000)
+					default:
+						c.send(get("/quick"))
+						wantAnswer(c, "GET /quick ")
+					}
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
