@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 
 	_ "gosrv/cgo/zygote"
@@ -24,6 +25,15 @@ import (
 	"gosrv/pyshim"
 	"gosrv/wsgi"
 )
+
+// init runs on the process's main thread, and only what is locked here stays
+// there: that thread is Python's main thread, which alone may run its signal
+// handlers. Locked in main, the goroutine could have moved already.
+func init() {
+	if cpython.InWorker() {
+		runtime.LockOSThread()
+	}
+}
 
 func main() {
 	if cpython.InWorker() {
