@@ -10,6 +10,7 @@ sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent))
 
 import harness  # noqa: E402
+import sites  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -88,3 +89,7 @@ def start_shared():
     starter, servers = _starter()
     yield starter
     _stop_all(servers)
+
+
+def pytest_sessionfinish():
+    sites.clean()

@@ -1,25 +1,38 @@
 """The Django project as a deployment has it: migrated, static files collected, an administrator."""
 import os
+import shutil
 import subprocess
+import tempfile
 
 import harness
 
 PROJECT = harness.APPS / "djangosite"
 ADMIN = ("admin", "a test password")
+# One process makes the site once for a run of the tests; each server gets a copy.
+MAKE = """
+import os, django
+os.environ["DJANGO_SETTINGS_MODULE"] = "myproject.settings"
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("collectstatic", interactive=False, verbosity=0)
+from django.contrib.auth.models import User
+User.objects.create_superuser(%r, "admin@example.org", %r)
+""" % ADMIN
+made = {}
 
 
 def prepare(folder):
-    """Make database and static files in `folder`; returns the environment the server needs."""
-    env = {"DJANGOSITE_DATA": str(folder)}
+    """Put database and static files into `folder`; returns the environment the server needs."""
+    if "folder" not in made:
+        made["folder"] = tempfile.mkdtemp(prefix="gosrv-site-")
+        env = harness.environment(DJANGOSITE_DATA=made["folder"])
+        subprocess.run([harness.python(), "-c", MAKE], cwd=PROJECT, env=env, check=True)
+    shutil.copytree(made["folder"], folder, dirs_exist_ok=True)
+    return {"DJANGOSITE_DATA": os.fspath(folder)}
 
-    def manage(*args, **more):
-        subprocess.run(
-            [harness.python(), "manage.py", *args], cwd=PROJECT, env=harness.environment(**env, **more),
-            check=True, stdout=subprocess.DEVNULL,
-        )
 
-    os.makedirs(folder, exist_ok=True)
-    manage("migrate", "--verbosity", "0")
-    manage("collectstatic", "--noinput", "--verbosity", "0")
-    manage("createsuperuser", "--noinput", "--username", ADMIN[0], "--email", "admin@example.org", DJANGO_SUPERUSER_PASSWORD=ADMIN[1])
-    return env
+def clean():
+    """Take the first site away; the copies are pytest's."""
+    if "folder" in made:
+        shutil.rmtree(made.pop("folder"))

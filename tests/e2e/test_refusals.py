@@ -1,7 +1,6 @@
 """What goes wrong at the start, and what is said: one clear message each, the right exit code, no trace of our own."""
 import os
 import re
-import shutil
 import socket
 import subprocess
 import threading
@@ -9,7 +8,6 @@ import threading
 import pytest
 
 import harness
-import pythons
 
 OURS = re.compile(r"goroutine \d|panic:|\.go:\d+")
 
@@ -70,7 +68,7 @@ def test_the_config_file_has_a_bad_value(tmp_path):
     (tmp_path / "conf.py").write_text("workers = 'many'\n")
     code, text = refused("-c", tmp_path / "conf.py", "hello")
     assert code == 1
-    assert "Invalid value for workers: many" in text
+    assert "workers" in text and "'many'" in text
 
 
 @pytest.mark.parametrize(
@@ -232,29 +230,30 @@ class TestNoPython:
         assert code == 1
         assert str(fake) in text
 
-    def test_one_that_is_too_old(self, tmp_path):
-        """A stand-in that reports an old version, whatever it is asked."""
-        real = os.path.realpath(harness.python())
+    def stand_in(self, tmp_path, lie):
+        """A python3 that tells the truth but for what `lie` (Python source) changes before any other code runs."""
         fake = tmp_path / "python3"
-        fake.write_text(
-            "#!%s\nimport sys\nclass V(tuple):\n    major, minor, micro, releaselevel, serial = 3, 6, 15, 'final', 0\n"
-            "sys.version_info = V((3, 6, 15, 'final', 0))\nsys.version = '3.6.15 (old)'\nsys.hexversion = 0x03060ff0\n"
-            "args = sys.argv[1:]\nwhile args and args[0] != '-c':\n    args.pop(0)\n"
-            "sys.argv = ['-c'] + args[2:]\nexec(args[1]) if len(args) > 1 else None\n" % real
-        )
+        real = os.path.realpath(harness.python())
+        fake.write_text('#!/bin/sh\nwhile [ "$1" != -c ]; do shift; done\nexec %s -S -c "%s\n$2"\n' % (real, lie))
         fake.chmod(0o755)
+        return fake
+
+    def test_one_that_is_too_old(self, tmp_path):
+        fake = self.stand_in(tmp_path, "import sys; sys.version_info = (3, 6, 15, 'final', 0); sys.version = '3.6.15'; sys.hexversion = 0x03060ff0")
         code, text = refused("--python", fake, "hello")
         assert code == 1
-        assert "3.9" in text and "3.6" in text
+        assert "3.9" in text and "3.6" in text and str(fake) in text
 
-    def test_one_without_a_shared_library(self):
-        found = [pythons.ask(path) for path in ("/usr/bin/python3", shutil.which("python3")) if path]
-        static = next((p for p in found if p and p.cpython and not p.library), None)
-        if static is None:
-            pytest.skip("this machine has no CPython without a shared library")
-        code, text = refused("--python", static.executable, "hello")
+    def test_one_without_a_shared_library(self, tmp_path):
+        fake = self.stand_in(
+            tmp_path,
+            "import sys, sysconfig; real = sysconfig.get_config_var; sys.prefix = sys.base_prefix = sys.exec_prefix = '/nowhere'; "
+            "sysconfig.get_config_var = lambda n: {'Py_ENABLE_SHARED': 0, 'LIBDIR': '/nowhere', 'LIBPL': '/nowhere', 'LDLIBRARY': 'libpython.a', "
+            "'INSTSONAME': 'libpython.a', 'MULTIARCH': ''}.get(n, real(n))",
+        )
+        code, text = refused("--python", fake, "hello")
         assert code == 1
-        assert "shared" in text and static.executable in text
+        assert "shared" in text and str(fake) in text
 
     def test_the_venv_variable_is_followed(self, start):
         venv = os.path.dirname(os.path.dirname(harness.python()))

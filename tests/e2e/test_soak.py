@@ -1,0 +1,73 @@
+"""Minutes of load: what only shows after a while."""
+import threading
+import time
+
+import pytest
+
+import procs
+
+pytestmark = pytest.mark.soak
+
+
+def load(server, seconds, threads=4):
+    """Keep-alive requests without pause; returns how many were answered, failing on the first wrong answer."""
+    done = time.monotonic() + seconds
+    counts, failures = [], []
+
+    def run():
+        count = 0
+        try:
+            with server.wire() as wire:
+                while time.monotonic() < done:
+                    answer = wire.get("/")
+                    assert answer.status == 200
+                    count += 1
+        except BaseException as failure:
+            failures.append(failure)
+        counts.append(count)
+
+    runners = [threading.Thread(target=run) for _ in range(threads)]
+    for runner in runners:
+        runner.start()
+    for runner in runners:
+        runner.join()
+    assert not failures, failures
+    return sum(counts)
+
+
+@pytest.mark.gosrv_only("Gunicorn has no Go runtime to disturb")
+@pytest.mark.parametrize("args", [(), ("--preload",)], ids=["plain", "preload"])
+def test_an_alarm_every_millisecond_for_a_minute(start, args):
+    """A signal that lands on a goroutine's stack corrupts it: CPython 3.9 sets no SA_ONSTACK by itself."""
+    server = start("millisecond_alarm", *args, env={"GOGC": "1"})
+    pids = server.worker_pids()
+    answered = load(server, 60)
+    alarms = int(server.get().text.split()[0])
+    assert server.worker_pids() == pids, server.log
+    assert answered > 1000 and alarms > 10_000
+
+
+def test_memory_does_not_grow(start):
+    """Resident memory after a long run is that after a short one, but for a little."""
+    server = start("echo_environ")
+    pid = server.wait_workers(1)[0]
+
+    def resident():
+        with open("/proc/%d/statm" % pid) as f:
+            return int(f.read().split()[1]) * 4096
+
+    load(server, 10)
+    before = resident()
+    load(server, 60)
+    assert resident() - before < 4 << 20
+
+
+def test_many_starts_and_stops_of_workers(start):
+    server = start("background_thread", "-w", "2", balance=False)
+    for _ in range(200):
+        pids = server.wait_workers(2)
+        server.get()
+        for pid in pids:
+            procs.kill(pid, 15)
+        server.wait_workers(2, without=pids)
+    assert "Fatal" not in server.log and "panic" not in server.log
