@@ -51,6 +51,10 @@ const (
 const (
 	HTTPS   = C.GOSRV_HTTPS
 	SentAll = C.GOSRV_SENT_ALL
+	MemoNew = C.GOSRV_MEMO_NEW
+	Memos   = C.GOSRV_MEMOS
+
+	MemoShift = C.GOSRV_MEMO_SHIFT
 
 	SignalDrain  = C.GOSRV_SIG_DRAIN
 	SignalQuit   = C.GOSRV_SIG_QUIT

@@ -89,12 +89,6 @@ static gosrv_call *call_new(gosrv_thread *t) {
 	return c;
 }
 
-static int base_copies(const gosrv_thread *t) {
-	int n = 0;
-	for (int i = 0; i < MAX_LISTENERS && t->bases[i] != NULL; i++) n++;
-	return n;
-}
-
 /* thread_rebind: give the thread a bundle and put its objects into the bases' copies. */
 static void thread_rebind(gosrv_thread *t) {
 	if (bundle_new(&t->objects) < 0) {
@@ -103,8 +97,10 @@ static void thread_rebind(gosrv_thread *t) {
 		return;
 	}
 	refs_kept += BUNDLE_REFS;
-	for (int i = 0; i < MAX_LISTENERS && t->bases[i] != NULL; i++)
-		if (environ_bind(t->bases[i], &t->objects) < 0) py.PyErr_Clear();
+	t->epoch++; /* memos are bound again when they are used */
+	t->holders = 0;
+	for (; t->holders < MAX_LISTENERS && t->bases[t->holders] != NULL; t->holders++)
+		if (environ_bind(t->bases[t->holders], &t->objects) < 0) py.PyErr_Clear();
 }
 
 /* objects_return: the bundle goes back to the thread when the application kept nothing of
@@ -114,7 +110,7 @@ static void objects_return(gosrv_call *c) {
 	bundle *b = &c->objects;
 	b->request->call = NULL;
 	input_detach((input_object *)b->input);
-	if (c->borrowed && bundle_is_idle(b, base_copies(t)) && ((socket_object *)b->socket)->real == NULL) {
+	if (c->borrowed && bundle_is_idle(b, t->holders) && ((socket_object *)b->socket)->real == NULL) {
 		((socket_object *)b->socket)->fd = -1;
 		t->objects = *b;
 		refs_kept += BUNDLE_REFS;
@@ -368,9 +364,29 @@ static void thread_prepare(gosrv_thread *t) {
 	thread_rebind(t);
 }
 
+/* call_environ: a call with the thread's bundle finds it in what it copies; one beside a
+ * suspended call brings its own. */
+static PyObject *call_environ(gosrv_call *c, int base, const packed *request) {
+	gosrv_thread *t = c->thread;
+	uint32_t number = request->flags >> GOSRV_MEMO_SHIFT;
+	if (c->borrowed && number > 0 && number < GOSRV_MEMOS) {
+		t->objects = c->objects; /* for environ_bind; lent again below */
+		PyObject *environ = environ_remember(t, base, (int)number, request);
+		t->objects.request = NULL;
+		return environ;
+	}
+	PyObject *environ = environ_build(t->bases[base], request);
+	if (environ && !c->borrowed && environ_bind(environ, &c->objects) < 0) {
+		drop(environ);
+		return NULL;
+	}
+	return environ;
+}
+
 int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra,
 	const uint32_t *desc, int nhdr, uint32_t flags, const char *mem, int body_fd,
 	int64_t body_len, int conn_fd, char *out, uint64_t cap) {
+	const packed request = {head, extra, desc, nhdr, flags};
 	gosrv_result *res = &t->result;
 	py.PyEval_RestoreThread(t->state);
 	int state = GOSRV_FAILED;
@@ -384,11 +400,7 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 		c->uri_len = desc[3];
 		input_lend((input_object *)c->objects.input, mem, body_fd, body_len);
 		((socket_object *)c->objects.socket)->fd = conn_fd;
-		PyObject *environ = environ_build(t->bases[base], head, extra, desc, nhdr, flags);
-		if (environ && !c->borrowed && environ_bind(environ, &c->objects) < 0) {
-			drop(environ);
-			environ = NULL;
-		}
+		PyObject *environ = call_environ(c, base, &request);
 		if (environ) {
 			PyObject *args[2] = {environ, c->objects.start_response};
 			c->result = take(py.PyObject_VectorcallDict(shim.application, args, 2, NULL));

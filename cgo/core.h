@@ -56,11 +56,21 @@ struct gosrv_call {
 	gosrv_call *next;
 };
 
+/* An environ with a listener's base and one header block, to be copied. It holds the
+ * thread's bundle of the epoch in which it was bound. */
+typedef struct {
+	PyObject *environ;
+	uint32_t epoch;
+} memo;
+
 struct gosrv_thread {
 	PyThreadState *state;
 	int slot;
 	bundle objects;                 /* request == NULL: lent to a suspended call */
+	uint32_t epoch;                 /* counts the thread's bundles */
+	int holders;                    /* dictionaries that hold the present bundle */
 	PyObject *bases[MAX_LISTENERS]; /* copies of the listeners' bases with objects in them */
+	memo memos[GOSRV_MEMOS];
 	gosrv_call *unused;
 	gosrv_result result;
 };
@@ -93,7 +103,7 @@ PyObject *module_new(void);
 int objects_init(void);
 int bundle_new(bundle *b);
 void bundle_drop(bundle *b);
-int bundle_is_idle(const bundle *b, int base_copies);
+int bundle_is_idle(const bundle *b, int holders);
 
 /* input.c */
 extern PyMethodDef input_methods[];
@@ -105,9 +115,18 @@ void input_detach(input_object *in);
 
 /* environ.c */
 int environ_init(void);
-PyObject *environ_build(PyObject *base, const char *head, const char *extra, const uint32_t *desc,
-	int nhdr, uint32_t flags);
+typedef struct {
+	const char *head, *extra;
+	const uint32_t *desc;
+	int headers;
+	uint32_t flags;
+} packed; /* one request as environ.Packed left it */
+PyObject *environ_build(PyObject *base, const packed *p);
+PyObject *environ_remember(gosrv_thread *t, int base, int number, const packed *p);
 int environ_bind(PyObject *environ, const bundle *b);
+
+/* values.c: a str for latin-1 bytes, from a cache of hot values; counted as taken */
+PyObject *value_str(const char *p, uint32_t n);
 
 /* start.c: start_response, write, early_hints */
 extern PyMethodDef start_response_def, early_hints_def;

@@ -98,38 +98,76 @@ int environ_init(void) {
 }
 
 static int set(PyObject *d, PyObject *key, const char *p, uint32_t n) {
-	PyObject *value = take(py.PyUnicode_DecodeLatin1(p, n, NULL)); /* PEP 3333: bytes as latin-1 */
+	PyObject *value = value_str(p, n);
 	if (value == NULL) return -1;
 	int failed = py.PyDict_SetItem(d, key, value);
 	drop(value);
 	return failed;
 }
 
-static int set_headers(PyObject *d, const char *head, const char *extra, const uint32_t *h, int n) {
-	for (; n > 0; n--, h += 4) {
+static int set_headers(PyObject *d, const packed *p) {
+	const uint32_t *h = p->desc + 2 * GOSRV_SLOTS;
+	for (int n = p->headers; n > 0; n--, h += 4) {
 		int fresh, failed;
-		PyObject *key = header_key(request_string(head, extra, h[0]), h[1], &fresh);
+		PyObject *key = header_key(request_string(p->head, p->extra, h[0]), h[1], &fresh);
 		if (key == NULL) return -1;
-		failed = set(d, key, request_string(head, extra, h[2]), h[3]);
+		failed = set(d, key, request_string(p->head, p->extra, h[2]), h[3]);
 		if (fresh) drop(key);
 		if (failed) return -1;
+	}
+	return p->flags & GOSRV_HTTPS ? py.PyDict_SetItem(d, key_scheme, https) : 0;
+}
+
+static int set_slots(PyObject *d, const packed *p) {
+	for (int i = 0; i < GOSRV_SLOTS; i++) {
+		uint32_t off = p->desc[2 * i], len = p->desc[2 * i + 1];
+		if (len != GOSRV_ABSENT && set(d, slot_keys[i], request_string(p->head, p->extra, off), len) != 0)
+			return -1;
 	}
 	return 0;
 }
 
 /* environ_build: a new dictionary, owned by the caller; NULL with an exception. */
-PyObject *environ_build(PyObject *base, const char *head, const char *extra, const uint32_t *desc,
-	int nhdr, uint32_t flags) {
+PyObject *environ_build(PyObject *base, const packed *p) {
 	PyObject *d = take(py.PyDict_Copy(base));
-	if (d == NULL) return NULL;
-	int failed = 0;
-	for (int i = 0; i < GOSRV_SLOTS && !failed; i++) {
-		uint32_t off = desc[2 * i], len = desc[2 * i + 1];
-		if (len != GOSRV_ABSENT) failed = set(d, slot_keys[i], request_string(head, extra, off), len);
+	if (d != NULL && set_headers(d, p) == 0 && set_slots(d, p) == 0) return d;
+	drop(d);
+	return NULL;
+}
+
+/* memo_fill: base and headers into the memo; its dictionary lives until the next fill. */
+static int memo_fill(gosrv_thread *t, memo *m, PyObject *base, const packed *p) {
+	if (m->environ != NULL) {
+		t->holders -= m->epoch == t->epoch;
+		py.Py_DecRef(m->environ);
 	}
-	if (!failed && flags & GOSRV_HTTPS) failed = py.PyDict_SetItem(d, key_scheme, https);
-	if (!failed) failed = set_headers(d, head, extra, desc + 2 * GOSRV_SLOTS, nhdr);
-	if (!failed) return d;
+	m->environ = py.PyDict_Copy(base);
+	if (m->environ == NULL) return -1;
+	m->epoch = t->epoch;
+	t->holders++;
+	return set_headers(m->environ, p);
+}
+
+/* environ_remember: environ_build by way of the thread's memo of that number. The thread's
+ * own bundle is in use. */
+PyObject *environ_remember(gosrv_thread *t, int base, int number, const packed *p) {
+	memo *m = &t->memos[number];
+	if (m->environ == NULL || p->flags & GOSRV_MEMO_NEW) {
+		if (memo_fill(t, m, t->bases[base], p) < 0) {
+			if (m->environ != NULL) { /* half filled: of no use, to nobody */
+				t->holders--;
+				py.Py_DecRef(m->environ);
+				m->environ = NULL;
+			}
+			return NULL;
+		}
+	} else if (m->epoch != t->epoch) { /* the thread has another bundle since */
+		if (environ_bind(m->environ, &t->objects) < 0) return NULL;
+		m->epoch = t->epoch;
+		t->holders++;
+	}
+	PyObject *d = take(py.PyDict_Copy(m->environ));
+	if (d != NULL && set_slots(d, p) == 0) return d;
 	drop(d);
 	return NULL;
 }

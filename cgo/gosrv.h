@@ -26,6 +26,8 @@ enum {
 enum {
 	GOSRV_HTTPS = 1,     /* wsgi.url_scheme is https */
 	GOSRV_SENT_ALL = 2,  /* next: Content-Length is reached; close if exhausted */
+	GOSRV_MEMO_NEW = 4,  /* call: the memo's header block is another than before */
+	GOSRV_MEMO_SHIFT = 8, /* call: the bits from here on are the memo's number */
 };
 
 /* Bits that gosrv_signals_run returns. */
@@ -35,6 +37,8 @@ enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2, GOSRV_SIG_REOPEN = 4, GOSRV_SIG_
 #define GOSRV_ABSENT 0xFFFFFFFFu
 /* Set in an offset: the string lies in `extra`, not in `head`. */
 #define GOSRV_IN_EXTRA 0x80000000u
+/* Numbers of memos: 1 to GOSRV_MEMOS - 1; 0 is none. */
+#define GOSRV_MEMOS 64
 /* Fixed strings at the start of desc, in the order of environ.Slot. */
 #define GOSRV_SLOTS 10
 
@@ -120,6 +124,9 @@ gosrv_result *gosrv_thread_result(gosrv_thread *t);
  *          outlives this function (GOSRV_MORE, LAST, FILE, GROW)
  * gives:   the thread's result; its handle and ref belong to C until next or finish
  * fails:   GOSRV_FAILED, the traceback logged; never leaves an exception set
+ * memo:    a number in flags that is not 0 promises that base, https and the headers of
+ *          desc are those of all calls with this number since the last GOSRV_MEMO_NEW,
+ *          so that C may copy an environ instead of making one
  */
 int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra,
 	const uint32_t *desc, int nhdr, uint32_t flags, const char *mem, int body_fd,

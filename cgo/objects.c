@@ -105,10 +105,10 @@ void bundle_drop(bundle *b) {
 	*b = (bundle){0};
 }
 
-/* bundle_is_idle: nobody but b itself, and base_copies dictionaries, holds a part of b.
- * The request is held by b and by its two functions. */
-int bundle_is_idle(const bundle *b, int base_copies) {
-	uint32_t held = 1 + (uint32_t)base_copies;
+/* bundle_is_idle: nobody but b itself, and holders dictionaries of the thread, holds a part
+ * of b. The request is held by b and by its two functions. */
+int bundle_is_idle(const bundle *b, int holders) {
+	uint32_t held = 1 + (uint32_t)holders;
 	return py_refcount(b->input) == held && py_refcount(b->socket) == held
 		&& py_refcount(b->early_hints) == held && py_refcount(b->start_response) == 1
 		&& py_refcount((PyObject *)b->request) == 3;

@@ -32,7 +32,16 @@ const (
 const (
 	HTTPS   = cgo.HTTPS   // wsgi.url_scheme is https
 	SentAll = cgo.SentAll // Next: the answer's Content-Length is reached
+	MemoNew = cgo.MemoNew // Call: the memo stands for another header block than before
 )
+
+// Memos is the number of memos; their numbers begin with 1.
+const Memos = cgo.Memos
+
+// Memo as a flag of Call promises that base, HTTPS and the headers of desc are the same as
+// at all calls with that number since the last one with MemoNew: C then copies an environ
+// instead of making one. Number is below Memos.
+func Memo(number int) uint32 { return uint32(number) << cgo.MemoShift }
 
 // Result tells what a step gave. The head and small bodies are in the lent out buffer;
 // Ref, when not nil, is the rest in Python's memory, valid until Next or Finish.

@@ -48,7 +48,7 @@ static PyObject *make_environ(PyObject *self, PyObject *pairs) {
 		desc[2 * GOSRV_SLOTS + 2 * i + 1] = (uint32_t)len;
 		used += len;
 	}
-	PyObject *base = py.PyDict_New(), *environ = environ_build(base, text, "", desc, n, 0);
+	PyObject *base = py.PyDict_New(), *environ = environ_build(base, &(packed){text, "", desc, n, 0});
 	py.Py_DecRef(base);
 	refs_dropped += environ != NULL; /* handed to Python */
 	return environ;
