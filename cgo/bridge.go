@@ -51,6 +51,7 @@ const (
 const (
 	HTTPS   = C.GOSRV_HTTPS
 	SentAll = C.GOSRV_SENT_ALL
+	Proxied = C.GOSRV_PROXIED
 	MemoNew = C.GOSRV_MEMO_NEW
 	Memos   = C.GOSRV_MEMOS
 

@@ -10,6 +10,10 @@ static const char *slot_names[GOSRV_SLOTS] = {"REQUEST_METHOD", "RAW_URI", "PATH
 	"QUERY_STRING", "SERVER_PROTOCOL", "SCRIPT_NAME", "REMOTE_ADDR", "REMOTE_PORT", "SERVER_NAME",
 	"SERVER_PORT"};
 static PyObject *slot_keys[GOSRV_SLOTS];
+/* Behind a PROXY header, in the order of environ.Packed. */
+enum { PROXY_KEYS = 3 };
+static const char *proxy_names[PROXY_KEYS] = {"PROXY_PROTOCOL", "PROXY_ADDR", "PROXY_PORT"};
+static PyObject *proxy_keys[PROXY_KEYS];
 static PyObject *key_scheme, *https, *key_input, *key_early_hints, *key_socket;
 
 /* Header names seen, as sent but for case. Bounded, so that a client that sends new names
@@ -89,6 +93,10 @@ int environ_init(void) {
 		slot_keys[i] = py.PyUnicode_InternFromString(slot_names[i]);
 		if (slot_keys[i] == NULL) return -1;
 	}
+	for (int i = 0; i < PROXY_KEYS; i++) {
+		proxy_keys[i] = py.PyUnicode_InternFromString(proxy_names[i]);
+		if (proxy_keys[i] == NULL) return -1;
+	}
 	key_scheme = py.PyUnicode_InternFromString("wsgi.url_scheme");
 	https = py.PyUnicode_InternFromString("https");
 	key_input = py.PyUnicode_InternFromString("wsgi.input");
@@ -118,13 +126,19 @@ static int set_headers(PyObject *d, const packed *p) {
 	return p->flags & GOSRV_HTTPS ? py.PyDict_SetItem(d, key_scheme, https) : 0;
 }
 
-static int set_slots(PyObject *d, const packed *p) {
-	for (int i = 0; i < GOSRV_SLOTS; i++) {
-		uint32_t off = p->desc[2 * i], len = p->desc[2 * i + 1];
-		if (len != GOSRV_ABSENT && set(d, slot_keys[i], request_string(p->head, p->extra, off), len) != 0)
+/* set_present: n keys from pairs of offset and length, but for those that are absent. */
+static int set_present(PyObject *d, const packed *p, PyObject **keys, const uint32_t *pair, int n) {
+	for (int i = 0; i < n; i++, pair += 2)
+		if (pair[1] != GOSRV_ABSENT
+			&& set(d, keys[i], request_string(p->head, p->extra, pair[0]), pair[1]) != 0)
 			return -1;
-	}
 	return 0;
+}
+
+static int set_slots(PyObject *d, const packed *p) {
+	if (set_present(d, p, slot_keys, p->desc, GOSRV_SLOTS) < 0) return -1;
+	if (!(p->flags & GOSRV_PROXIED)) return 0;
+	return set_present(d, p, proxy_keys, p->desc + 2 * GOSRV_SLOTS + 4 * p->headers, PROXY_KEYS);
 }
 
 /* environ_build: a new dictionary, owned by the caller; NULL with an exception. */

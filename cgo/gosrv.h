@@ -27,6 +27,7 @@ enum {
 	GOSRV_HTTPS = 1,     /* wsgi.url_scheme is https */
 	GOSRV_SENT_ALL = 2,  /* next: Content-Length is reached; close if exhausted */
 	GOSRV_MEMO_NEW = 4,  /* call: the memo's header block is another than before */
+	GOSRV_PROXIED = 8,   /* call: the strings of a PROXY header follow the headers in desc */
 	GOSRV_MEMO_SHIFT = 8, /* call: the bits from here on are the memo's number */
 };
 

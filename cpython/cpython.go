@@ -32,6 +32,7 @@ const (
 const (
 	HTTPS   = cgo.HTTPS   // wsgi.url_scheme is https
 	SentAll = cgo.SentAll // Next: the answer's Content-Length is reached
+	Proxied = cgo.Proxied // Call: environ.Packed.Proxied
 	MemoNew = cgo.MemoNew // Call: the memo stands for another header block than before
 )
 

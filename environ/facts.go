@@ -3,6 +3,8 @@ package environ
 import (
 	"net/netip"
 	"strconv"
+
+	"gosrv/wsgi/http1"
 )
 
 // Listener is what the environ says of a listening socket.
@@ -33,6 +35,7 @@ type Facts struct {
 	Listener *Listener
 	Peer     netip.AddrPort // REMOTE_ADDR, REMOTE_PORT; the zero value on unix sockets
 	Trusted  bool           // the peer may set the scheme and the forwarder_headers
+	Proxied  *http1.Proxied // what its PROXY header said; nil: there was none
 }
 
 // NewFacts describes a connection accepted by l. Peers of unix sockets are trusted, as Gunicorn does.
@@ -40,5 +43,12 @@ func NewFacts(r *Rules, l *Listener, peer netip.AddrPort) Facts {
 	return Facts{Rules: r, Listener: l, Peer: peer, Trusted: l.Unix || r.allow.Contains(peer.Addr())}
 }
 
-// SetProxied replaces the peer by the client that a PROXY header names. Trust stays with the peer that spoke.
-func (f *Facts) SetProxied(client netip.AddrPort) { f.Peer = client }
+// SetProxied takes over what a PROXY header said, which must not change any more: the client it names becomes the
+// peer. Trust stays with the peer that spoke. A header without addresses leaves the peer alone, where Gunicorn sets
+// REMOTE_ADDR to None.
+func (f *Facts) SetProxied(p *http1.Proxied) {
+	f.Proxied = p
+	if p.Source.IsValid() {
+		f.Peer = p.Source
+	}
+}

@@ -31,14 +31,19 @@ const (
 	InExtra = 1 << 31
 )
 
+// proxyKeys is how many variables a PROXY header gives: PROXY_PROTOCOL, PROXY_ADDR, PROXY_PORT.
+const proxyKeys = 3
+
 // Packed is the environ of one request. Desc holds (offset, length) for each Slot, then (name offset, name
-// length, value offset, value length) for each of Headers. Header names are as the client sent them: C makes
-// the HTTP_ keys. Reuse a Packed: it keeps its memory.
+// length, value offset, value length) for each of Headers, then, if Proxied, (offset, length) for PROXY_PROTOCOL,
+// PROXY_ADDR and PROXY_PORT. Header names are as the client sent them: C makes the HTTP_ keys. Reuse a Packed: it
+// keeps its memory.
 type Packed struct {
 	Desc    []uint32
 	Extra   []byte
 	Headers int
 	HTTPS   bool // wsgi.url_scheme
+	Proxied bool // the connection began with a PROXY header
 
 	seen    []seen // one for each of Headers that came as a header
 	repeats []repeat
@@ -76,6 +81,9 @@ func (p *Packed) Pack(buf []byte, r *http1.Request, f *Facts) *http1.Error {
 	if f.Listener.Unix {
 		p.server(buf, r)
 	}
+	if p.Proxied = f.Proxied != nil; p.Proxied {
+		p.proxied(f.Proxied)
+	}
 	return nil
 }
 
@@ -101,6 +109,30 @@ func (p *Packed) peer(f *Facts) {
 	from = len(p.Extra)
 	p.Extra = strconv.AppendUint(p.Extra, uint64(f.Peer.Port()), 10)
 	p.inExtra(RemotePort, from)
+}
+
+// proxied appends what the PROXY header said of the proxy's side, as Gunicorn does; without addresses there is only
+// the protocol.
+func (p *Packed) proxied(said *http1.Proxied) {
+	at := len(p.Desc)
+	for range proxyKeys {
+		p.Desc = append(p.Desc, 0, Absent)
+	}
+	value := func(n, from int) {
+		p.Desc[at+2*n], p.Desc[at+2*n+1] = uint32(from)|InExtra, uint32(len(p.Extra)-from)
+	}
+	from := len(p.Extra)
+	p.Extra = append(p.Extra, said.Protocol...)
+	value(0, from)
+	if !said.Destination.IsValid() {
+		return
+	}
+	from = len(p.Extra)
+	p.Extra = said.Destination.Addr().AppendTo(p.Extra)
+	value(1, from)
+	from = len(p.Extra)
+	p.Extra = strconv.AppendUint(p.Extra, uint64(said.Destination.Port()), 10)
+	value(2, from)
 }
 
 // server sets SERVER_NAME and SERVER_PORT from the host that the client named: a unix socket has no address of

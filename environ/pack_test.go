@@ -38,6 +38,8 @@ func rules(t testing.TB, o Options) *Rules {
 var slotNames = [NSlots]string{"REQUEST_METHOD", "RAW_URI", "PATH_INFO", "QUERY_STRING", "SERVER_PROTOCOL", "SCRIPT_NAME",
 	"REMOTE_ADDR", "REMOTE_PORT", "SERVER_NAME", "SERVER_PORT"}
 
+var proxyNames = [proxyKeys]string{"PROXY_PROTOCOL", "PROXY_ADDR", "PROXY_PORT"}
+
 // environment reads a Packed as C does, the listener's base below it.
 func environment(p *Packed, buf []byte, f *Facts) map[string]string {
 	str := func(off, n uint32) string {
@@ -60,7 +62,15 @@ func environment(p *Packed, buf []byte, f *Facts) map[string]string {
 	if p.HTTPS {
 		env["wsgi.url_scheme"] = "https"
 	}
-	for h := p.Desc[2*NSlots:]; len(h) > 0; h = h[4:] {
+	headers := p.Desc[2*NSlots:][:4*p.Headers]
+	if p.Proxied {
+		for i, said := 0, p.Desc[2*int(NSlots)+4*p.Headers:]; len(said) > 0; i, said = i+1, said[2:] {
+			if said[1] != Absent {
+				env[proxyNames[i]] = str(said[0], said[1])
+			}
+		}
+	}
+	for h := headers; len(h) > 0; h = h[4:] {
 		name := strings.ToUpper(str(h[0], h[1]))
 		key := "HTTP_" + strings.ReplaceAll(name, "-", "_")
 		if name == "CONTENT-TYPE" || name == "CONTENT-LENGTH" {

@@ -3,6 +3,8 @@ package environ
 import (
 	"net/netip"
 	"testing"
+
+	"gosrv/wsgi/http1"
 )
 
 // with builds options from the defaults.
@@ -132,10 +134,27 @@ func TestRemoteAndServer(t *testing.T) {
 
 func TestProxiedClientIsRemoteButNotTrusted(t *testing.T) {
 	f := NewFacts(rules(t, gunicornDefaults()), tcp, stranger)
-	f.SetProxied(local)
+	f.SetProxied(&http1.Proxied{Protocol: "TCP4", Source: local, Destination: stranger})
 	got, err := pack(t, get("X-Forwarded-Proto: https\r\n"), f)
 	if err != nil || got["REMOTE_ADDR"] != "127.0.0.1" || got["REMOTE_PORT"] != "5000" || got["wsgi.url_scheme"] != "http" {
 		t.Errorf("got %v %v", got, err)
+	}
+	if got["PROXY_PROTOCOL"] != "TCP4" || got["PROXY_ADDR"] != "192.0.2.7" || got["PROXY_PORT"] != "5000" || got["HTTP_X_FORWARDED_PROTO"] != "https" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestProxyHeaderWithoutAddressesLeavesThePeer(t *testing.T) {
+	f := NewFacts(rules(t, gunicornDefaults()), tcp, stranger)
+	f.SetProxied(&http1.Proxied{Protocol: "LOCAL"})
+	got, err := pack(t, get(""), f)
+	if err != nil || got["REMOTE_ADDR"] != "192.0.2.7" || got["REMOTE_PORT"] != "5000" || got["PROXY_PROTOCOL"] != "LOCAL" {
+		t.Errorf("got %v %v", got, err)
+	}
+	for _, key := range []string{"PROXY_ADDR", "PROXY_PORT"} {
+		if value, ok := got[key]; ok {
+			t.Errorf("%s is %q, want it absent", key, value)
+		}
 	}
 }
 

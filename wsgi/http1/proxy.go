@@ -19,7 +19,10 @@ const (
 
 // Proxied is what a PROXY header says of a connection. Without addresses (v1 UNKNOWN, v2 LOCAL and UNSPEC) both
 // are the zero value, and the addresses of the socket stand.
-type Proxied struct{ Source, Destination netip.AddrPort }
+type Proxied struct {
+	Protocol            string // TCP4, TCP6, UNKNOWN, LOCAL or UNSPEC
+	Source, Destination netip.AddrPort
+}
 
 const (
 	proxyLineMax = 107     // of a version 1 line, with CRLF
@@ -93,7 +96,7 @@ func parseProxyLine(buf []byte) (p Proxied, n int, err error) {
 	line = line[:len(line)-1]
 	family, rest := word(line)
 	if string(family) == "UNKNOWN" {
-		return p, end + 1, nil
+		return Proxied{Protocol: "UNKNOWN"}, end + 1, nil
 	}
 	source, rest := word(rest)
 	destination, rest := word(rest)
@@ -104,7 +107,16 @@ func parseProxyLine(buf []byte) (p Proxied, n int, err error) {
 	if !ok1 || !ok2 {
 		return Proxied{}, 0, errProxyLine
 	}
+	p.Protocol = protocolOf(p.Source.Addr())
 	return p, end + 1, nil
+}
+
+// protocolOf is version 1's word for TCP over the family of a.
+func protocolOf(a netip.Addr) string {
+	if a.Is4() {
+		return "TCP4"
+	}
+	return "TCP6"
 }
 
 // word cuts b at the first SP.
@@ -146,17 +158,23 @@ func parseProxyBinary(buf []byte) (p Proxied, n int, err error) {
 	if len(buf) < n {
 		return p, 0, ErrPartial
 	}
-	local, data := command == 0x20 || family>>4 == 0, buf[proxyFixed:n]
+	data := buf[proxyFixed:n]
 	switch {
-	case local:
+	case command == 0x20:
+		p.Protocol = "LOCAL"
+		return p, n, nil
+	case family>>4 == 0:
+		p.Protocol = "UNSPEC"
 		return p, n, nil
 	case family == 0x11 && size >= 12:
 		p.Source = endpoint(netip.AddrFrom4([4]byte(data[0:4])), data[8:])
 		p.Destination = endpoint(netip.AddrFrom4([4]byte(data[4:8])), data[10:])
+		p.Protocol = "TCP4"
 		return p, n, nil
 	case family == 0x21 && size >= 36:
 		p.Source = endpoint(netip.AddrFrom16([16]byte(data[0:16])), data[32:])
 		p.Destination = endpoint(netip.AddrFrom16([16]byte(data[16:32])), data[34:])
+		p.Protocol = "TCP6"
 		return p, n, nil
 	}
 	return p, 0, errProxyBin

@@ -41,9 +41,9 @@ var proxyCases = []struct {
 	{name: "v1 longer than 107 bytes", mode: ProxyV1, raw: "PROXY UNKNOWN " + strings.Repeat("a", 92) + "\r\n", refused: true},
 	{name: "v1 without an end", mode: ProxyV1, raw: "PROXY " + strings.Repeat("a", 101), refused: true},
 	{name: "v1 not asked for", mode: ProxyV2, raw: "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n", absent: true},
-	{name: "v2 IPv4", mode: ProxyV2, raw: v2tcp, source: "192.168.1.10:12345", dest: "192.168.1.1:443"},
-	{name: "v2 IPv6", mode: ProxyAuto, raw: v2sig + "\x21\x21\x00\x24" + v6, source: "[::1]:80", dest: "[::2]:81"},
-	{name: "v2 with TLVs", mode: ProxyAuto, raw: v2sig + "\x21\x11\x00\x10" + v2tcp[16:] + "\x04\x00\x01\x00", source: "192.168.1.10:12345", dest: "192.168.1.1:443"},
+	{name: "v2 IPv4 (TCP4)", mode: ProxyV2, raw: v2tcp, source: "192.168.1.10:12345", dest: "192.168.1.1:443"},
+	{name: "v2 IPv6 (TCP6)", mode: ProxyAuto, raw: v2sig + "\x21\x21\x00\x24" + v6, source: "[::1]:80", dest: "[::2]:81"},
+	{name: "v2 TCP4 with TLVs", mode: ProxyAuto, raw: v2sig + "\x21\x11\x00\x10" + v2tcp[16:] + "\x04\x00\x01\x00", source: "192.168.1.10:12345", dest: "192.168.1.1:443"},
 	{name: "v2 LOCAL", mode: ProxyV2, raw: v2sig + "\x20\x00\x00\x00"},
 	{name: "v2 UNSPEC", mode: ProxyV2, raw: v2sig + "\x21\x00\x00\x00"},
 	{name: "v2 version 3", mode: ProxyV2, raw: v2sig + "\x31\x11\x00\x00", refused: true},
@@ -77,6 +77,9 @@ func TestProxyHeaders(t *testing.T) {
 			}
 			if err != nil || n != len(c.raw) || address(p.Source) != c.source || address(p.Destination) != c.dest {
 				t.Errorf("got %v %d %v", p, n, err)
+			}
+			if !strings.Contains(c.name, p.Protocol) || p.Protocol == "" {
+				t.Errorf("protocol %q", p.Protocol)
 			}
 			for i := range len(c.raw) {
 				if _, n, err := ParseProxy(c.mode, []byte(c.raw[:i])); err != ErrPartial {
