@@ -18,6 +18,7 @@ type Settings struct {
 	Timeout           int    `json:"timeout"`
 	GracefulTimeout   int    `json:"graceful_timeout"`
 	Keepalive         int    `json:"keepalive"`
+	KeepaliveSet      bool   `json:"keepalive_set"` // Keepalive is the user's, not the default
 	Backlog           int    `json:"backlog"`
 	ReusePort         bool   `json:"reuse_port"`
 	Preload           bool   `json:"preload_app"`
@@ -26,6 +27,7 @@ type Settings struct {
 	ProcName          string `json:"proc_name"`
 	DefaultProcName   string `json:"default_proc_name"`
 	WorkerTmpDir      string `json:"worker_tmp_dir"`
+	TmpUploadDir      string `json:"tmp_upload_dir"` // "": the system's
 
 	LimitRequestLine      int `json:"limit_request_line"`
 	LimitRequestFields    int `json:"limit_request_fields"`
@@ -38,6 +40,7 @@ type Settings struct {
 	WriteTimeout      int   `json:"write_timeout"`
 	MaxConnections    int   `json:"max_connections"` // 0: from the descriptor limit
 	PermitMissingHost bool  `json:"permit_missing_host"`
+	PermitFragment    bool  `json:"permit_fragment"`
 
 	StripHeaderSpaces               bool   `json:"strip_header_spaces"`
 	PermitObsoleteFolding           bool   `json:"permit_obsolete_folding"`

@@ -97,7 +97,6 @@ func TestCombinationsThatAreRefused(t *testing.T) {
 		{[]string{"a", "-k", "my.Worker"}, "worker_class 'my.Worker' is not supported: use sync or gthread"},
 		{[]string{"a", "--certfile", "x.pem"}, "certfile is not supported: TLS is not built yet"},
 		{[]string{"a", "--protocol", "uwsgi"}, "protocol is not supported: gosrv speaks HTTP only"},
-		{[]string{"a", "--proxy-protocol"}, "proxy_protocol is not supported: the PROXY protocol is not built yet"},
 		{[]string{"a", "--dirty-workers", "2"}, "dirty_workers is not supported: gosrv has no dirty workers"},
 		{[]string{"a", "--asgi-loop", "uvloop"}, "asgi_loop is not supported: gosrv serves WSGI"},
 		{[]string{"--paste", "x.ini"}, "paste is not supported: make a module"},

@@ -16,18 +16,22 @@ var ownRows = []Setting{
 	},
 	{
 		Name: "body_timeout", Section: sectionOwn, Flags: []string{"--body-timeout"}, Metavar: "INT", Type: Int, Default: 30, Check: posInt, Since: "gosrv",
-		Help: "Seconds without a byte of the request body after which the connection is closed. 0 means no limit.",
+		Help: "Seconds without a byte of the request body after which it is answered 408; also the time over which a body must keep to 500 bytes a second. 0 means no limit.",
 	},
 	{
 		Name: "write_timeout", Section: sectionOwn, Flags: []string{"--write-timeout"}, Metavar: "INT", Type: Int, Default: 60, Check: posInt, Since: "gosrv",
-		Help: "Seconds in which a client takes no byte of the answer, after which the connection is closed. 0 means no limit.",
+		Help: "Seconds in which a client takes nothing of the answer, after which the connection is closed; also the time over which it must keep to 500 bytes a second. 0 means no limit.",
 	},
 	{
 		Name: "max_connections", Section: sectionOwn, Flags: []string{"--max-connections"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Since: "gosrv",
-		Help: "Open connections in one worker. 0 takes it from the limit of file descriptors.",
+		Help: "Open connections in one worker. One more closes the one that has been idle longest. 0 takes it from the limit of file descriptors.",
 	},
 	{
 		Name: "permit_missing_host", Section: sectionOwn, Flags: []string{"--permit-missing-host"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
 		Help: "Accept HTTP/1.1 requests without a Host header, as Gunicorn does.",
+	},
+	{
+		Name: "permit_fragment", Section: sectionOwn, Flags: []string{"--permit-fragment"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Help: "Accept request targets with a fragment, #..., as Gunicorn does. It stays in RAW_URI only.",
 	},
 }

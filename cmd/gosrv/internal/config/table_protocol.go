@@ -3,7 +3,6 @@ package config
 const (
 	noTLS     = "TLS is not built yet: let a proxy (nginx, Caddy, a load balancer) end TLS in front of gosrv"
 	noUWSGI   = "gosrv speaks HTTP only: in nginx use proxy_pass instead of uwsgi_pass"
-	noProxy   = "the PROXY protocol is not built yet: let the proxy send X-Forwarded-For and X-Forwarded-Proto instead"
 	noHTTP2   = "HTTP/2 is not built yet: let a proxy speak it to clients, and HTTP/1.1 to gosrv"
 	noASGI    = "gosrv serves WSGI applications: use an ASGI server such as uvicorn, hypercorn or granian for ASGI"
 	noParser  = "gosrv has one HTTP parser of its own"
@@ -14,13 +13,11 @@ const (
 var proxyRows = []Setting{
 	{
 		Name: "proxy_protocol", Section: sectionMechanics, Flags: []string{"--proxy-protocol"}, Metavar: "MODE", Action: Optional, Const: "auto", Default: "off", Check: proxyMode,
-		State: Unsupported, Note: noProxy,
-		Help: "Expect a PROXY protocol header in front of each connection: off, v1, v2 or auto.",
+		Help: "Read the PROXY protocol header that a load balancer puts in front of each connection: off, v1, v2 or auto.",
 	},
 	{
 		Name: "proxy_allow_ips", Section: sectionMechanics, Flags: []string{"--proxy-allow-from"}, Default: []string{"127.0.0.1", "::1"}, Check: addressList,
-		State: NoEffect, Note: "nothing reads PROXY protocol headers yet",
-		Help: "Peers that may send a PROXY protocol header.",
+		Help: "Peers that may send a PROXY protocol header: addresses and networks with commas between, or *. Others are answered 403.",
 	},
 	{
 		Name: "protocol", Section: sectionMechanics, Flags: []string{"--protocol"}, Metavar: "STRING", Default: "http", Check: anyString, Since: "24.0.0",

@@ -73,8 +73,8 @@ var startRows = []Setting{
 	},
 	{
 		Name: "keepalive", Section: sectionWorkers, Flags: []string{"--keep-alive"}, Metavar: "INT", Type: Int, Default: 2, Check: posInt,
-		State: Better, Note: "sync keeps connections alive too; idle ones cost no thread",
-		Help: "Seconds to wait for the next request on an open connection. 0 closes the connection after each answer.",
+		State: Better, Note: "sync keeps connections alive too, 75 s if nothing else is said; idle ones cost no thread",
+		Help: "Seconds to wait for the next request on an open connection. 0 closes the connection after each answer. Class sync waits 75 seconds unless this is set: longer than the balancers in front, which expect its connections to be closed or usable.",
 	},
 	{
 		Name: "limit_request_line", Section: sectionSecurity, Flags: []string{"--limit-request-line"}, Metavar: "INT", Type: Int, Default: 4094, Check: posInt,

@@ -18,6 +18,8 @@ type Plan struct {
 	Text     string         // what --print-config shows
 	Title    string         // shown in brackets in ps
 
+	KeepaliveSet bool // the user has chosen keepalive; a worker may choose a better default
+
 	worker workerctl.Settings
 	own    mechanics
 	addrs  []listen.Addr
@@ -56,6 +58,7 @@ func (p *Plan) prepare() error {
 	if err != nil {
 		return fmt.Errorf("reading settings: %w", err)
 	}
+	p.worker.KeepaliveSet = p.KeepaliveSet
 	for _, b := range p.own.Bind {
 		a, err := listen.ParseAddr(b)
 		if err != nil {

@@ -1,0 +1,17 @@
+package master
+
+import "testing"
+
+// A worker has a default of its own for keepalive: it must know whether the
+// value is one that the user has chosen.
+func TestWorkersLearnWhetherKeepaliveWasChosen(t *testing.T) {
+	for _, chosen := range []bool{false, true} {
+		p := &Plan{Settings: map[string]any{"keepalive": 2, "tmp_upload_dir": "/var/spool/x"}, KeepaliveSet: chosen}
+		if err := p.prepare(); err != nil {
+			t.Fatal(err)
+		}
+		if p.worker.Keepalive != 2 || p.worker.KeepaliveSet != chosen || p.worker.TmpUploadDir != "/var/spool/x" {
+			t.Errorf("chosen %v: workers get %+v", chosen, p.worker)
+		}
+	}
+}
