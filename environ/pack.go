@@ -50,6 +50,7 @@ type Packed struct {
 	bloom   uint64     // of the keys in seen
 	script  http1.Span // of the SCRIPT_NAME header
 	named   bool       // there was one
+	joined  int        // bytes of Extra that belong to headers
 }
 
 // Refusals of Pack.
@@ -62,14 +63,30 @@ var (
 // Pack fills p from a request parsed out of buf. The result refers to buf: it is valid as long as buf stays.
 // An error is to be answered like one of http1.Policy.Parse.
 func (p *Packed) Pack(buf []byte, r *http1.Request, f *Facts) *http1.Error {
-	p.Desc = p.Desc[:0]
-	p.Extra = p.Extra[:0]
-	for range NSlots {
-		p.Desc = append(p.Desc, 0, Absent)
-	}
+	p.empty()
 	if err := p.headers(buf, r, f); err != nil {
 		return err
 	}
+	p.joined = len(p.Extra)
+	return p.line(buf, r, f)
+}
+
+// empty leaves the slots, all absent.
+func (p *Packed) empty() {
+	p.Desc = append(p.Desc[:0], noSlots[:]...)
+	p.Extra = p.Extra[:0]
+}
+
+// noSlots are NSlots absent strings.
+var noSlots = func() (s [2 * NSlots]uint32) {
+	for i := 1; i < len(s); i += 2 {
+		s[i] = Absent
+	}
+	return s
+}()
+
+// line fills the slots: what comes from the request line and the connection.
+func (p *Packed) line(buf []byte, r *http1.Request, f *Facts) *http1.Error {
 	p.inHead(RequestMethod, r.Method)
 	p.inHead(RawURI, r.Target)
 	p.inHead(QueryString, r.Query)

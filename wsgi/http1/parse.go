@@ -31,7 +31,27 @@ func (p *Policy) Parse(buf []byte, r *Request) error {
 	if r.stage == stageDone || r.pos == 0 {
 		r.Reset()
 	}
+	if err := p.firstLine(buf, r); err != nil {
+		return err
+	}
+	return p.fieldLines(buf, r)
+}
+
+// firstLine is requestLine, with the scan ended by an error.
+func (p *Policy) firstLine(buf []byte, r *Request) error {
 	err := p.requestLine(buf, r)
+	if err != nil && err != ErrPartial {
+		r.HeadLen, r.stage = r.pos, stageDone
+	}
+	return err
+}
+
+// fieldLines reads what follows the request line and judges the whole head.
+func (p *Policy) fieldLines(buf []byte, r *Request) error {
+	if r.fields == 0 {
+		r.fields = r.pos
+	}
+	var err error
 	for err == nil && r.stage != stageEnd {
 		err = p.fieldLine(buf, r)
 	}

@@ -80,6 +80,7 @@ type Request struct {
 	pos     int   // next byte to look at
 	mark    int   // start of the token being scanned
 	line    int   // start of the request line or field being scanned
+	fields  int   // start of the first field line; 0: not reached
 }
 
 // Reset forgets a partly parsed head, so that the next Parse starts at the first byte of its buffer. After a
