@@ -52,6 +52,7 @@ type answer struct {
 	app     bool  // state must be carried on by the application's thread
 	drop    bool  // end with a reset: a plain end would look like the answer's
 	fault   string
+	reply   packed // the application's head, for the access log
 }
 
 // carry sends what there is and asks the application for more until the answer
@@ -150,6 +151,10 @@ func (s *slot) open(a *answer, buf []byte, head packed, total int64) ([]byte, bo
 		return buf, false
 	}
 	a.begun = true
+	if s.w.access != nil {
+		s.reply = append(s.reply[:0], head...)
+		a.reply = s.reply
+	}
 	return appendHead(buf, head, a.frame, a.x, s.date.at(loop.Now())), true
 }
 
@@ -327,6 +332,7 @@ func (s *slot) suspend(c *conn, a *answer, v verdict) verdict {
 	}
 	if a == &s.ans {
 		kept := *a
+		kept.reply = append(packed(nil), a.reply...)
 		c.ans = &kept
 		if c.req == nil {
 			// Its request is still wanted for the log.

@@ -17,10 +17,15 @@ type slot struct {
 	req  *http1.Request
 	pack environ.Packed
 	body cpython.Body
-	out  []byte // lent to the application
-	head []byte // response heads and small answers
-	ans  answer
-	date dateCache
+
+	memos [cpython.Memos]uint32 // versions of the memos that C has for this thread
+	out   []byte                // lent to the application
+	head  []byte                // response heads and small answers
+	ans   answer
+	date  dateCache
+
+	access accessLog
+	reply  packed // copy of the last head, for the access log
 
 	cur    *conn   // being served
 	curAns *answer // its answer
@@ -39,7 +44,8 @@ func (s *slot) serve(c *conn) bool {
 	w := s.w
 	r := s.request(c)
 	head := c.in[c.r : c.r+r.HeadLen]
-	if bad := s.pack.Pack(head, r, &c.facts); bad != nil {
+	flags, bad := s.describe(c, head, r)
+	if bad != nil {
 		s.logRefusal(c, bad)
 		s.refuse(c, bad.Status)
 		return true
@@ -53,10 +59,6 @@ func (s *slot) serve(c *conn) bool {
 		old:  r.Major == 1 && r.Minor == 0,
 		keep: r.KeepAlive && w.keepAlive && !c.fin,
 	}}
-	flags := uint32(0)
-	if s.pack.HTTPS {
-		flags = cpython.HTTPS
-	}
 	s.enter(c, a, r.Method.Of(head), r.Path.Of(head))
 	a.state = s.app.Call(c.listener.base, head, s.pack.Extra, s.pack.Desc, s.pack.Headers, flags, &s.body, c.fd(), s.out, &a.res)
 	v := s.compose(c, a)
@@ -76,7 +78,16 @@ func (s *slot) resume(c *conn) bool {
 	}
 	a.resumed = loop.Now()
 	s.enter(c, a, nil, nil)
-	return s.leave(c, s.carry(c, a))
+	return s.leave(c, s.carry(c, a)) && s.follow(c)
+}
+
+// follow goes on with a connection whose suspended answer has come to an end:
+// the next request may be waiting. The caller leads.
+func (s *slot) follow(c *conn) bool {
+	if c.phase == reading {
+		return s.pump(c)
+	}
+	return true
 }
 
 // isHead tells HEAD, which gets no body.
@@ -87,6 +98,9 @@ func isHead(method []byte) bool { return string(method) == "HEAD" }
 func (s *slot) settle(c *conn, a *answer, v verdict) {
 	if c.pending != 0 {
 		s.note(c, c.pending)
+		if v == blocked && (loop.Event{Mask: c.pending}).Writable() {
+			v = yielded // the room came before the wait for it began
+		}
 		c.pending = 0
 	}
 	switch v {

@@ -32,10 +32,12 @@ type conn struct {
 	fin        bool // epoll has reported the client's FIN
 	eof        bool // and it was read
 	used       bool // a request was answered
+	fresh      bool // a PROXY header may come
 	class      uint8
 
 	listener *listener
 	facts    environ.Facts
+	known    known // of its header block
 
 	in   []byte // nil while nothing is buffered
 	r, w int    // in[r:w] is not consumed
@@ -72,6 +74,7 @@ func (w *worker) open(fd int, l *listener, peer *loop.Peer) *conn {
 	c.timer.FD = fd
 	c.listener = l
 	c.readable = true
+	c.fresh = w.proxy.mode != http1.ProxyOff
 	c.facts = environ.NewFacts(w.rules, &l.about, peer.AddrPort())
 	for fd >= len(w.conns) {
 		w.conns = append(w.conns, make([]*conn, 64)...)

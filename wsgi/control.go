@@ -63,6 +63,10 @@ func (w *worker) message(typ string, raw json.RawMessage, fds []int) {
 func (w *worker) reopenLogs(names []string, fds []int) {
 	for i, fd := range fds {
 		if i < len(names) {
+			if names[i] == workerctl.FDAccessLog && w.access != nil {
+				w.access.SetFD(fd) // its own from now on
+				continue
+			}
 			if old, ok := w.logFDs[names[i]]; ok {
 				_ = unix.Dup3(fd, old, unix.O_CLOEXEC)
 			}

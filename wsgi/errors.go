@@ -13,7 +13,9 @@ func (s *slot) refuse(c *conn, status int) {
 	w := s.w
 	page := http1.AppendError(s.head[:0], status, s.date.at(w.now))
 	s.head = page[:0]
-	s.recordRefusal(c, status, page)
+	if w.access != nil && c.phase == filling {
+		s.line(c, status, int64(len(page)-len(headOnly(page))), w.now, nil)
+	}
 	w.release(c)
 	if n, e := loop.Send(c.fd(), page, false); e != loop.None || n < len(page) {
 		// A new connection's socket takes a page; one that does not has a

@@ -26,6 +26,8 @@ import (
 type fakeRequest struct {
 	method, path, uri string
 	head, body        string
+	remote            string    // REMOTE_ADDR and REMOTE_PORT
+	proxy             [3]string // PROXY_PROTOCOL, PROXY_ADDR, PROXY_PORT
 	spooled           bool
 	app               *fakeApp
 	out               []byte
@@ -69,8 +71,8 @@ type fakeCall struct {
 func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, headers int, flags uint32,
 	body *cpython.Body, fd int, out []byte, res *cpython.Result) cpython.State {
 	f.calls.Add(1)
-	text := func(s environ.Slot) string {
-		off, n := desc[2*s], desc[2*s+1]
+	at := func(i int) string {
+		off, n := desc[i], desc[i+1]
 		if n == environ.Absent {
 			return ""
 		}
@@ -80,7 +82,14 @@ func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, header
 		}
 		return string(head[off : off+n])
 	}
-	r := &fakeRequest{method: text(environ.RequestMethod), path: text(environ.PathInfo), uri: text(environ.RawURI), head: string(head), app: f, out: out, conn: fd}
+	text := func(s environ.Slot) string { return at(2 * int(s)) }
+	r := &fakeRequest{remote: text(environ.RemoteAddr) + " " + text(environ.RemotePort),
+		method: text(environ.RequestMethod), path: text(environ.PathInfo), uri: text(environ.RawURI), head: string(head), app: f, out: out, conn: fd}
+	for i := range r.proxy {
+		if flags&cpython.Proxied != 0 {
+			r.proxy[i] = at(2*int(environ.NSlots) + 4*headers + 2*i)
+		}
+	}
 	if body.FD >= 0 {
 		b := make([]byte, body.Len)
 		n, _ := unix.Pread(body.FD, b, 0)
@@ -233,8 +242,8 @@ func gunicornSettings() workerctl.Settings {
 	return workerctl.Settings{LimitRequestLine: 4094, LimitRequestFields: 100, LimitRequestFieldSize: 8190, LogLevel: "debug", ForwardedAllowIPs: workerctl.List{"127.0.0.1"}}
 }
 
-// serveFake starts a worker on a loopback socket.
-func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply) *server {
+// serveFake starts a worker on a loopback socket. adjust may change its orders.
+func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, adjust ...func(m *workerctl.Serve, fds *[]int)) *server {
 	t.Helper()
 	app := &fakeApp{handle: handle}
 	s := &server{t: t, app: app, ended: make(chan struct{})}
@@ -262,11 +271,15 @@ func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply) 
 		Listeners: []workerctl.Listener{{Kind: "tcp", Host: "127.0.0.1", Port: addr.Port}},
 		FDs:       []string{workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDListener},
 	}
+	fds := []int{fd, int(s.log.Fd()), int(f.Fd())}
+	for _, a := range adjust {
+		a(m, &fds)
+	}
 	w, err := newWorker(set, m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.take(m, []int{fd, int(s.log.Fd()), int(f.Fd())}); err != nil {
+	if err := w.take(m, fds); err != nil {
 		t.Fatal(err)
 	}
 	master, end, err := workerctl.Pair()

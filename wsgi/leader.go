@@ -102,6 +102,7 @@ func (s *slot) leave(c *conn, v verdict) bool {
 				c.ans = &kept
 			}
 			k.handBack(c, v)
+			s.flushAccess()
 			return false
 		}
 	}
@@ -185,7 +186,7 @@ func (s *slot) returned() bool {
 		k.backlen.Add(-1)
 		k.mu.Unlock()
 		s.settle(c, c.ans, c.verdict)
-		if c.phase == reading && !s.pump(c) {
+		if !s.follow(c) {
 			return false
 		}
 	}
@@ -243,7 +244,7 @@ func (s *slot) goOn(c *conn) bool {
 	} else {
 		v = s.carry(c, a)
 	}
-	return s.leave(c, v)
+	return s.leave(c, v) && s.follow(c)
 }
 
 // rests announces that the leader is going to wait for events; false if there

@@ -23,9 +23,3 @@ func (s *slot) report(c *conn, a *answer, v verdict) {
 		s.record(c, a)
 	}
 }
-
-// record writes the access log's line for an answered request.
-func (s *slot) record(c *conn, a *answer) {}
-
-// recordRefusal writes the access log's line for a refused one.
-func (s *slot) recordRefusal(c *conn, status int, page []byte) {}

@@ -134,11 +134,16 @@ func (s *slot) advance(c *conn) progress {
 	if c.phase == filling {
 		return s.gather(c)
 	}
+	if c.fresh {
+		if p := s.greet(c); p != complete {
+			return p
+		}
+	}
 	r := s.req
 	if c.req != nil {
 		r = c.req
 	}
-	err := s.w.policy.Parse(c.in[c.r:c.w], r)
+	err := s.parse(c, r)
 	if err == nil {
 		return s.begin(c, r)
 	}

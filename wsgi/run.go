@@ -50,6 +50,7 @@ func Run() {
 		_ = ctl.Send(workerctl.WorkerFailed{Stage: "boot", Exit: workerctl.ExitBoot, Message: err.Error()})
 		t.Exit(workerctl.ExitBoot, exitDeadline)
 	}
+	w.closeAccess()
 	w.log.Infof("Worker exiting (pid: %d)", os.Getpid())
 	taken, dropped := t.Counters()
 	w.tell(workerctl.WorkerExiting{Requests: w.served, Taken: taken, Dropped: dropped})
@@ -90,12 +91,16 @@ func newWorker(set settings, m *workerctl.Serve) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	proxy, err := newProxyRules(&m.Settings)
+	if err != nil {
+		return nil, err
+	}
 	poll, err := loop.NewPoller()
 	if err != nil {
 		return nil, err
 	}
 	w := &worker{
-		set: set, id: m.Worker, rules: rules, policy: newPolicy(&m.Settings),
+		set: set, id: m.Worker, rules: rules, proxy: proxy, policy: newPolicy(&m.Settings),
 		keepAlive: set.keepAlive, poll: poll, timers: newTimers(&set), wakeup: -1,
 		own: func(int, bool) {}, logFDs: map[string]int{}, watcher: poll,
 	}
@@ -122,7 +127,9 @@ func (w *worker) take(m *workerctl.Serve, fds []int) error {
 			w.log = errlog.New(fd, m.Settings.LogLevel)
 			w.logFDs[name] = fd
 		case workerctl.FDAccessLog:
-			w.logFDs[name] = fd
+			if err := w.openAccessLog(m.Settings.AccessLogFormat, fd); err != nil {
+				return fmt.Errorf("access_log_format: %w", err)
+			}
 		case workerctl.FDListener:
 			if next == len(m.Listeners) {
 				return fmt.Errorf("more listening sockets than descriptions")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gosrv/environ"
+	"gosrv/wsgi/accesslog"
 	"gosrv/wsgi/errlog"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
@@ -23,7 +24,10 @@ type worker struct {
 	id     workerctl.Identity
 	policy http1.Policy
 	rules  *environ.Rules
+	proxy  proxyRules
 	log    *errlog.Logger
+	access *accesslog.Writer // nil: no access log
+	format *accesslog.Format
 	score  *scoreboard.Slot
 	ctl    *workerctl.Conn
 	own    func(fd int, own bool) // marks sockets that a forked child closes
@@ -36,6 +40,7 @@ type worker struct {
 	bufs      loop.Buffers
 	listeners []listener
 	slots     []*slot
+	memos     memos
 	peer      loop.Peer // of the connection being accepted
 
 	conns      []*conn // by descriptor
@@ -81,6 +86,7 @@ func (s *slot) turn() bool {
 	if w.drain.queue && !s.emptyQueue() {
 		return false
 	}
+	s.flushAccess()
 	if n := w.poll.Poll(); n == 0 && len(w.again) == 0 && !w.drain.queue {
 		if wait := w.patience(); wait != 0 {
 			s.idle(wait)

@@ -1,0 +1,111 @@
+package wsgi
+
+import (
+	"gosrv/cpython"
+	"gosrv/environ"
+	"gosrv/wsgi/http1"
+)
+
+// memo is a header block that came at least twice: what parsing and packing
+// made of it, and a number under which C keeps an environ to copy. A request
+// with such a block costs its request line.
+type memo struct {
+	head    http1.Repeat
+	env     environ.Repeat
+	version uint32 // changes with the block
+	last    uint32 // hash of the last block that was looked up here in vain
+}
+
+// memos is the worker's table, guarded by the lead. Number 0 is none.
+type memos struct {
+	table  [cpython.Memos]memo
+	recent uint8 // the memo found last, a guess for new connections
+}
+
+// known is what a connection has to do with the table.
+type known struct {
+	guess   uint8 // the memo of its last request, 0: none
+	number  uint8 // of the request in progress, 0: none
+	version uint32
+}
+
+// parse is Policy.Parse for the bytes at hand, with a look at the memo that
+// the connection's last request had.
+func (s *slot) parse(c *conn, r *http1.Request) error {
+	t := &s.w.memos
+	n := c.known.guess
+	if n == 0 {
+		n = t.recent
+	}
+	m := &t.table[n]
+	repeated, err := s.w.policy.ParseRepeat(c.in[c.r:c.w], r, &m.head)
+	c.known.number = 0
+	if repeated {
+		c.known = known{guess: n, number: n, version: m.version}
+		t.recent = n
+	}
+	return err
+}
+
+// describe packs the environ of the request and returns the flags of its call.
+func (s *slot) describe(c *conn, head []byte, r *http1.Request) (flags uint32, bad *http1.Error) {
+	m := &s.w.memos.table[c.known.number]
+	// The table may have changed while the body came in.
+	if c.known.number != 0 && c.known.version == m.version && m.env.Fits(&c.facts) {
+		bad = s.pack.PackRepeat(head, r, &c.facts, &m.env)
+		flags = s.memoFlags(c.known.number, m.version)
+	} else if bad = s.pack.Pack(head, r, &c.facts); bad == nil {
+		s.w.memos.learn(c, head, r, &s.pack)
+	}
+	if s.pack.HTTPS {
+		flags |= cpython.HTTPS
+	}
+	if s.pack.Proxied {
+		flags |= cpython.Proxied
+	}
+	return flags, bad
+}
+
+// memoFlags names a memo to C, which keeps one environ a thread for it.
+func (s *slot) memoFlags(number uint8, version uint32) uint32 {
+	flags := cpython.Memo(int(number))
+	if s.memos[number] != version {
+		s.memos[number] = version
+		flags |= cpython.MemoNew
+	}
+	return flags
+}
+
+// learn looks a block up that was not where it was guessed to be, and remembers
+// it when it comes for the second time in a row: most never do.
+func (t *memos) learn(c *conn, head []byte, r *http1.Request, p *environ.Packed) {
+	block := r.Block(head)
+	hash := hashBlock(block)
+	n := 1 + uint8(hash%(cpython.Memos-1))
+	m := &t.table[n]
+	switch {
+	case m.head.Holds(block) && m.env.Fits(&c.facts):
+		c.known.guess = n
+	case m.last != hash:
+		m.last = hash
+	case m.env.Store(p, r, &c.facts) && m.head.Store(head, r):
+		m.version++
+		c.known.guess = n
+	}
+}
+
+// hashBlock is FNV-1a over eight bytes a step. It chooses a place in a small
+// table and proves nothing: what is found there is compared.
+func hashBlock(b []byte) uint32 {
+	const prime = 1099511628211
+	h := uint64(14695981039346656037)
+	for ; len(b) >= 8; b = b[8:] {
+		h = (h ^ (uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56)) * prime
+		h ^= h >> 29
+	}
+	for _, c := range b {
+		h = (h ^ uint64(c)) * prime
+	}
+	return uint32(h ^ h>>32)
+}

@@ -1,0 +1,67 @@
+package wsgi
+
+import (
+	"fmt"
+
+	"gosrv/environ"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/workerctl"
+)
+
+// errProxyPeer refuses a PROXY header of a peer that is not in proxy_allow_ips,
+// with Gunicorn's status.
+var errProxyPeer = &http1.Error{Status: 403, Reason: "PROXY header from a peer that is not in proxy_allow_ips"}
+
+// proxyRules are the settings of the PROXY protocol. The zero value is "off".
+type proxyRules struct {
+	mode  http1.ProxyMode
+	allow environ.AllowList
+}
+
+var proxyModes = map[string]http1.ProxyMode{
+	"": http1.ProxyOff, "off": http1.ProxyOff, "v1": http1.ProxyV1, "v2": http1.ProxyV2, "auto": http1.ProxyAuto,
+}
+
+// newProxyRules reads proxy_protocol and proxy_allow_ips.
+func newProxyRules(g *workerctl.Settings) (p proxyRules, err error) {
+	mode, ok := proxyModes[g.ProxyProtocol]
+	if !ok {
+		return p, fmt.Errorf("proxy_protocol %q is none of off, v1, v2, auto", g.ProxyProtocol)
+	}
+	if p.allow, err = environ.ParseAllowList(g.ProxyAllowIPs); err != nil {
+		return p, fmt.Errorf("proxy_allow_ips: %w", err)
+	}
+	p.mode = mode
+	return p, nil
+}
+
+// greet reads the PROXY header at the start of a connection, if there is one.
+// It is part of the first head: the same deadline counts. As in Gunicorn a
+// connection without it is plain HTTP, and a peer that may not send one is
+// refused only if it does; it is not told how it should have been written.
+func (s *slot) greet(c *conn) progress {
+	w := s.w
+	said, n, err := http1.ParseProxy(w.proxy.mode, c.in[c.r:c.w])
+	if err == http1.ErrPartial {
+		return incomplete
+	}
+	c.fresh = false
+	bad, _ := err.(*http1.Error)
+	if (n > 0 || bad != nil) && !c.listener.about.Unix && !w.proxy.allow.Contains(c.facts.Peer.Addr()) {
+		bad = errProxyPeer
+	}
+	if bad != nil {
+		s.logRefusal(c, bad)
+		s.refuse(c, bad.Status)
+		return refused
+	}
+	if n > 0 {
+		c.facts.SetProxied(&said)
+		c.r += n
+	}
+	if c.r == c.w {
+		c.r, c.w = 0, 0
+		return incomplete
+	}
+	return complete
+}
