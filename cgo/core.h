@@ -146,6 +146,6 @@ int signals_wakeup_writer(void);
 /* exports of Go (export.go) */
 extern void gosrvThreadEnter(int slot, void *thread);
 extern int gosrvWrite(int slot, char *head, uint32_t head_len, char *data, uint64_t len);
-extern void gosrvEarlyHints(int slot, char *head, uint32_t head_len);
+extern int gosrvEarlyHints(int slot, char *head, uint32_t head_len);
 
 #endif

@@ -12,7 +12,7 @@ import "unsafe"
 // Slices are C or Python memory, lent for the call.
 type Callbacks struct {
 	Write      func(slot int, head, data []byte) bool
-	EarlyHints func(slot int, head []byte)
+	EarlyHints func(slot int, head []byte) bool
 	Thread     func(slot int, t Thread)
 	Worker     func() // the worker's entry, for the c-shared route
 }
@@ -31,8 +31,11 @@ func gosrvWrite(slot C.int, head *C.char, headLen C.uint32_t, data *C.char, n C.
 }
 
 //export gosrvEarlyHints
-func gosrvEarlyHints(slot C.int, head *C.char, headLen C.uint32_t) {
-	callbacks.EarlyHints(int(slot), bytesOf(head, uint64(headLen)))
+func gosrvEarlyHints(slot C.int, head *C.char, headLen C.uint32_t) C.int {
+	if callbacks.EarlyHints(int(slot), bytesOf(head, uint64(headLen))) {
+		return 1
+	}
+	return 0
 }
 
 //export gosrvThreadEnter

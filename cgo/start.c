@@ -217,8 +217,12 @@ static PyObject *early_hints(PyObject *self, PyObject *headers) {
 		if (failed) return NULL;
 		int slot = c->thread->slot;
 		c->thread->state = py.PyEval_SaveThread();
-		gosrvEarlyHints(slot, c->head + before, len);
+		int valid = gosrvEarlyHints(slot, c->head + before, len);
 		py.PyEval_RestoreThread(c->thread->state);
+		if (!valid) { /* Gunicorn: InvalidResponseHeader, which an application sees as an exception too */
+			py.PyErr_SetString(py.PyExc_ValueError, "early_hints: a header's name or value is invalid");
+			return NULL;
+		}
 	}
 	py.Py_IncRef(py._Py_NoneStruct);
 	return py._Py_NoneStruct;

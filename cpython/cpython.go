@@ -159,8 +159,9 @@ type Callbacks struct {
 	// Write is the write() callable: head is the packed response head with the first call,
 	// empty later. It may block. False: the client is gone.
 	Write func(slot int, head, data []byte) bool
-	// EarlyHints sends 103 with the packed headers (its status is empty).
-	EarlyHints func(slot int, head []byte)
+	// EarlyHints sends 103 with the packed headers (its status is empty). False: one of
+	// them is invalid, which raises ValueError in the application.
+	EarlyHints func(slot int, head []byte) bool
 	// Thread is the body of each thread of StartThreads.
 	Thread func(t *Thread)
 	// Worker is the worker's entry on the c-shared route.

@@ -51,6 +51,7 @@ type fakeReply struct {
 // fakeApp stands for the Python side: it packs and slices as cgo does.
 type fakeApp struct {
 	handle  func(*fakeRequest) fakeReply
+	quick   func(out []byte, res *cpython.Result) cpython.State // instead, without allocations
 	w       *worker
 	slot    int
 	calls   atomic.Int64
@@ -71,6 +72,10 @@ type fakeCall struct {
 func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, headers int, flags uint32,
 	body *cpython.Body, fd int, out []byte, res *cpython.Result) cpython.State {
 	f.calls.Add(1)
+	if f.quick != nil {
+		f.closes.Add(1)
+		return f.quick(out, res)
+	}
 	at := func(i int) string {
 		off, n := desc[i], desc[i+1]
 		if n == environ.Absent {
@@ -242,8 +247,9 @@ func gunicornSettings() workerctl.Settings {
 	return workerctl.Settings{LimitRequestLine: 4094, LimitRequestFields: 100, LimitRequestFieldSize: 8190, LogLevel: "debug", ForwardedAllowIPs: workerctl.List{"127.0.0.1"}}
 }
 
-// serveFake starts a worker on a loopback socket. adjust may change its orders.
-func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, adjust ...func(m *workerctl.Serve, fds *[]int)) *server {
+// serveFake starts a worker on a loopback socket. Each option changes the
+// orders, func(*workerctl.Serve, *[]int), or the worker, func(*worker).
+func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, options ...any) *server {
 	t.Helper()
 	app := &fakeApp{handle: handle}
 	s := &server{t: t, app: app, ended: make(chan struct{})}
@@ -272,8 +278,10 @@ func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, 
 		FDs:       []string{workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDListener},
 	}
 	fds := []int{fd, int(s.log.Fd()), int(f.Fd())}
-	for _, a := range adjust {
-		a(m, &fds)
+	for _, o := range options {
+		if f, ok := o.(func(*workerctl.Serve, *[]int)); ok {
+			f(m, &fds)
+		}
 	}
 	w, err := newWorker(set, m)
 	if err != nil {
@@ -296,10 +304,13 @@ func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, 
 		}
 	}()
 	t.Cleanup(func() {
-		_ = master.Send(workerctl.Quit{})
-		s.wait()
-		if n := app.open(); n != 0 {
-			t.Errorf("%d application calls were never closed", n)
+		s.stop()
+		// With threads, one may still be in the application's close().
+		for end := time.Now().Add(5 * time.Second); app.open() != 0; runtime.Gosched() {
+			if time.Now().After(end) {
+				t.Errorf("%d application calls were never closed", app.open())
+				break
+			}
 		}
 		w.poll.Close()
 		f.Close()
@@ -320,6 +331,12 @@ func (s *server) startThreads(n int) error {
 		}()
 	}
 	return nil
+}
+
+// stop ends the worker.
+func (s *server) stop() {
+	_ = s.master.Send(workerctl.Quit{})
+	s.wait()
 }
 
 // wait returns when the worker's loop has ended.

@@ -166,17 +166,3 @@ func appendHead(dst []byte, head packed, f framing, x exchange, date []byte) []b
 	}
 	return append(dst, "\r\n"...)
 }
-
-// appendHints writes a 103 answer of an application's headers.
-func appendHints(dst []byte, head packed) ([]byte, bool) {
-	dst = http1.AppendStatus(dst, 1, 103)
-	head.status()
-	for n := head.count(); n > 0; n-- {
-		name, value := head.header()
-		if !http1.ValidName(name) || !http1.ValidValue(value) {
-			return dst, false
-		}
-		dst = http1.AppendField(dst, name, value)
-	}
-	return append(dst, "\r\n"...), true
-}

@@ -40,7 +40,7 @@ func Run() {
 	w.wakeup, w.own = cpython.WakeupFD(), cpython.OwnFD
 	cpython.SetCallbacks(cpython.Callbacks{
 		Write:      func(slot int, head, data []byte) bool { return w.slots[slot].write(head, data) },
-		EarlyHints: func(slot int, head []byte) { w.slots[slot].hints(head) },
+		EarlyHints: func(slot int, head []byte) bool { return w.slots[slot].hints(head) },
 		Thread:     func(t *cpython.Thread) { w.enlist(t.Slot(), t) },
 		Worker:     Run,
 	})

@@ -58,20 +58,3 @@ func millis(d time.Duration) int {
 	}
 	return int(d / time.Millisecond)
 }
-
-// hints sends 103 Early Hints, unless the client is of HTTP/1.0 or the answer
-// has begun. Hints that cannot be sent at once are left out: they are hints.
-func (s *slot) hints(head []byte) {
-	c, a := s.cur, s.curAns
-	if c == nil || a.begun || a.x.old {
-		return
-	}
-	buf, ok := appendHints(s.head[:0], packed(head))
-	s.head = buf[:0]
-	if !ok {
-		s.w.log.Errorf("Early hints with an invalid header are not sent")
-		return
-	}
-	a.segs = [3][]byte{buf, nil, nil}
-	s.sendAll(c, a)
-}
