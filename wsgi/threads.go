@@ -10,6 +10,13 @@ import (
 // work is the life of one thread of the crew: it leads, waits, stands by, or
 // goes on with suspended calls of its own, until the worker ends.
 func (s *slot) work(leads bool) {
+	s.serveCrew(leads)
+	for c := s.nextTodo(); c != nil; c = s.nextTodo() {
+		s.finish(c.ans)
+	}
+}
+
+func (s *slot) serveCrew(leads bool) {
 	w, k := s.w, &s.w.crew
 	for !k.over.Load() {
 		if !leads {

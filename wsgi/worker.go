@@ -83,8 +83,13 @@ func (s *slot) turn() bool {
 		s.obey(orders)
 		return true
 	}
-	if w.drain.queue && !s.emptyQueue() {
-		return false
+	if w.drain.queue {
+		if !s.emptyQueue() {
+			return false
+		}
+		if !w.drain.queue {
+			return true // that may have been the last thing to wait for
+		}
 	}
 	s.flushAccess()
 	if n := w.poll.Poll(); n == 0 && len(w.again) == 0 && !w.drain.queue {
