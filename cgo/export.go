@@ -14,10 +14,16 @@ type Callbacks struct {
 	Write      func(slot int, head, data []byte) bool
 	EarlyHints func(slot int, head []byte) bool
 	Thread     func(slot int, t Thread)
-	Worker     func() // the worker's entry, for the c-shared route
 }
 
 var callbacks Callbacks
+
+// workerEntry is the worker's Go entry.
+var workerEntry func()
+
+// SetWorkerEntry names the worker's Go entry. It is called while packages initialise, in
+// whatever order, and entered later by whoever starts the worker.
+func SetWorkerEntry(run func()) { workerEntry = run }
 
 // SetCallbacks installs c for the life of the process.
 func SetCallbacks(c Callbacks) { callbacks = c }
@@ -47,7 +53,7 @@ func gosrvThreadEnter(slot C.int, thread unsafe.Pointer) {
 // library in the user's python (design: static Pythons). It does not return.
 //
 //export gosrvWorkerEnter
-func gosrvWorkerEnter() { callbacks.Worker() }
+func gosrvWorkerEnter() { workerEntry() }
 
 func bytesOf(p *C.char, n uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(p)), n)

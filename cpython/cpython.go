@@ -164,14 +164,16 @@ type Callbacks struct {
 	EarlyHints func(slot int, head []byte) bool
 	// Thread is the body of each thread of StartThreads.
 	Thread func(t *Thread)
-	// Worker is the worker's entry on the c-shared route.
-	Worker func()
 }
+
+// SetWorkerEntry names the function that a worker enters when Go is a library in the user's
+// own python, where no main() runs. For package initialisation.
+func SetWorkerEntry(run func()) { cgo.SetWorkerEntry(run) }
 
 // SetCallbacks installs c for the life of the process, before the first Call.
 func SetCallbacks(c Callbacks) {
 	cgo.SetCallbacks(cgo.Callbacks{
-		Write: c.Write, EarlyHints: c.EarlyHints, Worker: c.Worker,
+		Write: c.Write, EarlyHints: c.EarlyHints,
 		Thread: func(slot int, t cgo.Thread) { c.Thread(&Thread{c: t, slot: slot}) },
 	})
 }

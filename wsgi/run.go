@@ -22,6 +22,8 @@ const exitDeadline = 10_000
 // Gunicorn's pool.
 const threadName = "ThreadPoolExecutor-0"
 
+func init() { cpython.SetWorkerEntry(Run) }
+
 // Run is a worker from the start of Go to its end; it never returns. Call it
 // on the process's main thread from a goroutine that is locked to it. It looks
 // at neither flags nor os.Args: all it needs comes over the control channel.
@@ -42,7 +44,6 @@ func Run() {
 		Write:      func(slot int, head, data []byte) bool { return w.slots[slot].write(head, data) },
 		EarlyHints: func(slot int, head []byte) bool { return w.slots[slot].hints(head) },
 		Thread:     func(t *cpython.Thread) { w.enlist(t.Slot(), t) },
-		Worker:     Run,
 	})
 	start := func(n int) error { return t.StartThreads(n, threadName) }
 	if err := w.run(t, start); err != nil {
