@@ -1,0 +1,185 @@
+// Package tests holds the rules of this repository as tests: who may import
+// whom, how large a file may grow, what stands above a function of the C
+// boundary. Each rule carries its reason, so that a failure explains itself.
+package tests
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "gosrv"
+
+// pkg is what `go list -json` says of one package of this repository; file
+// names are relative to Dir.
+type pkg struct {
+	ImportPath   string
+	Dir          string
+	GoFiles      []string
+	CgoFiles     []string
+	CFiles       []string
+	HFiles       []string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+}
+
+// name is the import path below the module: "wsgi/http1".
+func (p *pkg) name() string { return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/") }
+
+// ours lists the packages of this repository that p's production code imports.
+func (p *pkg) ours() []string {
+	var found []string
+	for _, path := range p.Imports {
+		if strings.HasPrefix(path, module+"/") {
+			found = append(found, strings.TrimPrefix(path, module+"/"))
+		}
+	}
+	return found
+}
+
+// packages reads the whole repository once a test, by the go command itself.
+func packages(t *testing.T) map[string]*pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json", "./...")
+	cmd.Dir = ".."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
+	}
+	found := map[string]*pkg{}
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		p := new(pkg)
+		if err := dec.Decode(p); errors.Is(err, io.EOF) {
+			return found
+		} else if err != nil {
+			t.Fatalf("go list -json: %v", err)
+		}
+		found[p.name()] = p
+	}
+}
+
+// mustHave fails when a rule names a package that is gone: a rule about
+// nothing would pass for ever.
+func mustHave(t *testing.T, all map[string]*pkg, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if all[name] == nil {
+			t.Errorf("package %s is named by a rule and does not exist: was it moved? Change the rule with it", name)
+		}
+	}
+}
+
+func TestOnlyCgoPackagesImportC(t *testing.T) {
+	const why = "one place to audit lifetimes; C types do not cross packages"
+	all := packages(t)
+	allowed := []string{"cgo", "cgo/zygote", "cgo/cgotest"}
+	mustHave(t, all, allowed...)
+	for name, p := range all {
+		if len(p.CgoFiles) > 0 && !slices.Contains(allowed, name) {
+			t.Errorf(`%s imports "C" in %v: %s`, name, p.CgoFiles, why)
+		}
+	}
+}
+
+// importers checks that `imported` is imported by the named packages only.
+func importers(t *testing.T, all map[string]*pkg, imported, why string, allowed ...string) {
+	t.Helper()
+	mustHave(t, all, append(allowed, imported)...)
+	for name, p := range all {
+		if slices.Contains(p.ours(), imported) && !slices.Contains(allowed, name) {
+			t.Errorf("%s imports %s: %s", name, imported, why)
+		}
+	}
+}
+
+func TestOnlyCpythonImportsCgo(t *testing.T) {
+	importers(t, packages(t), "cgo", "the rule about the GIL lives in one package", "cpython", "cgo/zygote", "cgo/cgotest")
+}
+
+func TestOnlyTheProgramImportsTheZygote(t *testing.T) {
+	importers(t, packages(t), "cgo/zygote", "its constructor takes over any binary that links it", "cmd/gosrv")
+}
+
+func TestParserAndEnvironAreBytesOnly(t *testing.T) {
+	const why = "what reads hostile input is tested and fuzzed with bytes alone"
+	all := packages(t)
+	mustHave(t, all, "wsgi/http1", "environ")
+	for _, name := range []string{"wsgi/http1", "environ"} {
+		p := all[name]
+		if p == nil {
+			continue
+		}
+		for _, path := range p.Imports {
+			if path == "net" || path == "os" || path == "syscall" || strings.HasPrefix(path, "os/") || path == module+"/cpython" {
+				t.Errorf("%s imports %s: %s", name, path, why)
+			}
+		}
+	}
+}
+
+// leaves are what both master and worker need; they import nothing of ours.
+var leaves = []string{"wsgi/scoreboard", "wsgi/accesslog", "wsgi/errlog", "wsgi/workerctl"}
+
+func TestLeavesImportNothingOfOurs(t *testing.T) {
+	const why = "master and worker share it, so that it can drag neither into the other"
+	all := packages(t)
+	mustHave(t, all, append(leaves, "wsgi/http1")...)
+	for _, name := range append(leaves, "wsgi/http1") {
+		if p := all[name]; p != nil && len(p.ours()) > 0 {
+			t.Errorf("%s imports %v: %s", name, p.ours(), why)
+		}
+	}
+}
+
+func TestTheMasterSideKnowsNoPython(t *testing.T) {
+	const why = "the master must stay alive when Python does not; it may share leaves with the worker and nothing else"
+	const side = "cmd/gosrv/internal/"
+	all := packages(t)
+	found := false
+	for name, p := range all {
+		if !strings.HasPrefix(name, side) {
+			continue
+		}
+		found = true
+		for _, path := range p.ours() {
+			if !strings.HasPrefix(path, side) && !slices.Contains(leaves, path) {
+				t.Errorf("%s imports %s: %s", name, path, why)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("no package below %s: was it moved? Change the rule with it", side)
+	}
+}
+
+func TestUnsafeIsWhereItIsLookedFor(t *testing.T) {
+	const why = "memory that Go does not guard is read in a few named packages"
+	all := packages(t)
+	allowed := []string{"cgo", "cgo/cgotest", "cpython", "wsgi/loop", "wsgi/scoreboard", "environ", "cmd/gosrv/internal/title"}
+	mustHave(t, all, allowed...)
+	for name, p := range all {
+		if slices.Contains(p.Imports, "unsafe") && !slices.Contains(allowed, name) {
+			t.Errorf("%s imports unsafe: %s", name, why)
+		}
+	}
+}
+
+func TestNamesOfPackagesSayWhatTheyDo(t *testing.T) {
+	const why = "a package named for nothing collects everything"
+	banned := []string{"util", "utils", "common", "helper", "helpers", "misc", "base", "manager", "shared"}
+	for name := range packages(t) {
+		if slices.Contains(banned, filepath.Base(name)) {
+			t.Errorf("package %s: %s", name, why)
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package tests
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Limits of one reading. Above `ask` a file needs its reason below; above
+// `never` no reason helps.
+const (
+	goFileAsk, goFileNever = 400, 600
+	cFileAsk, cFileNever   = 400, 500
+	headerNever            = 250
+	functionNever          = 60
+	cgoFilesNever          = 8
+	exportsNever           = 12
+)
+
+// longFiles are those above `ask`, each with the reason why it is not split.
+var longFiles = map[string]string{
+	"cgo/call.c":                                 "one call of the application from start to close: its states are read together",
+	"wsgi/wire_test.go":                          "a table of requests and answers",
+	"wsgi/fake_test.go":                          "one fake application with its behaviours",
+	"cmd/gosrv/internal/master/fake_test.go":     "one fake operating system",
+	"cmd/gosrv/internal/config/settings_gen.go":  "a generated table",
+	"cmd/gosrv/internal/config/settings_data.go": "a table, one row a setting",
+}
+
+// longFunctions may exceed functionNever: a state loop may be a screen longer
+// where a diagram stands above it, and tables are data.
+var longFunctions = map[string]string{}
+
+// sources lists the files of this repository that end in one of the suffixes,
+// as paths below its root.
+func sources(t *testing.T, suffixes ...string) []string {
+	t.Helper()
+	var found []string
+	for name, p := range packages(t) {
+		entries, err := os.ReadDir(p.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			for _, suffix := range suffixes {
+				if strings.HasSuffix(entry.Name(), suffix) {
+					found = append(found, filepath.Join(name, entry.Name()))
+				}
+			}
+		}
+	}
+	return found
+}
+
+func lines(t *testing.T, path string) int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Count(text, []byte("\n"))
+}
+
+func TestFilesAreShort(t *testing.T) {
+	for _, path := range sources(t, ".go", ".c", ".h") {
+		ask, never := goFileAsk, goFileNever
+		if !strings.HasSuffix(path, ".go") {
+			ask, never = cFileAsk, cFileNever
+		}
+		n, reason := lines(t, path), longFiles[path]
+		table := strings.Contains(reason, "table")
+		if n > never && !table {
+			t.Errorf("%s has %d lines, more than %d: split it by duty", path, n, never)
+		} else if n > ask && reason == "" {
+			t.Errorf("%s has %d lines, more than %d: split it by duty, or name the reason in longFiles", path, n, ask)
+		}
+	}
+	if n := lines(t, "cgo/gosrv.h"); n > headerNever {
+		t.Errorf("cgo/gosrv.h has %d lines, more than %d: the boundary is to be read in one go", n, headerNever)
+	}
+}
+
+func TestFunctionsAreShort(t *testing.T) {
+	for _, path := range sources(t, ".go") {
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, filepath.Join("..", path), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range file.Decls {
+			fn, ok := decl.(*ast.FuncDecl)
+			if !ok || fn.Body == nil {
+				continue
+			}
+			n := fset.Position(fn.End()).Line - fset.Position(fn.Pos()).Line + 1
+			name := fmt.Sprintf("%s:%s", path, fn.Name.Name)
+			if n > functionNever && longFunctions[name] == "" {
+				t.Errorf("%s has %d lines, more than %d: a reader loses its beginning", name, n, functionNever)
+			}
+		}
+	}
+}
+
+// cFunction matches the head of a C function definition that starts a line and
+// whose body starts with a brace at the end of a line or alone on one.
+var cFunction = regexp.MustCompile(`(?m)^[a-zA-Z_][\w\s\*]*?\b(\w+)\([^;{}]*\)\s*\{[^\n]*\n((?:[^}\n][^\n]*)?\n)*?\}`)
+
+func TestCFunctionsAreShort(t *testing.T) {
+	for _, path := range sources(t, ".c") {
+		text, err := os.ReadFile(filepath.Join("..", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range cFunction.FindAllSubmatch(text, -1) {
+			n := bytes.Count(match[0], []byte("\n")) + 1
+			name := path + ":" + string(match[1])
+			if n > functionNever && longFunctions[name] == "" {
+				t.Errorf("%s has %d lines, more than %d: a reader loses its beginning", name, n, functionNever)
+			}
+		}
+	}
+}
+
+func TestTheBoundaryIsNarrow(t *testing.T) {
+	var files []string
+	exports := 0
+	for name, p := range packages(t) {
+		for _, file := range p.CgoFiles {
+			files = append(files, filepath.Join(name, file))
+			text, err := os.ReadFile(filepath.Join(p.Dir, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			exports += len(regexp.MustCompile(`(?m)^//export `).FindAll(text, -1))
+		}
+	}
+	if len(files) == 0 || len(files) > cgoFilesNever {
+		t.Errorf(`%d files import "C", of at most %d: %v`, len(files), cgoFilesNever, files)
+	}
+	if exports > exportsNever {
+		t.Errorf("%d //export functions, of at most %d: every one is a way back into Go with the GIL in doubt", exports, exportsNever)
+	}
+}
+
+// declaration matches a function declared in gosrv.h, with the comment that
+// stands right above it, if there is one.
+var declaration = regexp.MustCompile(`(?m)(?:/\*((?:[^*]|\*[^/])*)\*/\n)?^[a-z][\w\s\*]*?\b(gosrv_\w+)\([^;{}]*\)(?:\s*__attribute__\(\(.*\)\))?;`)
+
+func TestEveryBoundaryFunctionHasItsContract(t *testing.T) {
+	const why = "thread, GIL and ownership cannot be seen from a signature, and a wrong guess is a crash in somebody's request"
+	text, err := os.ReadFile("../cgo/gosrv.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := declaration.FindAllSubmatch(text, -1)
+	if len(found) < 5 {
+		t.Fatalf("found %d functions in gosrv.h: has its form changed? Change the rule with it", len(found))
+	}
+	for _, match := range found {
+		comment, name := string(match[1]), string(match[2])
+		if !strings.HasPrefix(strings.TrimSpace(comment), name+":") {
+			t.Errorf("%s: the comment above it must begin with its name: %s", name, why)
+			continue
+		}
+		at := 0
+		for _, word := range []string{"thread:", "GIL:", "lends:", "gives:", "fails:"} {
+			next := strings.Index(comment[at:], "\n * "+word)
+			if next < 0 {
+				t.Errorf("%s: its contract lacks the line %q, or has it out of order: %s", name, word, why)
+				break
+			}
+			at += next
+		}
+	}
+}
