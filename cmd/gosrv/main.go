@@ -18,6 +18,7 @@ import (
 	_ "gosrv/cgo/zygote"
 	"gosrv/cmd/gosrv/internal/config"
 	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/master"
 	"gosrv/cmd/gosrv/internal/python"
 	"gosrv/cmd/gosrv/internal/title"
@@ -44,7 +45,8 @@ func main() {
 
 // run is the master's whole life; it gives the exit code.
 func run() int {
-	area := title.Own() // before anything keeps a piece of os.Args
+	area := title.Own()             // before anything keeps a piece of os.Args
+	activated := listen.Activated() // before the environment is passed on
 	cl, err := config.ParseArgs(os.Args[1:], os.LookupEnv)
 	if err != nil {
 		return fail(err)
@@ -68,7 +70,7 @@ func run() int {
 	path, explicit := cl.ConfigFile()
 	m, err := master.New(master.Options{
 		Version: config.Version, Argv: os.Args, ConfigPath: path, ConfigExplicit: explicit,
-		Python: py.Executable, Library: py.Library, Shim: shim, Title: area.Set,
+		Python: py.Executable, Library: py.Library, Shim: shim, Title: area.Set, Activated: activated,
 		Resolve: func(loaded ctl.ConfigLoaded) (*master.Plan, error) { return resolve(cl, loaded) },
 	})
 	if err != nil {

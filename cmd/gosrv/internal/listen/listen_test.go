@@ -228,7 +228,7 @@ func TestReplaceKeepsSocketsThatStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer next.Close(true)
+	defer next.Replace(nil)
 	old.Replace(next)
 	if next[0] != old[1] {
 		t.Error("b was bound again: its queue is lost")

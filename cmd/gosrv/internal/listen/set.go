@@ -36,7 +36,7 @@ func OpenAll(addrs []Addr, o Options, kept Set, log Log, wait func(time.Duration
 		if s == nil {
 			var err error
 			if s, err = openRetrying(a, o, log, wait); err != nil {
-				set.closeExcept(kept, true)
+				set.Replace(kept)
 				return nil, err
 			}
 		}
@@ -111,24 +111,19 @@ func (s Set) find(a Addr) *Socket {
 	return nil
 }
 
-// closeExcept closes the sockets of s that are not in kept.
-func (s Set) closeExcept(kept Set, remove bool) {
+// Replace closes what s has and next has not, and removes the paths of unix
+// sockets. With an empty next it closes all.
+func (s Set) Replace(next Set) {
 	for _, have := range s {
-		if kept.find(have.Asked) == nil {
-			have.Close(remove)
+		if next.find(have.Asked) == nil {
+			have.Close(true)
 		}
 	}
 }
 
-// Replace closes what s has and next has not, after a change of the bind
-// setting.
-func (s Set) Replace(next Set) { s.closeExcept(next, true) }
-
-// Close closes all; remove also removes the paths of unix sockets.
-func (s Set) Close(remove bool) { s.closeExcept(nil, remove) }
-
 // Activated gives the sockets systemd passed (LISTEN_PID, LISTEN_FDS), as
-// addresses to open, and unsets the variables. None were passed: nil.
+// addresses to open, and unsets the variables, so that no other process takes
+// them for its own. None were passed: nil.
 func Activated() []Addr {
 	pid, _ := strconv.Atoi(os.Getenv("LISTEN_PID"))
 	n, _ := strconv.Atoi(os.Getenv("LISTEN_FDS"))
@@ -140,6 +135,7 @@ func Activated() []Addr {
 	}
 	addrs := make([]Addr, n)
 	for i := range addrs {
+		unix.CloseOnExec(3 + i)
 		addrs[i] = Addr{Kind: FD, FD: 3 + i}
 	}
 	return addrs

@@ -142,7 +142,6 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.m.errorLog = f
 	w.m.log.SetFD(f.FD())
 	w.m.sys = system{
 		now: func() time.Time { return w.clock }, monotonic: func() int64 { return w.clock.UnixNano() },
@@ -153,7 +152,16 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 			done(listen.OpenAll(a, o, kept, w.m.log, func(time.Duration) bool { return true }))
 		},
 	}
-	t.Cleanup(func() { w.m.listeners.Close(true); w.m.closeBoard(); w.m.errorLog.Close() })
+	t.Cleanup(func() {
+		for _, g := range []*generation{w.m.current, w.m.next} {
+			if g != nil {
+				g.closeSockets(nil)
+				g.closeLogs()
+			}
+		}
+		w.m.closeBoard()
+		f.Close()
+	})
 	return w
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/logs"
 	"gosrv/wsgi/workerctl"
 )
 
@@ -23,11 +24,19 @@ type generation struct {
 	restart backoff // of zygotes
 	crash   backoff // of workers
 	proven  bool    // a worker of it has been ready
+	holdings
 }
 
-func newGeneration(number int) *generation {
-	// One death of a zygote is an accident and is answered at once.
-	return &generation{number: number, restart: backoff{free: 1}}
+// newGeneration numbers the next one. Until its settings are known it logs to
+// standard error.
+func (m *Master) newGeneration() *generation {
+	m.generations++
+	stderr, _ := logs.Open("-", 2) // a standard stream: cannot fail
+	return &generation{
+		number:   m.generations,
+		holdings: holdings{errorLog: stderr},
+		restart:  backoff{free: 1}, // one death of a zygote is an accident and is answered at once
+	}
 }
 
 // grace is its graceful_timeout; none before its settings are known.
@@ -149,6 +158,8 @@ func (m *Master) configLoaded(g *generation, msg ctl.ConfigLoaded) {
 		}
 		if err == nil && m.phase == starting {
 			err = m.settle(plan)
+		} else if err == nil {
+			err = g.openLogs(plan)
 		}
 		if err != nil {
 			m.zygoteFailed(g, ctl.Failed{Stage: "config", Exit: exitCode(err), Message: err.Error()})
@@ -162,7 +173,7 @@ func (m *Master) configLoaded(g *generation, msg ctl.ConfigLoaded) {
 	m.tell(g.zygote, ctl.Configure{
 		Settings: g.plan.Settings, App: g.plan.App, Argv: m.opt.Argv, Env: g.plan.env(),
 		MasterPID: m.pid, Generation: g.number,
-	}, m.errorLog.FD())
+	}, g.errorLog.FD())
 }
 
 // exitCode is 1 unless the error knows better.

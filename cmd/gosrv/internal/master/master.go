@@ -17,7 +17,6 @@ import (
 
 	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/listen"
-	"gosrv/cmd/gosrv/internal/logs"
 	"gosrv/wsgi/errlog"
 	"gosrv/wsgi/scoreboard"
 )
@@ -28,9 +27,10 @@ type Options struct {
 	Argv           []string // sys.argv of the application
 	ConfigPath     string   // as the user wrote it; "" for the default one
 	ConfigExplicit bool
-	Python         string // sys.executable
-	Library        string // libpython to load
-	Shim           []byte // the Python side, pyshim.Bundle
+	Python         string        // sys.executable
+	Library        string        // libpython to load
+	Shim           []byte        // the Python side, pyshim.Bundle
+	Activated      []listen.Addr // sockets passed by systemd: they take the place of bind
 	// Resolve merges what the config file said with everything else. Its error
 	// is shown as it is; one with an ExitCode method chooses the exit code.
 	Resolve func(ctl.ConfigLoaded) (*Plan, error)
@@ -77,13 +77,9 @@ type Master struct {
 	ticked      time.Time               // last look at the time-outs
 	arrivals    <-chan struct{}         // something can be read
 
-	board     *scoreboard.Board
-	boardFD   int
-	listeners listen.Set
-	activated bool // listeners came from systemd: bind does not count
-	errorLog  *logs.File
-	accessLog *logs.File // nil: none
-	pidfile   string     // "" until written
+	board   *scoreboard.Board
+	boardFD int
+	pidfile string // "" until written
 
 	finished bool
 	exit     int
@@ -109,9 +105,8 @@ func New(o Options) (*Master, error) {
 }
 
 func newMaster(o Options) *Master {
-	stderr, _ := logs.Open("-", 2) // a standard stream: cannot fail
 	return &Master{
-		opt: o, pid: os.Getpid(), log: errlog.New(2, "info"), errorLog: stderr,
+		opt: o, pid: os.Getpid(), log: errlog.New(2, "info"),
 		children: children{slots: minSlots}, strays: map[int]unix.WaitStatus{}, calls: make(chan func()),
 	}
 }
@@ -151,8 +146,7 @@ func (m *Master) Run() int {
 
 // begin starts the first generation.
 func (m *Master) begin() {
-	m.generations = 1
-	m.current = newGeneration(1)
+	m.current = m.newGeneration()
 	m.startZygote(m.current)
 }
 

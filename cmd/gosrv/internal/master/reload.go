@@ -3,7 +3,6 @@ package master
 import (
 	"slices"
 
-	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/pidfile"
 )
@@ -11,7 +10,7 @@ import (
 // A reload brings up a second generation beside the first:
 //
 //	reload          next = new generation, its zygote evaluates the config file
-//	loadedNext      settings taken up: sockets, logs; on_reload
+//	loadedNext      its sockets are bound; on_reload
 //	  balance       its workers are forked and import the application
 //	completeReload  all are ready: current = next, the old ones are retired
 //	abortReload     at any point before: next is ended, current serves on
@@ -23,8 +22,7 @@ func (m *Master) reload() {
 		return
 	}
 	m.log.Infof("Hang up: Master")
-	m.generations++
-	m.next = newGeneration(m.generations)
+	m.next = m.newGeneration()
 	m.startZygote(m.next)
 }
 
@@ -32,14 +30,17 @@ func (m *Master) reload() {
 // new generation are loaded.
 func (m *Master) loadedNext() {
 	next := m.next
-	if m.activated || slices.Equal(m.current.plan.addrs, next.plan.addrs) {
-		m.takeUp(next)
+	m.notify(next.plan)
+	if m.opt.Activated != nil || slices.Equal(m.current.plan.addrs, next.plan.addrs) {
+		next.sockets = m.current.sockets
+		m.runReloadHooks()
 		return
 	}
 	next.zygote.configured = false // no workers before they have sockets
-	m.sys.bind(next.plan.addrs, next.plan.socketOptions(), m.listeners, func(set listen.Set, err error) {
+	m.sys.bind(next.plan.addrs, next.plan.socketOptions(), m.current.sockets, func(set listen.Set, err error) {
+		next.sockets = set
 		if m.next != next || next.zygote == nil || m.phase != serving {
-			closeNew(set, m.listeners)
+			next.closeSockets(m.current.sockets)
 			return
 		}
 		if err != nil {
@@ -47,38 +48,17 @@ func (m *Master) loadedNext() {
 			m.abortReload(err.Error())
 			return
 		}
-		old := m.listeners
-		m.listeners = set
-		old.Replace(set)
-		m.log.Infof("Listening at: %s (%d)", m.urls(), m.pid)
+		m.log.Infof("Listening at: %s (%d)", next.urls(), m.pid)
 		next.zygote.configured = true
-		m.takeUp(next)
+		m.runReloadHooks()
 	})
 }
 
-// closeNew closes what was opened for a reload that is over already.
-func closeNew(set, kept listen.Set) {
-	for _, s := range set {
-		if !slices.Contains(kept, s) {
-			s.Close(true)
-		}
-	}
-}
-
-// takeUp applies what the new settings mean for the master itself.
-func (m *Master) takeUp(next *generation) {
-	p := next.plan
-	m.notify(p)
-	if err := m.openLogs(p); err != nil {
-		m.abortReload(err.Error())
-		return
-	}
-	m.tell(next.zygote, ctl.ReopenLogs{}, m.errorLog.FD())
+func (m *Master) runReloadHooks() {
 	m.hook("on_reload")
-	if m.current.workers != next.workers {
-		m.hook("nworkers_changed", next.workers, m.current.workers)
+	if m.current.workers != m.next.workers {
+		m.hook("nworkers_changed", m.next.workers, m.current.workers)
 	}
-	m.movePidfile(p.own.Pidfile)
 }
 
 func (m *Master) movePidfile(path string) {
@@ -105,9 +85,14 @@ func (m *Master) completeReload() {
 	if next == nil || !next.up() || m.children.serving(next.number) < next.workers {
 		return
 	}
-	m.next = nil
-	m.dismiss(m.current)
-	m.current = next
+	old := m.current
+	m.next, m.current = nil, next
+	m.dismiss(old)
+	old.closeSockets(next.sockets)
+	m.log.SetFD(next.errorLog.FD())
+	m.log.SetLevel(next.plan.worker.LogLevel)
+	old.closeLogs()
+	m.movePidfile(next.plan.own.Pidfile)
 	now := m.sys.now()
 	for _, c := range m.children.except(next.number) {
 		m.retire(c, now)
@@ -128,6 +113,8 @@ func (m *Master) abortReload(text string) {
 	for _, c := range m.children.of(next.number) {
 		m.retire(c, now)
 	}
+	next.closeSockets(m.current.sockets)
+	next.closeLogs()
 	m.next = nil
 	m.reloadOnceMore()
 }

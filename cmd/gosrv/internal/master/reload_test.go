@@ -1,7 +1,9 @@
 package master
 
 import (
+	"os"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,11 +59,11 @@ func TestReloadTakesUpNewSettings(t *testing.T) {
 	w.serve()
 	w.settings["workers"] = 4
 	w.settings["bind"] = []string{"127.0.0.1:0", "127.0.0.1:00"}
-	kept := w.m.listeners[0]
+	kept := w.m.current.sockets[0]
 	w.signal(unix.SIGHUP)
 	w.wantAlive(4)
-	if w.m.listeners[0] != kept || len(w.m.listeners) != 2 || len(w.alive()[0].serve.Listeners) != 2 {
-		t.Errorf("listeners %v", w.m.listeners)
+	if w.m.current.sockets[0] != kept || len(w.m.current.sockets) != 2 || len(w.alive()[0].serve.Listeners) != 2 {
+		t.Errorf("listeners %v", w.m.current.sockets)
 	}
 }
 
@@ -185,5 +187,35 @@ func TestManyReloadsLeaveNothingBehind(t *testing.T) {
 		if !z.dead || !z.ch.closed {
 			t.Fatal("an old zygote is left")
 		}
+	}
+}
+
+func TestAbandonedReloadKeepsSocketsAndLogs(t *testing.T) {
+	dir := t.TempDir()
+	w := newWorld(t, map[string]any{"bind": []string{"unix:" + dir + "/old"}})
+	w.serve()
+	w.settings["bind"] = []string{"unix:" + dir + "/new"}
+	w.settings["errorlog"] = dir + "/newlog"
+	w.bootFails = &workerctl.WorkerFailed{Stage: "boot", Exit: 3, Message: "broken"}
+	w.signal(unix.SIGHUP)
+	w.wantLog("Reload failed")
+	w.bootFails = nil
+	w.end(w.alive()[0], signaled(unix.SIGKILL))
+	w.run()
+	if got := w.alive()[1].serve.Listeners; len(got) != 1 || got[0].Path != dir+"/old" {
+		t.Errorf("a worker started afterwards listens at %v", got)
+	}
+	if _, err := os.Stat(dir + "/new"); err == nil {
+		t.Error("the new socket is left behind")
+	}
+	w.signal(unix.SIGHUP)
+	if got := w.alive()[0].serve.Listeners; len(got) != 1 || got[0].Path != dir+"/new" {
+		t.Errorf("after the repair: %v", got)
+	}
+	if _, err := os.Stat(dir + "/old"); err == nil {
+		t.Error("the old socket is left behind")
+	}
+	if b, _ := os.ReadFile(dir + "/newlog"); !strings.Contains(string(b), "Generation 3 serves") {
+		t.Errorf("the new log has %q", b)
 	}
 }

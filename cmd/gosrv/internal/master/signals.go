@@ -63,27 +63,32 @@ func (m *Master) reopenLogs() {
 	if m.phase == starting {
 		return
 	}
-	if err := m.errorLog.Reopen(m.log.SetFD); err != nil {
-		m.log.Errorf("Cannot reopen the error log: %v", err)
-	}
-	msg := workerctl.ReopenLogs{FDs: []string{workerctl.FDErrorLog}}
-	fds := []int{m.errorLog.FD()}
-	if m.accessLog != nil {
-		if err := m.accessLog.Reopen(func(int) {}); err != nil {
-			m.log.Errorf("Cannot reopen the access log: %v", err)
-		}
-		msg.FDs, fds = append(msg.FDs, workerctl.FDAccessLog), append(fds, m.accessLog.FD())
-	}
 	for _, g := range []*generation{m.current, m.next} {
-		if g != nil && g.up() {
-			m.tell(g.zygote, ctl.ReopenLogs{}, m.errorLog.FD())
+		if g == nil {
+			continue
+		}
+		if err := g.errorLog.Reopen(func(fd int) {
+			if g == m.current {
+				m.log.SetFD(fd)
+			}
+		}); err != nil {
+			m.log.Errorf("Cannot reopen the error log: %v", err)
+		}
+		if g.accessLog != nil {
+			if err := g.accessLog.Reopen(func(int) {}); err != nil {
+				m.log.Errorf("Cannot reopen the access log: %v", err)
+			}
+		}
+		if g.up() {
+			m.tell(g.zygote, ctl.ReopenLogs{}, g.errorLog.FD())
 		}
 	}
 	for _, c := range m.children.list {
 		if c.ch == nil {
 			continue
 		}
-		if err := c.ch.Send(msg, fds...); err != nil {
+		names, fds := m.generationOf(c).logFDs()
+		if err := c.ch.Send(workerctl.ReopenLogs{FDs: names}, fds...); err != nil {
 			m.log.Errorf("Worker (pid:%d) keeps writing to the old logs: %v", c.pid, err)
 		}
 	}

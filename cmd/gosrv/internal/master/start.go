@@ -7,11 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/listen"
-	"gosrv/cmd/gosrv/internal/logs"
 	"gosrv/cmd/gosrv/internal/pidfile"
 	"gosrv/wsgi/scoreboard"
 )
@@ -38,52 +35,15 @@ func (m *Master) settle(p *Plan) error {
 			return fmt.Errorf("can't chdir to %s: %w", p.own.Chdir, err)
 		}
 	}
-	if p.own.Daemon {
-		p.Notices = append(p.Notices, Notice{Text: "daemon: not available yet, staying in the foreground"})
-	}
-	if err := m.openLogs(p); err != nil {
+	if err := m.current.openLogs(p); err != nil {
 		return err
 	}
+	m.log.SetFD(m.current.errorLog.FD())
+	m.log.SetLevel(p.worker.LogLevel)
 	if m.opt.Title != nil {
 		m.opt.Title(fmt.Sprintf("gosrv: master [%s]", p.Title))
 	}
 	return nil
-}
-
-// openLogs opens what the errorlog and accesslog settings name.
-func (m *Master) openLogs(p *Plan) error {
-	errorLog, err := logs.Open(orDash(p.worker.ErrorLog), 2)
-	if err != nil {
-		return err
-	}
-	var accessLog *logs.File
-	if p.worker.AccessLog != "" {
-		if accessLog, err = logs.Open(p.worker.AccessLog, 1); err != nil {
-			errorLog.Close()
-			return err
-		}
-	}
-	for _, f := range []*logs.File{errorLog, accessLog} {
-		if f != nil && (p.own.User != os.Geteuid() || p.own.Group != os.Getegid()) {
-			_ = f.Chown(p.own.User, p.own.Group) // not root: the workers keep our user anyway
-		}
-	}
-	oldError, oldAccess := m.errorLog, m.accessLog
-	m.errorLog, m.accessLog = errorLog, accessLog
-	m.log.SetFD(errorLog.FD())
-	m.log.SetLevel(p.worker.LogLevel)
-	oldError.Close()
-	if oldAccess != nil {
-		oldAccess.Close()
-	}
-	return nil
-}
-
-func orDash(path string) string {
-	if path == "" {
-		return "-"
-	}
-	return path
 }
 
 // failStart ends a first start that came to nothing. What the config file or
@@ -137,8 +97,8 @@ func (m *Master) start() {
 			m.abandonStart(1)
 			return
 		}
-		addrs := listen.Activated()
-		if m.activated = addrs != nil; !m.activated {
+		addrs := m.opt.Activated
+		if addrs == nil {
 			addrs = p.addrs
 		}
 		m.sys.bind(addrs, p.socketOptions(), nil, m.opened)
@@ -171,11 +131,11 @@ func (m *Master) bindApart(addrs []listen.Addr, o listen.Options, kept listen.Se
 // opened goes on when the sockets are there.
 func (m *Master) opened(set listen.Set, err error) {
 	if m.phase != starting {
-		set.Close(true) // a signal was faster
+		set.Replace(nil) // a signal was faster
 		return
 	}
 	if err == nil {
-		m.listeners = set
+		m.current.sockets = set
 		m.board, m.boardFD, err = scoreboard.Create(max(minSlots, 4*m.current.workers))
 	}
 	if err != nil {
@@ -186,7 +146,7 @@ func (m *Master) opened(set listen.Set, err error) {
 	}
 	m.children.slots = m.board.Slots()
 	p := m.current.plan
-	m.log.Infof("Listening at: %s (%d)", m.urls(), m.pid)
+	m.log.Infof("Listening at: %s (%d)", m.current.urls(), m.pid)
 	m.log.Infof("Using worker: %s", p.worker.WorkerClass)
 	m.hookThen("when_ready", func(failed bool) {
 		if failed {
@@ -210,19 +170,10 @@ func (m *Master) hint(err error) {
 }
 
 // urls lists the listeners as Gunicorn's start line does.
-func (m *Master) urls() string {
+func (g *generation) urls() string {
 	var urls []string
-	for _, s := range m.listeners {
-		urls = append(urls, listen.URL(s.Bound, m.current.plan.scheme()))
+	for _, s := range g.sockets {
+		urls = append(urls, listen.URL(s.Bound, g.plan.scheme()))
 	}
 	return strings.Join(urls, ",")
-}
-
-// closeBoard gives the shared memory back.
-func (m *Master) closeBoard() {
-	if m.board != nil {
-		_ = m.board.Close()
-		_ = unix.Close(m.boardFD)
-		m.board = nil
-	}
 }

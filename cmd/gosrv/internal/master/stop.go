@@ -65,12 +65,14 @@ func (m *Master) beginStop(graceful bool, code int, reason string) {
 // the workers serve what waits in the queues, which end with their last holder.
 func (m *Master) refuseClients(graceful bool) {
 	if graceful {
-		if err := m.listeners.Refuse(); err != nil {
+		if err := m.current.sockets.Refuse(); err != nil {
 			m.log.Debugf("%v", err) // without it late clients may be reset
 		}
 	}
-	m.listeners.Close(true)
-	m.listeners = nil
+	if m.next != nil {
+		m.next.closeSockets(m.current.sockets)
+	}
+	m.current.closeSockets(nil)
 }
 
 // quit tells a worker to drop everything and go.

@@ -18,7 +18,7 @@ func TestStartLooksLikeGunicorns(t *testing.T) {
 	w.hooks = map[string]int{"on_starting": 1, "when_ready": 1, "nworkers_changed": 3}
 	w.serve()
 	w.wantAlive(2)
-	port := w.m.listeners[0].Bound.Port
+	port := w.m.current.sockets[0].Bound.Port
 	if port == 0 {
 		t.Fatal("port not read back")
 	}
@@ -298,4 +298,26 @@ func TestLaterSignalsSaySo(t *testing.T) {
 	w.signal(unix.SIGWINCH)
 	w.wantLog("Handling signal: usr2", "Handling signal: winch", "comes with a later version")
 	w.wantAlive(2)
+}
+
+func TestZygoteThatDoesNotForkIsReplaced(t *testing.T) {
+	w := newWorld(t, map[string]any{"timeout": 5})
+	w.serve()
+	w.zygoteHangs = true
+	w.end(w.alive()[0], signaled(unix.SIGKILL))
+	w.pass(4 * time.Second)
+	if len(w.zygotes) != 1 {
+		t.Fatal("too early")
+	}
+	for _, c := range w.m.children.list {
+		if c.state == spawning {
+			defer func(ch *fakeChannel) { ch.eof = true }(c.ch.(*fakeChannel))
+		}
+	}
+	w.pass(3 * time.Second)
+	w.wantLog("ZYGOTE TIMEOUT")
+	if len(w.zygotes) < 2 || !w.zygotes[0].dead {
+		t.Errorf("%d zygotes", len(w.zygotes))
+	}
+	w.wantAlive(1)
 }

@@ -18,6 +18,7 @@ func (m *Master) checkTimeouts(now time.Time) {
 	}
 	m.ticked = now
 	mono := m.sys.monotonic()
+	m.checkZygotes(now)
 	for _, c := range m.children.list {
 		what, over := m.overTime(c, now, mono)
 		switch {
@@ -30,6 +31,21 @@ func (m *Master) checkTimeouts(now time.Time) {
 			c.aborted = now
 			m.signalWorker(c, unix.SIGABRT)
 		}
+	}
+}
+
+// checkZygotes ends a zygote that obeys no order to spawn for as long as a
+// worker may take to boot: another one takes its place.
+func (m *Master) checkZygotes(now time.Time) {
+	for _, c := range m.children.list {
+		g := m.generationOf(c)
+		limit := time.Duration(g.plan.worker.Timeout) * time.Second
+		if c.state != spawning || limit == 0 || now.Sub(c.spawned) <= limit || !g.up() || c.generation != g.number {
+			continue
+		}
+		m.log.Criticalf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs", g.zygote.pid, now.Sub(c.spawned).Seconds())
+		g.zygote.configured = false
+		_ = m.sys.kill(g.zygote.pid, unix.SIGKILL)
 	}
 }
 

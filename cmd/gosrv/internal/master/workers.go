@@ -63,13 +63,11 @@ func (m *Master) serveOrder(g *generation, c *child) (workerctl.Serve, []int) {
 	serve := workerctl.Serve{
 		Worker:   workerctl.Identity{Nr: c.nr, Age: c.age, Generation: g.number, Slot: c.slot},
 		Settings: g.plan.worker,
-		FDs:      []string{workerctl.FDScoreboard, workerctl.FDErrorLog},
 	}
-	fds := []int{m.boardFD, m.errorLog.FD()}
-	if m.accessLog != nil {
-		serve.FDs, fds = append(serve.FDs, workerctl.FDAccessLog), append(fds, m.accessLog.FD())
-	}
-	for _, s := range m.listeners {
+	names, logFDs := g.logFDs()
+	serve.FDs = append([]string{workerctl.FDScoreboard}, names...)
+	fds := append([]int{m.boardFD}, logFDs...)
+	for _, s := range g.sockets {
 		serve.Listeners = append(serve.Listeners, s.Bound)
 		serve.FDs, fds = append(serve.FDs, workerctl.FDListener), append(fds, s.FD)
 	}

@@ -1,0 +1,77 @@
+package master
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/wsgi/workerctl"
+)
+
+// holdings are the descriptors of one generation: its workers get duplicates.
+// They belong to the generation and not to the master, so that a reload that
+// is abandoned has changed nothing.
+type holdings struct {
+	sockets   listen.Set // shared with the generation before, where the address is the same
+	errorLog  *logs.File
+	accessLog *logs.File // nil: none
+}
+
+// openLogs opens what the errorlog and accesslog settings name.
+func (h *holdings) openLogs(p *Plan) error {
+	path := p.worker.ErrorLog
+	if path == "" {
+		path = "-"
+	}
+	errorLog, err := logs.Open(path, 2)
+	if err != nil {
+		return err
+	}
+	var accessLog *logs.File
+	if p.worker.AccessLog != "" {
+		if accessLog, err = logs.Open(p.worker.AccessLog, 1); err != nil {
+			errorLog.Close()
+			return err
+		}
+	}
+	for _, f := range []*logs.File{errorLog, accessLog} {
+		if f != nil && (p.own.User != os.Geteuid() || p.own.Group != os.Getegid()) {
+			_ = f.Chown(p.own.User, p.own.Group) // not root: the workers keep our user anyway
+		}
+	}
+	h.errorLog, h.accessLog = errorLog, accessLog
+	return nil
+}
+
+func (h *holdings) closeLogs() {
+	h.errorLog.Close()
+	if h.accessLog != nil {
+		h.accessLog.Close()
+	}
+}
+
+// logFDs names the logs' descriptors for a worker.
+func (h *holdings) logFDs() ([]string, []int) {
+	names, fds := []string{workerctl.FDErrorLog}, []int{h.errorLog.FD()}
+	if h.accessLog != nil {
+		names, fds = append(names, workerctl.FDAccessLog), append(fds, h.accessLog.FD())
+	}
+	return names, fds
+}
+
+// closeSockets closes the sockets that kept does not have.
+func (h *holdings) closeSockets(kept listen.Set) {
+	h.sockets.Replace(kept)
+	h.sockets = nil
+}
+
+// closeBoard gives the shared memory back.
+func (m *Master) closeBoard() {
+	if m.board != nil {
+		_ = m.board.Close()
+		_ = unix.Close(m.boardFD)
+		m.board = nil
+	}
+}
