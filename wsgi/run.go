@@ -74,11 +74,7 @@ func receive(ctl *workerctl.Conn) (*worker, error) {
 	if len(fds) != len(m.FDs) {
 		return nil, fmt.Errorf("%d descriptors came for %d names", len(fds), len(m.FDs))
 	}
-	set, err := newSettings(&m.Settings, raw)
-	if err != nil {
-		return nil, fmt.Errorf("reading the worker's settings: %w", err)
-	}
-	w, err := newWorker(set, &m)
+	w, err := newWorker(newSettings(&m.Settings), &m)
 	if err != nil {
 		return nil, err
 	}

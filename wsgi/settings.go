@@ -1,7 +1,6 @@
 package wsgi
 
 import (
-	"encoding/json"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -28,13 +27,6 @@ type settings struct {
 	tmpDir                    string // tmp_upload_dir; "": the system's
 }
 
-// extra are settings of which workerctl.Settings does not know whether they
-// were given.
-type extra struct {
-	TmpUploadDir string `json:"tmp_upload_dir"`
-	KeepaliveSet *bool  `json:"keepalive_set"` // absent: it was
-}
-
 const (
 	// idleBehindProxy is the keep-alive time of class sync with keepalive not
 	// set: longer than the usual balancer's, which would else meet a
@@ -45,15 +37,8 @@ const (
 	reservedFDs = 64
 )
 
-// newSettings translates what the master sent. raw is the Serve message.
-func newSettings(g *workerctl.Settings, raw []byte) (settings, error) {
-	var own struct {
-		Settings extra `json:"settings"`
-	}
-	if err := json.Unmarshal(raw, &own); err != nil {
-		return settings{}, err
-	}
-	e := own.Settings
+// newSettings translates what the master sent.
+func newSettings(g *workerctl.Settings) settings {
 	t := settings{
 		header:      seconds(g.HeaderTimeout),
 		body:        seconds(g.BodyTimeout),
@@ -65,19 +50,19 @@ func newSettings(g *workerctl.Settings, raw []byte) (settings, error) {
 		maxConns:    g.MaxConnections,
 		bodyLimit:   g.LimitRequestBody,
 		bodyMemory:  bodyMemory,
-		tmpDir:      e.TmpUploadDir,
+		tmpDir:      g.TmpUploadDir,
 	}
 	if t.maxRequests > 0 && g.MaxRequestsJitter > 0 {
 		t.maxRequests += rand.Uint64N(g.MaxRequestsJitter + 1)
 	}
-	if e.KeepaliveSet != nil && !*e.KeepaliveSet && g.WorkerClass == "sync" && t.threads == 1 {
+	if !g.KeepaliveSet && g.WorkerClass == "sync" && t.threads == 1 {
 		t.idle = idleBehindProxy
 	}
 	t.keepAlive = t.idle > 0
 	if t.maxConns == 0 {
 		t.maxConns = descriptors() - reservedFDs
 	}
-	return t, nil
+	return t
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
@@ -109,6 +94,7 @@ func newPolicy(g *workerctl.Settings) http1.Policy {
 		StripHeaderSpaces:     g.StripHeaderSpaces,
 		PermitObsoleteFolding: g.PermitObsoleteFolding,
 		PermitMissingHost:     g.PermitMissingHost,
+		PermitFragment:        g.PermitFragment,
 	}
 }
 
