@@ -152,7 +152,7 @@ func newListener(fd int, d workerctl.Listener) listener {
 func (w *worker) bases(t *cpython.Thread) error {
 	for i := range w.listeners {
 		l := &w.listeners[i]
-		kv := []cpython.KV{{Key: "SERVER_SOFTWARE", Value: "gosrv"}}
+		var kv []cpython.KV
 		for _, v := range l.about.Base(w.rules) {
 			kv = append(kv, cpython.KV{Key: v.Name, Value: v.Value})
 		}

@@ -38,8 +38,9 @@ class Settings:
 class Server:
     """The master, as far as a process apart from it can show it."""
 
-    def __init__(self, cfg, log, master_pid):
+    def __init__(self, cfg, log, master_pid, software):
         self.cfg, self.log, self.pid = cfg, log, master_pid
+        self.software = software  # SERVER_SOFTWARE of environ
         self.master_pid = 0
         self.proc_name = cfg.settings.get("proc_name") or cfg.settings.get("default_proc_name")
         self.num_workers = cfg.settings.get("workers")

@@ -162,6 +162,7 @@ class Worker:
         cfg = self.cfg
         threads = cfg.worker_class_str == "gthread"
         environ.update({
+            "SERVER_SOFTWARE": self._server.software,
             "wsgi.errors": logs.ErrorStream(self.log),
             "wsgi.version": (1, 0),
             "wsgi.multithread": threads,

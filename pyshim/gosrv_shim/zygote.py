@@ -11,6 +11,10 @@ from . import application, channel, conffile, hooks, logs
 from .worker import FRESH, Worker
 
 
+# The release whose behaviour is the reference.
+GUNICORN = "gunicorn/27.0.1"
+
+
 class Zygote:
     def __init__(self, control):
         self.control = control
@@ -39,12 +43,13 @@ class Zygote:
         settings = message["settings"]
         self.app_uri = message["app"]
         sys.argv = list(message["argv"])
+        os.environ["SERVER_SOFTWARE"] = GUNICORN  # what runs beside Gunicorn looks for it
         os.environ.update(message.get("env") or {})
         self.cfg = hooks.Settings(settings, self.hooks)
         self.log = logs.Logger(fds[0] if fds else 2, settings.get("loglevel"))
         if settings.get("capture_output"):
             logs.capture_output(self.log.fd)
-        self.server = hooks.Server(self.cfg, self.log, message["master_pid"])
+        self.server = hooks.Server(self.cfg, self.log, message["master_pid"], message["software"])
         _gosrv.set_title("gosrv: zygote gen %s [%s]" % (message["generation"], self.server.proc_name))
         for entry in reversed((settings.get("pythonpath") or "").split(",")):
             entry = os.path.abspath(entry) if entry else ""

@@ -26,7 +26,7 @@ def child(channel_fd, master_pid):
 
     log = logs.Logger(2, "info")
     cfg = hooks.Settings(SETTINGS, {})
-    server = hooks.Server(cfg, log, master_pid)
+    server = hooks.Server(cfg, log, master_pid, "gosrv/test")
     zygote.become_worker(worker.Worker(0, 1, cfg, log, server), channel.Channel(channel_fd), None, app, log)
     loaded.gosrv_library_run()
 

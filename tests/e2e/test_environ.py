@@ -12,7 +12,7 @@ OWN = {"SERVER_SOFTWARE", "REMOTE_PORT", "SERVER_PORT", "HTTP_HOST"}
 
 REQUESTS = {
     "plain": ("GET", "/", [], b""),
-    "query": ("GET", "/path/to?a=1&b=%20x#frag", [], b""),
+    "query": ("GET", "/path/to?a=1&b=%20x", [], b""),
     "encoded": ("GET", "/caf%C3%A9/%2Fslash/%00?q=%C3%A9", [], b""),
     "double_slash": ("GET", "//double//slash", [], b""),
     "absolute": ("GET", "http://other.example:81/absolute?x=y", [], b""),

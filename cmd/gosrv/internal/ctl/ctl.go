@@ -52,7 +52,8 @@ type Configure struct {
 	Settings   map[string]any    `json:"settings"`
 	App        string            `json:"app"` // module:callable
 	Argv       []string          `json:"argv"`
-	Env        map[string]string `json:"env"` // raw_env
+	Env        map[string]string `json:"env"`      // raw_env
+	Software   string            `json:"software"` // environ's SERVER_SOFTWARE
 	MasterPID  int               `json:"master_pid"`
 	Generation int               `json:"generation"`
 }

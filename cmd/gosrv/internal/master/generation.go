@@ -172,7 +172,7 @@ func (m *Master) configLoaded(g *generation, msg ctl.ConfigLoaded) {
 	}
 	m.tell(g.zygote, ctl.Configure{
 		Settings: g.plan.Settings, App: g.plan.App, Argv: m.opt.Argv, Env: g.plan.env(),
-		MasterPID: m.pid, Generation: g.number,
+		Software: "gosrv/" + m.opt.Version, MasterPID: m.pid, Generation: g.number,
 	}, g.errorLog.FD())
 }
 
