@@ -38,8 +38,6 @@ func rules(t testing.TB, o Options) *Rules {
 var slotNames = [NSlots]string{"REQUEST_METHOD", "RAW_URI", "PATH_INFO", "QUERY_STRING", "SERVER_PROTOCOL", "SCRIPT_NAME",
 	"REMOTE_ADDR", "REMOTE_PORT", "SERVER_NAME", "SERVER_PORT"}
 
-var proxyNames = [proxyKeys]string{"PROXY_PROTOCOL", "PROXY_ADDR", "PROXY_PORT"}
-
 // environment reads a Packed as C does, the listener's base below it.
 func environment(p *Packed, buf []byte, f *Facts) map[string]string {
 	str := func(off, n uint32) string {
@@ -66,7 +64,7 @@ func environment(p *Packed, buf []byte, f *Facts) map[string]string {
 	if p.Proxied {
 		for i, said := 0, p.Desc[2*int(NSlots)+4*p.Headers:]; len(said) > 0; i, said = i+1, said[2:] {
 			if said[1] != Absent {
-				env[proxyNames[i]] = str(said[0], said[1])
+				env[strings.ToUpper(proxyNames[i])] = str(said[0], said[1])
 			}
 		}
 	}

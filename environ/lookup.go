@@ -1,0 +1,71 @@
+package environ
+
+// keys are the environ keys of the slots, in lower case.
+var keys = map[string]Slot{
+	"request_method": RequestMethod, "raw_uri": RawURI, "path_info": PathInfo, "query_string": QueryString,
+	"server_protocol": ServerProtocol, "script_name": ScriptName, "remote_addr": RemoteAddr, "remote_port": RemotePort,
+	"server_name": ServerName, "server_port": ServerPort,
+}
+
+// proxyNames are the keys that a PROXY header gives, in the order of Desc.
+var proxyNames = [proxyKeys]string{"proxy_protocol", "proxy_addr", "proxy_port"}
+
+// Text is the string of a slot; nil if it is absent. buf is the one given to Pack.
+func (p *Packed) Text(buf []byte, s Slot) []byte { return p.at(buf, 2*int(s)) }
+
+// Lookup is the value of an environ key, given in lower case; nil if Pack does not set it. It is for the access
+// log: it walks the headers. buf is the one given to Pack.
+func (p *Packed) Lookup(buf []byte, key string) []byte {
+	if s, ok := keys[key]; ok {
+		return p.Text(buf, s)
+	}
+	if p.Proxied {
+		for i, name := range proxyNames {
+			if key == name {
+				return p.at(buf, 2*int(NSlots)+4*p.Headers+2*i)
+			}
+		}
+	}
+	name, plain := key, true // Content-Type and Content-Length have keys without HTTP_
+	if len(key) > len("http_") && key[:len("http_")] == "http_" {
+		name, plain = key[len("http_"):], false
+	}
+	for i := range p.Headers {
+		at := 2*int(NSlots) + 4*i
+		if sent := p.at(buf, at); keyNames(name, sent) && plain == isPlain(sent) {
+			return p.at(buf, at+2)
+		}
+	}
+	return nil
+}
+
+// at is the string whose offset and length begin at Desc[i].
+func (p *Packed) at(buf []byte, i int) []byte {
+	off, n := p.Desc[i], p.Desc[i+1]
+	if n == Absent {
+		return nil
+	}
+	if off&InExtra != 0 {
+		buf, off = p.Extra, off&^InExtra
+	}
+	return buf[off : off+n : off+n]
+}
+
+// keyNames tells whether a header makes this key, given without HTTP_.
+func keyNames(key string, header []byte) bool {
+	if len(key) != len(header) {
+		return false
+	}
+	for i := range header {
+		if fold[header[i]] != key[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// isPlain tells the two headers that CGI names without HTTP_; with an underscore they are others.
+func isPlain(header []byte) bool {
+	const split = len("content")
+	return len(header) > split && header[split] == '-' && (keyNames("content_type", header) || keyNames("content_length", header))
+}
