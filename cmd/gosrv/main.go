@@ -70,7 +70,7 @@ func run() int {
 	path, explicit := cl.ConfigFile()
 	m, err := master.New(master.Options{
 		Version: config.Version, Argv: os.Args, ConfigPath: path, ConfigExplicit: explicit,
-		Python: py.Executable, Library: py.Library, Shim: shim, Title: area.Set, Activated: activated,
+		Python: py.Executable, Library: py.Library, About: py.String(), Shim: shim, Title: area.Set, Activated: activated,
 		Resolve: func(loaded ctl.ConfigLoaded) (*master.Plan, error) { return resolve(cl, loaded) },
 	})
 	if err != nil {

@@ -29,6 +29,7 @@ type Options struct {
 	ConfigExplicit bool
 	Python         string        // sys.executable
 	Library        string        // libpython to load
+	About          string        // both, with where they were found: a debug line
 	Shim           []byte        // the Python side, pyshim.Bundle
 	Activated      []listen.Addr // sockets passed by systemd: they take the place of bind
 	// Resolve merges what the config file said with everything else. Its error

@@ -83,6 +83,7 @@ func (m *Master) start() {
 		return
 	}
 	m.log.Infof("Starting gosrv %s", m.opt.Version)
+	m.log.Debugf("Using %s", m.opt.About)
 	m.notify(p)
 	if p.own.Pidfile != "" {
 		if err := pidfile.Create(p.own.Pidfile, m.pid); err != nil {

@@ -20,6 +20,11 @@ type Python struct {
 	Source     string // where it was found, for the log
 }
 
+// String is a line for the log.
+func (p *Python) String() string {
+	return fmt.Sprintf("Python %s at %s (%s), library %s", p.Version, p.Executable, p.Source, p.Library)
+}
+
 // Error is a Python that cannot be used, or none; Hint is what to do.
 type Error struct {
 	Message string
