@@ -15,11 +15,12 @@ const maxAccept = 64
 // listener is one listening socket. The descriptor stays open until the worker
 // exits, so that what is queued belongs to the workers that go on.
 type listener struct {
-	fd     int
-	base   cpython.Base
-	about  environ.Listener
-	active bool // in the epoll set
-	empty  bool // the last accept found nothing
+	fd       int
+	base     cpython.Base
+	about    environ.Listener
+	constant map[string][]byte // environ keys in lower case that no request sets, for the access log
+	active   bool              // in the epoll set
+	empty    bool              // the last accept found nothing
 }
 
 // listen starts accepting. EPOLLEXCLUSIVE: one waiting worker is woken for a

@@ -1,100 +1,47 @@
 package wsgi
 
 import (
-	"bytes"
-	"net/url"
 	"time"
 
+	"gosrv/environ"
 	"gosrv/wsgi/accesslog"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 )
 
-const (
-	// accessBatch is when a slot's lines go to the writer although more of the
-	// same batch of events may follow.
-	accessBatch = 32 << 10
-	// accessPatience is what the last lines get at the end.
-	accessPatience = 2 * time.Second
-)
+// accessPatience is what the last lines get at the end.
+const accessPatience = 2 * time.Second
 
-// accessLog is a slot's side of the access log. Lines gather in it until the
-// batch of events is done: waking the writer costs more than writing a line.
-type accessLog struct {
-	format *accesslog.Format
-	writer *accesslog.Writer
+// accessLine is where a slot puts a line together. Nothing in it is kept from
+// one line to the next but memory.
+type accessLine struct {
 	entry  accesslog.Entry
-	lines  []byte
-	remote []byte
 	source accessSource
+	text   []byte
+	remote []byte
 }
 
-// accessSource looks up what a format asks for by name, in the request in the
-// buffer and in the application's packed head.
+// accessSource looks up what a format asks for by name. Its parts are lent for
+// one line; env is nil where the request was refused before it had an environ.
 type accessSource struct {
-	head   []byte
-	req    *http1.Request
-	reply  packed
-	scheme string
-	entry  *accesslog.Entry
+	head     []byte
+	req      *http1.Request
+	env      *environ.Packed
+	listener *listener
+	reply    packed
 }
 
-// openAccessLog gives every slot the log, if one is set.
-func (w *worker) openAccessLog(format string, fd int) error {
+// openAccessLog starts the access log on fd. A format that Python would refuse
+// gives way to Gunicorn's default; the master has warned of it once, for all
+// workers.
+func (w *worker) openAccessLog(format string, fd int) {
 	f, err := accesslog.Compile(format)
 	if err != nil {
-		return err
+		f, _ = accesslog.Compile(accesslog.Default)
 	}
 	w.format = f
 	w.access = accesslog.NewWriter(fd, 0, func(text string) { w.log.Warningf("%s", text) })
-	return nil
-}
-
-// record adds the line of an answered request.
-func (s *slot) record(c *conn, a *answer) {
-	if s.w.access == nil {
-		return
-	}
-	s.line(c, a.frame.status, a.bytes, a.started, a.reply)
-}
-
-// line adds a line about the request in the buffer.
-func (s *slot) line(c *conn, status int, n, started int64, reply packed) {
-	w, l := s.w, &s.access
-	r := s.request(c)
-	head := c.in[c.r : c.r+r.HeadLen]
-	l.remote = l.remote[:0]
-	if peer := c.facts.Peer; peer.IsValid() {
-		l.remote = peer.Addr().AppendTo(l.remote)
-	}
-	l.source = accessSource{head: head, req: r, reply: reply, scheme: "http", entry: &l.entry}
-	if s.pack.HTTPS {
-		l.source.scheme = "https"
-	}
-	e := &l.entry
-	e.Remote, e.Method, e.Target = l.remote, r.Method.Of(head), r.Target.Of(head)
-	e.Path, e.Query, e.Proto = r.Path.Of(head), r.Query.Of(head), r.Proto.Of(head)
-	if bytes.IndexByte(e.Path, '%') >= 0 {
-		if text, err := url.PathUnescape(string(e.Path)); err == nil {
-			e.Path = []byte(text)
-		}
-	}
-	e.Status, e.Bytes = status, n
-	e.End = time.Now()
-	e.Duration = time.Duration(loop.Now() - started)
-	e.Source = &l.source
-	l.lines = w.format.Append(l.lines, e)
-	if len(l.lines) >= accessBatch {
-		s.flushAccess()
-	}
-}
-
-// flushAccess hands the gathered lines to the writer.
-func (s *slot) flushAccess() {
-	if l := &s.access; len(l.lines) > 0 {
-		s.w.access.Write(l.lines)
-		l.lines = l.lines[:0]
-	}
+	w.keepReply = f.AsksForReply()
 }
 
 // closeAccess writes what is left, at the worker's end.
@@ -102,15 +49,70 @@ func (w *worker) closeAccess() {
 	if w.access == nil {
 		return
 	}
-	for _, s := range w.slots {
-		s.flushAccess()
-	}
 	if err := w.access.Close(accessPatience); err != nil {
 		w.log.Warningf("%v", err)
 	}
 }
 
-// RequestHeader is the last field of that name.
+// record writes the line of an answer that is over, whole or cut. The request
+// is still in the buffer.
+func (s *slot) record(c *conn, a *answer) {
+	w := s.w
+	if w.access == nil || a.logged || a.frame.status == 0 {
+		return
+	}
+	a.logged = true
+	r := s.request(c)
+	head := c.in[c.r : c.r+r.HeadLen]
+	if c.ans != nil {
+		// The slot has served others since. It was possible once, so it is now.
+		_ = s.pack.Pack(head, r, &c.facts)
+	}
+	l := &s.access
+	l.source = accessSource{head: head, req: r, env: &s.pack, listener: c.listener, reply: a.reply}
+	e := &l.entry
+	e.Path = s.pack.Text(head, environ.PathInfo)
+	e.Remote = s.pack.Text(head, environ.RemoteAddr)
+	e.Status, e.Bytes = a.frame.status, a.bytes-a.unsent()
+	e.Duration = time.Duration(loop.Now() - a.started)
+	s.line()
+}
+
+// recordRefusal writes the line of a request that was refused, if as much as
+// its request line was understood. page is the answer.
+func (s *slot) recordRefusal(c *conn, status int, page []byte) {
+	r := c.req
+	if s.w.access == nil || r == nil || r.Proto.Len == 0 {
+		return
+	}
+	l := &s.access
+	l.remote = l.remote[:0]
+	if peer := c.facts.Peer; peer.IsValid() {
+		l.remote = peer.Addr().AppendTo(l.remote)
+	}
+	head := c.in[c.r:c.w]
+	l.source = accessSource{head: head, req: r, listener: c.listener}
+	e := &l.entry
+	e.Path, e.Remote = r.Path.Of(head), l.remote
+	e.Status, e.Bytes, e.Duration = status, int64(len(page)-len(headOnly(page))), 0
+	s.line()
+}
+
+// line finishes the slot's entry and hands the line to the writer, which copies
+// it and never makes anybody wait.
+func (s *slot) line() {
+	l := &s.access
+	e, r := &l.entry, l.source.req
+	e.Method, e.Target = r.Method.Of(l.source.head), r.Target.Of(l.source.head)
+	e.Query, e.Proto = r.Query.Of(l.source.head), r.Proto.Of(l.source.head)
+	e.End = time.Now()
+	e.Source = &l.source
+	l.text = s.w.format.Append(l.text[:0], e)
+	s.w.access.Write(l.text)
+	l.source = accessSource{}
+}
+
+// RequestHeader is the last field of that name, as it was sent.
 func (a *accessSource) RequestHeader(name string) []byte {
 	for i := len(a.req.Headers) - 1; i >= 0; i-- {
 		if h := &a.req.Headers[i]; http1.EqualFold(h.Name.Of(a.head), name) {
@@ -135,42 +137,28 @@ func (a *accessSource) ResponseHeader(name string) (found []byte) {
 	return found
 }
 
-// Environ is the server's part of the environ; keys that the application adds
-// are not seen here.
-func (a *accessSource) Environ(name string) []byte {
-	switch name {
-	case "request_method":
-		return a.entry.Method
-	case "raw_uri":
-		return a.entry.Target
-	case "path_info":
-		return a.entry.Path
-	case "query_string":
-		return a.entry.Query
-	case "server_protocol":
-		return a.entry.Proto
-	case "remote_addr":
-		return a.entry.Remote
-	case "wsgi.url_scheme":
-		return []byte(a.scheme)
-	case "content_type", "content_length":
-		return a.RequestHeader(dashed(name))
-	}
-	if len(name) > 5 && name[:5] == "http_" {
-		return a.RequestHeader(dashed(name[5:]))
-	}
-	return nil
-}
+// Texts of wsgi.url_scheme.
+var (
+	schemeHTTP  = []byte("http")
+	schemeHTTPS = []byte("https")
+)
 
-// dashed is the header that an environ key stands for.
-func dashed(key string) string {
-	b := []byte(key)
-	for i, c := range b {
-		if c == '_' {
-			b[i] = '-'
-		}
+// Environ is the server's part of the environ; what the application puts there
+// stays in Python and is not seen here.
+func (a *accessSource) Environ(name string) []byte {
+	if a.env == nil {
+		return nil
 	}
-	return string(b)
+	if name == "wsgi.url_scheme" {
+		if a.env.HTTPS {
+			return schemeHTTPS
+		}
+		return schemeHTTP
+	}
+	if value := a.env.Lookup(a.head, name); value != nil {
+		return value
+	}
+	return a.listener.constant[name]
 }
 
 var _ accesslog.Source = (*accessSource)(nil)

@@ -49,10 +49,13 @@ type answer struct {
 	started int64 // CLOCK_MONOTONIC ns
 	resumed int64 // when the application's thread last took it up
 	bytes   int64 // of body, handed to the kernel or waiting in segs
+	piece   int   // bytes of body that segs held at first
+	tail    int   // bytes of framing behind them
 	app     bool  // state must be carried on by the application's thread
 	drop    bool  // end with a reset: a plain end would look like the answer's
 	fault   string
 	reply   packed // the application's head, for the access log
+	logged  bool   // its line in the access log is written
 }
 
 // carry sends what there is and asks the application for more until the answer
@@ -74,10 +77,9 @@ func (s *slot) carry(c *conn, a *answer) verdict {
 			s.finish(a)
 			return sent
 		}
-		now := loop.Now()
 		if began == 0 {
-			began = now
-		} else if now-began > turn {
+			began = s.now
+		} else if s.now-began > turn {
 			return s.suspend(c, a, yielded)
 		}
 		flags := uint32(0)
@@ -115,6 +117,7 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 		s.out = make([]byte, a.res.Need)
 		a.state = s.app.Next(0, s.out, &a.res)
 	}
+	s.now = loop.Now()
 	if a.state == cpython.Failed || a.state == cpython.Quit {
 		if a.state == cpython.Quit {
 			s.w.order(quitOrder)
@@ -151,11 +154,11 @@ func (s *slot) open(a *answer, buf []byte, head packed, total int64) ([]byte, bo
 		return buf, false
 	}
 	a.begun = true
-	if s.w.access != nil {
+	if s.w.keepReply {
 		s.reply = append(s.reply[:0], head...)
 		a.reply = s.reply
 	}
-	return appendHead(buf, head, a.frame, a.x, s.date.at(loop.Now())), true
+	return appendHead(buf, head, a.frame, a.x, s.date.at(s.now)), true
 }
 
 // composeData frames one piece of a body.
@@ -181,6 +184,7 @@ func (s *slot) composeData(a *answer, buf, data []byte, ours bool) {
 	} else {
 		a.segs = [3][]byte{buf, data, chunkEnds[end]}
 	}
+	a.piece, a.tail = len(data), len(end)
 	s.head = buf[:0]
 }
 
@@ -225,6 +229,7 @@ func (s *slot) composeFile(a *answer, buf []byte) {
 		a.fileLeft = f.length
 	}
 	a.segs = [3][]byte{buf, nil, nil}
+	a.piece, a.tail = 0, 0
 	s.head = buf[:0]
 }
 
@@ -298,6 +303,7 @@ func (a *answer) readFile() bool {
 		a.fileLeft = 0
 	}
 	a.segs, a.shared = [3][]byte{nil, buf[:n], nil}, false
+	a.piece, a.tail = n, 0
 	return true
 }
 
@@ -308,6 +314,12 @@ func (a *answer) took(n int) {
 		a.segs[i] = a.segs[i][k:]
 		n -= k
 	}
+}
+
+// unsent is how much of the body the kernel has not taken.
+func (a *answer) unsent() int64 {
+	left := len(a.segs[0]) + len(a.segs[1]) + len(a.segs[2]) - a.tail
+	return int64(min(max(left, 0), a.piece))
 }
 
 // broken is an answer whose client is gone.
@@ -352,11 +364,13 @@ func (s *slot) failed(c *conn, a *answer) verdict {
 	}
 	a.frame = framing{status: 500, length: -1, noBody: a.x.head}
 	a.begun = true
-	s.head = http1.AppendError(s.head[:0], 500, s.date.at(loop.Now()))
+	s.head = http1.AppendError(s.head[:0], 500, s.date.at(s.now))
 	a.segs = [3][]byte{s.head, nil, nil}
+	a.piece, a.tail = len(s.head)-len(headOnly(s.head)), 0
 	if a.x.head {
-		a.segs[0] = headOnly(s.head)
+		a.segs[0], a.piece = headOnly(s.head), 0
 	}
+	a.bytes = int64(a.piece)
 	a.shared = true
 	return sent
 }

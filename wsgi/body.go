@@ -30,6 +30,7 @@ func (s *slot) begin(c *conn, r *http1.Request) progress {
 	w := s.w
 	limit := w.set.bodyLimit
 	if limit > 0 && r.ContentLength > limit {
+		s.keepRequest(c)
 		s.refuse(c, 413)
 		return refused
 	}

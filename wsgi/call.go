@@ -24,9 +24,10 @@ type slot struct {
 	ans   answer
 	date  dateCache
 
-	access accessLog
+	access accessLine
 	reply  packed // copy of the last head, for the access log
 
+	now    int64   // CLOCK_MONOTONIC ns: when the application returned last
 	cur    *conn   // being served
 	curAns *answer // its answer
 	crew   member  // place among the threads (threads.go)
@@ -46,18 +47,18 @@ func (s *slot) serve(c *conn) bool {
 	head := c.in[c.r : c.r+r.HeadLen]
 	flags, bad := s.describe(c, head, r)
 	if bad != nil {
+		s.keepRequest(c)
 		s.logRefusal(c, bad)
 		s.refuse(c, bad.Status)
 		return true
 	}
-	now := loop.Now()
-	w.now = now
+	now := w.now // read when the last call returned or the batch came in
 	s.countRequest()
 	a := &s.ans
 	*a = answer{started: now, resumed: now, x: exchange{
 		head: isHead(r.Method.Of(head)),
 		old:  r.Major == 1 && r.Minor == 0,
-		keep: r.KeepAlive && w.keepAlive && !c.fin,
+		keep: r.KeepAlive && w.keepAlive,
 	}}
 	s.enter(c, a, r.Method.Of(head), r.Path.Of(head))
 	a.state = s.app.Call(c.listener.base, head, s.pack.Extra, s.pack.Desc, s.pack.Headers, flags, &s.body, c.fd(), s.out, &a.res)

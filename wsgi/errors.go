@@ -13,9 +13,7 @@ func (s *slot) refuse(c *conn, status int) {
 	w := s.w
 	page := http1.AppendError(s.head[:0], status, s.date.at(w.now))
 	s.head = page[:0]
-	if w.access != nil && c.phase == filling {
-		s.line(c, status, int64(len(page)-len(headOnly(page))), w.now, nil)
-	}
+	s.recordRefusal(c, status, page)
 	w.release(c)
 	if n, e := loop.Send(c.fd(), page, false); e != loop.None || n < len(page) {
 		// A new connection's socket takes a page; one that does not has a
@@ -26,9 +24,10 @@ func (s *slot) refuse(c *conn, status int) {
 	s.linger(c)
 }
 
-// linger half-closes and drops what still comes, for at most lingerTime and
-// lingerBytes: closing over unread bytes would send RST, which takes the
-// answer from the client's hands (RFC 9112 9.6).
+// linger half-closes and drops what still comes, lingerBytes of it at most:
+// closing over unread bytes would send RST, which takes the answer from the
+// client's hands (RFC 9112 9.6). It ends with the client's FIN or after
+// lingerTime.
 func (s *slot) linger(c *conn) {
 	w := s.w
 	loop.HalfClose(c.fd())
@@ -44,31 +43,35 @@ func (s *slot) linger(c *conn) {
 	}
 }
 
-// discard drops what a lingering client sends.
+// discard drops what a lingering client sends. Beyond the budget bytes are left
+// in the socket, which in time stops the client; behind a FIN there is no more
+// than the socket holds.
 func (s *slot) discard(c *conn) {
-	for c.budget > 0 {
+	for c.budget > 0 || c.fin {
 		n, e := loop.Recv(c.fd(), s.out)
 		switch {
 		case e == loop.None && n > 0:
 			c.budget -= n
-			continue
 		case again(e):
 			return
+		default:
+			s.w.close(c, false)
+			return
 		}
-		break
 	}
-	s.w.close(c, false)
 }
 
 // abandon closes a connection whatever it is at. A call of the application
 // that hangs on it is finished first, by the thread that runs it.
 func (s *slot) abandon(c *conn) {
-	if c.ans != nil && c.ans.app {
-		if c.slot != s.n {
-			s.w.delegate(c, true)
-			return
+	if c.ans != nil {
+		if c.ans.app {
+			if c.slot != s.n {
+				s.w.delegate(c, true)
+				return
+			}
+			s.finish(c.ans)
 		}
-		s.finish(c.ans)
 		s.report(c, c.ans, cut)
 	}
 	s.w.close(c, false)

@@ -20,6 +20,7 @@ func (s *slot) hints(head []byte) bool {
 		return false
 	}
 	a.segs = [3][]byte{buf, nil, nil}
+	a.piece, a.tail = 0, 0
 	if !s.sendAll(c, a) {
 		// A part of it may have left: what followed would be read as its end.
 		loop.HalfClose(c.fd())

@@ -102,10 +102,10 @@ func (s *slot) leave(c *conn, v verdict) bool {
 				c.ans = &kept
 			}
 			k.handBack(c, v)
-			s.flushAccess()
 			return false
 		}
 	}
+	w.now = max(w.now, s.now)
 	s.settle(c, a, v)
 	return true
 }
@@ -274,7 +274,7 @@ func (s *slot) woke() {
 // that computes holds it, and a second thread could only queue for it.
 func (s *slot) weigh(a *answer) {
 	k := &s.w.crew
-	took := loop.Now() - a.resumed
+	took := s.now - a.resumed
 	if took < slow {
 		if e := k.eager.Load(); e > 0 {
 			k.eager.Store(e - 1)

@@ -152,6 +152,7 @@ func (s *slot) advance(c *conn) progress {
 		return incomplete
 	}
 	bad := err.(*http1.Error)
+	s.keepRequest(c) // for the access log
 	s.logRefusal(c, bad)
 	s.refuse(c, bad.Status)
 	return refused

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"gosrv/cpython"
 	"gosrv/environ"
@@ -124,14 +125,12 @@ func (w *worker) take(m *workerctl.Serve, fds []int) error {
 			w.log = errlog.New(fd, m.Settings.LogLevel)
 			w.logFDs[name] = fd
 		case workerctl.FDAccessLog:
-			if err := w.openAccessLog(m.Settings.AccessLogFormat, fd); err != nil {
-				return fmt.Errorf("access_log_format: %w", err)
-			}
+			w.openAccessLog(m.Settings.AccessLogFormat, fd)
 		case workerctl.FDListener:
 			if next == len(m.Listeners) {
 				return fmt.Errorf("more listening sockets than descriptions")
 			}
-			w.listeners = append(w.listeners, newListener(fd, m.Listeners[next]))
+			w.listeners = append(w.listeners, newListener(fd, m.Listeners[next], w.rules))
 			next++
 		}
 	}
@@ -142,10 +141,14 @@ func (w *worker) take(m *workerctl.Serve, fds []int) error {
 	return nil
 }
 
-func newListener(fd int, d workerctl.Listener) listener {
-	return listener{fd: fd, about: environ.Listener{
+func newListener(fd int, d workerctl.Listener, rules *environ.Rules) listener {
+	l := listener{fd: fd, constant: map[string][]byte{}, about: environ.Listener{
 		Unix: d.Kind == "unix", Host: d.Host, Port: uint16(d.Port), Path: d.Path,
 	}}
+	for _, v := range l.about.Base(rules) {
+		l.constant[strings.ToLower(v.Name)] = []byte(v.Value)
+	}
+	return l
 }
 
 // bases builds the constant environ of each listener.

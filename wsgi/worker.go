@@ -20,19 +20,20 @@ const special = 0
 // worker is the loop of one process: what is shared by its threads. Everything
 // without its own guard belongs to the thread that leads the loop.
 type worker struct {
-	set    settings
-	id     workerctl.Identity
-	policy http1.Policy
-	rules  *environ.Rules
-	proxy  proxyRules
-	log    *errlog.Logger
-	access *accesslog.Writer // nil: no access log
-	format *accesslog.Format
-	score  *scoreboard.Slot
-	ctl    *workerctl.Conn
-	own    func(fd int, own bool) // marks sockets that a forked child closes
-	wakeup int                    // readable when a Python signal handler is due; -1: none
-	logFDs map[string]int         // by name in Serve.FDs
+	set       settings
+	id        workerctl.Identity
+	policy    http1.Policy
+	rules     *environ.Rules
+	proxy     proxyRules
+	log       *errlog.Logger
+	access    *accesslog.Writer // nil: no access log
+	format    *accesslog.Format
+	keepReply bool // format shows headers of the application
+	score     *scoreboard.Slot
+	ctl       *workerctl.Conn
+	own       func(fd int, own bool) // marks sockets that a forked child closes
+	wakeup    int                    // readable when a Python signal handler is due; -1: none
+	logFDs    map[string]int         // by name in Serve.FDs
 
 	poll      *loop.Poller
 	watcher   *loop.Poller // has the control channel and the signals: poll, or the main thread's own
@@ -91,7 +92,6 @@ func (s *slot) turn() bool {
 			return true // that may have been the last thing to wait for
 		}
 	}
-	s.flushAccess()
 	if n := w.poll.Poll(); n == 0 && len(w.again) == 0 && !w.drain.queue {
 		if wait := w.patience(); wait != 0 {
 			s.idle(wait)

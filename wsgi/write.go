@@ -17,6 +17,7 @@ func (s *slot) write(head, data []byte) bool {
 		return false
 	}
 	buf := s.head[:0]
+	s.now = loop.Now()
 	if len(head) > 0 && !a.begun {
 		var ok bool
 		if buf, ok = s.open(a, buf, packed(head), -1); !ok {
@@ -32,6 +33,7 @@ func (s *slot) write(head, data []byte) bool {
 	}
 	s.head = buf[:0]
 	a.segs = [3][]byte{buf, data, end}
+	a.piece, a.tail = len(data), len(end)
 	return s.sendAll(c, a)
 }
 
@@ -44,6 +46,7 @@ func (s *slot) sendAll(c *conn, a *answer) bool {
 			a.took(n)
 		case again(e) && loop.WaitWritable(c.fd(), millis(s.w.set.write)):
 		default:
+			a.bytes -= a.unsent()
 			a.segs = [3][]byte{}
 			return false
 		}

@@ -67,6 +67,16 @@ func Compile(format string) (*Format, error) {
 	return f, nil
 }
 
+// AsksForReply tells whether a line shows headers of the application's answer: if not, nobody needs to keep them.
+func (f *Format) AsksForReply() bool {
+	for i := range f.items {
+		if f.items[i].named && f.items[i].atom == 'o' {
+			return true
+		}
+	}
+	return false
+}
+
 // SetLocation chooses the time zone of %(t)s. It is not for use beside Append.
 func (f *Format) SetLocation(zone *time.Location) { f.zone = zone }
 

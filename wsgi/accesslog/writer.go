@@ -14,6 +14,10 @@ var ErrLate = errors.New("access log: lines were not written in time")
 // DefaultQueue is the number of bytes of lines that wait for a slow descriptor before lines are dropped.
 const DefaultQueue = 1 << 20
 
+// gather is how long the goroutine lets lines come together after it has written some. A busy server then wakes it a
+// hundred times a second, not at each request, and a line on a quiet one is written at once.
+const gather = 10 * time.Millisecond
+
 // reportEvery is the least time between two reports of dropped lines.
 const reportEvery = 10 * time.Second
 
@@ -25,6 +29,7 @@ type Writer struct {
 	report func(text string)
 	queue  int
 	wake   chan struct{}
+	ending chan struct{} // closed by Close
 	done   chan struct{}
 
 	mu      sync.Mutex
@@ -51,7 +56,8 @@ func NewWriter(fd, queue int, report func(text string)) *Writer {
 	if queue <= 0 {
 		queue = DefaultQueue
 	}
-	w := &Writer{report: report, queue: queue, sink: newSink(fd), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &Writer{report: report, queue: queue, sink: newSink(fd), wake: make(chan struct{}, 1),
+		ending: make(chan struct{}), done: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -90,9 +96,11 @@ func (w *Writer) Counts() (written, dropped uint64) { return w.written.Load(), w
 // stuck in the kernel is then left behind.
 func (w *Writer) Close(patience time.Duration) error {
 	w.mu.Lock()
-	w.closed = true
+	if !w.closed {
+		w.closed = true
+		close(w.ending)
+	}
 	w.mu.Unlock()
-	w.signal()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
@@ -112,6 +120,7 @@ func (w *Writer) signal() {
 
 func (w *Writer) run() {
 	defer close(w.done)
+	pause := time.NewTimer(gather)
 	for {
 		lines, last := w.swap()
 		if lines > 0 {
@@ -127,9 +136,23 @@ func (w *Writer) run() {
 			w.sink.close()
 			return
 		}
-		if lines == 0 {
-			<-w.wake
+		w.rest(pause, lines > 0)
+	}
+}
+
+// rest waits until it is worth looking again: after a while if lines are coming in, else at the next one.
+func (w *Writer) rest(pause *time.Timer, busy bool) {
+	if busy {
+		pause.Reset(gather)
+		select {
+		case <-pause.C:
+		case <-w.ending:
 		}
+		return
+	}
+	select {
+	case <-w.wake:
+	case <-w.ending:
 	}
 }
 
