@@ -149,7 +149,7 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 // open formats the application's head, once. false: it is faulty.
 func (s *slot) open(a *answer, buf []byte, head packed, total int64) ([]byte, bool) {
 	a.x.total = total
-	a.frame, a.fault = judge(head, a.x)
+	buf, a.frame, a.fault = s.memo.format(buf, head, a.x, &s.date, s.now)
 	if a.fault != "" {
 		return buf, false
 	}
@@ -158,7 +158,7 @@ func (s *slot) open(a *answer, buf []byte, head packed, total int64) ([]byte, bo
 		s.reply = append(s.reply[:0], head...)
 		a.reply = s.reply
 	}
-	return appendHead(buf, head, a.frame, a.x, s.date.at(s.now)), true
+	return buf, true
 }
 
 // composeData frames one piece of a body.

@@ -23,6 +23,7 @@ type slot struct {
 	head  []byte                // response heads and small answers
 	ans   answer
 	date  dateCache
+	memo  headMemo
 
 	access accessLine
 	reply  packed // copy of the last head, for the access log

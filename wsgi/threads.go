@@ -4,7 +4,6 @@ import (
 	"runtime"
 
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/scoreboard"
 )
 
 // work is the life of one thread of the crew: it leads, waits, stands by, or
@@ -186,7 +185,6 @@ func (w *worker) show(s *slot, started int64, method, path []byte) {
 	k := &w.crew
 	if k.size == 1 {
 		if method != nil {
-			w.score.SetState(scoreboard.Busy)
 			w.score.Begin(started, method, path)
 		}
 		return
@@ -201,7 +199,6 @@ func (w *worker) show(s *slot, started int64, method, path []byte) {
 	m.path = copy(m.text[m.method:], path)
 	if k.shown == nil {
 		k.shown = s
-		w.score.SetState(scoreboard.Busy)
 		w.score.Begin(started, method, path)
 	}
 	k.mu.Unlock()
@@ -212,7 +209,6 @@ func (w *worker) unshow(s *slot) {
 	k := &w.crew
 	if k.size == 1 {
 		w.score.End()
-		w.score.SetState(w.restState())
 		return
 	}
 	k.mu.Lock()
@@ -229,17 +225,8 @@ func (w *worker) unshow(s *slot) {
 	}
 	if k.shown == nil {
 		w.score.End()
-		w.score.SetState(w.restState())
 		return
 	}
 	m := &k.shown.crew
 	w.score.Begin(m.start, m.text[:m.method], m.text[m.method:m.method+m.path])
-}
-
-// restState is what the worker is at when no request runs.
-func (w *worker) restState() scoreboard.State {
-	if w.draining.Load() {
-		return scoreboard.Draining
-	}
-	return scoreboard.Idle
 }
