@@ -5,17 +5,6 @@
 import json
 
 seen = []
-NOT_HTTP = {"CONTENT_TYPE": "CONTENT-TYPE", "CONTENT_LENGTH": "CONTENT-LENGTH"}
-
-
-def headers_of(environ):
-    found = {}
-    for key, value in environ.items():
-        if key.startswith("HTTP_"):
-            found[key[len("HTTP_"):].replace("_", "-")] = value
-        elif key in NOT_HTTP:
-            found[NOT_HTTP[key]] = value
-    return found
 
 
 def application(environ, start_response):
@@ -25,8 +14,8 @@ def application(environ, start_response):
         "path": environ["PATH_INFO"],
         "query": environ["QUERY_STRING"],
         "version": environ["SERVER_PROTOCOL"],
-        "headers": headers_of(environ),
-        "body": environ["wsgi.input"].read().decode("latin-1"),
+        "headers": {key: value for key, value in environ.items() if key.startswith(("HTTP_", "CONTENT_"))},
+        "body": environ["wsgi.input"].read(-1).decode("latin-1"),
         "scheme": environ["wsgi.url_scheme"],
         "script": environ["SCRIPT_NAME"],
         "peer": [environ["REMOTE_ADDR"], environ.get("REMOTE_PORT")],

@@ -23,3 +23,8 @@ def application(environ, start_response):
     ).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
+
+
+def with_type(environ, start_response):
+    """The same with the Content-Type that PEP 3333's validator insists on."""
+    return application(environ, lambda status, headers: start_response(status, headers + [("Content-Type", "application/json")]))

@@ -34,14 +34,18 @@ LENIENT = {"permit_missing_host": True}
 
 
 class Case:
-    """`verdict` is accept, reject, or either; `requests` what the application must see, None where a set is silent."""
+    """`verdict` is accept, reject, or either; `requests` what the application must see, None where a set is silent.
 
-    def __init__(self, name, raw, verdict, settings, requests=None):
+    `unfinished`: the bytes end inside a message, so whatever is put behind them is a part of it.
+    """
+
+    def __init__(self, name, raw, verdict, settings, requests=None, unfinished=False):
         self.name = name
         self.raw = raw
         self.verdict = "reject" if name in STRICTER else "accept" if name in LOOSER else verdict
         self.settings = tuple(sorted(settings.items()))
         self.requests = requests
+        self.unfinished = unfinished or truncated(raw)
 
     def __repr__(self):
         return self.name
@@ -55,13 +59,21 @@ def request(method, target, version, headers, body):
     return {"method": method, "target": target, "version": version, "headers": joined(headers), "body": body}
 
 
+def truncated(raw):
+    """Whether the last body is shorter than its Content-Length."""
+    head, _, body = raw.rpartition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *(\d+)\r?$", head, re.M)
+    return bool(length) and int(length[1]) > len(body) and b"HTTP/1.1\r\n" in head
+
+
 def joined(headers):
-    """Header pairs as environ has them: names in capitals, repeated ones joined."""
+    """Header pairs as environ has them, repeated ones joined."""
     found = {}
     for name, value in headers:
-        name = name.upper().replace("_", "-")
-        separator = "; " if name == "COOKIE" else ","
-        found[name] = found[name] + separator + value if name in found else value
+        name = name.upper()
+        key = ("" if name in ("CONTENT-TYPE", "CONTENT-LENGTH") else "HTTP_") + name.replace("-", "_")
+        separator = "; " if key == "HTTP_COOKIE" else ","
+        found[key] = found[key] + separator + value if key in found else value
     return found
 
 
@@ -92,7 +104,8 @@ def llhttp_cases():
             continue
         codes = re.findall(r"error code=(\d+)", case["log"])
         reject = any(code not in ("22", "23") for code in codes)  # these two are pauses
-        yield Case(case["title"], decode(case["http"]), "reject" if reject else "accept", LENIENT, from_log(case["log"]))
+        requests, unfinished = from_log(case["log"])
+        yield Case(case["title"], decode(case["http"]), "reject" if reject else "accept", LENIENT, requests, unfinished)
 
 
 def decode(text):
@@ -103,25 +116,28 @@ def decode(text):
 
 
 def from_log(log):
-    """The complete requests of a list of llhttp's events."""
+    """The complete requests of a list of llhttp's events, and whether there is a further one that is not."""
     found, now = [], None
     for line in log.split("\n"):
         if "message begin" in line:
             now = {"method": "", "url": "", "version": "", "body": "", "headers": []}
+            now["fields"] = now["headers"]
+        elif now and "headers complete" in line:
+            now["fields"] = []  # what follows are trailers
         elif now and "message complete" in line:
             found.append(request(now["method"], now["url"], "HTTP/" + now["version"], [(n, v.strip(" \t")) for n, v in now["headers"]], now["body"]))
             now = None
         elif now and SPAN.search(line):
             note(now, *SPAN.search(line).groups())
-    return found
+    return found, now is not None
 
 
 def note(now, kind, text):
-    text = {"cr": "\r", "lf": "\n"}.get(text, text.strip('"'))
+    text = {"cr": "\r", "lf": "\n"}.get(text) or text[1:-1]
     if kind == "header_field":
-        now["headers"].append([text, ""])
+        now["fields"].append([text, ""])
     elif kind == "header_value":
-        now["headers"][-1][1] += text
+        now["fields"][-1][1] += text
     elif kind in now:
         now[kind] += text
 
