@@ -141,6 +141,21 @@ func (t Thread) Counters() (taken, dropped uint64) {
 	return uint64(a), uint64(b)
 }
 
+// Getenv is gosrv_getenv.
+func (t Thread) Getenv(name string) (value string, set bool) {
+	key, out := append([]byte(name), 0), make([]byte, 256)
+	for {
+		n := int(C.gosrv_getenv(t.c, charsOf(key), charsOf(out), C.uint64_t(len(out))))
+		switch {
+		case n < 0:
+			return "", false
+		case n <= len(out):
+			return string(out[:n]), true
+		}
+		out = make([]byte, n)
+	}
+}
+
 // Log is gosrv_log.
 func (t Thread) Log(level int, text string) {
 	C.gosrv_log(t.c, C.int(level), (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.uint64_t(len(text)))

@@ -187,6 +187,16 @@ int gosrv_in_child(void);
  */
 void gosrv_counters(gosrv_thread *t, uint64_t *taken, uint64_t *dropped);
 
+/* gosrv_getenv: a variable of the process's environment as the application has left it.
+ * Go sees the one that the process was started with.
+ * thread:  attached
+ * GIL:     taken inside: os.environ changes the environment under it
+ * lends:   name, out until return
+ * gives:   the value's length; out holds that much of it as cap has room for
+ * fails:   -1: not set
+ */
+int64_t gosrv_getenv(gosrv_thread *t, const char *name, char *out, uint64_t cap);
+
 /* gosrv_log: a record for Python's logger gunicorn.error.
  * thread:  attached
  * GIL:     taken inside

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,6 +39,18 @@ void gosrv_counters(gosrv_thread *t, uint64_t *taken, uint64_t *dropped) {
 	*taken = refs_taken;
 	*dropped = refs_dropped + refs_kept;
 	t->state = py.PyEval_SaveThread();
+}
+
+int64_t gosrv_getenv(gosrv_thread *t, const char *name, char *out, uint64_t cap) {
+	py.PyEval_RestoreThread(t->state);
+	const char *value = getenv(name);
+	int64_t len = -1;
+	if (value != NULL) {
+		len = (int64_t)strlen(value);
+		memcpy(out, value, (uint64_t)len < cap ? (uint64_t)len : cap);
+	}
+	t->state = py.PyEval_SaveThread();
+	return len;
 }
 
 void gosrv_log(gosrv_thread *t, int level, const char *text, uint64_t len) {

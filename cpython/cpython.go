@@ -211,6 +211,10 @@ func (t *Thread) Counters() (taken, dropped uint64) { return t.c.Counters() }
 // Crossings is how often application calls entered C in this process.
 func Crossings() uint64 { return cgo.Crossings() }
 
+// Getenv is a variable of the process's environment as the application has left it: Go's
+// own os.Getenv knows what the process was started with, and nothing of os.environ.
+func (t *Thread) Getenv(name string) (value string, set bool) { return t.c.Getenv(name) }
+
 // Log writes a record to Python's logger gunicorn.error at a level of package logging
 // (10 debug ... 50 critical).
 func (t *Thread) Log(level int, text string) { t.c.Log(level, text) }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"gosrv/cpython"
 	"gosrv/environ"
@@ -31,7 +32,11 @@ func init() { cpython.SetWorkerEntry(Run) }
 func Run() {
 	t := cpython.Attach()
 	ctl := workerctl.NewConn(cpython.ControlFD())
-	w, err := receive(ctl)
+	if tz, set := t.Getenv("TZ"); set {
+		time.Local = zoneOf(tz) // of the logs; Django, for one, sets it when it is imported
+	}
+	script, _ := t.Getenv("SCRIPT_NAME")
+	w, err := receive(ctl, script)
 	if err == nil {
 		err = w.bases(t)
 	}
@@ -59,8 +64,9 @@ func Run() {
 	t.Exit(0, exitDeadline)
 }
 
-// receive reads the first message and makes the worker it describes.
-func receive(ctl *workerctl.Conn) (*worker, error) {
+// receive reads the first message and makes the worker it describes. script is
+// the application's SCRIPT_NAME.
+func receive(ctl *workerctl.Conn, script string) (*worker, error) {
 	typ, raw, fds, err := ctl.Recv()
 	if err != nil {
 		return nil, fmt.Errorf("reading the worker's orders: %w", err)
@@ -75,7 +81,7 @@ func receive(ctl *workerctl.Conn) (*worker, error) {
 	if len(fds) != len(m.FDs) {
 		return nil, fmt.Errorf("%d descriptors came for %d names", len(fds), len(m.FDs))
 	}
-	w, err := newWorker(newSettings(&m.Settings), &m)
+	w, err := newWorker(newSettings(&m.Settings, script), &m)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +91,7 @@ func receive(ctl *workerctl.Conn) (*worker, error) {
 
 // newWorker makes a worker without descriptors.
 func newWorker(set settings, m *workerctl.Serve) (*worker, error) {
-	rules, err := newRules(&m.Settings)
+	rules, err := newRules(&m.Settings, set.script)
 	if err != nil {
 		return nil, err
 	}

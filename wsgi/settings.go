@@ -2,7 +2,6 @@ package wsgi
 
 import (
 	"math/rand/v2"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +24,7 @@ type settings struct {
 	bodyLimit                 int64  // limit_request_body; 0: no limit
 	bodyMemory                int64  // a larger body is spooled
 	tmpDir                    string // tmp_upload_dir; "": the system's
+	script                    string // SCRIPT_NAME
 }
 
 const (
@@ -37,8 +37,9 @@ const (
 	reservedFDs = 64
 )
 
-// newSettings translates what the master sent.
-func newSettings(g *workerctl.Settings) settings {
+// newSettings translates what the master sent. script is the SCRIPT_NAME of the
+// process environment.
+func newSettings(g *workerctl.Settings, script string) settings {
 	t := settings{
 		header:      seconds(g.HeaderTimeout),
 		body:        seconds(g.BodyTimeout),
@@ -51,6 +52,7 @@ func newSettings(g *workerctl.Settings) settings {
 		bodyLimit:   g.LimitRequestBody,
 		bodyMemory:  bodyMemory,
 		tmpDir:      g.TmpUploadDir,
+		script:      script,
 	}
 	if t.maxRequests > 0 && g.MaxRequestsJitter > 0 {
 		t.maxRequests += rand.Uint64N(g.MaxRequestsJitter + 1)
@@ -99,12 +101,12 @@ func newPolicy(g *workerctl.Settings) http1.Policy {
 }
 
 // newRules is environ's part of the settings.
-func newRules(g *workerctl.Settings) (*environ.Rules, error) {
+func newRules(g *workerctl.Settings, script string) (*environ.Rules, error) {
 	return environ.NewRules(environ.Options{
 		HeaderMap:           g.HeaderMap,
 		ForwarderHeaders:    g.ForwarderHeaders,
 		SecureSchemeHeaders: g.SecureSchemeHeaders,
 		ForwardedAllowIPs:   g.ForwardedAllowIPs,
-		ScriptName:          os.Getenv("SCRIPT_NAME"),
+		ScriptName:          script,
 	})
 }
