@@ -247,41 +247,13 @@ func gunicornSettings() workerctl.Settings {
 	return workerctl.Settings{LimitRequestLine: 4094, LimitRequestFields: 100, LimitRequestFieldSize: 8190, LogLevel: "debug", ForwardedAllowIPs: workerctl.List{"127.0.0.1"}}
 }
 
-// serveFake starts a worker on a loopback socket. Each option changes the
-// orders, func(*workerctl.Serve, *[]int), or the worker, func(*worker).
-func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, options ...any) *server {
+// serveFake starts a worker on a loopback socket. adjust may change its orders.
+func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, adjust ...func(m *workerctl.Serve, fds *[]int)) *server {
 	t.Helper()
-	app := &fakeApp{handle: handle}
-	s := &server{t: t, app: app, ended: make(chan struct{})}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := ln.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
-	s.addr = ln.Addr().String()
-	addr := ln.Addr().(*net.TCPAddr)
-	s.log, err = os.CreateTemp(t.TempDir(), "log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	board, fd, err := scoreboard.Create(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &workerctl.Serve{
-		Settings:  gunicornSettings(),
-		Listeners: []workerctl.Listener{{Kind: "tcp", Host: "127.0.0.1", Port: addr.Port}},
-		FDs:       []string{workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDListener},
-	}
-	fds := []int{fd, int(s.log.Fd()), int(f.Fd())}
-	for _, o := range options {
-		if f, ok := o.(func(*workerctl.Serve, *[]int)); ok {
-			f(m, &fds)
-		}
+	s := &server{t: t, app: &fakeApp{handle: handle}, ended: make(chan struct{})}
+	m, fds := s.orders()
+	for _, a := range adjust {
+		a(m, &fds)
 	}
 	w, err := newWorker(set, m)
 	if err != nil {
@@ -295,31 +267,68 @@ func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, 
 		t.Fatal(err)
 	}
 	w.ctl = workerctl.NewConn(end)
-	s.worker, s.master, app.w = w, master, w
+	s.worker, s.master, s.app.w = w, master, w
 	go func() {
 		defer close(s.ended)
 		runtime.LockOSThread()
-		if err := w.run(app, s.startThreads); err != nil {
+		if err := w.run(s.app, s.startThreads); err != nil {
 			t.Error(err)
 		}
 	}()
 	t.Cleanup(func() {
 		s.stop()
-		// With threads, one may still be in the application's close().
-		for end := time.Now().Add(5 * time.Second); app.open() != 0; runtime.Gosched() {
-			if time.Now().After(end) {
-				t.Errorf("%d application calls were never closed", app.open())
-				break
-			}
-		}
+		s.allClosed()
 		w.poll.Close()
-		f.Close()
-		s.log.Close()
-		board.Close()
 		master.Close()
 		w.ctl.Close()
 	})
 	return s
+}
+
+// orders makes the first message to the worker and its descriptors.
+func (s *server) orders() (*workerctl.Serve, []int) {
+	t := s.t
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := ln.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	s.addr = ln.Addr().String()
+	s.log, err = os.CreateTemp(t.TempDir(), "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	board, fd, err := scoreboard.Create(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		f.Close()
+		s.log.Close()
+		board.Close()
+	})
+	return &workerctl.Serve{
+		Settings:  gunicornSettings(),
+		Listeners: []workerctl.Listener{{Kind: "tcp", Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port}},
+		FDs:       []string{workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDListener},
+	}, []int{fd, int(s.log.Fd()), int(f.Fd())}
+}
+
+// allClosed waits until no call of the application lives: with threads, one may
+// still be in its close() when the worker's loop has ended.
+func (s *server) allClosed() {
+	s.t.Helper()
+	for end := time.Now().Add(5 * time.Second); s.app.open() != 0; runtime.Gosched() {
+		if time.Now().After(end) {
+			s.t.Errorf("%d application calls were never closed", s.app.open())
+			return
+		}
+	}
 }
 
 // startThreads makes threads as cpython does.

@@ -152,60 +152,69 @@ func TestLimitOnChunkedBodies(t *testing.T) {
 	}
 }
 
-func TestFramingFollowsMethodStatusAndVersion(t *testing.T) {
-	stream := func(pieces ...string) func(int) ([]byte, bool) {
-		return func(i int) ([]byte, bool) {
-			if i > len(pieces) {
-				return nil, false
-			}
-			return []byte(pieces[i-1]), true
+// stream is an iterable of these pieces.
+func stream(pieces ...string) func(int) ([]byte, bool) {
+	return func(i int) ([]byte, bool) {
+		if i > len(pieces) {
+			return nil, false
 		}
+		return []byte(pieces[i-1]), true
 	}
-	kept := "Server: gosrv\r\nConnection: keep-alive\r\n"
-	closes := "Server: gosrv\r\nConnection: close\r\n"
-	get, head := "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
-	for name, x := range map[string]struct {
-		request string
-		reply   fakeReply
-		want    string
-	}{
-		"generator is chunked": {get, fakeReply{status: "200 OK", next: stream("ab", "cde")},
-			"HTTP/1.1 200 OK\r\n" + kept + "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"},
-		"generator with a length is not": {get, fakeReply{status: "200 OK", headers: []string{"Content-Length: 5"}, next: stream("ab", "cde")},
-			"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 5\r\n\r\nabcde"},
-		"generator to HTTP/1.0 ends with the connection": {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", fakeReply{status: "200 OK", next: stream("ab")},
-			"HTTP/1.1 200 OK\r\n" + closes + "\r\nab"},
-		"HTTP/1.0 is kept if asked and the length is known": {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", fakeReply{status: "200 OK", body: []byte("x")},
-			"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 1\r\n\r\nx"},
-		"HTTP/1.0 closes": {"GET / HTTP/1.0\r\n\r\n", fakeReply{status: "200 OK", body: []byte("x")},
-			"HTTP/1.1 200 OK\r\n" + closes + "Content-Length: 1\r\n\r\nx"},
-		"Connection: close closes": {"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", fakeReply{status: "200 OK", body: []byte("x")},
-			"HTTP/1.1 200 OK\r\n" + closes + "Content-Length: 1\r\n\r\nx"},
-		"HEAD keeps the length and has no body": {head, fakeReply{status: "200 OK", headers: []string{"Content-Length: 7"}, body: []byte("0123456")},
-			"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 7\r\n\r\n"},
-		"HEAD of a generator": {head, fakeReply{status: "200 OK", next: stream("ab")},
-			"HTTP/1.1 200 OK\r\n" + kept + "\r\n"},
-		"204 has neither length nor body": {get, fakeReply{status: "204 No Content", headers: []string{"Content-Length: 2", "X: y"}, body: []byte("ab")},
-			"HTTP/1.1 204 No Content\r\n" + kept + "X: y\r\n\r\n"},
-		"304 keeps the length without body": {get, fakeReply{status: "304 Not Modified", headers: []string{"Content-Length: 2"}, body: []byte("ab")},
-			"HTTP/1.1 304 Not Modified\r\n" + kept + "Content-Length: 2\r\n\r\n"},
-		"empty body": {get, fakeReply{status: "200 OK"},
-			"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 0\r\n\r\n"},
-		"the server's own headers are dropped": {get, fakeReply{status: "200 OK", headers: []string{"Server: x", "date: x", "Connection: close", "Transfer-Encoding: chunked", "A: 1", "A: 2"}},
-			"HTTP/1.1 200 OK\r\n" + kept + "A: 1\r\nA: 2\r\nContent-Length: 0\r\n\r\n"},
-		"longer than its length is cut": {get, fakeReply{status: "200 OK", headers: []string{"Content-Length: 3"}, body: []byte("abcde")},
-			"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 3\r\n\r\nabc"},
-		"pieces longer than the length are cut": {get, fakeReply{status: "200 OK", headers: []string{"Content-Length: 3"}, next: stream("ab", "cd", "ef")},
-			"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 3\r\n\r\nabc"},
-		"shorter than its length closes": {get, fakeReply{status: "200 OK", headers: []string{"Content-Length: 9"}, body: []byte("abc")},
-			"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 9\r\n\r\nabc"},
-		"large body": {get, fakeReply{status: "200 OK", body: []byte(strings.Repeat("x", 3<<20))},
-			"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 3145728\r\n\r\n" + strings.Repeat("x", 3<<20)},
-		"large chunks": {get, fakeReply{status: "200 OK", next: stream(strings.Repeat("x", 40000), strings.Repeat("y", 50000))},
-			"HTTP/1.1 200 OK\r\n" + kept + "Transfer-Encoding: chunked\r\n\r\n9c40\r\n" + strings.Repeat("x", 40000) + "\r\nc350\r\n" + strings.Repeat("y", 50000) + "\r\n0\r\n\r\n"},
-		"head larger than the buffer": {get, fakeReply{status: "200 OK", headers: []string{"X: " + strings.Repeat("x", 100000)}, body: []byte("b")},
-			"HTTP/1.1 200 OK\r\n" + kept + "X: " + strings.Repeat("x", 100000) + "\r\nContent-Length: 1\r\n\r\nb"},
-	} {
+}
+
+const (
+	kept    = "Server: gosrv\r\nConnection: keep-alive\r\n"
+	closes  = "Server: gosrv\r\nConnection: close\r\n"
+	getRoot = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	head    = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+)
+
+// framings are answers of an application and how they must look on the wire.
+var framings = map[string]struct {
+	request string
+	reply   fakeReply
+	want    string
+}{
+	"generator is chunked": {getRoot, fakeReply{status: "200 OK", next: stream("ab", "cde")},
+		"HTTP/1.1 200 OK\r\n" + kept + "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"},
+	"generator with a length is not": {getRoot, fakeReply{status: "200 OK", headers: []string{"Content-Length: 5"}, next: stream("ab", "cde")},
+		"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 5\r\n\r\nabcde"},
+	"generator to HTTP/1.0 ends with the connection": {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", fakeReply{status: "200 OK", next: stream("ab")},
+		"HTTP/1.1 200 OK\r\n" + closes + "\r\nab"},
+	"HTTP/1.0 is kept if asked and the length is known": {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", fakeReply{status: "200 OK", body: []byte("x")},
+		"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 1\r\n\r\nx"},
+	"HTTP/1.0 closes": {"GET / HTTP/1.0\r\n\r\n", fakeReply{status: "200 OK", body: []byte("x")},
+		"HTTP/1.1 200 OK\r\n" + closes + "Content-Length: 1\r\n\r\nx"},
+	"Connection: close closes": {"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", fakeReply{status: "200 OK", body: []byte("x")},
+		"HTTP/1.1 200 OK\r\n" + closes + "Content-Length: 1\r\n\r\nx"},
+	"HEAD keeps the length and has no body": {head, fakeReply{status: "200 OK", headers: []string{"Content-Length: 7"}, body: []byte("0123456")},
+		"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 7\r\n\r\n"},
+	"HEAD of a generator": {head, fakeReply{status: "200 OK", next: stream("ab")},
+		"HTTP/1.1 200 OK\r\n" + kept + "\r\n"},
+	"204 has neither length nor body": {getRoot, fakeReply{status: "204 No Content", headers: []string{"Content-Length: 2", "X: y"}, body: []byte("ab")},
+		"HTTP/1.1 204 No Content\r\n" + kept + "X: y\r\n\r\n"},
+	"304 keeps the length without body": {getRoot, fakeReply{status: "304 Not Modified", headers: []string{"Content-Length: 2"}, body: []byte("ab")},
+		"HTTP/1.1 304 Not Modified\r\n" + kept + "Content-Length: 2\r\n\r\n"},
+	"empty body": {getRoot, fakeReply{status: "200 OK"},
+		"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 0\r\n\r\n"},
+	"the server's own headers are dropped": {getRoot, fakeReply{status: "200 OK", headers: []string{"Server: x", "date: x", "Connection: close", "Transfer-Encoding: chunked", "A: 1", "A: 2"}},
+		"HTTP/1.1 200 OK\r\n" + kept + "A: 1\r\nA: 2\r\nContent-Length: 0\r\n\r\n"},
+	"longer than its length is cut": {getRoot, fakeReply{status: "200 OK", headers: []string{"Content-Length: 3"}, body: []byte("abcde")},
+		"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 3\r\n\r\nabc"},
+	"pieces longer than the length are cut": {getRoot, fakeReply{status: "200 OK", headers: []string{"Content-Length: 3"}, next: stream("ab", "cd", "ef")},
+		"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 3\r\n\r\nabc"},
+	"shorter than its length closes": {getRoot, fakeReply{status: "200 OK", headers: []string{"Content-Length: 9"}, body: []byte("abc")},
+		"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 9\r\n\r\nabc"},
+	"large body": {getRoot, fakeReply{status: "200 OK", body: []byte(strings.Repeat("x", 3<<20))},
+		"HTTP/1.1 200 OK\r\n" + kept + "Content-Length: 3145728\r\n\r\n" + strings.Repeat("x", 3<<20)},
+	"large chunks": {getRoot, fakeReply{status: "200 OK", next: stream(strings.Repeat("x", 40000), strings.Repeat("y", 50000))},
+		"HTTP/1.1 200 OK\r\n" + kept + "Transfer-Encoding: chunked\r\n\r\n9c40\r\n" + strings.Repeat("x", 40000) + "\r\nc350\r\n" + strings.Repeat("y", 50000) + "\r\n0\r\n\r\n"},
+	"head larger than the buffer": {getRoot, fakeReply{status: "200 OK", headers: []string{"X: " + strings.Repeat("x", 100000)}, body: []byte("b")},
+		"HTTP/1.1 200 OK\r\n" + kept + "X: " + strings.Repeat("x", 100000) + "\r\nContent-Length: 1\r\n\r\nb"},
+}
+
+func TestFramingFollowsMethodStatusAndVersion(t *testing.T) {
+	for name, x := range framings {
 		t.Run(name, func(t *testing.T) {
 			s := serveFake(t, testSettings(), func(*fakeRequest) fakeReply { return x.reply })
 			c := s.dial()
