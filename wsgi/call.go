@@ -60,6 +60,7 @@ func (s *slot) serve(c *conn) bool {
 		head: isHead(r.Method.Of(head)),
 		old:  r.Major == 1 && r.Minor == 0,
 		keep: r.KeepAlive && w.keepAlive,
+		kept: w.kept,
 	}}
 	s.enter(c, a, r.Method.Of(head), r.Path.Of(head))
 	a.state = s.app.Call(c.listener.base, head, s.pack.Extra, s.pack.Desc, s.pack.Headers, flags, &s.body, c.fd(), s.out, &a.res)

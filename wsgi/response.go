@@ -2,6 +2,7 @@ package wsgi
 
 import (
 	"encoding/binary"
+	"strconv"
 
 	"gosrv/wsgi/http1"
 )
@@ -21,6 +22,17 @@ type exchange struct {
 	old   bool // HTTP/1.0: no chunks, no interim answers
 	keep  bool // the connection may stay open
 	total int64
+	kept  string // says so, and for how long: keptLines of the settings
+}
+
+// keptLines are the header lines, without the first line's end, of an answer
+// after which the connection stays open for so many seconds. Clients that know
+// when it ends do not send their next request into its end (RFC 2068 19.7.1.1).
+func keptLines(seconds int) string {
+	if seconds == 0 {
+		return "Connection: keep-alive"
+	}
+	return "Connection: keep-alive\r\nKeep-Alive: timeout=" + strconv.Itoa(seconds)
 }
 
 // What an application may get wrong in its head (PEP 3333).
@@ -134,11 +146,13 @@ func appendHead(dst []byte, head packed, f framing, x exchange, date []byte) []b
 	dst = http1.AppendStatusLine(dst, 1, head.status())
 	dst = append(dst, "Server: gosrv\r\nDate: "...)
 	dst = append(dst, date...)
+	dst = append(dst, "\r\n"...)
 	if f.keep {
-		dst = append(dst, "\r\nConnection: keep-alive\r\n"...)
+		dst = append(dst, x.kept...)
 	} else {
-		dst = append(dst, "\r\nConnection: close\r\n"...)
+		dst = append(dst, "Connection: close"...)
 	}
+	dst = append(dst, "\r\n"...)
 	if f.chunked {
 		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
 	}

@@ -17,6 +17,8 @@ import (
 type settings struct {
 	header, body, write, idle time.Duration
 	graceful                  time.Duration
+	overtime                  time.Duration // an idle connection gets so much more than idle
+	promise                   int           // seconds of Keep-Alive: timeout=N; 0: none is given
 	keepAlive                 bool
 	threads                   int
 	maxRequests               uint64 // jitter included; 0: no limit
@@ -32,7 +34,10 @@ const (
 	// set: longer than the usual balancer's, which would else meet a
 	// connection closed under its request.
 	idleBehindProxy = 75 * time.Second
-	bodyMemory      = 1 << 20
+	// idleOvertime is for a request that leaves the client in the last moment
+	// of the time it was promised.
+	idleOvertime = time.Second
+	bodyMemory   = 1 << 20
 	// reservedFDs are descriptors that the application may need.
 	reservedFDs = 64
 )
@@ -61,6 +66,7 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		t.idle = idleBehindProxy
 	}
 	t.keepAlive = t.idle > 0
+	t.promise, t.overtime = int(t.idle/time.Second), idleOvertime
 	if t.maxConns == 0 {
 		t.maxConns = descriptors() - reservedFDs
 	}

@@ -25,9 +25,10 @@ const (
 	minRate     = 500 // bytes a second of a body, averaged over a window
 )
 
-// newTimers makes the classes in the order of the constants above.
+// newTimers makes the classes in the order of the constants above. An idle time
+// of 0 arms nothing: no connection is kept.
 func newTimers(t *settings) *loop.Timers {
-	return loop.NewTimers(0, int64(t.header), int64(t.body), int64(t.write), int64(t.idle), int64(lingerTime))
+	return loop.NewTimers(0, int64(t.header), int64(t.body), int64(t.write), int64(t.idle+t.overtime), int64(lingerTime))
 }
 
 // expire ends what has waited too long. It reports whether this thread still

@@ -52,8 +52,9 @@ type worker struct {
 	requests   []*http1.Request // free
 	bodies     []*incoming      // free
 
-	now       int64 // CLOCK_MONOTONIC ns, of this turn
-	keepAlive bool  // answers may leave their connection open
+	now       int64  // CLOCK_MONOTONIC ns, of this turn
+	keepAlive bool   // answers may leave their connection open
+	kept      string // keptLines
 	served    uint64
 	drain     drainState
 	orders    atomic.Uint32 // drainOrder, quitOrder
