@@ -1,6 +1,7 @@
 """One worker between its fork and its end: boot, signal handlers, what C calls back."""
 
 import _gosrv
+import io
 import os
 import signal
 import sys
@@ -188,19 +189,31 @@ class Worker:
     def log_record(self, level, text):
         self.log.error_log.log(level, "%s", text)
 
+    def reopen_logs(self, fd):
+        """USR1: the error log is another file now. fd stays the caller's."""
+        self.log.reopen(os.dup(fd))
+        if self.cfg.capture_output:
+            logs.capture_output(self.log.fd)
+
     def sendfile_range(self, wrapper):
-        """(fd, offset, length) of the rest of a regular file, None to iterate instead."""
+        """(fd, offset, length) of the rest of a regular file, None to iterate instead.
+
+        A file of size 0 may be one of /proc, which have content all the same.
+        """
         import stat
 
         if self.cfg.sendfile is False:
             return None
         try:
-            fd = wrapper.filelike.fileno()
-            offset = wrapper.filelike.tell()
+            file = plain_file(wrapper.filelike)
+            if file is None:
+                return None
+            fd = file.fileno()
+            offset = file.tell()
             status = os.fstat(fd)
         except (AttributeError, OSError, ValueError):
             return None
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
             return None
         return fd, offset, max(0, status.st_size - offset)
 
@@ -220,6 +233,8 @@ class Worker:
         """The end of `python`, without finalising the interpreter."""
         import atexit
 
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGABRT):
+            signal.signal(number, signal.SIG_IGN)  # it is on its way out already
         try:
             hooks.run(self.cfg, self.log, "worker_exit", self._server, self)
         except Exception:
@@ -231,6 +246,20 @@ class Worker:
     @staticmethod
     def leave_child():
         flush()
+
+
+def plain_file(filelike):
+    """The file whose bytes come out of filelike.read as they are, or None.
+
+    A fileno() proves nothing: gzip's files have that of the compressed one. The owner of
+    the method that would be called does, through the wrappers of tempfile and Django, too.
+    """
+    read = filelike.read
+    owner = getattr(getattr(read, "__wrapped__", read), "__self__", None)
+    if type(owner) is io.TextIOWrapper:
+        owner = owner.buffer
+    raw = owner.raw if type(owner) in (io.BufferedReader, io.BufferedRandom) else owner
+    return owner if type(raw) is io.FileIO else None
 
 
 def flush():
