@@ -161,6 +161,9 @@ func (t Thread) Log(level int, text string) {
 	C.gosrv_log(t.c, C.int(level), (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.uint64_t(len(text)))
 }
 
+// LogsReopen is gosrv_logs_reopen.
+func (t Thread) LogsReopen(fd int) { C.gosrv_logs_reopen(t.c, C.int(fd)) }
+
 // Exit is gosrv_exit; it does not return.
 func (t Thread) Exit(code, deadlineMillis int) {
 	C.gosrv_exit(t.c, C.int(code), C.int(deadlineMillis))

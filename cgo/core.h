@@ -78,7 +78,8 @@ struct gosrv_thread {
 /* What the shim's worker object gives (pyshim: worker.Worker). */
 typedef struct {
 	PyObject *application, *handle_exception, *handle_error, *log, *file_wrapper, *sendfile_range,
-		*open_socket, *base_environ, *shutdown, *start_threads, *leave_child;
+		*open_socket, *base_environ, *shutdown, *start_threads, *leave_child,
+		*reopen_logs;
 } shim_calls;
 
 extern shim_calls shim;

@@ -206,6 +206,15 @@ int64_t gosrv_getenv(gosrv_thread *t, const char *name, char *out, uint64_t cap)
  */
 void gosrv_log(gosrv_thread *t, int level, const char *text, uint64_t len);
 
+/* gosrv_logs_reopen: hand Python's loggers the new error log.
+ * thread:  main
+ * GIL:     taken inside
+ * lends:   fd until return; Python duplicates it
+ * gives:   nothing
+ * fails:   an exception is logged to the old file
+ */
+void gosrv_logs_reopen(gosrv_thread *t, int fd);
+
 /* gosrv_exit: end the interpreter as `python` would, without finalising it.
  * thread:  main
  * GIL:     taken inside

@@ -72,7 +72,8 @@ static PyObject *enter_worker(PyObject *self, PyObject *const *args, Py_ssize_t 
 		|| keep(w, "file_wrapper", &shim.file_wrapper) || keep(w, "sendfile_range", &shim.sendfile_range)
 		|| keep(w, "open_socket", &shim.open_socket) || keep(w, "base_environ", &shim.base_environ)
 		|| keep(w, "shutdown", &shim.shutdown) || keep(w, "start_threads", &shim.start_threads)
-		|| keep(w, "leave_child", &shim.leave_child) || objects_init() || environ_init())
+		|| keep(w, "leave_child", &shim.leave_child)
+		|| keep(w, "reopen_logs", &shim.reopen_logs) || objects_init() || environ_init())
 		return NULL;
 	process_enter_worker((int)fd);
 	return none();

@@ -64,6 +64,16 @@ void gosrv_log(gosrv_thread *t, int level, const char *text, uint64_t len) {
 	t->state = py.PyEval_SaveThread();
 }
 
+void gosrv_logs_reopen(gosrv_thread *t, int fd) {
+	py.PyEval_RestoreThread(t->state);
+	PyObject *number = py.PyLong_FromLong(fd);
+	PyObject *done = number ? py.PyObject_VectorcallDict(shim.reopen_logs, &number, 1, NULL) : NULL;
+	if (done == NULL) call_report(NULL);
+	if (done) py.Py_DecRef(done);
+	if (number) py.Py_DecRef(number);
+	t->state = py.PyEval_SaveThread();
+}
+
 struct ending {
 	int code, deadline_ms;
 };

@@ -219,6 +219,9 @@ func (t *Thread) Getenv(name string) (value string, set bool) { return t.c.Geten
 // (10 debug ... 50 critical).
 func (t *Thread) Log(level int, text string) { t.c.Log(level, text) }
 
+// ReopenLogs hands Python's loggers the new error log; main thread only. fd stays the caller's.
+func (t *Thread) ReopenLogs(fd int) { t.c.LogsReopen(fd) }
+
 // Exit ends the process as `python` would: waits for non-daemon threads, runs atexit,
 // flushes; the interpreter is not finalised. After deadlineMillis it ends all the same.
 func (t *Thread) Exit(code, deadlineMillis int) { t.c.Exit(code, deadlineMillis) }

@@ -45,7 +45,7 @@ func Run() {
 		t.Exit(workerctl.ExitBoot, exitDeadline)
 	}
 	w.own(ctl.FD(), true)
-	w.wakeup, w.own = cpython.WakeupFD(), cpython.OwnFD
+	w.wakeup, w.own, w.pythonLog = cpython.WakeupFD(), cpython.OwnFD, t.ReopenLogs
 	cpython.SetCallbacks(cpython.Callbacks{
 		Write:      func(slot int, head, data []byte) bool { return w.slots[slot].write(head, data) },
 		EarlyHints: func(slot int, head []byte) bool { return w.slots[slot].hints(head) },

@@ -32,6 +32,7 @@ type worker struct {
 	score     *scoreboard.Slot
 	ctl       *workerctl.Conn
 	own       func(fd int, own bool) // marks sockets that a forked child closes
+	pythonLog func(fd int)           // gives Python's loggers the new error log; nil: there are none
 	wakeup    int                    // readable when a Python signal handler is due; -1: none
 	logFDs    map[string]int         // by name in Serve.FDs
 
@@ -62,6 +63,7 @@ type worker struct {
 	draining  atomic.Bool   // drain.on, for those who do not lead
 	graceful  atomic.Int64  // ns a drain may take; 0: any time
 	crew      crew
+	gate      gate
 }
 
 // turnTicket is a connection that waits for its turn, not for an event.
@@ -100,6 +102,7 @@ func (s *slot) turn() bool {
 	}
 	w.now = loop.Now()
 	w.score.Tick(w.now)
+	w.tryGate()
 	return s.returned() && s.expire() && s.takeTurns()
 }
 
@@ -185,7 +188,7 @@ func (s *slot) dispatchSpecial(ev loop.Event) bool {
 
 // patience is how many milliseconds the wait for events may last; -1: for ever.
 func (w *worker) patience() int {
-	next := min(w.timers.Next(), w.drain.next())
+	next := min(w.timers.Next(), w.drain.next(), w.gateTime())
 	if next == math.MaxInt64 {
 		return -1
 	}

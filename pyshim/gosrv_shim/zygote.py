@@ -122,9 +122,13 @@ def main(control_fd):
 def fork_worker():
     """True in the worker. Its parent is gone by then, so that it is the master's child."""
     reader, writer = os.pipe()
-    if not _gosrv.fork_intermediate():
-        os.close(reader)
-        os.close(writer)
+    try:
+        intermediate = _gosrv.fork_intermediate()
+    except OSError:
+        channel.close_all((reader, writer))
+        raise
+    if not intermediate:
+        channel.close_all((reader, writer))
         return False
     try:
         child = os.fork()
