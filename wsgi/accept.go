@@ -77,6 +77,10 @@ func (s *slot) accept(l *listener, most int) bool {
 		if !l.active {
 			return true
 		}
+		if w.full() {
+			w.shutGate(0)
+			return true
+		}
 		fd, e := loop.Accept(l.fd, &w.peer)
 		switch e {
 		case loop.None:
@@ -86,6 +90,8 @@ func (s *slot) accept(l *listener, most int) bool {
 			if w.makeRoom(s) {
 				continue
 			}
+			w.log.Warningf("No free descriptor for a connection: %v", e)
+			w.shutGate(starvedPause)
 			return true
 		default: // EAGAIN: the queue is empty, or another worker was quicker
 			l.empty = true
@@ -102,18 +108,4 @@ func (s *slot) accept(l *listener, most int) bool {
 		}
 	}
 	return true
-}
-
-// makeRoom closes the connection that has been idle longest; false if none is.
-func (w *worker) makeRoom(s *slot) bool {
-	for _, class := range []uint8{classIdle, classLinger, classHeader} {
-		for e := w.timers.Oldest(class); e != nil; e = w.timers.Oldest(class) {
-			if c := w.conns[e.FD]; c.phase != serving {
-				s.abandon(c)
-				return true
-			}
-			w.timers.Disarm(e) // armed again when it rests
-		}
-	}
-	return false
 }

@@ -51,6 +51,9 @@ type answer struct {
 	bytes   int64 // of body, handed to the kernel or waiting in segs
 	piece   int   // bytes of body that segs held at first
 	tail    int   // bytes of framing behind them
+	out     int64 // bytes that the kernel has taken, framing and all
+	last    int64 // taken, when the write timer was set
+	pace    pace  // of taken
 	app     bool  // state must be carried on by the application's thread
 	drop    bool  // end with a reset: a plain end would look like the answer's
 	fault   string
@@ -270,6 +273,7 @@ func (s *slot) moveFile(c *conn, a *answer) verdict {
 	switch {
 	case e == loop.None && n > 0:
 		a.moved(n)
+		a.out += int64(n)
 	case e == loop.None: // the file has become shorter
 		a.fileLeft = 0
 	case again(e):
@@ -309,6 +313,7 @@ func (a *answer) readFile() bool {
 
 // took removes n sent bytes from the front of segs.
 func (a *answer) took(n int) {
+	a.out += int64(n)
 	for i := range a.segs {
 		k := min(n, len(a.segs[i]))
 		a.segs[i] = a.segs[i][k:]

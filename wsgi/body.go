@@ -17,12 +17,12 @@ const maxLent = 64 << 20
 //
 // Once it is spooled the buffer holds only what is not written yet.
 type incoming struct {
-	want   int64 // bytes in all; -1: chunked
-	got    int64 // decoded so far
-	chunk  http1.ChunkReader
-	raw    int   // chunked: first byte in the buffer that is not decoded
-	spool  int   // descriptor of the spool file, -1: in memory
-	window int64 // got at the last look of the body timer
+	want  int64 // bytes in all; -1: chunked
+	got   int64 // decoded so far
+	chunk http1.ChunkReader
+	raw   int // chunked: first byte in the buffer that is not decoded
+	spool int // descriptor of the spool file, -1: in memory
+	pace  pace
 }
 
 // begin decides what follows a complete head.
@@ -48,6 +48,7 @@ func (s *slot) begin(c *conn, r *http1.Request) progress {
 	s.keepRequest(c)
 	b := w.getBody()
 	*b = incoming{want: r.ContentLength, raw: end, spool: -1}
+	b.pace.start(w.now, 0)
 	if r.Chunked {
 		b.want = -1
 		b.chunk.Reset(&w.policy)

@@ -55,6 +55,9 @@ func (s *slot) serve(c *conn) bool {
 	}
 	now := w.now // read when the last call returned or the batch came in
 	s.countRequest()
+	w.timers.Disarm(&c.timer) // the request is complete
+	c.class = classNone
+	w.engage(c)
 	a := &s.ans
 	*a = answer{started: now, resumed: now, x: exchange{
 		head: isHead(r.Method.Of(head)),
@@ -143,6 +146,7 @@ func (s *slot) consume(c *conn) {
 		c.req = nil
 	}
 	c.ans = nil
+	w.disengage(c)
 	c.r = c.next
 	if c.r == c.w {
 		c.r, c.w = 0, 0

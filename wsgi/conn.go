@@ -33,6 +33,7 @@ type conn struct {
 	eof        bool // and it was read
 	used       bool // a request was answered
 	fresh      bool // a PROXY header may come
+	engaged    bool // counted as one with a complete request
 	class      uint8
 
 	listener *listener
@@ -123,6 +124,7 @@ func (w *worker) release(c *conn) {
 		c.req = nil
 	}
 	c.ans = nil
+	w.disengage(c)
 }
 
 // rest leaves a connection to epoll and the timers: nothing more can be done
@@ -134,9 +136,9 @@ func (s *slot) rest(c *conn) {
 	}
 	switch {
 	case c.phase == filling:
-		w.arm(c, classBody)
+		s.awaitBody(c)
 	case c.phase == sending:
-		w.arm(c, classWrite)
+		s.awaitRoom(c)
 	case c.r < c.w:
 		w.arm(c, classHeader)
 	default:

@@ -76,6 +76,7 @@ func (s *slot) startDrain(reason string, final bool) {
 	w.score.SetState(scoreboard.Draining)
 	w.tell(workerctl.WorkerDraining{Reason: reason})
 	if final {
+		w.openGate()
 		w.timers.Shorten(classIdle, int64(lastIdle), loop.Now())
 		w.drain.queue = true
 		return

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"io"
+	"math"
 	"net"
 	"os"
 	"runtime"
@@ -239,7 +240,7 @@ var testThreads = 1
 func testSettings() settings {
 	return settings{
 		header: time.Minute, body: time.Minute, write: time.Minute, idle: time.Minute, graceful: time.Minute,
-		keepAlive: true, threads: testThreads, maxConns: 1000, bodyMemory: bodyMemory,
+		keepAlive: true, threads: testThreads, maxConns: 1000, maxEngaged: math.MaxInt, bodyMemory: bodyMemory,
 	}
 }
 

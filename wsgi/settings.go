@@ -1,6 +1,7 @@
 package wsgi
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -23,6 +24,7 @@ type settings struct {
 	threads                   int
 	maxRequests               uint64 // jitter included; 0: no limit
 	maxConns                  int
+	maxEngaged                int    // worker_connections: connections with a complete request
 	bodyLimit                 int64  // limit_request_body; 0: no limit
 	bodyMemory                int64  // a larger body is spooled
 	tmpDir                    string // tmp_upload_dir; "": the system's
@@ -64,6 +66,10 @@ func newSettings(g *workerctl.Settings, script string) settings {
 	}
 	if !g.KeepaliveSet && g.WorkerClass == "sync" && t.threads == 1 {
 		t.idle = idleBehindProxy
+	}
+	t.maxEngaged = math.MaxInt
+	if t.threads > 1 && g.WorkerConnections > 0 {
+		t.maxEngaged = g.WorkerConnections
 	}
 	t.keepAlive = t.idle > 0
 	t.promise, t.overtime = int(t.idle/time.Second), idleOvertime

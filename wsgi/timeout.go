@@ -13,8 +13,8 @@ import (
 const (
 	classNone   uint8 = iota
 	classHeader       // a head, absolute from its first byte (or from accept)
-	classBody         // a body: progress is looked at once in a window
-	classWrite        // the socket takes nothing of an answer
+	classBody         // a body, from its last byte
+	classWrite        // an answer, from the last time the socket had room
 	classIdle         // between two requests
 	classLinger       // after the last answer
 )
@@ -22,7 +22,6 @@ const (
 const (
 	lingerTime  = 2 * time.Second
 	lingerBytes = 64 << 10
-	minRate     = 500 // bytes a second of a body, averaged over a window
 )
 
 // newTimers makes the classes in the order of the constants above. An idle time
@@ -54,27 +53,39 @@ func (s *slot) expire() bool {
 // overdue is one connection whose time is up.
 func (s *slot) overdue(c *conn, class uint8) bool {
 	switch class {
-	case classHeader:
-		if c.r == c.w {
-			s.w.close(c, false)
-		} else {
-			s.refuse(c, 408)
-		}
-	case classBody:
-		b := c.body
-		if b.got-b.window < int64(s.w.set.body.Seconds()*minRate) {
-			s.refuse(c, 408)
-		} else {
-			b.window = b.got
-			s.w.arm(c, classBody)
-		}
+	case classHeader, classBody:
+		return s.late(c)
 	case classIdle:
 		return s.overslept(c)
 	case classWrite:
-		s.w.log.Debugf("A client has taken nothing of its answer for %v: connection closed", s.w.set.write)
-		s.abandon(c)
+		s.noRoom(c)
 	default:
 		s.abandon(c)
+	}
+	return true
+}
+
+// late ends a request that is not complete in time, after a look into the
+// socket: while the application ran nobody has read from it.
+func (s *slot) late(c *conn) bool {
+	w, gen, served := s.w, c.gen, s.w.served
+	var got int64
+	body := c.body
+	if body != nil {
+		got = body.got
+	}
+	c.readable = true
+	if !s.pump(c) {
+		return false
+	}
+	switch {
+	case c.gen != gen || w.served != served || c.phase != reading && c.phase != filling:
+		// It came, or was refused.
+	case c.phase == filling && (body == nil || c.body.got > got):
+	case c.phase == filling || c.partial && c.r < c.w:
+		s.refuse(c, 408)
+	case c.r == c.w && !c.used:
+		w.close(c, false)
 	}
 	return true
 }

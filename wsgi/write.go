@@ -44,7 +44,7 @@ func (s *slot) sendAll(c *conn, a *answer) bool {
 		switch {
 		case e == loop.None:
 			a.took(n)
-		case again(e) && loop.WaitWritable(c.fd(), millis(s.w.set.write)):
+		case again(e) && s.waitRoom(c, a):
 		default:
 			a.bytes -= a.unsent()
 			a.segs = [3][]byte{}

@@ -132,6 +132,21 @@ func Reset(fd int) {
 	Close(fd)
 }
 
+// Unconfirmed is how many bytes of what was written to the socket its peer has
+// not confirmed; 0 if the kernel does not say.
+func Unconfirmed(fd int) int {
+	var n int32
+	_, _, _ = unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCOUTQ, uintptr(unsafe.Pointer(&n)))
+	return int(n)
+}
+
+// Unread is how many bytes the socket holds for its reader.
+func Unread(fd int) int {
+	var n int32
+	_, _, _ = unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCINQ, uintptr(unsafe.Pointer(&n)))
+	return int(n)
+}
+
 // WaitWritable blocks until the socket takes bytes again or so many
 // milliseconds passed (-1: for ever); it tells whether the socket is usable.
 func WaitWritable(fd int, timeout int) bool {
