@@ -52,7 +52,8 @@ type answer struct {
 	piece   int   // bytes of body that segs held at first
 	tail    int   // bytes of framing behind them
 	out     int64 // bytes that the kernel has taken, framing and all
-	last    int64 // taken, when the write timer was set
+	last    int64 // taken, at the last look
+	quiet   int   // looks in a row that found too little more
 	pace    pace  // of taken
 	app     bool  // state must be carried on by the application's thread
 	drop    bool  // end with a reset: a plain end would look like the answer's

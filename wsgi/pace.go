@@ -11,6 +11,10 @@ import (
 // byte now and then would else hold its place for ever.
 const minRate = 500
 
+// looks is how often in write_timeout a look is taken at what the client has
+// confirmed. The kernel does not tell when that was.
+const looks = 4
+
 // pace is the window of a transfer.
 type pace struct{ since, done int64 }
 
@@ -67,17 +71,19 @@ func (s *slot) awaitRoom(c *conn) {
 		s.stalled(c)
 		return
 	}
-	a.last = taken
+	a.last, a.quiet = taken, 0
 	w.timers.Arm(&c.timer, classWrite, w.now)
 	c.class = classWrite
 }
 
-// noRoom is the end of that time. A client on a slow line takes bytes long
+// noRoom is one look in that time. A client on a slow line takes bytes long
 // before the kernel calls that room.
 func (s *slot) noRoom(c *conn) {
 	w, a := s.w, c.ans
 	taken := a.taken(c)
-	if tooFew(taken-a.last, w.set.write) {
+	if !tooFew(taken-a.last, w.set.write/looks) {
+		a.quiet = 0
+	} else if a.quiet++; a.quiet >= looks {
 		s.stalled(c)
 		return
 	}
@@ -95,14 +101,18 @@ func (s *slot) stalled(c *conn) {
 // waitRoom blocks until the socket takes bytes, as long as the client takes
 // some; false: it does not, or it is gone.
 func (s *slot) waitRoom(c *conn, a *answer) bool {
-	limit := s.w.set.write
-	for {
-		before := a.taken(c)
-		if loop.WaitWritable(c.fd(), millis(limit)) {
+	look := s.w.set.write / looks
+	for quiet := 0; quiet < looks; quiet++ {
+		before, began := a.taken(c), loop.Now()
+		if loop.WaitWritable(c.fd(), millis(look)) {
 			return true
 		}
-		if tooFew(a.taken(c)-before, limit) || limit == 0 {
-			return false
+		if look == 0 || loop.Now()-began < int64(look)/2 {
+			return false // not for want of time
+		}
+		if !tooFew(a.taken(c)-before, look) {
+			quiet = -1
 		}
 	}
+	return false
 }
