@@ -140,6 +140,8 @@ void leave_if_child(void);
 /* signals.c */
 void signals_save(void);
 int signals_wakeup_open(void);
+void signals_before_fork(void);
+void signals_after_fork(void);
 void signals_after_fork_child(void);
 void signals_fix_onstack(int number);
 int signals_wakeup_writer(void);

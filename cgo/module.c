@@ -112,6 +112,19 @@ static PyObject *after_fork_child(PyObject *self, PyObject *unused) {
 	return none();
 }
 
+static PyObject *before_fork(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	signals_before_fork();
+	return none();
+}
+
+/* after_fork(): in the parent, and in the child once its handlers are right. */
+static PyObject *after_fork(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	signals_after_fork();
+	return none();
+}
+
 /* enter_thread(slot): the body of a worker thread: goes into Go and comes back at exit. */
 static PyObject *enter_thread(PyObject *self, PyObject *number) {
 	(void)self;
@@ -137,6 +150,8 @@ static PyMethodDef functions[] = {
 	{"wakeup_open", wakeup_open, METH_NOARGS, NULL},
 	{"request", request, METH_O, NULL},
 	{"fix_onstack", fix_onstack, METH_O, NULL},
+	{"before_fork", before_fork, METH_NOARGS, NULL},
+	{"after_fork", after_fork, METH_NOARGS, NULL},
 	{"after_fork_child", after_fork_child, METH_NOARGS, NULL},
 	{"enter_thread", enter_thread, METH_O, NULL},
 	{NULL, NULL, 0, NULL}};

@@ -137,6 +137,24 @@ uint32_t gosrv_signals_run(gosrv_thread *t) {
 	return bits;
 }
 
+/* The signals for which the shim has handlers wait while the application forks: one that
+ * reached the child before its handlers are taken off would be lost there, and
+ * Process.terminate() right after start() would not end it. */
+static __thread sigset_t mask_before_fork;
+
+void signals_before_fork(void) {
+	sigset_t held;
+	sigemptyset(&held);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGQUIT);
+	sigaddset(&held, SIGUSR1);
+	sigaddset(&held, SIGABRT);
+	pthread_sigmask(SIG_BLOCK, &held, &mask_before_fork);
+}
+
+void signals_after_fork(void) { pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL); }
+
 /* signals_after_fork_child: in a forked child of the application nothing of Go's works:
  * signals that Go owns go back to their default, and the server's sockets are closed. */
 void signals_after_fork_child(void) {

@@ -44,8 +44,8 @@ func Run() {
 		_ = ctl.Send(workerctl.WorkerFailed{Stage: "boot", Exit: workerctl.ExitBoot, Message: err.Error()})
 		t.Exit(workerctl.ExitBoot, exitDeadline)
 	}
-	w.own(ctl.FD(), true)
 	w.wakeup, w.own, w.pythonLog = cpython.WakeupFD(), cpython.OwnFD, t.ReopenLogs
+	w.own(ctl.FD(), true)
 	cpython.SetCallbacks(cpython.Callbacks{
 		Write:      func(slot int, head, data []byte) bool { return w.slots[slot].write(head, data) },
 		EarlyHints: func(slot int, head []byte) bool { return w.slots[slot].hints(head) },

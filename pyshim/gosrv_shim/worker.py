@@ -88,13 +88,13 @@ class Worker:
         self.pid = os.getpid()
         _gosrv.set_title("gosrv: worker %s [%s]" % (self.nr, self.title()))
         hooks.run(cfg, self.log, "post_fork", self._server, self)
-        os.umask(cfg.umask)
         hooks.drop_privileges(cfg)
         _gosrv.die_with(signal.SIGTERM)
         if os.getppid() != self.ppid:
             raise SystemExit(0)  # the master died meanwhile
         self.set_signals()
-        os.register_at_fork(after_in_child=self.after_fork_in_child)
+        os.register_at_fork(before=_gosrv.before_fork, after_in_parent=_gosrv.after_fork,
+                            after_in_child=self.after_fork_in_child)
         self.wsgi = self.application = preloaded or application.load(uri)
         if "pre_request" in cfg.hooks or "post_request" in cfg.hooks:
             from .request_hooks import HookedApplication
@@ -153,8 +153,8 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGABRT):
             if signal.getsignal(number) in ours:
                 signal.signal(number, FRESH.get(number, signal.SIG_DFL))
-        if threading.current_thread() is threading.main_thread():
-            signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(-1)  # the forking thread is the child's main thread
+        _gosrv.after_fork()
 
     # --- called by C ------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ class Zygote:
         self.hooks = {}
         self.cfg = self.log = self.server = None
         self.app_uri = self.preloaded = None
+        self.unborn = {}  # age: workers that were forked and whose pid the master has not told yet
 
     def load_config(self, message, fds):
         sys.argv = list(message["argv"])
@@ -83,6 +84,7 @@ class Zygote:
             return False
         if not born:
             channel.close_all(fds)
+            self.unborn[worker.age] = worker
             return False
         self.control.close()
         become_worker(worker, channel.Channel(fds[0]), self.preloaded, self.app_uri, self.log)
@@ -92,16 +94,41 @@ class Zygote:
         self.log.reopen(fds[0])
 
     def run_hook(self, message, fds):
-        error = ""
+        error, before = "", hooks.possessions()
+        self.server.num_workers = message["num_workers"]
         try:
             hooks.run(self.cfg, self.log, message["name"], self.server, *message.get("args") or ())
         except Exception as e:
             error = traceback_of(e)
-        self.control.send("HookDone", name=message["name"], error=channel.clip(error))
+        self.control.send("HookDone", name=message["name"], error=channel.clip(error),
+                          keeps=hooks.possessions() > before)
+
+    def worker_started(self, message, fds):
+        """server.WORKERS is Gunicorn's table: pid -> worker, with those of other generations."""
+        worker = self.unborn.pop(message["age"], None) or self.stranger(message)
+        worker.pid = message["pid"]
+        self.server.WORKERS[worker.pid] = worker
+
+    def worker_ended(self, message, fds):
+        """child_exit, with the very object that pre_fork saw, if this zygote forked it."""
+        worker = self.server.WORKERS.pop(message["pid"], None) or self.stranger(message)
+        if not message["hook"]:
+            return
+        try:
+            hooks.run(self.cfg, self.log, "child_exit", self.server, worker)
+        except Exception:
+            pass  # logged; in Gunicorn the master would end
+
+    def stranger(self, message):
+        """A worker that another zygote has forked."""
+        worker = Worker(message["nr"], message["age"], self.cfg, self.log, self.server)
+        worker.pid = message["pid"]
+        return worker
 
     def serve(self):
         orders = {"LoadConfig": self.load_config, "Configure": self.configure,
-                  "ReopenLogs": self.reopen_logs, "RunHook": self.run_hook}
+                  "ReopenLogs": self.reopen_logs, "RunHook": self.run_hook,
+                  "WorkerStarted": self.worker_started, "WorkerEnded": self.worker_ended}
         while True:
             message, fds = self.control.receive()
             if message is None or message["type"] == "Exit":
