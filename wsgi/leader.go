@@ -18,8 +18,12 @@ const (
 	quietTicks = 4
 	// slow is the call, in ns, after which the next leader is woken at once.
 	slow = 500_000
-	// eagerness bounds how long such a call is remembered, in quick ones.
-	eagerness = 64
+	// slowPoints is what such a call counts; a quick one takes a point off. A
+	// thread that merely lost its processor for a while does not make the crew
+	// eager: that needs slow calls in a row, or every eighth.
+	slowPoints  = 8
+	eagerPoints = 20
+	mostPoints  = 64
 )
 
 // crew is the threads of a worker, each a slot. One of them leads: it polls,
@@ -38,7 +42,7 @@ type crew struct {
 	lead   atomic.Uint32 // 1 while a thread leads
 	calls  atomic.Uint32 // how often the lead was laid down
 	asleep atomic.Uint32 // 1 while the leader waits for events, or is about to
-	eager  atomic.Int32  // above 0: calls have been slow and idle lately
+	eager  atomic.Int32  // points: above eagerPoints calls have been slow and idle lately
 	over   atomic.Bool   // the worker ends
 	guard  atomic.Uint32 // what the standby is at: noStandby, watching, dozing
 
@@ -114,7 +118,7 @@ func (s *slot) leave(c *conn, v verdict) bool {
 // been slow lately, else to whoever finds that this one takes too long.
 func (k *crew) layDown() {
 	k.calls.Add(1)
-	if k.eager.Load() > 0 {
+	if k.eager.Load() > eagerPoints {
 		if heir := k.pickHeir(); heir != nil {
 			heir.crew.signal.Set()
 			return
@@ -286,6 +290,6 @@ func (s *slot) weigh(a *answer) {
 	used := ts.Nano() - s.crew.cpu
 	s.crew.cpu = ts.Nano()
 	if used < took/2 {
-		k.eager.Store(eagerness)
+		k.eager.Store(min(k.eager.Load()+slowPoints, mostPoints))
 	}
 }
