@@ -64,7 +64,7 @@ func appendEscaped(dst, text []byte) []byte {
 		size := 1
 		if c >= utf8.RuneSelf {
 			var r rune
-			if r, size = utf8.DecodeRune(text[i:]); !(r == utf8.RuneError && size == 1) && r >= 0xa0 && r != '\u2028' && r != '\u2029' {
+			if r, size = utf8.DecodeRune(text[i:]); !(r == utf8.RuneError && size == 1) && plainRune(r) {
 				i += size
 				continue
 			}
@@ -146,4 +146,10 @@ func equalFold(text []byte, lower string) bool {
 		}
 	}
 	return true
+}
+
+// plainRune tells runes that only show themselves from C1 controls, line and
+// paragraph separators, and marks that turn the direction of what follows.
+func plainRune(r rune) bool {
+	return r >= 0xa0 && (r < 0x2028 || r > 0x202e) && (r < 0x2066 || r > 0x2069)
 }

@@ -91,6 +91,7 @@ func TestNoLineCanBeForged(t *testing.T) {
 		{"\xff\xc3", `\xff\xc3`},
 		{"\u0085\u009b2J", `\xc2\x85\xc2\x9b2J`},
 		{"a\u2028b\u2029", `a\xe2\x80\xa8b\xe2\x80\xa9`},
+		{"\u202ea\u2066\u65e5", `\xe2\x80\xaea\xe2\x81\xa6` + "\u65e5"},
 		{"\ufffd", "\ufffd"},
 	}
 	for _, test := range tests {
