@@ -87,11 +87,13 @@ def test_a_file_of_no_size_is_read(server):
     assert b"Pid:" in server.get("/proc").content
 
 
+@pytest.mark.gosrv_only("Gunicorn uses sendfile for devices, too")
 def test_an_endless_device_is_cut_at_the_length(server):
     with server.wire() as wire:
         assert wire.get("/zero?length=100000", "Connection: close").body == bytes(100000)
 
 
+@pytest.mark.gosrv_only("without sendfile Gunicorn writes bodies to HEAD")
 @pytest.mark.parametrize("method, query, length", [
     ("HEAD", "?length=100", "100"), ("HEAD", "", None), ("GET", "?status=304&length=100", "100"), ("GET", "?status=204", None)])
 def test_answers_without_a_body(server, method, query, length):

@@ -1,0 +1,173 @@
+"""Slow, silent and greedy clients hold nobody up: one worker of one thread, and good clients do not notice them."""
+import time
+
+import pytest
+
+import harness
+from crowd import Crowd, raise_descriptor_limit
+from waiting import wait_for
+from wire import Wire
+
+pytestmark = pytest.mark.gosrv_only("each of these clients holds a worker or a thread of Gunicorn's")
+BOUND = 1.0  # seconds; generous: the machine of a test may be busy. The measured times are printed.
+WINDOW = 8 << 20  # bytes that may lie in sockets and buffers between a generator and its client
+
+
+@pytest.fixture(scope="module", autouse=True)
+def descriptors():
+    assert raise_descriptor_limit(10_000)
+
+
+def ask(address):
+    """One good client: a new connection, one request; returns the seconds it took."""
+    began = time.monotonic()
+    with Wire(address, 20) as wire:
+        answer = wire.get("/", "Connection: close")
+    assert (answer.status, answer.body) == (200, b"small")
+    return time.monotonic() - began
+
+
+def measure(server, seconds):
+    """Ask again and again, on new connections and on a kept one."""
+    fresh, kept = [], []
+    deadline = time.monotonic() + seconds
+    with Wire(server.address, 20) as wire:
+        while time.monotonic() < deadline:
+            fresh.append(ask(server.address))
+            began = time.monotonic()
+            assert wire.get("/").body == b"small"
+            kept.append(time.monotonic() - began)
+    return fresh, kept
+
+
+def worst(times):
+    return sorted(times)[len(times) * 99 // 100]
+
+
+def report(name, **times):
+    print("\n%s: %s" % (name, ", ".join(
+        "%s n=%d p50 %.1f ms p99 %.1f ms max %.1f ms" % (key, len(found), sorted(found)[len(found) // 2] * 1000, worst(found) * 1000, max(found) * 1000)
+        for key, found in times.items())))
+
+
+def test_all_of_them_at_once(start):
+    """400 slow heads, 400 slow bodies (half after Expect), 400 slow readers and 50 that never close."""
+    server = start("pacing", "--header-timeout", "60", "--body-timeout", "60", "--write-timeout", "60")
+    pids = server.worker_pids()
+    with Crowd(server.address, headers=400, bodies=400, readers=400, holders=50) as crowd:
+        wait_for(lambda: server.get("/produced").text != "0", "the first answer to a slow reader")
+        fresh, kept = measure(server, 4)
+        states = crowd.states()
+    report("with 1250 bad clients", fresh=fresh, kept=kept)
+    assert worst(fresh) < BOUND and worst(kept) < BOUND
+    assert states == {
+        ("slow header", "open"): 400, ("slow body", "open"): 200, ("slow body after Expect", "open"): 200,
+        ("slow reader", "open"): 400, ("never closes", "held"): 50,
+    }
+    assert server.worker_pids() == pids
+    wait_for(lambda: ask(server.address) < BOUND, "an answer after they have gone")
+
+
+def test_slow_heads_are_cut_off_in_the_end(start):
+    """The time for a head is absolute: a byte now and then does not buy more."""
+    server = start("pacing", "--header-timeout", "1")
+    with Crowd(server.address, headers=100) as crowd:
+        wait_for(lambda: set(crowd.states()) == {("slow header", "cut: end")}, crowd.states, 15)
+        assert all(client.got.startswith(b"HTTP/1.1 408 ") for client in crowd.clients)
+
+
+def test_slow_bodies_are_cut_off_in_the_end(start):
+    """A body has a minimum rate: a byte now and then is not enough."""
+    server = start("pacing", "--body-timeout", "1")
+    with Crowd(server.address, bodies=100) as crowd:
+        wait_for(lambda: {state for _, state in crowd.states()} == {"cut: end"}, crowd.states, 15)
+
+
+def test_a_generator_is_not_run_ahead_of_a_slow_reader(start):
+    server = start("pacing")
+    made = lambda: int(server.get("/produced").text)
+    with Wire(server.address, 30) as wire:
+        wire.send("GET /made?mb=64 HTTP/1.1\r\nHost: t\r\n\r\n")
+        settled(made)
+        ahead = made()
+        print("\nproduced %d KB ahead of a reader that reads nothing" % (ahead >> 10))
+        assert ahead < WINDOW
+        status, size = wire.head(), 0
+        for _ in range(4):
+            while size < len(wire.kept):
+                size += len(wire.exactly(len(wire.kept)))
+            target = size + (4 << 20)
+            while size < target:
+                wire.more()
+                size += len(wire.exactly(len(wire.kept)))
+            settled(made)
+            assert made() - size < WINDOW, "the window does not grow"
+        while size < 64 << 20:
+            wire.more()
+            size += len(wire.exactly(len(wire.kept)))
+    assert made() == 64 << 20
+
+
+def settled(look):
+    """Wait until a value stays the same over 20 looks."""
+    seen = []
+
+    def same():
+        seen.append(look())
+        return len(seen) > 20 and len(set(seen[-20:])) == 1
+
+    wait_for(same, "a value that stays", 15)
+
+
+def resident(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+
+def idle_connections(start, count, bound):
+    """So many kept-alive connections, each after one request; returns nothing, prints what they cost."""
+    server = start("pacing", "--keep-alive", "300")
+    worker = server.worker_pids()[0]
+    for _ in range(200):
+        ask(server.address)
+    before = resident(worker)
+    wires = [Wire(server.address) for _ in range(count)]
+    try:
+        for wire in wires:
+            assert wire.get("/").body == b"small"
+        grown = resident(worker) - before
+        print("\n%d idle connections: worker RSS %+d KB, %.2f KB each" % (count, grown, grown / count))
+        assert grown < bound
+        assert ask(server.address) < BOUND
+        assert wires[0].get("/").body == b"small" and wires[-1].get("/").body == b"small"
+    finally:
+        for wire in wires:
+            wire.sock.close()
+
+
+def test_2000_idle_connections(start):
+    idle_connections(start, 2000, 20_000)
+
+
+@pytest.mark.soak
+def test_10000_idle_connections(start):
+    if not raise_descriptor_limit(11_000):
+        pytest.skip("this machine allows fewer descriptors")
+    idle_connections(start, 10_000, 100_000)
+
+
+def test_the_longest_idle_one_goes_when_there_are_too_many(start):
+    """--max-connections: new clients are accepted, and the connection that was idle longest pays for it."""
+    server = start("pacing", "--max-connections", "20", "--keep-alive", "300")
+    wires = [Wire(server.address) for _ in range(20)]
+    for wire in wires:
+        assert wire.get("/").status == 200
+    later = Wire(server.address)
+    assert later.get("/").status == 200
+    assert wires[0].closed()
+    for wire in [*wires[1:], later]:
+        if wire is not wires[1]:
+            assert wire.get("/").status == 200
+    for wire in [*wires, later]:
+        wire.sock.close()
+    assert harness.BOOTING.findall(server.log)
