@@ -145,17 +145,18 @@ def resident(pid):
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:")) * 1024
 
 
+@pytest.fixture(scope="module")
+def large(start_shared, tmp_path_factory):
+    path = tmp_path_factory.mktemp("large") / "sparse"
+    with open(path, "wb") as f:
+        os.truncate(f.fileno(), SPARSE)
+        f.seek(SPARSE - 4)
+        f.write(b"last")
+    return start_shared("file_kinds", env={"FILE": path})
+
+
 class TestTwoGigabytes:
     """A sparse file: nothing on the disk, and nothing in the worker's memory."""
-
-    @pytest.fixture(scope="class")
-    def large(self, start_shared, tmp_path_factory):
-        path = tmp_path_factory.mktemp("large") / "sparse"
-        with open(path, "wb") as f:
-            os.truncate(f.fileno(), SPARSE)
-            f.seek(SPARSE - 4)
-            f.write(b"last")
-        return start_shared("file_kinds", env={"FILE": path})
 
     def test_the_length_is_known_and_memory_does_not_grow(self, large):
         worker = large.worker_pids()[0]

@@ -143,13 +143,14 @@ class TestTheBody:
         assert len(default.post("/", data=b"x" * 3_000_000).json()["body"]) == 3_000_000
 
 
+@pytest.fixture(scope="module")
+def hasty(start_shared):
+    return start_shared("echo_request", "--header-timeout", "1", "--body-timeout", "1", "--keep-alive", "1")
+
+
 @OURS
 class TestTimes:
     """Time-outs end in 408 when something of a request has come, and in silence when nothing has."""
-
-    @pytest.fixture(scope="class")
-    def hasty(self, start_shared):
-        return start_shared("echo_request", "--header-timeout", "1", "--body-timeout", "1", "--keep-alive", "1")
 
     def test_half_a_head(self, hasty):
         with hasty.wire() as wire:
