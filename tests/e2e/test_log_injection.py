@@ -114,3 +114,10 @@ def test_a_path_with_controls_in_the_error_log(start):
     first = server.log[before:].splitlines()
     assert any("Error handling request GET /before?%0aFORGED%1b" in line for line in first)
     assert not any(line.startswith("FORGED") for line in first)
+
+
+@pytest.mark.parametrize("bind, ip", [("unix:DIR/app.sock", ""), ("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1")])
+def test_who_sent_a_refused_request(start, bind, ip):
+    server = start("hello", bind=bind)
+    once(server.address, b"nonsense\r\n\r\n")
+    server.wait_log(r"Invalid request from ip=%s: \w" % re.escape(ip))
