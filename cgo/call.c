@@ -371,7 +371,7 @@ static PyObject *call_environ(gosrv_call *c, int base, const packed *request) {
 	uint32_t number = request->flags >> GOSRV_MEMO_SHIFT;
 	if (c->borrowed && number > 0 && number < GOSRV_MEMOS) {
 		t->objects = c->objects; /* for environ_bind; lent again below */
-		PyObject *environ = environ_remember(t, base, (int)number, request);
+		PyObject *environ = memo_environ(t, base, (int)number, request);
 		t->objects.request = NULL;
 		return environ;
 	}

@@ -56,11 +56,18 @@ struct gosrv_call {
 	gosrv_call *next;
 };
 
-/* An environ with a listener's base and one header block, to be copied. It holds the
- * thread's bundle of the epoch in which it was bound. */
+enum { MEMO_TEXT = 64 };
+
+/* A whole environ to be copied: a listener's base, one header block, and the slots of the
+ * request that it was made for; only slots that differ from those are set in a copy. It
+ * holds the thread's bundle of the epoch in which it was bound. */
 typedef struct {
 	PyObject *environ;
 	uint32_t epoch;
+	struct {
+		uint32_t len;
+		char text[MEMO_TEXT];
+	} slots[GOSRV_SLOTS];
 } memo;
 
 struct gosrv_thread {
@@ -123,8 +130,14 @@ typedef struct {
 	uint32_t flags;
 } packed; /* one request as environ.Packed left it */
 PyObject *environ_build(PyObject *base, const packed *p);
-PyObject *environ_remember(gosrv_thread *t, int base, int number, const packed *p);
+int environ_set(PyObject *d, PyObject *key, const char *p, uint32_t n);
+int environ_set_headers(PyObject *d, const packed *p);
+int environ_set_slots(PyObject *d, const packed *p);
+extern PyObject *slot_keys[GOSRV_SLOTS];
 int environ_bind(PyObject *environ, const bundle *b);
+
+/* memo.c: environ_build by way of the thread's memo of that number, bound to its bundle */
+PyObject *memo_environ(gosrv_thread *t, int base, int number, const packed *p);
 
 /* values.c: a str for latin-1 bytes, from a cache of hot values; counted as taken */
 PyObject *value_str(const char *p, uint32_t n);

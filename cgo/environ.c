@@ -9,7 +9,7 @@
 static const char *slot_names[GOSRV_SLOTS] = {"REQUEST_METHOD", "RAW_URI", "PATH_INFO",
 	"QUERY_STRING", "SERVER_PROTOCOL", "SCRIPT_NAME", "REMOTE_ADDR", "REMOTE_PORT", "SERVER_NAME",
 	"SERVER_PORT"};
-static PyObject *slot_keys[GOSRV_SLOTS];
+PyObject *slot_keys[GOSRV_SLOTS];
 /* Behind a PROXY header, in the order of environ.Packed. */
 enum { PROXY_KEYS = 3 };
 static const char *proxy_names[PROXY_KEYS] = {"PROXY_PROTOCOL", "PROXY_ADDR", "PROXY_PORT"};
@@ -105,7 +105,7 @@ int environ_init(void) {
 	return key_scheme && https && key_input && key_early_hints && key_socket ? 0 : -1;
 }
 
-static int set(PyObject *d, PyObject *key, const char *p, uint32_t n) {
+int environ_set(PyObject *d, PyObject *key, const char *p, uint32_t n) {
 	PyObject *value = value_str(p, n);
 	if (value == NULL) return -1;
 	int failed = py.PyDict_SetItem(d, key, value);
@@ -113,13 +113,13 @@ static int set(PyObject *d, PyObject *key, const char *p, uint32_t n) {
 	return failed;
 }
 
-static int set_headers(PyObject *d, const packed *p) {
+int environ_set_headers(PyObject *d, const packed *p) {
 	const uint32_t *h = p->desc + 2 * GOSRV_SLOTS;
 	for (int n = p->headers; n > 0; n--, h += 4) {
 		int fresh, failed;
 		PyObject *key = header_key(request_string(p->head, p->extra, h[0]), h[1], &fresh);
 		if (key == NULL) return -1;
-		failed = set(d, key, request_string(p->head, p->extra, h[2]), h[3]);
+		failed = environ_set(d, key, request_string(p->head, p->extra, h[2]), h[3]);
 		if (fresh) drop(key);
 		if (failed) return -1;
 	}
@@ -130,12 +130,12 @@ static int set_headers(PyObject *d, const packed *p) {
 static int set_present(PyObject *d, const packed *p, PyObject **keys, const uint32_t *pair, int n) {
 	for (int i = 0; i < n; i++, pair += 2)
 		if (pair[1] != GOSRV_ABSENT
-			&& set(d, keys[i], request_string(p->head, p->extra, pair[0]), pair[1]) != 0)
+			&& environ_set(d, keys[i], request_string(p->head, p->extra, pair[0]), pair[1]) != 0)
 			return -1;
 	return 0;
 }
 
-static int set_slots(PyObject *d, const packed *p) {
+int environ_set_slots(PyObject *d, const packed *p) {
 	if (set_present(d, p, slot_keys, p->desc, GOSRV_SLOTS) < 0) return -1;
 	if (!(p->flags & GOSRV_PROXIED)) return 0;
 	return set_present(d, p, proxy_keys, p->desc + 2 * GOSRV_SLOTS + 4 * p->headers, PROXY_KEYS);
@@ -144,44 +144,7 @@ static int set_slots(PyObject *d, const packed *p) {
 /* environ_build: a new dictionary, owned by the caller; NULL with an exception. */
 PyObject *environ_build(PyObject *base, const packed *p) {
 	PyObject *d = take(py.PyDict_Copy(base));
-	if (d != NULL && set_headers(d, p) == 0 && set_slots(d, p) == 0) return d;
-	drop(d);
-	return NULL;
-}
-
-/* memo_fill: base and headers into the memo; its dictionary lives until the next fill. */
-static int memo_fill(gosrv_thread *t, memo *m, PyObject *base, const packed *p) {
-	if (m->environ != NULL) {
-		t->holders -= m->epoch == t->epoch;
-		py.Py_DecRef(m->environ);
-	}
-	m->environ = py.PyDict_Copy(base);
-	if (m->environ == NULL) return -1;
-	m->epoch = t->epoch;
-	t->holders++;
-	return set_headers(m->environ, p);
-}
-
-/* environ_remember: environ_build by way of the thread's memo of that number. The thread's
- * own bundle is in use. */
-PyObject *environ_remember(gosrv_thread *t, int base, int number, const packed *p) {
-	memo *m = &t->memos[number];
-	if (m->environ == NULL || p->flags & GOSRV_MEMO_NEW) {
-		if (memo_fill(t, m, t->bases[base], p) < 0) {
-			if (m->environ != NULL) { /* half filled: of no use, to nobody */
-				t->holders--;
-				py.Py_DecRef(m->environ);
-				m->environ = NULL;
-			}
-			return NULL;
-		}
-	} else if (m->epoch != t->epoch) { /* the thread has another bundle since */
-		if (environ_bind(m->environ, &t->objects) < 0) return NULL;
-		m->epoch = t->epoch;
-		t->holders++;
-	}
-	PyObject *d = take(py.PyDict_Copy(m->environ));
-	if (d != NULL && set_slots(d, p) == 0) return d;
+	if (d != NULL && environ_set_headers(d, p) == 0 && environ_set_slots(d, p) == 0) return d;
 	drop(d);
 	return NULL;
 }
