@@ -37,9 +37,9 @@ typedef struct {
  * all its requests as long as nobody else holds a reference to a part of it. */
 typedef struct {
 	request_object *request;
-	PyObject *start_response, *early_hints, *input, *socket;
+	PyObject *start_response, *write, *early_hints, *input, *socket;
 } bundle;
-enum { BUNDLE_REFS = 5 };
+enum { BUNDLE_REFS = 6 };
 
 struct gosrv_call {
 	gosrv_thread *thread;
@@ -143,7 +143,7 @@ PyObject *memo_environ(gosrv_thread *t, int base, int number, const packed *p);
 PyObject *value_str(const char *p, uint32_t n);
 
 /* start.c: start_response, write, early_hints */
-extern PyMethodDef start_response_def, early_hints_def;
+extern PyMethodDef start_response_def, write_def, early_hints_def;
 
 /* call.c */
 void call_report(gosrv_call *c);               /* log and clear the exception that is set */

@@ -80,15 +80,16 @@ int bundle_new(bundle *b) {
 	b->request = (request_object *)take(py.PyType_GenericAlloc(request_type, 0));
 	b->input = take(py.PyType_GenericAlloc(input_type, 0));
 	b->socket = take(py.PyType_GenericAlloc(socket_type, 0));
-	b->start_response = b->early_hints = NULL;
+	b->start_response = b->write = b->early_hints = NULL;
 	if (b->input) ((input_object *)b->input)->map_fd = -1;
 	if (b->socket) ((socket_object *)b->socket)->fd = -1;
 	if (b->request) {
 		PyObject *self = (PyObject *)b->request;
 		b->start_response = take(py.PyCFunction_NewEx(&start_response_def, self, NULL));
+		b->write = take(py.PyCFunction_NewEx(&write_def, self, NULL));
 		b->early_hints = take(py.PyCFunction_NewEx(&early_hints_def, self, NULL));
 	}
-	if (b->input && b->socket && b->start_response && b->early_hints) return 0;
+	if (b->input && b->socket && b->start_response && b->write && b->early_hints) return 0;
 	bundle_drop(b);
 	return -1;
 }
@@ -98,6 +99,7 @@ void bundle_drop(bundle *b) {
 	if (b->input) input_detach((input_object *)b->input);
 	if (b->socket) socket_detach((socket_object *)b->socket);
 	drop(b->start_response);
+	drop(b->write);
 	drop(b->early_hints);
 	drop(b->input);
 	drop(b->socket);
@@ -106,10 +108,10 @@ void bundle_drop(bundle *b) {
 }
 
 /* bundle_is_idle: nobody but b itself, and holders dictionaries of the thread, holds a part
- * of b. The request is held by b and by its two functions. */
+ * of b. The request is held by b and by its three functions. */
 int bundle_is_idle(const bundle *b, int holders) {
 	uint32_t held = 1 + (uint32_t)holders;
 	return py_refcount(b->input) == held && py_refcount(b->socket) == held
 		&& py_refcount(b->early_hints) == held && py_refcount(b->start_response) == 1
-		&& py_refcount((PyObject *)b->request) == 3;
+		&& py_refcount(b->write) == 1 && py_refcount((PyObject *)b->request) == 4;
 }

@@ -155,7 +155,7 @@ static PyObject *write_body(PyObject *self, PyObject *data) {
 	return py._Py_NoneStruct;
 }
 
-static PyMethodDef write_def = {"write", write_body, METH_O, "write(bytes): PEP 3333's write callable"};
+PyMethodDef write_def = {"write", write_body, METH_O, "write(bytes): PEP 3333's write callable"};
 
 /* raise_again: PEP 3333: with exc_info after the head has left, the exception goes on. */
 static void raise_again(PyObject *exc_info) {
@@ -194,7 +194,8 @@ static PyObject *start_response(PyObject *self, PyObject *const *args, Py_ssize_
 	c->head_len = 0;
 	if (put_status(c, args[0]) < 0 || put_headers(c, args[1]) < 0) return NULL;
 	c->started = 1;
-	return py.PyCFunction_NewEx(&write_def, self, NULL);
+	py.Py_IncRef(c->objects.write);
+	return c->objects.write;
 }
 
 PyMethodDef start_response_def = {"start_response", (PyCFunction)(void *)start_response,
