@@ -11,19 +11,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
-	"strings"
 
 	_ "gosrv/cgo/zygote"
 	"gosrv/cmd/gosrv/internal/config"
-	"gosrv/cmd/gosrv/internal/ctl"
-	"gosrv/cmd/gosrv/internal/listen"
-	"gosrv/cmd/gosrv/internal/master"
+	"gosrv/cmd/gosrv/internal/daemon"
+	"gosrv/cmd/gosrv/internal/operate"
 	"gosrv/cmd/gosrv/internal/python"
-	"gosrv/cmd/gosrv/internal/title"
+	"gosrv/cmd/gosrv/internal/upgrade"
 	"gosrv/cpython"
-	"gosrv/pyshim"
 	"gosrv/wsgi"
 )
 
@@ -43,61 +39,25 @@ func main() {
 	os.Exit(run())
 }
 
-// run is the master's whole life; it gives the exit code.
+// run does what this process was started for and gives the exit code.
 func run() int {
-	area := title.Own()             // before anything keeps a piece of os.Args
-	activated := listen.Activated() // before the environment is passed on
-	cl, err := config.ParseArgs(os.Args[1:], os.LookupEnv)
-	if err != nil {
+	if stage := daemon.Look(); stage.Between {
+		return failing(daemon.Continue())
+	} else if err := upgrade.Continue(); err != nil {
 		return fail(err)
+	} else if operate.Is(os.Args) {
+		return operate.Run(os.Args[1:], os.Stdout, os.Stderr)
+	} else {
+		return serve(stage.Detached)
 	}
-	switch cl.Order {
-	case config.ShowHelp:
-		fmt.Print(config.Help())
-		return 0
-	case config.ShowVersion:
-		fmt.Print(config.VersionText())
-		return 0
-	}
-	py, err := python.Find(python.Query{Flag: namedPython(cl), Binary: startedAs(), Getenv: os.Getenv})
-	if err != nil {
-		return fail(err)
-	}
-	shim, err := pyshim.Bundle()
-	if err != nil {
-		return fail(err)
-	}
-	path, explicit := cl.ConfigFile()
-	m, err := master.New(master.Options{
-		Version: config.Version, Argv: os.Args, ConfigPath: path, ConfigExplicit: explicit,
-		Python: py.Executable, Library: py.Library, About: py.String(), Shim: shim, Title: area.Set, Activated: activated,
-		Resolve: func(loaded ctl.ConfigLoaded) (*master.Plan, error) { return resolve(cl, loaded) },
-	})
-	if err != nil {
-		return fail(err)
-	}
-	return m.Run()
 }
 
-// namedPython is what --python says; GOSRV_PYTHON is left to the search, which
-// then names it in its messages.
-func namedPython(cl *config.CommandLine) string {
-	if p := cl.Python(); p != os.Getenv("GOSRV_PYTHON") {
-		return p
+// failing is fail where there may be nothing wrong.
+func failing(err error) int {
+	if err == nil {
+		return 0
 	}
-	return ""
-}
-
-// startedAs is the path this binary was started by, symlinks and all: the venv
-// it was called from may be only a link to it.
-func startedAs() string {
-	name := os.Args[0]
-	if !strings.Contains(name, "/") {
-		if found, err := exec.LookPath(name); err == nil {
-			name = found
-		}
-	}
-	return name
+	return fail(err)
 }
 
 // fail prints an error the way its kind is printed, with what to do about it,

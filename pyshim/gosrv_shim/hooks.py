@@ -3,6 +3,24 @@
 import os
 
 
+NAMES = ("on_starting", "on_reload", "when_ready", "pre_fork", "post_fork", "post_worker_init",
+         "worker_int", "worker_abort", "pre_exec", "pre_request", "post_request", "child_exit",
+         "worker_exit", "nworkers_changed", "on_exit")
+
+
+def named(settings):
+    """The hooks that are set by a dotted path and not as functions."""
+    import importlib
+
+    found = {}
+    for name in NAMES:
+        path = settings.get(name)
+        if isinstance(path, str):
+            module, _, function = path.rpartition(".")
+            found[name] = getattr(importlib.import_module(module), function)
+    return found
+
+
 class Settings:
     """cfg: every setting as an attribute, as resolved by the master, hooks as callables."""
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 
-from . import application, hooks, logs
+from . import application, development, hooks, logs
 
 # The bits of _gosrv.request (gosrv.h, GOSRV_SIG_*).
 DRAIN, QUIT, REOPEN = 1, 2, 4
@@ -95,13 +95,47 @@ class Worker:
         self.set_signals()
         os.register_at_fork(before=_gosrv.before_fork, after_in_parent=_gosrv.after_fork,
                             after_in_child=self.after_fork_in_child)
-        self.wsgi = self.application = preloaded or application.load(uri)
+        self.load(preloaded, uri)
         if "pre_request" in cfg.hooks or "post_request" in cfg.hooks:
             from .request_hooks import HookedApplication
 
             self.application = HookedApplication(self.wsgi, self, self.log)
         hooks.run(cfg, self.log, "post_worker_init", self)
         self.booted = True
+
+    def load(self, preloaded, uri):
+        """Imports the application. With --reload even one that cannot be parsed is served:
+        the browser shows why, and the next edit may repair it."""
+        reloader = None
+        if self.cfg.settings.get("spew"):
+            development.spew()
+        if self.cfg.settings.get("reload"):
+            reloader = development.watch(self)
+        try:
+            self.wsgi = preloaded or application.load(uri)
+        except SyntaxError as e:
+            if reloader is None:
+                raise
+            self.log.exception("%s", e)
+            if e.filename is not None:
+                reloader.extra.append(e.filename)
+            self.wsgi = development.failing_application(e)
+        self.application = self.wsgi
+        if reloader is not None and (preloaded is None or self.nr == 0):  # one is enough to ask for all
+            self._preloaded = preloaded is not None
+            reloader.start()
+
+    def leave_for(self, name):
+        """A source file has changed; called in the reloader's thread. True if this worker goes:
+        if a preloaded application is to be replaced, the master decides, and the new code may
+        be broken."""
+        self.log.info("Worker reloading: %s modified", name)
+        if self._preloaded:
+            development.ask_master()
+            return False
+        self.alive = False
+        hooks.run(self.cfg, self.log, "worker_int", self)
+        return True
 
     def title(self):
         return self._server.proc_name

@@ -57,6 +57,11 @@ class Zygote:
             if entry and entry not in sys.path:
                 sys.path.insert(0, entry)
         enter_directory(settings.get("chdir") or os.getcwd())
+        try:
+            self.hooks.update(hooks.named(settings))
+        except Exception as e:
+            self.failed("config", 1, "Failed to import a hook", traceback_of(e))
+            return
         if settings.get("preload_app"):
             try:
                 self.preloaded = application.load(self.app_uri)

@@ -114,10 +114,10 @@ func TestCombinationsThatAreRefused(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	file := File{Path: "conf.py", Settings: map[string]any{
-		"reload": true, "spew": false, "worker_tmp_dir": "/dev/shm", // known
+		"statsd_host": "localhost:8125", "spew": false, "worker_tmp_dir": "/dev/shm", // known
 		"worker": 3, "timeuot": 30, "TIMEUOT": 1, "_timeuot": 1, "cores": 2, "bnid": map[string]any{"__repr__": "<module>"},
 	}}
-	_, warnings := merged(t, []string{"a", "--daemon", "--reload-engine", "auto", "--asgi-loop", "auto"}, file)
+	_, warnings := merged(t, []string{"a", "--log-syslog", "--reload-engine", "auto", "--asgi-loop", "auto"}, file)
 	var got []string
 	for _, w := range warnings {
 		text := w.String()
@@ -129,10 +129,10 @@ func TestWarnings(t *testing.T) {
 	want := []string{
 		"timeuot: no such setting, ignored (conf.py); did you mean timeout?",
 		"worker: no such setting, ignored (conf.py); did you mean workers?",
-		"reload: accepted, no effect yet",
-		"reload_engine: accepted, no effect yet",
-		"daemon: accepted, no effect yet",
+		"quiet reload_engine: accepted, no effect: files are looked at once a second, whichever is named",
 		"quiet worker_tmp_dir: accepted, no effect: workers report through shared memory, there is no heartbeat file",
+		"syslog: accepted, no effect yet",
+		"statsd_host: accepted, no effect yet",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -184,7 +184,7 @@ func TestHooksStayInPython(t *testing.T) {
 	if _, has := values["pre_fork"]; has || values["when_ready"] != "pkg.mod.ready" {
 		t.Error(values)
 	}
-	if len(warnings) != 3 { // logger_class, when_ready, post_request
+	if len(warnings) != 1 { // logger_class
 		t.Error(warnings)
 	}
 }

@@ -3,15 +3,15 @@ package config
 // hookRows: functions of the configuration file that gosrv calls, with the number of arguments they take.
 var hookRows = []Setting{
 	{
-		Name: "on_starting", Section: sectionHooks, Default: Hook("OnStarting.on_starting"), Check: hook, Arity: 1, State: Pending,
+		Name: "on_starting", Section: sectionHooks, Default: Hook("OnStarting.on_starting"), Check: hook, Arity: 1,
 		Help: "Called with (server) before the master sets itself up.",
 	},
 	{
-		Name: "on_reload", Section: sectionHooks, Default: Hook("OnReload.on_reload"), Check: hook, Arity: 1, State: Pending,
+		Name: "on_reload", Section: sectionHooks, Default: Hook("OnReload.on_reload"), Check: hook, Arity: 1,
 		Help: "Called with (server) when SIGHUP reloads the configuration.",
 	},
 	{
-		Name: "when_ready", Section: sectionHooks, Default: Hook("WhenReady.when_ready"), Check: hook, Arity: 1, State: Pending,
+		Name: "when_ready", Section: sectionHooks, Default: Hook("WhenReady.when_ready"), Check: hook, Arity: 1,
 		Help: "Called with (server) when the sockets listen.",
 	},
 	{
@@ -27,39 +27,39 @@ var hookRows = []Setting{
 		Help: "Called with (worker) in a worker that has loaded the application.",
 	},
 	{
-		Name: "worker_int", Section: sectionHooks, Default: Hook("WorkerInt.worker_int"), Check: hook, Arity: 1, State: Pending,
+		Name: "worker_int", Section: sectionHooks, Default: Hook("WorkerInt.worker_int"), Check: hook, Arity: 1,
 		Help: "Called with (worker) when a worker gets SIGINT or SIGQUIT.",
 	},
 	{
-		Name: "worker_abort", Section: sectionHooks, Default: Hook("WorkerAbort.worker_abort"), Check: hook, Arity: 1, State: Pending,
+		Name: "worker_abort", Section: sectionHooks, Default: Hook("WorkerAbort.worker_abort"), Check: hook, Arity: 1,
 		Help: "Called with (worker) when a worker is ended for exceeding timeout.",
 	},
 	{
-		Name: "pre_exec", Section: sectionHooks, Default: Hook("PreExec.pre_exec"), Check: hook, Arity: 1, State: Pending,
+		Name: "pre_exec", Section: sectionHooks, Default: Hook("PreExec.pre_exec"), Check: hook, Arity: 1,
 		Help: "Called with (server) before a new master is executed on SIGUSR2.",
 	},
 	{
-		Name: "pre_request", Section: sectionHooks, Default: Hook("PreRequest.pre_request"), Check: hook, Arity: 2, State: Pending,
+		Name: "pre_request", Section: sectionHooks, Default: Hook("PreRequest.pre_request"), Check: hook, Arity: 2,
 		Help: "Called with (worker, req) before each request.",
 	},
 	{
-		Name: "post_request", Section: sectionHooks, Default: Hook("PostRequest.post_request"), Check: postRequest, Arity: 4, State: Pending,
+		Name: "post_request", Section: sectionHooks, Default: Hook("PostRequest.post_request"), Check: postRequest, Arity: 4,
 		Help: "Called with (worker, req, environ, resp) after each request. The last one or two arguments may be left out of the function.",
 	},
 	{
-		Name: "child_exit", Section: sectionHooks, Default: Hook("ChildExit.child_exit"), Check: hook, Arity: 2, State: Pending,
+		Name: "child_exit", Section: sectionHooks, Default: Hook("ChildExit.child_exit"), Check: hook, Arity: 2,
 		Help: "Called with (server, worker) in the master's Python after a worker has ended.",
 	},
 	{
-		Name: "worker_exit", Section: sectionHooks, Default: Hook("WorkerExit.worker_exit"), Check: hook, Arity: 2, State: Pending,
+		Name: "worker_exit", Section: sectionHooks, Default: Hook("WorkerExit.worker_exit"), Check: hook, Arity: 2,
 		Help: "Called with (server, worker) in a worker, as its last act.",
 	},
 	{
-		Name: "nworkers_changed", Section: sectionHooks, Default: Hook("NumWorkersChanged.nworkers_changed"), Check: hook, Arity: 3, State: Pending,
+		Name: "nworkers_changed", Section: sectionHooks, Default: Hook("NumWorkersChanged.nworkers_changed"), Check: hook, Arity: 3,
 		Help: "Called with (server, new_value, old_value) when the number of workers changes.",
 	},
 	{
-		Name: "on_exit", Section: sectionHooks, Default: Hook("OnExit.on_exit"), Check: hook, Arity: 1, State: Pending,
+		Name: "on_exit", Section: sectionHooks, Default: Hook("OnExit.on_exit"), Check: hook, Arity: 1,
 		Help: "Called with (server) before gosrv ends.",
 	},
 	{

@@ -21,8 +21,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "daemon", Section: sectionMechanics, Flags: []string{"-D", "--daemon"}, Action: StoreTrue, Default: false, Check: anyBool,
-		State: Pending,
-		Help:  "Detach from the terminal and run in the background.",
+		Help: "Detach from the terminal and run in the background.",
 	},
 	{
 		Name: "raw_env", Section: sectionMechanics, Flags: []string{"-e", "--env"}, Metavar: "ENV", Action: Append, Default: []string{}, Check: listText,
@@ -47,7 +46,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "umask", Section: sectionMechanics, Flags: []string{"-m", "--umask"}, Metavar: "INT", Type: AutoInt, Default: 0, Check: posInt,
-		Help: "Mode bits that files and unix sockets made by gosrv do not get: 0o22, 022 or 18 are the same.",
+		Help: "Mode bits that unix sockets made by gosrv do not get: 0o22, 022 or 18 are the same. The application's own files keep the umask gosrv was started with.",
 	},
 	{
 		Name: "initgroups", Section: sectionMechanics, Flags: []string{"--initgroups"}, Action: StoreTrue, Default: false, Check: anyBool,

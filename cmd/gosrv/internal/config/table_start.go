@@ -90,23 +90,20 @@ var startRows = []Setting{
 	},
 	{
 		Name: "reload", Section: sectionDebugging, Flags: []string{"--reload"}, Action: StoreTrue, Default: false, Check: anyBool,
-		State: Pending,
-		Help:  "Restart workers when a source file of the application changes. For development.",
+		Help: "Restart workers when a source file of the application changes. For development.",
 	},
 	{
 		Name: "reload_engine", Section: sectionDebugging, Flags: []string{"--reload-engine"}, Metavar: "STRING", Default: "auto", Check: reloadEngine,
-		State: Pending,
-		Help:  "How changed files are noticed: auto, poll or inotify.",
+		State: NoEffect, Note: "files are looked at once a second, whichever is named",
+		Help: "How changed files are noticed: auto, poll or inotify.",
 	},
 	{
 		Name: "reload_extra_files", Section: sectionDebugging, Flags: []string{"--reload-extra-file"}, Metavar: "FILES", Action: Append, Default: []string{}, Check: watchedFiles,
-		State: Pending,
-		Help:  "More files to watch with reload, such as templates. May be repeated; patterns with *, ? and [ are looked up again at each check.",
+		Help: "More files to watch with reload, such as templates. May be repeated; patterns with *, ? and [ are looked up again at each check.",
 	},
 	{
 		Name: "spew", Section: sectionDebugging, Flags: []string{"--spew"}, Action: StoreTrue, Default: false, Check: anyBool,
-		State: Pending,
-		Help:  "Print every line of Python that runs.",
+		Help: "Print every line of Python that runs.",
 	},
 	{
 		Name: "check_config", Section: sectionDebugging, Flags: []string{"--check-config"}, Action: StoreTrue, Default: false, Check: anyBool,

@@ -84,14 +84,34 @@ type ReopenLogs struct{}
 // RunHook orders a server hook of the config file. Args are what follows
 // `server` in Gunicorn's signature.
 type RunHook struct {
-	Name string `json:"name"`
-	Args []any  `json:"args"`
+	Name    string `json:"name"`
+	Args    []any  `json:"args"`
+	Workers int    `json:"num_workers"` // what server.num_workers is now
 }
 
-// HookDone is the answer. Error is the traceback of a hook that raised.
+// HookDone is the answer. Error is the traceback of a hook that raised. Keeps
+// says that the hook left a thread, a descriptor or a child behind, which end
+// with the zygote.
 type HookDone struct {
 	Name  string `json:"name"`
 	Error string `json:"error"`
+	Keeps bool   `json:"keeps"`
+}
+
+// WorkerStarted tells who a worker is, for server.WORKERS.
+type WorkerStarted struct {
+	Nr  int `json:"nr"`
+	Age int `json:"age"`
+	PID int `json:"pid"`
+}
+
+// WorkerEnded says that a worker was reaped. With Hook set child_exit is run;
+// there is no answer.
+type WorkerEnded struct {
+	Nr   int  `json:"nr"`
+	Age  int  `json:"age"`
+	PID  int  `json:"pid"`
+	Hook bool `json:"hook"`
 }
 
 // Exit orders an orderly end.
@@ -126,6 +146,12 @@ func (RunHook) Type() string { return "RunHook" }
 
 // Type implements workerctl.Message.
 func (HookDone) Type() string { return "HookDone" }
+
+// Type implements workerctl.Message.
+func (WorkerStarted) Type() string { return "WorkerStarted" }
+
+// Type implements workerctl.Message.
+func (WorkerEnded) Type() string { return "WorkerEnded" }
 
 // Type implements workerctl.Message.
 func (Exit) Type() string { return "Exit" }

@@ -28,7 +28,9 @@ func TestMessagesCarryTheNamesTheShimReads(t *testing.T) {
 		{Configure{Settings: map[string]any{"workers": 2}, App: "a:b", Env: map[string]string{"K": "V"}, Software: "gosrv/V", MasterPID: 1, Generation: 2},
 			`{"type":"Configure","settings":{"workers":2},"app":"a:b","argv":null,"env":{"K":"V"},"software":"gosrv/V","master_pid":1,"generation":2}`},
 		{SpawnWorker{Nr: 1, Age: 2, Generation: 3}, `{"type":"SpawnWorker","nr":1,"age":2,"generation":3}`},
-		{RunHook{Name: "when_ready", Args: []any{1}}, `{"type":"RunHook","name":"when_ready","args":[1]}`},
+		{RunHook{Name: "nworkers_changed", Args: []any{2, 1}, Workers: 2}, `{"type":"RunHook","name":"nworkers_changed","args":[2,1],"num_workers":2}`},
+		{WorkerStarted{Nr: 1, Age: 2, PID: 3}, `{"type":"WorkerStarted","nr":1,"age":2,"pid":3}`},
+		{WorkerEnded{Nr: 1, Age: 2, PID: 3, Hook: true}, `{"type":"WorkerEnded","nr":1,"age":2,"pid":3,"hook":true}`},
 		{ReopenLogs{}, `{"type":"ReopenLogs"}`},
 		{Exit{}, `{"type":"Exit"}`},
 	} {

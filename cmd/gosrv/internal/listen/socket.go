@@ -119,10 +119,7 @@ func openUnix(a Addr, o Options) (*Socket, error) {
 	if err != nil || abstract {
 		return s, err
 	}
-	var st unix.Stat_t
-	if unix.Lstat(a.Path, &st) == nil {
-		s.unlink, s.dev, s.ino = true, st.Dev, st.Ino
-	}
+	s.own()
 	return s, nil
 }
 

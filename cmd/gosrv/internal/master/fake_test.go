@@ -16,6 +16,7 @@ import (
 	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/wsgi/workerctl"
 )
 
@@ -43,7 +44,23 @@ type world struct {
 	bootHangs   bool                    // workers never become ready
 	deaf        bool                    // workers ignore TERM, QUIT and ABRT
 	hookFails   string                  // name of a hook that raises
+	hookKeeps   string                  // name of a hook that leaves a thread behind
 	execFails   bool
+
+	parent       int // what getppid says
+	replaceFails error
+	successors   []fakeSuccessor
+	detached     []bool   // by the master: with its output kept?
+	told         []string // to systemd, one datagram an entry
+	status       status.Status
+}
+
+// fakeSuccessor is a new master that USR2 has started.
+type fakeSuccessor struct {
+	pid     int
+	sockets []int
+	systemd bool
+	ready   func()
 }
 
 type death struct {
@@ -105,6 +122,8 @@ type fakeZygote struct {
 	dead       bool
 	configured []ctl.Configure
 	hooks      []string
+	orders     []ctl.RunHook
+	facts      []string // WorkerStarted and WorkerEnded, as "start 1", "end 1", "child_exit 1" with the age
 }
 
 type fakeWorker struct {
@@ -146,7 +165,10 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 	w.m.sys = system{
 		now: func() time.Time { return w.clock }, monotonic: func() int64 { return w.clock.UnixNano() },
 		exec: w.exec, pair: w.pair, closeFD: func(fd int) { delete(w.peers, fd) },
-		kill: w.kill, reap: w.reap,
+		kill: w.kill, reap: w.reap, ppid: func() int { return w.parent }, replace: w.replace,
+		detach:  func(keep bool) error { w.detached = append(w.detached, keep); return nil },
+		tell:    func(a ...string) error { w.told = append(w.told, strings.Join(a, "\n")); return nil },
+		publish: func(s status.Status) error { w.status = s; return nil },
 		bind: func(a []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error)) {
 			w.binds++
 			done(listen.OpenAll(a, o, kept, w.m.log, func(time.Duration) bool { return true }))
@@ -173,6 +195,15 @@ func (w *world) exec() (int, channel, error) {
 	z := &fakeZygote{pid: w.nextPID, ch: &fakeChannel{}}
 	w.zygotes = append(w.zygotes, z)
 	return z.pid, z.ch, nil
+}
+
+func (w *world) replace(sockets []int, systemd bool, ready func()) (int, error) {
+	if w.replaceFails != nil {
+		return 0, w.replaceFails
+	}
+	w.nextPID++
+	w.successors = append(w.successors, fakeSuccessor{w.nextPID, sockets, systemd, ready})
+	return w.nextPID, nil
 }
 
 func (w *world) pair() (channel, int, error) {
@@ -263,14 +294,19 @@ func (w *world) obey(z *fakeZygote, order workerctl.Message, fds []int) {
 		}
 		z.ch.say(ctl.Configured{})
 	case ctl.RunHook:
-		z.hooks = append(z.hooks, order.Name)
-		done := ctl.HookDone{Name: order.Name}
+		z.hooks, z.orders = append(z.hooks, order.Name), append(z.orders, order)
+		done := ctl.HookDone{Name: order.Name, Keeps: order.Name == w.hookKeeps}
 		if order.Name == w.hookFails {
 			done.Error = "Traceback"
 		}
 		z.ch.say(done)
 	case ctl.SpawnWorker:
 		w.born(order, w.channelOf(order.Age))
+	case ctl.WorkerStarted:
+		z.facts = append(z.facts, fmt.Sprintf("start %d", order.Age))
+	case ctl.WorkerEnded:
+		word := map[bool]string{true: "child_exit", false: "end"}[order.Hook]
+		z.facts = append(z.facts, fmt.Sprintf("%s %d", word, order.Age))
 	case ctl.Exit:
 		w.endZygote(z, exited(0))
 	}
@@ -311,6 +347,7 @@ func (w *world) run() {
 			return
 		}
 		w.m.step()
+		w.m.publish()
 		if !busy && deaths == 0 && !w.pending() {
 			return
 		}

@@ -24,6 +24,7 @@ type generation struct {
 	restart backoff // of zygotes
 	crash   backoff // of workers
 	proven  bool    // a worker of it has been ready
+	hups    int     // how many HUPs it answers
 	holdings
 }
 
@@ -57,6 +58,7 @@ type zygote struct {
 	gone       bool // its channel has ended
 	configured bool
 	started    time.Time
+	keeps      bool      // a hook left something behind that ends with it
 	deadline   time.Time // SIGKILL then; zero: none
 	killed     bool
 }
@@ -135,7 +137,7 @@ func (m *Master) fromZygote(g *generation, typ string, raw json.RawMessage) erro
 	case "SpawnFailed":
 		return receive(raw, m.spawnFailed)
 	case "HookDone":
-		return receive(raw, m.hookDone)
+		return receive(raw, func(msg ctl.HookDone) { m.hookDone(g, msg) })
 	}
 	return errors.New("unknown message")
 }
@@ -155,6 +157,10 @@ func (m *Master) configLoaded(g *generation, msg ctl.ConfigLoaded) {
 		plan, err := m.opt.Resolve(msg)
 		if err == nil {
 			err = plan.prepare()
+		}
+		if err == nil && m.phase == starting && m.leavesTerminal(plan) {
+			m.detach(plan)
+			return
 		}
 		if err == nil && m.phase == starting {
 			err = m.settle(plan)
@@ -190,6 +196,7 @@ func (m *Master) configured(g *generation, msg ctl.Configured) {
 		m.log.Warningf("%s", w)
 	}
 	g.zygote.configured = true
+	m.introduce(g)
 	switch {
 	case m.phase == starting:
 		m.start()
@@ -243,6 +250,20 @@ func (m *Master) dismiss(g *generation) {
 	m.retired = append(m.retired, z)
 }
 
+// retireZygote ends the zygote of a generation that no longer serves, unless a
+// hook of it left something behind that has to live on: on_starting and
+// when_ready are run only once.
+func (m *Master) retireZygote(g *generation) {
+	z := g.zygote
+	if z == nil || !z.keeps {
+		m.dismiss(g)
+		return
+	}
+	g.zygote = nil
+	m.keepers = append(m.keepers, z)
+	m.log.Debugf("Zygote (pid:%d) of generation %d stays for what its hooks have started", z.pid, g.number)
+}
+
 // zygoteDied handles the death of a zygote that was not told to exit.
 func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
 	z := g.zygote
@@ -254,7 +275,7 @@ func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
 	}
 	text := fmt.Sprintf("Zygote (pid:%d) %s", z.pid, describe(status))
 	if m.hookWaited != "" && g == m.newest() {
-		m.hookDone(ctl.HookDone{Name: m.hookWaited, Error: text})
+		m.hookDone(g, ctl.HookDone{Name: m.hookWaited, Error: text})
 	}
 	switch {
 	case m.phase == stopping:
@@ -265,50 +286,4 @@ func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
 	default:
 		m.pauseRestart(g, text)
 	}
-}
-
-// newest is the generation whose config file was loaded last: server hooks run
-// there.
-func (m *Master) newest() *generation {
-	if m.next != nil && m.next.up() {
-		return m.next
-	}
-	return m.current
-}
-
-// hook runs a server hook if the config file has it. It tells whether the hook
-// was ordered.
-func (m *Master) hook(name string, args ...any) bool {
-	g := m.newest()
-	if g.plan == nil || !g.up() {
-		return false
-	}
-	if _, has := g.plan.Hooks[name]; !has {
-		return false
-	}
-	if args == nil {
-		args = []any{}
-	}
-	m.tell(g.zygote, ctl.RunHook{Name: name, Args: args})
-	return true
-}
-
-// hookThen runs a hook and goes on after it; at once if there is none.
-func (m *Master) hookThen(name string, then func(failed bool)) {
-	if !m.hook(name) {
-		then(false)
-		return
-	}
-	m.hookWaited, m.afterHook = name, then
-}
-
-// hookDone goes on with what waited for the hook. The shim has logged the
-// traceback of one that raised.
-func (m *Master) hookDone(msg ctl.HookDone) {
-	if msg.Name != m.hookWaited {
-		return
-	}
-	then := m.afterHook
-	m.hookWaited, m.afterHook = "", nil
-	then(msg.Error != "")
 }

@@ -67,6 +67,17 @@ func (h *holdings) closeSockets(kept listen.Set) {
 	h.sockets = nil
 }
 
+// release closes the sockets that kept does not have. The path of a unix
+// socket is not ours to remove while another master serves there.
+func (m *Master) release(h *holdings, kept listen.Set) {
+	if m.alone() {
+		h.closeSockets(kept)
+		return
+	}
+	h.sockets.Leave(kept)
+	h.sockets = nil
+}
+
 // closeBoard gives the shared memory back.
 func (m *Master) closeBoard() {
 	if m.board != nil {

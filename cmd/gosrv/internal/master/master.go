@@ -16,7 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/daemon"
 	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/status"
+	"gosrv/cmd/gosrv/internal/systemd"
+	"gosrv/cmd/gosrv/internal/upgrade"
 	"gosrv/wsgi/errlog"
 	"gosrv/wsgi/scoreboard"
 )
@@ -36,7 +40,11 @@ type Options struct {
 	// is shown as it is; one with an ExitCode method chooses the exit code.
 	Resolve func(ctl.ConfigLoaded) (*Plan, error)
 	// Title shows a process title.
-	Title func(string)
+	Title    func(string)
+	Origin   upgrade.Origin  // set if another master started this one
+	Start    upgrade.Start   // how this one was started, for upgrade and daemon
+	Detached bool            // the daemon setting is obeyed already
+	Manager  systemd.Manager // who wants to know how we are
 }
 
 // phase is what the master as a whole is doing.
@@ -70,6 +78,7 @@ type Master struct {
 	reloadAgain bool        // a HUP came while one was being obeyed
 	children    children
 	retired     []*zygote               // told to exit, not reaped yet
+	keepers     []*zygote               // no longer needed to fork, but hooks left something in them
 	strays      map[int]unix.WaitStatus // reaped before WorkerSpawned was read
 	stop        stopOrder               // counts while stopping
 	hookWaited  string                  // the loop goes on after this hook
@@ -77,6 +86,16 @@ type Master struct {
 	calls       chan func()             // results of work done elsewhere
 	ticked      time.Time               // last look at the time-outs
 	arrivals    <-chan struct{}         // something can be read
+
+	parent    int        // the master this one is to replace, while that lives
+	successor *successor // the master that is to replace this one, while it lives
+
+	announced    bool      // systemd knows that we are ready
+	watchdog     time.Time // last sign of life
+	hups         int       // received
+	hupsAnswered int       // by reloads that have come to an end
+	reloadError  string    // of the last reload
+	upgrades     upgrades  // how they went
 
 	board   *scoreboard.Board
 	boardFD int
@@ -96,10 +115,18 @@ func New(o Options) (*Master, error) {
 	if err != nil {
 		return nil, err
 	}
+	shown, err := status.NewBoard()
+	if err != nil {
+		return nil, err
+	}
 	m := newMaster(o)
 	m.sys = system{
 		now: time.Now, monotonic: monotonic, exec: l.exec, pair: l.pair,
 		closeFD: func(fd int) { _ = unix.Close(fd) }, kill: unix.Kill, reap: reap, bind: m.bindApart,
+		ppid: os.Getppid, replace: m.replaceApart, tell: o.Manager.Tell, publish: shown.Publish,
+		detach: func(keepOutput bool) error {
+			return daemon.Detach(o.Start.Argv, o.Start.Dir, o.Start.Environ, keepOutput)
+		},
 	}
 	m.arrivals = watch.Arrivals()
 	return m, nil
@@ -107,7 +134,7 @@ func New(o Options) (*Master, error) {
 
 func newMaster(o Options) *Master {
 	return &Master{
-		opt: o, pid: os.Getpid(), log: errlog.New(2, "info"),
+		opt: o, pid: os.Getpid(), parent: o.Origin.Parent, log: errlog.New(2, "info"),
 		children: children{slots: minSlots}, strays: map[int]unix.WaitStatus{}, calls: make(chan func()),
 	}
 }
@@ -139,6 +166,7 @@ func (m *Master) Run() int {
 		m.readAll() // before reaping: last words belong before the death
 		m.reapAll()
 		m.step()
+		m.publish()
 		if m.finished {
 			return m.exit
 		}
@@ -154,6 +182,8 @@ func (m *Master) begin() {
 // step does what the state and the clock ask for.
 func (m *Master) step() {
 	now := m.sys.now()
+	m.promote()
+	m.signOfLife(now)
 	switch m.phase {
 	case serving:
 		m.revive(m.current, now)
@@ -198,6 +228,9 @@ func (m *Master) pause() time.Duration {
 		if !z.killed {
 			sooner(z.deadline)
 		}
+	}
+	if every := m.opt.Manager.Watchdog; every > 0 {
+		sooner(m.watchdog.Add(every / 2))
 	}
 	if m.phase == stopping && m.stop.stage == runExitHook {
 		sooner(m.stop.deadline)

@@ -43,6 +43,13 @@ type mechanics struct {
 	CheckConfig bool     `json:"check_config"`
 	PrintConfig bool     `json:"print_config"`
 	Daemon      bool     `json:"daemon"`
+	KeepStdio   bool     `json:"enable_stdio_inheritance"`
+}
+
+// serverHooks are the hooks that the master orders. The setting may be a
+// function or the dotted path of one.
+var serverHooks = []string{
+	"on_starting", "on_reload", "when_ready", "pre_exec", "child_exit", "nworkers_changed", "on_exit",
 }
 
 // prepare reads out of Settings what master and workers need. It must be
@@ -59,6 +66,11 @@ func (p *Plan) prepare() error {
 		return fmt.Errorf("reading settings: %w", err)
 	}
 	p.worker.KeepaliveSet = p.KeepaliveSet
+	for _, name := range serverHooks {
+		if _, dotted := p.Settings[name].(string); dotted && p.Hooks != nil {
+			p.Hooks[name] = -1
+		}
+	}
 	for _, b := range p.own.Bind {
 		a, err := listen.ParseAddr(b)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/pidfile"
+	"gosrv/cmd/gosrv/internal/systemd"
 )
 
 // A reload brings up a second generation beside the first:
@@ -21,8 +22,10 @@ func (m *Master) reload() {
 		m.reloadAgain = true // the newest code counts: once more when this is done
 		return
 	}
-	m.log.Infof("Hang up: Master")
+	m.log.Infof("Hang up: %s", m.name())
+	m.tellManager(systemd.Reloading(m.sys.monotonic())...)
 	m.next = m.newGeneration()
+	m.next.hups = m.hups
 	m.startZygote(m.next)
 }
 
@@ -54,27 +57,26 @@ func (m *Master) loadedNext() {
 	})
 }
 
+// runReloadHooks runs them in Gunicorn's order, the first one even if the
+// number stays the same.
 func (m *Master) runReloadHooks() {
+	m.hook("nworkers_changed", m.next.workers, m.current.workers)
 	m.hook("on_reload")
-	if m.current.workers != m.next.workers {
-		m.hook("nworkers_changed", m.next.workers, m.current.workers)
-	}
 }
 
+// movePidfile writes the new file before it removes the old one.
 func (m *Master) movePidfile(path string) {
 	if path == m.pidfile {
 		return
 	}
+	if path != "" {
+		if err := pidfile.Create(path, m.pid); err != nil {
+			m.log.Errorf("%v", err)
+			return
+		}
+	}
 	if m.pidfile != "" {
 		pidfile.Remove(m.pidfile, m.pid)
-		m.pidfile = ""
-	}
-	if path == "" {
-		return
-	}
-	if err := pidfile.Create(path, m.pid); err != nil {
-		m.log.Errorf("%v", err)
-		return
 	}
 	m.pidfile = path
 }
@@ -87,17 +89,19 @@ func (m *Master) completeReload() {
 	}
 	old := m.current
 	m.next, m.current = nil, next
-	m.dismiss(old)
-	old.closeSockets(next.sockets)
+	m.retireZygote(old)
+	m.release(&old.holdings, next.sockets)
 	m.log.SetFD(next.errorLog.FD())
 	m.log.SetLevel(next.plan.worker.LogLevel)
 	old.closeLogs()
-	m.movePidfile(next.plan.own.Pidfile)
+	m.movePidfile(m.pidfilePath(next.plan))
+	m.showTitle()
 	now := m.sys.now()
 	for _, c := range m.children.except(next.number) {
 		m.retire(c, now)
 	}
 	m.log.Infof("Generation %d serves", next.number)
+	m.reloaded(next, "")
 	m.reloadOnceMore()
 }
 
@@ -116,7 +120,14 @@ func (m *Master) abortReload(text string) {
 	next.closeSockets(m.current.sockets)
 	next.closeLogs()
 	m.next = nil
+	m.reloaded(next, text)
 	m.reloadOnceMore()
+}
+
+// reloaded notes the outcome of a reload; failure is "" for success.
+func (m *Master) reloaded(g *generation, failure string) {
+	m.hupsAnswered, m.reloadError = g.hups, failure
+	m.announceServing()
 }
 
 // reloadOnceMore obeys a HUP that came during the reload.

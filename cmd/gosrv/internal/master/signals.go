@@ -27,6 +27,7 @@ func (m *Master) signal(sig unix.Signal) {
 		}
 	case unix.SIGHUP:
 		if m.phase != stopping {
+			m.hups++
 			m.reload()
 		}
 	case unix.SIGTTIN:
@@ -36,10 +37,27 @@ func (m *Master) signal(sig unix.Signal) {
 	case unix.SIGUSR1:
 		m.reopenLogs()
 	case unix.SIGUSR2:
-		m.log.Warningf("USR2: the upgrade of a running server comes with a later version; use HUP to load new code")
+		m.beginUpgrade()
 	case unix.SIGWINCH:
-		m.log.Infof("WINCH ignored: it stops the workers of a daemon only, and daemon mode comes with a later version")
+		m.restWorkers()
 	}
+}
+
+// restWorkers obeys WINCH: a daemon's workers go, the master stays; HUP brings
+// workers back. Others ignore it: for them it is a terminal that changed its size.
+func (m *Master) restWorkers() {
+	if m.phase != serving || !m.current.plan.own.Daemon {
+		m.log.Debugf("SIGWINCH ignored. Not daemonized")
+		return
+	}
+	m.log.Infof("graceful stop of workers")
+	old := m.newest().workers
+	for _, g := range []*generation{m.current, m.next} {
+		if g != nil {
+			g.workers = 0
+		}
+	}
+	m.hook("nworkers_changed", 0, old)
 }
 
 // resize adds workers or takes one away, never below one.
@@ -82,6 +100,9 @@ func (m *Master) reopenLogs() {
 		if g.up() {
 			m.tell(g.zygote, ctl.ReopenLogs{}, g.errorLog.FD())
 		}
+	}
+	for _, z := range m.keepers {
+		m.tell(z, ctl.ReopenLogs{}, m.current.errorLog.FD())
 	}
 	for _, c := range m.children.list {
 		if c.ch == nil {

@@ -40,9 +40,6 @@ func (m *Master) settle(p *Plan) error {
 	}
 	m.log.SetFD(m.current.errorLog.FD())
 	m.log.SetLevel(p.worker.LogLevel)
-	if m.opt.Title != nil {
-		m.opt.Title(fmt.Sprintf("gosrv: master [%s]", p.Title))
-	}
 	return nil
 }
 
@@ -82,15 +79,16 @@ func (m *Master) start() {
 		m.abandonStart(0)
 		return
 	}
+	m.showTitle()
 	m.log.Infof("Starting gosrv %s", m.opt.Version)
 	m.log.Debugf("Using %s", m.opt.About)
 	m.notify(p)
-	if p.own.Pidfile != "" {
-		if err := pidfile.Create(p.own.Pidfile, m.pid); err != nil {
+	if path := m.pidfilePath(p); path != "" {
+		if err := pidfile.Create(path, m.pid); err != nil {
 			m.failStart(ctl.Failed{Stage: "config", Message: err.Error()})
 			return
 		}
-		m.pidfile = p.own.Pidfile
+		m.pidfile = path
 	}
 	m.hook("nworkers_changed", m.current.workers, nil)
 	m.hookThen("on_starting", func(failed bool) {
@@ -102,7 +100,7 @@ func (m *Master) start() {
 		if addrs == nil {
 			addrs = p.addrs
 		}
-		m.sys.bind(addrs, p.socketOptions(), nil, m.opened)
+		m.sys.bind(addrs, p.socketOptions(), listen.Inherit(m.opt.Origin.Sockets, addrs), m.opened)
 	})
 }
 
@@ -132,7 +130,7 @@ func (m *Master) bindApart(addrs []listen.Addr, o listen.Options, kept listen.Se
 // opened goes on when the sockets are there.
 func (m *Master) opened(set listen.Set, err error) {
 	if m.phase != starting {
-		set.Replace(nil) // a signal was faster
+		m.release(&holdings{sockets: set}, nil) // a signal was faster
 		return
 	}
 	if err == nil {

@@ -45,6 +45,7 @@ func (m *Master) beginStop(graceful bool, code int, reason string) {
 	served := m.phase != starting
 	m.phase = stopping
 	m.stop = stopOrder{graceful: graceful, exit: code, reason: reason}
+	m.announceStop()
 	m.refuseClients(graceful)
 	if !served && len(m.children.list) == 0 {
 		m.endZygotes() // nothing was announced: nothing to say
@@ -62,9 +63,10 @@ func (m *Master) beginStop(graceful bool, code int, reason string) {
 }
 
 // refuseClients closes the master's share of the sockets. In a graceful stop
-// the workers serve what waits in the queues, which end with their last holder.
+// the workers serve what waits in the queues, which end with their last holder;
+// unless there is another master, whose workers will.
 func (m *Master) refuseClients(graceful bool) {
-	if graceful {
+	if graceful && m.alone() {
 		if err := m.current.sockets.Refuse(); err != nil {
 			m.log.Debugf("%v", err) // without it late clients may be reset
 		}
@@ -72,7 +74,7 @@ func (m *Master) refuseClients(graceful bool) {
 	if m.next != nil {
 		m.next.closeSockets(m.current.sockets)
 	}
-	m.current.closeSockets(nil)
+	m.release(&m.current.holdings, nil)
 }
 
 // quit tells a worker to drop everything and go.
@@ -134,7 +136,7 @@ func (m *Master) sayGoodbye(now time.Time) {
 	if m.stop.exit != 0 {
 		say = m.log.Errorf
 	}
-	say("Shutting down: Master")
+	say("Shutting down: %s", m.name())
 	if m.stop.reason != "" {
 		say("Reason: %s", m.stop.reason)
 	}
@@ -157,5 +159,9 @@ func (m *Master) endZygotes() {
 	if m.next != nil {
 		m.dismiss(m.next)
 	}
+	for _, z := range m.keepers {
+		m.dismiss(&generation{zygote: z})
+	}
+	m.keepers = nil
 	m.continueStop(m.sys.now())
 }

@@ -12,6 +12,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/wsgi/workerctl"
 )
 
@@ -36,6 +37,13 @@ type system struct {
 	kill    func(pid int, sig unix.Signal) error
 	// reap gives one process that has ended, false if there is none.
 	reap func() (pid int, status unix.WaitStatus, ok bool)
+	ppid func() int
+	// replace starts the new master; ready runs in the loop when that serves.
+	replace func(sockets []int, systemd bool, ready func()) (pid int, err error)
+	// detach starts this server again without a terminal.
+	detach  func(keepOutput bool) error
+	tell    func(assignments ...string) error // to systemd
+	publish func(status.Status) error
 	// bind opens sockets without holding up the loop; done runs in the loop.
 	bind func(addrs []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error))
 }

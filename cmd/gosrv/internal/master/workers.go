@@ -84,7 +84,7 @@ func (m *Master) retire(c *child, now time.Time) {
 	if c.state == ready {
 		c.state = draining
 	}
-	m.order(c, workerctl.Drain{GracefulTimeout: grace.Seconds(), Final: m.phase == stopping}, unix.SIGTERM)
+	m.order(c, workerctl.Drain{GracefulTimeout: grace.Seconds(), Final: m.phase == stopping && m.alone()}, unix.SIGTERM)
 }
 
 // order sends an order by channel and the signal that means the same.
@@ -208,6 +208,7 @@ func (m *Master) workerSpawned(c *child, pid int) {
 	if c.leaving {
 		m.signalWorker(c, unix.SIGTERM)
 	}
+	m.workerKnown(c)
 	if status, dead := m.strays[pid]; dead {
 		delete(m.strays, pid)
 		m.workerDied(c, status)
@@ -219,6 +220,7 @@ func (m *Master) workerReady(c *child) {
 		c.state = ready
 	}
 	c.ready = m.sys.now()
+	m.announceReady()
 	for _, g := range []*generation{m.current, m.next} {
 		if g != nil && g.number == c.generation {
 			g.proven = true
@@ -292,6 +294,9 @@ func (m *Master) died(pid int, status unix.WaitStatus) {
 			return
 		}
 	}
+	if m.keeperDied(pid, status) || m.successorDied(pid, status) {
+		return
+	}
 	for _, g := range []*generation{m.current, m.next} {
 		if g != nil && g.zygote != nil && g.zygote.pid == pid {
 			m.readZygote(g) // its last words; they may have dismissed it
@@ -317,6 +322,7 @@ func (m *Master) died(pid int, status unix.WaitStatus) {
 // that says it could not boot, before any was ever ready.
 func (m *Master) workerDied(c *child, status unix.WaitStatus) {
 	m.logDeath(c, status)
+	m.workerGone(c)
 	m.crashed(c)
 	m.forget(c)
 	if m.phase == stopping {

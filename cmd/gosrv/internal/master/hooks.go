@@ -1,0 +1,100 @@
+package master
+
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/ctl"
+)
+
+// newest is the generation whose config file was loaded last: server hooks run
+// there.
+func (m *Master) newest() *generation {
+	if m.next != nil && m.next.up() {
+		return m.next
+	}
+	return m.current
+}
+
+// hook runs a server hook if the config file has it. It tells whether the hook
+// was ordered.
+func (m *Master) hook(name string, args ...any) bool {
+	g := m.newest()
+	if g.plan == nil || !g.up() {
+		return false
+	}
+	if _, has := g.plan.Hooks[name]; !has {
+		return false
+	}
+	if args == nil {
+		args = []any{}
+	}
+	m.tell(g.zygote, ctl.RunHook{Name: name, Args: args, Workers: g.workers})
+	return true
+}
+
+// hookThen runs a hook and goes on after it; at once if there is none.
+func (m *Master) hookThen(name string, then func(failed bool)) {
+	if !m.hook(name) {
+		then(false)
+		return
+	}
+	m.hookWaited, m.afterHook = name, then
+}
+
+// hookDone goes on with what waited for the hook. The shim has logged the
+// traceback of one that raised.
+func (m *Master) hookDone(g *generation, msg ctl.HookDone) {
+	if msg.Keeps && g.zygote != nil {
+		g.zygote.keeps = true
+	}
+	if msg.Name != m.hookWaited {
+		return
+	}
+	then := m.afterHook
+	m.hookWaited, m.afterHook = "", nil
+	then(msg.Error != "")
+}
+
+// introduce tells a zygote which workers there are, for server.WORKERS.
+func (m *Master) introduce(g *generation) {
+	for _, c := range m.children.list {
+		if c.pid != 0 {
+			m.tell(g.zygote, ctl.WorkerStarted{Nr: c.nr, Age: c.age, PID: c.pid})
+		}
+	}
+}
+
+// workerKnown tells all zygotes that may run hooks about a new worker.
+func (m *Master) workerKnown(c *child) {
+	for _, g := range []*generation{m.current, m.next} {
+		if g != nil && g.up() {
+			m.tell(g.zygote, ctl.WorkerStarted{Nr: c.nr, Age: c.age, PID: c.pid})
+		}
+	}
+}
+
+// workerGone takes a worker out of their tables; the newest runs child_exit.
+func (m *Master) workerGone(c *child) {
+	newest := m.newest()
+	for _, g := range []*generation{m.current, m.next} {
+		if g != nil && g.up() {
+			_, has := g.plan.Hooks["child_exit"]
+			m.tell(g.zygote, ctl.WorkerEnded{Nr: c.nr, Age: c.age, PID: c.pid, Hook: has && g == newest})
+		}
+	}
+}
+
+// keeperDied handles the death of a zygote that stayed for its hooks' sake.
+func (m *Master) keeperDied(pid int, status unix.WaitStatus) bool {
+	for i, z := range m.keepers {
+		if z.pid == pid {
+			m.log.Warningf("Zygote (pid:%d), kept for what its hooks had started, %s", pid, describe(status))
+			_ = z.ch.Close()
+			m.keepers = slices.Delete(m.keepers, i, i+1)
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,164 @@
+// Package status lets another process of the same user read how a master is.
+// The master keeps a memory file open; the reader finds it among the master's
+// descriptors in /proc. There is nothing to clean up, and whoever may not
+// signal the master may not read it either.
+package status
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Phases of a master.
+const (
+	Starting = "starting"
+	Serving  = "serving"
+	Stopping = "stopping"
+)
+
+// States of an upgrade.
+const (
+	UpgradeStarted = "started"
+	UpgradeReady   = "ready" // the new master serves beside the old one
+	UpgradeFailed  = "failed"
+)
+
+// Status is what a master says of itself.
+type Status struct {
+	PID        int    `json:"pid"`
+	Version    string `json:"version"`
+	App        string `json:"app"`
+	Phase      string `json:"phase"`
+	Generation int    `json:"generation"` // that serves
+	Workers    int    `json:"workers"`    // wanted
+	Ready      int    `json:"ready"`      // that serve
+	Parent     int    `json:"parent"`     // the master that this one is to replace, or 0
+
+	Reloads     int    `json:"reloads"`      // HUPs received
+	Reloaded    int    `json:"reloaded"`     // of those, answered: with success unless ReloadError is set
+	ReloadError string `json:"reload_error"` // of the last one
+
+	Upgrades     int    `json:"upgrades"` // begun
+	Upgrade      string `json:"upgrade"`  // state of the last one, "" for none
+	UpgradePID   int    `json:"upgrade_pid"`
+	UpgradeError string `json:"upgrade_error"`
+}
+
+const (
+	name = "gosrv-status"
+	size = 16 << 10 // texts are cut so that it suffices, however JSON writes them
+	text = 1000     // bytes
+)
+
+// Board is where a master writes its status.
+type Board struct {
+	fd   int
+	last Status
+}
+
+// NewBoard makes the memory file.
+func NewBoard() (*Board, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("creating memory file: %w", err)
+	}
+	return &Board{fd: fd}, nil
+}
+
+// Publish shows s from now on.
+func (b *Board) Publish(s Status) error {
+	s.ReloadError, s.UpgradeError = cut(s.ReloadError), cut(s.UpgradeError)
+	if s == b.last {
+		return nil
+	}
+	line, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("writing status: %w", err)
+	}
+	page := bytes.Repeat([]byte{' '}, size)
+	if len(line) > size {
+		return errors.New("writing status: too long")
+	}
+	copy(page, line)
+	if _, err := unix.Pwrite(b.fd, page, 0); err != nil {
+		return fmt.Errorf("writing status: %w", err)
+	}
+	b.last = s
+	return nil
+}
+
+// cut keeps the end of a text: a traceback says there what is wrong.
+func cut(s string) string {
+	s = strings.ToValidUTF8(strings.TrimSpace(s), "?")
+	if len(s) > text {
+		s = "..." + strings.ToValidUTF8(s[len(s)-text:], "")
+	}
+	return s
+}
+
+// ErrNoMaster means that the process does not exist or is no gosrv master.
+var ErrNoMaster = errors.New("no running gosrv master")
+
+// Read gives the status of the master with that process id.
+func Read(pid int) (Status, error) {
+	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return Status{}, fmt.Errorf("process %d: %w", pid, ErrNoMaster)
+	}
+	if err != nil {
+		return Status{}, fmt.Errorf("looking at process %d: %w", pid, err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if link, err := os.Readlink(path); err == nil && strings.HasPrefix(link, "/memfd:"+name) {
+			return readPage(path, pid)
+		}
+	}
+	return Status{}, fmt.Errorf("process %d: %w", pid, ErrNoMaster)
+}
+
+// readPage reads until two readings agree: a reading may meet a writing.
+func readPage(path string, pid int) (Status, error) {
+	var before []byte
+	for range 100 {
+		page, err := os.ReadFile(path)
+		if err != nil {
+			return Status{}, fmt.Errorf("process %d: %w", pid, ErrNoMaster)
+		}
+		if before != nil && bytes.Equal(page, before) {
+			var s Status
+			if err := json.Unmarshal(bytes.TrimSpace(page), &s); err != nil {
+				return s, fmt.Errorf("process %d: reading its status: %w", pid, err)
+			}
+			return s, nil
+		}
+		before = page
+	}
+	return Status{}, fmt.Errorf("process %d: its status never stands still", pid)
+}
+
+// Masters lists the masters that this user may look at and that replace no
+// other one.
+func Masters() []Status {
+	entries, _ := os.ReadDir("/proc")
+	var found []Status
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if s, err := Read(pid); err == nil && s.PID == pid && s.Parent == 0 {
+			found = append(found, s)
+		}
+	}
+	return found
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"gosrv/cmd/gosrv/internal/config"
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/master"
+	"gosrv/cmd/gosrv/internal/python"
+	"gosrv/cmd/gosrv/internal/systemd"
+	"gosrv/cmd/gosrv/internal/title"
+	"gosrv/cmd/gosrv/internal/upgrade"
+	"gosrv/pyshim"
+)
+
+// serve is the master's whole life; it gives the exit code. detached: the
+// daemon setting has been obeyed.
+func serve(detached bool) int {
+	area := title.Own() // before anything keeps a piece of os.Args
+	options, order, err := prepare(detached)
+	if err != nil {
+		return fail(err)
+	}
+	switch order {
+	case config.ShowHelp:
+		fmt.Print(config.Help())
+		return 0
+	case config.ShowVersion:
+		fmt.Print(config.VersionText())
+		return 0
+	}
+	options.Title = area.Set
+	m, err := master.New(options)
+	if err != nil {
+		return fail(err)
+	}
+	return m.Run()
+}
+
+// prepare finds out what to serve, with which Python, and who started us.
+func prepare(detached bool) (o master.Options, order config.Order, err error) {
+	o = master.Options{Version: config.Version, Argv: os.Args, Detached: detached}
+	if o.Start, err = upgrade.Remember(); err != nil { // before the environment is cleaned
+		return o, config.Run, err
+	}
+	if o.Origin, err = upgrade.Inherit(); err != nil {
+		return o, config.Run, err
+	}
+	o.Activated = listen.Activated()
+	o.Manager = systemd.Find(os.Getenv, os.Getpid())
+	cl, err := config.ParseArgs(os.Args[1:], os.LookupEnv)
+	if err != nil || cl.Order != config.Run {
+		order := config.Run
+		if cl != nil {
+			order = cl.Order
+		}
+		return o, order, err
+	}
+	// The path we were started by, symlinks and all: the venv it was called
+	// from may be only a link to the binary.
+	py, err := python.Find(python.Query{Flag: namedPython(cl), Binary: o.Start.Program, Getenv: os.Getenv})
+	if err != nil {
+		return o, config.Run, err
+	}
+	if o.Shim, err = pyshim.Bundle(); err != nil {
+		return o, config.Run, err
+	}
+	o.ConfigPath, o.ConfigExplicit = cl.ConfigFile()
+	o.Python, o.Library, o.About = py.Executable, py.Library, py.String()
+	o.Resolve = func(loaded ctl.ConfigLoaded) (*master.Plan, error) { return resolve(cl, loaded) }
+	return o, config.Run, nil
+}
+
+// namedPython is what --python says; GOSRV_PYTHON is left to the search, which
+// then names it in its messages.
+func namedPython(cl *config.CommandLine) string {
+	if p := cl.Python(); p != os.Getenv("GOSRV_PYTHON") {
+		return p
+	}
+	return ""
+}
