@@ -44,6 +44,7 @@ def test_no_more_requests_at_once_than_threads(start, tmp_path):
     assert [wait().status_code for wait in [*waits, third]] == [200] * 3
 
 
+@pytest.mark.gosrv_only("a silent connection takes a thread of Gunicorn's for five seconds")
 @pytest.mark.parametrize("busy", [1, 3])
 def test_a_free_thread_is_enough(start, tmp_path, busy):
     """Slow requests delay nobody while a thread is free: on new connections, kept ones, and ones opened before."""
