@@ -72,16 +72,18 @@ def cpu_seconds(pid):
     return total / TICK
 
 
+def memory_pss_of(pid):
+    """Proportional set size of one process in MiB, 0 if it has gone."""
+    try:
+        text = Path("/proc/%d/smaps_rollup" % pid).read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"^Pss:\s+(\d+)", text, re.M)
+    return int(found.group(1)) / 1024 if found else 0.0
+
+
 def memory_pss(pid):
-    """Proportional set size of the tree in MiB."""
-    total = 0
-    for p in tree(pid):
-        try:
-            total += int(re.search(r"^Pss:\s+(\d+)", Path("/proc/%d/smaps_rollup" % p).read_text(),
-                                   re.M).group(1))
-        except (OSError, AttributeError):
-            pass
-    return total / 1024
+    return sum(memory_pss_of(p) for p in tree(pid))
 
 
 class Running:
