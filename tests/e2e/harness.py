@@ -72,9 +72,11 @@ class Server:
 
     balance=False for tests that kill a worker: what a killed process took it cannot give back.
     log=PATH when --error-logfile sends the log elsewhere than to stderr.
+    program=[...] for another way to start the server, fds for descriptors that it inherits.
     """
 
-    def __init__(self, *args, env=None, cwd=APPS, bind="127.0.0.1:0", log_level="debug", server=None, balance=True, ready="/", log=None):
+    def __init__(self, *args, env=None, cwd=APPS, bind="127.0.0.1:0", log_level="debug", server=None, balance=True, ready="/", log=None,
+                 program=None, fds=()):
         self.kind = server or kind()
         self.balance = balance and self.kind == "gosrv" and log_level == "debug"
         self.dir = Path(tempfile.mkdtemp(prefix="gosrv-e2e-"))
@@ -83,7 +85,7 @@ class Server:
         self.out_path = self.dir / "stdout.log"
         self.stopped = False
         self.shm_before = set(os.listdir("/dev/shm"))
-        argv = command(self.kind)
+        argv = list(program or command(self.kind))
         for one in [bind] if isinstance(bind, str) else bind or []:
             argv += ["--bind", one.replace("DIR", str(self.dir))]
         if log_level:
@@ -92,7 +94,7 @@ class Server:
         with open(self.err_path, "wb") as err, open(self.out_path, "wb") as out:
             self.process = subprocess.Popen(
                 argv, cwd=str(cwd), env=environment(self.kind, **(env or {})), stdin=subprocess.DEVNULL,
-                stdout=out, stderr=err, start_new_session=True,
+                stdout=out, stderr=err, start_new_session=True, pass_fds=fds,
             )
         self.pid = self.process.pid
         try:

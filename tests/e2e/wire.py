@@ -63,7 +63,8 @@ class Wire:
         if body:
             lines.append("Content-Length: %d" % len(body))
         self.send("\r\n".join(lines) + "\r\n\r\n")
-        self.send(body)
+        if body:  # to send nothing fails where the answer has come and the peer has closed
+            self.send(body)
         return self.answer(method)
 
     def more(self):
