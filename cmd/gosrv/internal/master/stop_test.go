@@ -51,7 +51,7 @@ func TestGracefulTimeoutEndsInKill(t *testing.T) {
 	w.deaf = true
 	w.serve()
 	w.signal(unix.SIGTERM)
-	w.pass(2900 * time.Millisecond)
+	w.pass(3900 * time.Millisecond)
 	w.wantAlive(2)
 	w.pass(200 * time.Millisecond)
 	w.wantFinished(0)
@@ -85,7 +85,7 @@ func TestImpatienceNeverHangs(t *testing.T) {
 		"TERM then INT":  {[]unix.Signal{unix.SIGTERM, unix.SIGINT}, quickAfterTerm},
 		"INT twice":      {[]unix.Signal{unix.SIGINT, unix.SIGINT}, 100 * time.Millisecond},
 		"TERM INT INT":   {[]unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGINT}, 100 * time.Millisecond},
-		"TERM then TERM": {[]unix.Signal{unix.SIGTERM, unix.SIGTERM}, 30 * time.Second},
+		"TERM then TERM": {[]unix.Signal{unix.SIGTERM, unix.SIGTERM}, 31 * time.Second},
 	} {
 		w := newWorld(t, nil)
 		w.deaf = true
@@ -135,7 +135,7 @@ func TestStopWithAHangingZygote(t *testing.T) {
 	w.end(w.alive()[0], signaled(unix.SIGKILL))
 	w.run() // an order to spawn is under way that nobody obeys
 	w.signal(unix.SIGTERM)
-	w.pass(6 * time.Second)
+	w.pass(7 * time.Second)
 	w.wantFinished(0)
 	w.wantLog("on_exit takes too long")
 }

@@ -80,7 +80,9 @@ func (m *Master) serveOrder(g *generation, c *child) (workerctl.Serve, []int) {
 func (m *Master) retire(c *child, now time.Time) {
 	grace := m.grace(c)
 	c.leaving = true
-	c.deadline = sooner(c.deadline, now.Add(grace))
+	// The worker leaves by itself at the end of its grace, with close() run for what it
+	// cuts; the second is for that.
+	c.deadline = sooner(c.deadline, now.Add(grace+time.Second))
 	if c.state == ready {
 		c.state = draining
 	}
@@ -341,18 +343,32 @@ func (m *Master) workerDied(c *child, status unix.WaitStatus) {
 }
 
 func (m *Master) logDeath(c *child, status unix.WaitStatus) {
+	lost := m.lostRequest(c)
 	switch {
 	case status.Signaled() && status.Signal() == unix.SIGKILL && c.killed:
-		m.log.Errorf("Worker (pid:%d) was sent SIGKILL!", c.pid)
+		m.log.Errorf("Worker (pid:%d) was sent SIGKILL!%s", c.pid, lost)
 	case status.Signaled() && status.Signal() == unix.SIGKILL:
-		m.log.Errorf("Worker (pid:%d) was sent SIGKILL! Perhaps out of memory?", c.pid)
+		m.log.Errorf("Worker (pid:%d) was sent SIGKILL! Perhaps out of memory?%s", c.pid, lost)
 	case status.Signaled() && status.Signal() == unix.SIGTERM:
-		m.log.Infof("Worker (pid:%d) was sent SIGTERM!", c.pid)
+		m.log.Infof("Worker (pid:%d) was sent SIGTERM!%s", c.pid, lost)
 	case status.Signaled():
-		m.log.Warningf("Worker (pid:%d) was sent %s!", c.pid, unix.SignalName(status.Signal()))
-	case status.ExitStatus() != 0:
-		m.log.Errorf("Worker (pid:%d) exited with code %d.", c.pid, status.ExitStatus())
+		m.log.Warningf("Worker (pid:%d) was sent %s!%s", c.pid, unix.SignalName(status.Signal()), lost)
+	case status.ExitStatus() != 0 || lost != "":
+		m.log.Errorf("Worker (pid:%d) exited with code %d.%s", c.pid, status.ExitStatus(), lost)
 	}
+}
+
+// lostRequest names the request that was inside the application when a worker
+// died, the oldest if there were several.
+func (m *Master) lostRequest(c *child) string {
+	if m.board == nil || c.slot < 0 {
+		return ""
+	}
+	r := m.board.Snapshot(c.slot)
+	if r.PID != c.pid || r.Start == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" Lost: %s %s", r.Method, r.Path)
 }
 
 // describe says how a process ended.
