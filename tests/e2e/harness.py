@@ -23,7 +23,8 @@ ROOT = TESTS.parent
 LISTENING = re.compile(r"Listening at: (\S+) \((\d+)\)")
 BOOTING = re.compile(r"Booting worker with pid: (\d+)")
 REFERENCES = re.compile(r"pid=(\d+) exits after \d+ requests, (\d+) references taken, (\d+) dropped")
-STOP_TIME = 20.0
+# Gunicorn forgets a TERM that reaches a worker in its boot, and then waits for its graceful time-out of 30 s.
+STOP_TIME = {"gosrv": 20.0, "gunicorn": 45.0}
 # What a developer's shell may hold and would change the server under test.
 FOREIGN = re.compile(r"^(PYTHON|VIRTUAL_ENV|GUNICORN|GOSRV|WEB_CONCURRENCY$|PORT$|SENDFILE$|SCRIPT_NAME$|FORWARDED_ALLOW_IPS$|DJANGO|PYTEST)")
 
@@ -218,8 +219,9 @@ class Server:
 
     # -- stop ----------------------------------------------------------------------------------------------------
 
-    def wait_end(self, timeout=STOP_TIME):
+    def wait_end(self, timeout=None):
         """Wait for the end of the master; returns its exit code, having looked at what is left."""
+        timeout = timeout or STOP_TIME[self.kind]
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
