@@ -26,6 +26,7 @@ const lastIdle = 2 * time.Second
 type drainState struct {
 	on       bool
 	over     bool  // leave now
+	final    bool  // no other worker will serve the queue
 	queue    bool  // connections that nobody else would serve are still accepted
 	deadline int64 // CLOCK_MONOTONIC ns; 0: none
 }
@@ -64,6 +65,12 @@ func (s *slot) obey(orders uint32) {
 func (s *slot) startDrain(reason string, final bool) {
 	w := s.w
 	if w.drain.on {
+		// The server ends while this worker is on its way out for another
+		// reason: now it has to serve the queue after all.
+		if final && !w.drain.final {
+			w.gate.shut = true
+			s.finishQueue()
+		}
 		return
 	}
 	w.drain.on = true
@@ -76,14 +83,21 @@ func (s *slot) startDrain(reason string, final bool) {
 	w.score.SetState(scoreboard.Draining)
 	w.tell(workerctl.WorkerDraining{Reason: reason})
 	if final {
-		w.openGate()
-		w.timers.Shorten(classIdle, int64(lastIdle), loop.Now())
-		w.drain.queue = true
+		s.finishQueue()
 		return
 	}
 	for i := range w.listeners {
 		w.unlisten(&w.listeners[i])
 	}
+}
+
+// finishQueue begins the final part of a drain: what waits in the queues is
+// accepted, and connections that stay idle go sooner.
+func (s *slot) finishQueue() {
+	w := s.w
+	w.openGate()
+	w.timers.Shorten(classIdle, int64(lastIdle), loop.Now())
+	w.drain.final, w.drain.queue = true, true
 }
 
 // ended tells whether the loop may stop: all answered, or out of time.

@@ -98,6 +98,34 @@ func TestFinalDrainServesTheQueue(t *testing.T) {
 	s.wait()
 }
 
+// A worker that leaves its queue to the others gets to know that there are none.
+func TestFinalDrainDuringAnotherServesTheQueue(t *testing.T) {
+	s := serveFake(t, testSettings(), hello)
+	kept := s.dial()
+	kept.send(get("/"))
+	wantAnswer(kept, "GET / ")
+	if err := s.master.Send(drainMessage{GracefulTimeout: 30}); err != nil {
+		t.Fatal(err)
+	}
+	for typ := ""; typ != "WorkerDraining"; {
+		var err error
+		if typ, _, _, err = s.master.Recv(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	queued := s.dial()
+	queued.send(get("/queued"))
+	if err := s.master.Send(drainMessage{GracefulTimeout: 30, Final: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := queued.head(); !strings.Contains(got, "200 OK") {
+		t.Errorf("got %q", got)
+	}
+	queued.Close()
+	kept.Close()
+	s.wait()
+}
+
 func TestIdleConnectionsEndWithTheirTime(t *testing.T) {
 	set := testSettings()
 	set.idle = 50 * time.Millisecond
