@@ -52,7 +52,7 @@ type fakeReply struct {
 // fakeApp stands for the Python side: it packs and slices as cgo does.
 type fakeApp struct {
 	handle  func(*fakeRequest) fakeReply
-	quick   func(out []byte, res *cpython.Result) cpython.State // instead, without allocations
+	quick   atomic.Pointer[func(out []byte, res *cpython.Result) cpython.State] // instead, without allocations
 	w       *worker
 	slot    int
 	calls   atomic.Int64
@@ -73,9 +73,9 @@ type fakeCall struct {
 func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, headers int, flags uint32,
 	body *cpython.Body, fd int, out []byte, res *cpython.Result) cpython.State {
 	f.calls.Add(1)
-	if f.quick != nil {
+	if quick := f.quick.Load(); quick != nil {
 		f.closes.Add(1)
-		return f.quick(out, res)
+		return (*quick)(out, res)
 	}
 	at := func(i int) string {
 		off, n := desc[i], desc[i+1]

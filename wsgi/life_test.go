@@ -283,12 +283,13 @@ func TestServingAllocatesNothing(t *testing.T) {
 	s := serveFake(t, testSettings(), nil)
 	reply := fakeReply{status: "200 OK", headers: []string{"Content-Type: text/plain"}, body: []byte("hello")}
 	packed := s.app.pack(&reply)
-	s.app.quick = func(out []byte, res *cpython.Result) cpython.State {
+	quick := func(out []byte, res *cpython.Result) cpython.State {
 		*res = cpython.Result{FD: -1, Total: 5, HeadLen: uint32(copy(out, packed)), BodyLen: 5}
 		res.BodyOff = res.HeadLen
 		copy(out[res.BodyOff:], "hello")
 		return cpython.Done
 	}
+	s.app.quick.Store(&quick)
 	c := s.dial()
 	request := []byte(get("/path?query"))
 	answer := make([]byte, len(fmt.Sprintf(keptHead, 5))+len("Date: Sat, 21 Nov 2026 10:00:00 GMT\r\n")+5)
