@@ -389,6 +389,7 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 	const packed request = {head, extra, desc, nhdr, flags};
 	gosrv_result *res = &t->result;
 	py.PyEval_RestoreThread(t->state);
+	t->calling = 1;
 	int state = GOSRV_FAILED;
 	if (t->bases[base] == NULL) thread_prepare(t);
 	gosrv_call *c = call_new(t);
@@ -412,6 +413,7 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 		else
 			state = step(c, flags, out, cap, res);
 	}
+	t->calling = 0;
 	t->state = py.PyEval_SaveThread();
 	return state;
 }
@@ -419,11 +421,13 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap) {
 	gosrv_call *c = handle;
 	py.PyEval_RestoreThread(t->state);
+	t->calling = 1;
 	if (c->kind == KIND_LIST || c->head_sent) {
 		drop(c->piece);
 		c->piece = NULL;
 	}
 	int state = step(c, flags, out, cap, &t->result);
+	t->calling = 0;
 	t->state = py.PyEval_SaveThread();
 	return state;
 }
@@ -432,7 +436,9 @@ gosrv_result *gosrv_thread_result(gosrv_thread *t) { return &t->result; }
 
 void gosrv_call_finish(gosrv_thread *t, void *handle) {
 	py.PyEval_RestoreThread(t->state);
+	t->calling = 1;
 	call_close(handle);
+	t->calling = 0;
 	t->state = py.PyEval_SaveThread();
 }
 

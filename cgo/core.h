@@ -78,6 +78,7 @@ struct gosrv_thread {
 	int holders;                    /* dictionaries that hold the present bundle */
 	PyObject *bases[MAX_LISTENERS]; /* copies of the listeners' bases with objects in them */
 	memo memos[GOSRV_MEMOS];
+	int calling;                    /* inside the application, as against a signal handler's call */
 	gosrv_call *unused;
 	gosrv_result result;
 };

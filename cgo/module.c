@@ -98,6 +98,12 @@ static PyObject *request(PyObject *self, PyObject *number) {
 	return none();
 }
 
+/* calling(): whether the main thread is inside the application. */
+static PyObject *calling(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	return py.PyBool_FromLong(main_thread.calling);
+}
+
 static PyObject *fix_onstack(PyObject *self, PyObject *number) {
 	(void)self;
 	long long s = py.PyLong_AsLongLong(number);
@@ -149,6 +155,7 @@ static PyMethodDef functions[] = {
 	{"enter_worker", (PyCFunction)(void *)enter_worker, METH_FASTCALL, NULL},
 	{"wakeup_open", wakeup_open, METH_NOARGS, NULL},
 	{"request", request, METH_O, NULL},
+	{"calling", calling, METH_NOARGS, NULL},
 	{"fix_onstack", fix_onstack, METH_O, NULL},
 	{"before_fork", before_fork, METH_NOARGS, NULL},
 	{"after_fork", after_fork, METH_NOARGS, NULL},

@@ -143,13 +143,14 @@ class Worker:
     def set_signals(self):
         """Gunicorn's handlers. They are ordinary Python callables, so that an application
         can chain them; chosen before its import, so that its own ones win."""
-        for number, disposition in FRESH.items():
+        ours = {
+            signal.SIGTERM: self.handle_term, signal.SIGINT: self.handle_quit,
+            signal.SIGQUIT: self.handle_quit, signal.SIGUSR1: self.handle_usr1,
+            signal.SIGABRT: self.handle_abort,
+        }
+        # In one step each: a TERM must not meet the default action in between.
+        for number, disposition in {**FRESH, **ours}.items():
             signal.signal(number, disposition)
-        signal.signal(signal.SIGTERM, self.handle_term)
-        signal.signal(signal.SIGINT, self.handle_quit)
-        signal.signal(signal.SIGQUIT, self.handle_quit)
-        signal.signal(signal.SIGUSR1, self.handle_usr1)
-        signal.signal(signal.SIGABRT, self.handle_abort)
         signal.siginterrupt(signal.SIGTERM, False)
         signal.siginterrupt(signal.SIGUSR1, False)
         signal.set_wakeup_fd(_gosrv.wakeup_open(), warn_on_full_buffer=False)
@@ -164,7 +165,7 @@ class Worker:
         self._alive = False
         _gosrv.request(QUIT)
         hooks.run(self.cfg, self.log, "worker_int", self)
-        raise SystemExit(0)
+        self.leave(0)
 
     def handle_usr1(self, number, frame):
         _gosrv.request(REOPEN)
@@ -178,7 +179,13 @@ class Worker:
             self.log.error("Worker (pid:%s) was aborted here:\n%s", self.pid,
                             "".join(traceback.format_stack(frame)).rstrip())
         hooks.run(self.cfg, self.log, "worker_abort", self)
-        raise SystemExit(1)
+        self.leave(1)
+
+    def leave(self, code):
+        """Breaks into the application, or into its import. Anywhere else, in atexit or in
+        threading, an exception would only disturb: the loop has its order to quit."""
+        if _gosrv.calling() or not self.booted:
+            raise SystemExit(code)
 
     def after_fork_in_child(self):
         """A child that the application forked: none of our handlers, sockets, threads."""
