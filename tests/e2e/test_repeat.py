@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.gosrv_only("Gunicorn's sync worker closes after each answer")
+
 BLOCK = ("User-Agent: tester", "Accept: */*", "X-Twice: 1", "X-Twice: 2", "Cookie: a=b")
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from harness import APPS, ROOT
 
+pytestmark = pytest.mark.gosrv_only("the library is gosrv's")
+
 STATIC = "/usr/bin/python3"
 
 
