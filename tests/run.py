@@ -28,6 +28,7 @@ TEST_PACKAGES = E2E / "requirements.txt"
 BINARY = ROOT / "bin" / "gosrv"
 GO_FOLDERS = ["cmd", "cpython", "wsgi", "environ", "cgo", "pyshim", "tests"]
 STEP_TIME = 1500  # seconds; a step that takes longer hangs
+SOAK_TIME = 7200
 
 
 class Totals:
@@ -136,7 +137,7 @@ def test_venv():
     return pythons.venv(pythons.default(), APP_PACKAGES, TEST_PACKAGES)
 
 
-def pytest(name, venv, *args, python=None, binary=BINARY, env=None):
+def pytest(name, venv, *args, python=None, binary=BINARY, env=None, limit=STEP_TIME):
     """Run pytest from the test environment; `python` is the one the server embeds, when it is another."""
     title(name)
     report = pythons.CACHE / "junit.xml"
@@ -147,7 +148,7 @@ def pytest(name, venv, *args, python=None, binary=BINARY, env=None):
         variables["GOSRV_TEST_PYTHON"] = str(python)
     argv = [str(venv / "bin" / "python"), "-m", "pytest", "-q", "--junitxml", str(report), *args]
     try:
-        code = subprocess.run(argv, cwd=E2E, env=variables, timeout=STEP_TIME).returncode
+        code = subprocess.run(argv, cwd=E2E, env=variables, timeout=limit).returncode
     except subprocess.TimeoutExpired:
         code = -1
     if not report.exists():
@@ -191,6 +192,7 @@ def do_check():
 
 def do_test():
     debian(["chromium", "chromedriver"], "chromium", "chromium-driver")
+    debian(["nginx"], "nginx")
     venv = test_venv()
     check()
     go_test("unit tests with the race detector", ["-race"], ["./..."], go_environment(venv))
@@ -242,11 +244,12 @@ def do_debugpy():
 
 
 def do_soak():
+    debian(["nginx"], "nginx")
     if not build():
         return
     venv = test_venv()
     oldest = pythons.discover()[0]
-    pytest("soak on Python %s" % oldest, venv, "-m", "soak", python=pythons.venv(oldest, APP_PACKAGES) / "bin" / "python")
+    pytest("soak on Python %s" % oldest, venv, "-m", "soak", python=pythons.venv(oldest, APP_PACKAGES) / "bin" / "python", limit=SOAK_TIME)
 
 
 def do_fuzz(seconds="60s"):
