@@ -27,6 +27,9 @@ Options may be shortened as long as they stay unambiguous, and may stand before
 or after the application. Later ones win: configuration file, then the variable
 GUNICORN_CMD_ARGS, then the command line.
 
+A running server takes orders, waits for the outcome and says why if it failed:
+  gosrv reload|stop|upgrade|status [--pid FILE] [--wait SECONDS]
+
 Example:
   gosrv myproject.wsgi --bind 0.0.0.0:8000 --workers 4 --threads 2 \
         --access-logfile - --max-requests 10000 --max-requests-jitter 500
