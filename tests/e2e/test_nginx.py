@@ -193,9 +193,9 @@ def test_hup_under_load(start, proxied, worker_class):
     traffic = Traffic(front)
     for way, method in itertools.product(WAYS, ["GET", "POST"]):
         for _ in range(2):
-            traffic.add("load-" + way, method, lambda: random.uniform(0, 0.01))
+            traffic.add("load-" + way, method, lambda: random.uniform(0, 0.002))
     with traffic:
-        for _ in range(4):
+        for _ in range(10):
             old, mark = server.wait_workers(2), traffic.answered.total() + 100
             server.send_signal(signal.SIGHUP)
             server.wait_workers(2, without=old)
