@@ -83,11 +83,11 @@ func MainAttach() (t Thread, ok bool) {
 
 // AppCall is gosrv_app_call. All slices are lent for the call only; out must not be empty.
 func (t Thread) AppCall(base int, head, extra []byte, desc []uint32, nhdr int, flags uint32,
-	body []byte, bodyFD int, bodyLen int64, connFD int, out []byte, res *Result) int {
+	body []byte, bodyFD int, bodyLen int64, stream uint64, connFD int, out []byte, res *Result) int {
 	crossings.Add(1)
 	state := C.gosrv_app_call(t.c, C.int(base), charsOf(head), charsOf(extra),
 		(*C.uint32_t)(unsafe.Pointer(unsafe.SliceData(desc))), C.int(nhdr), C.uint32_t(flags),
-		charsOf(body), C.int(bodyFD), C.int64_t(bodyLen), C.int(connFD),
+		charsOf(body), C.int(bodyFD), C.int64_t(bodyLen), C.uint64_t(stream), C.int(connFD),
 		charsOf(out), C.uint64_t(len(out)))
 	*res = *t.res
 	return int(state)

@@ -157,7 +157,7 @@ static int call_failed(gosrv_call *c) {
 	leave_if_child();
 	if (py.PyErr_Occurred()) {
 		quit = quitting && py.PyErr_ExceptionMatches(py.PyExc_SystemExit);
-		if (quit)
+		if (quit || stream_to_blame((input_object *)c->objects.input))
 			py.PyErr_Clear();
 		else
 			call_report(c);
@@ -385,7 +385,7 @@ static PyObject *call_environ(gosrv_call *c, int base, const packed *request) {
 
 int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra,
 	const uint32_t *desc, int nhdr, uint32_t flags, const char *mem, int body_fd,
-	int64_t body_len, int conn_fd, char *out, uint64_t cap) {
+	int64_t body_len, uint64_t stream, int conn_fd, char *out, uint64_t cap) {
 	const packed request = {head, extra, desc, nhdr, flags};
 	gosrv_result *res = &t->result;
 	py.PyEval_RestoreThread(t->state);
@@ -399,7 +399,7 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 		c->method_len = desc[1];
 		c->uri = request_string(head, extra, desc[2]);
 		c->uri_len = desc[3];
-		input_lend((input_object *)c->objects.input, mem, body_fd, body_len);
+		input_lend((input_object *)c->objects.input, mem, body_fd, body_len, stream);
 		((socket_object *)c->objects.socket)->fd = conn_fd;
 		PyObject *environ = call_environ(c, base, &request);
 		if (environ) {

@@ -16,7 +16,7 @@ typedef struct {
 	gosrv_call *call;
 } request_object;
 
-/* wsgi.input over a complete body. mem is Go's (lent), own's or map's. */
+/* wsgi.input over a complete body, or over a stream. mem is Go's (lent), own's or map's. */
 typedef struct {
 	PyObject base;
 	const char *mem;
@@ -24,6 +24,9 @@ typedef struct {
 	char *own;  /* malloc'ed copy, when the call outlives the lending */
 	void *map;  /* mmap of the spool file */
 	int map_fd; /* -1, or the spool file, mapped at the first read */
+	uint64_t stream; /* 0, or Go's number for a body that still comes; own holds what has */
+	Py_ssize_t room; /* of own, for a stream */
+	int ended, fault, busy; /* no more comes; errno instead; a thread waits for Go */
 } input_object;
 
 /* gunicorn.socket: becomes a real socket.socket (of a dup) at its first use. */
@@ -118,9 +121,14 @@ int bundle_is_idle(const bundle *b, int holders);
 extern PyMethodDef input_methods[];
 PyObject *input_iter(PyObject *self);
 PyObject *input_next(PyObject *self);
-void input_lend(input_object *in, const char *mem, int fd, int64_t len);
+void input_lend(input_object *in, const char *mem, int fd, int64_t len, uint64_t stream);
 int input_own(input_object *in);
 void input_detach(input_object *in);
+
+/* stream.c: what input.c needs for a body that still comes */
+int stream_ahead(input_object *in, Py_ssize_t want);
+void stream_detach(input_object *in);
+int stream_to_blame(input_object *in);
 
 /* environ.c */
 int environ_init(void);
@@ -164,5 +172,6 @@ int signals_wakeup_writer(void);
 extern void gosrvThreadEnter(int slot, void *thread);
 extern int gosrvWrite(int slot, char *head, uint32_t head_len, char *data, uint64_t len);
 extern int gosrvEarlyHints(int slot, char *head, uint32_t head_len);
+extern int64_t gosrvReadBody(uint64_t stream, char *buf, uint64_t cap);
 
 #endif

@@ -9,10 +9,13 @@ import "unsafe"
 
 // Callbacks are the Go ends of what the application calls while it runs. They are set
 // once, before the first AppCall, and run on the calling thread with the GIL released.
-// Slices are C or Python memory, lent for the call.
+// Slices are C or Python memory, lent for the call. ReadBody waits for bytes of a body that
+// still comes and gives their number, 0 at its end, or a negative errno: EINTR asks to look
+// for signals and to call again. It alone runs on threads of the application, too.
 type Callbacks struct {
 	Write      func(slot int, head, data []byte) bool
 	EarlyHints func(slot int, head []byte) bool
+	ReadBody   func(stream uint64, buf []byte) int
 	Thread     func(slot int, t Thread)
 }
 
@@ -42,6 +45,11 @@ func gosrvEarlyHints(slot C.int, head *C.char, headLen C.uint32_t) C.int {
 		return 1
 	}
 	return 0
+}
+
+//export gosrvReadBody
+func gosrvReadBody(stream C.uint64_t, buf *C.char, n C.uint64_t) C.int64_t {
+	return C.int64_t(callbacks.ReadBody(uint64(stream), bytesOf(buf, uint64(n))))
 }
 
 //export gosrvThreadEnter

@@ -128,10 +128,13 @@ gosrv_result *gosrv_thread_result(gosrv_thread *t);
  * memo:    a number in flags that is not 0 promises that base, https and the headers of
  *          desc are those of all calls with this number since the last GOSRV_MEMO_NEW,
  *          so that C may copy an environ instead of making one
+ * stream:  0, or the number of a body that still comes: mem and body_fd are empty, and
+ *          gosrvReadBody (export.go) is asked for it, by any Python thread, until the call
+ *          is closed
  */
 int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra,
 	const uint32_t *desc, int nhdr, uint32_t flags, const char *mem, int body_fd,
-	int64_t body_len, int conn_fd, char *out, uint64_t cap);
+	int64_t body_len, uint64_t stream, int conn_fd, char *out, uint64_t cap);
 
 /* gosrv_call_next: the next piece of a live call.
  * thread:  the one that began the call

@@ -1,17 +1,22 @@
-/* input.c: wsgi.input, the complete request body in memory or in a spool file.
- * PEP 3333 "Input and Error Streams"; sizes and results as io.BytesIO gives them. */
+/* input.c: wsgi.input: the complete request body in memory or in a spool file, or one that
+ * still comes (stream.c). PEP 3333 "Input and Error Streams"; sizes and results as
+ * io.BytesIO gives them. */
 #include "core.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-/* input_lend: mem (or the file fd) is Go's and stays until input_detach or input_own. */
-void input_lend(input_object *in, const char *mem, int fd, int64_t len) {
+/* input_lend: mem (or the file fd) is Go's and stays until input_detach or input_own. With
+ * a stream there is neither: all is asked of Go, until input_detach. */
+void input_lend(input_object *in, const char *mem, int fd, int64_t len, uint64_t stream) {
 	in->mem = fd < 0 ? mem : NULL;
 	in->map_fd = fd;
 	in->len = len;
 	in->pos = 0;
+	in->stream = stream;
+	in->room = 0;
+	in->ended = in->fault = in->busy = 0;
 }
 
 /* ready: map the spool file at the first read. -1 with an exception. */
@@ -27,6 +32,12 @@ static int ready(input_object *in) {
 	return 0;
 }
 
+/* ahead: want bytes, or all that there are, can be read at pos; want < 0 is all. -1 with an
+ * exception. */
+static int ahead(input_object *in, Py_ssize_t want) {
+	return in->stream ? stream_ahead(in, want) : ready(in);
+}
+
 /* input_own: copy what is lent, because the call outlives the lending. -1: no memory. */
 int input_own(input_object *in) {
 	if (in->map_fd >= 0) {
@@ -34,7 +45,7 @@ int input_own(input_object *in) {
 		py.PyErr_Clear();
 		return -1;
 	}
-	if (in->own != NULL || in->pos >= in->len) return 0;
+	if (in->stream || in->own != NULL || in->pos >= in->len) return 0;
 	Py_ssize_t left = in->len - in->pos;
 	in->own = malloc(left);
 	if (in->own == NULL) return -1;
@@ -45,11 +56,15 @@ int input_own(input_object *in) {
 	return 0;
 }
 
-/* input_detach: the lending is over; a kept input reads as exhausted. */
+/* input_detach: the lending is over; a kept input reads as exhausted, or raises where its
+ * stream was not. A thread that waits in refill frees the buffer it waits with. */
 void input_detach(input_object *in) {
 	if (in->map != NULL) munmap(in->map, in->len);
-	free(in->own);
-	in->own = NULL;
+	if (in->stream) stream_detach(in);
+	if (!in->busy) {
+		free(in->own);
+		in->own = NULL;
+	}
 	in->map = NULL;
 	in->map_fd = -1;
 	in->mem = NULL;
@@ -74,18 +89,26 @@ static PyObject *give(input_object *in, Py_ssize_t n) {
 	return bytes;
 }
 
+/* line_length: of the line at pos, its end included, or of most bytes of it; 0 at the end of
+ * the body, -1 with an exception. */
 static Py_ssize_t line_length(input_object *in, Py_ssize_t most) {
-	Py_ssize_t left = in->len - in->pos;
-	if (most < 0 || most > left) most = left;
-	if (most == 0) return 0;
-	const char *from = in->mem + in->pos, *end = memchr(from, '\n', most);
-	return end ? end - from + 1 : most;
+	for (Py_ssize_t seen = 0;;) {
+		Py_ssize_t left = in->len - in->pos;
+		if (most >= 0 && left > most) left = most;
+		if (left > seen) {
+			const char *from = in->mem + in->pos, *end = memchr(from + seen, '\n', left - seen);
+			if (end) return end - from + 1;
+		}
+		if (!in->stream || in->ended || left == most) return left;
+		seen = left;
+		if (stream_ahead(in, left + 1) < 0) return -1;
+	}
 }
 
 static PyObject *input_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
 	input_object *in = (input_object *)self;
 	Py_ssize_t size = size_argument(args, nargs);
-	if (size == -2 || ready(in) < 0) return NULL;
+	if (size == -2 || ahead(in, size) < 0) return NULL;
 	Py_ssize_t left = in->len - in->pos;
 	return give(in, size < 0 || size > left ? left : size);
 }
@@ -93,18 +116,20 @@ static PyObject *input_read(PyObject *self, PyObject *const *args, Py_ssize_t na
 static PyObject *input_readline(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
 	input_object *in = (input_object *)self;
 	Py_ssize_t size = size_argument(args, nargs);
-	if (size == -2 || ready(in) < 0) return NULL;
-	return give(in, line_length(in, size));
+	if (size == -2 || ahead(in, 0) < 0) return NULL;
+	Py_ssize_t n = line_length(in, size);
+	return n < 0 ? NULL : give(in, n);
 }
 
 static PyObject *input_readlines(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
 	input_object *in = (input_object *)self;
 	Py_ssize_t hint = size_argument(args, nargs), got = 0;
-	if (hint == -2 || ready(in) < 0) return NULL;
+	if (hint == -2 || ahead(in, 0) < 0) return NULL;
 	PyObject *lines = py.PyList_New(0);
-	while (lines && in->pos < in->len && (hint <= 0 || got < hint)) {
+	while (lines && (hint <= 0 || got < hint)) {
 		Py_ssize_t n = line_length(in, -1);
-		PyObject *line = give(in, n);
+		if (n == 0) break;
+		PyObject *line = n > 0 ? give(in, n) : NULL;
 		if (line == NULL || py.PyList_Append(lines, line) < 0) {
 			py.Py_DecRef(lines);
 			lines = NULL;
@@ -122,8 +147,9 @@ PyObject *input_iter(PyObject *self) {
 
 PyObject *input_next(PyObject *self) {
 	input_object *in = (input_object *)self;
-	if (ready(in) < 0 || in->pos >= in->len) return NULL;
-	return give(in, line_length(in, -1));
+	if (ahead(in, 0) < 0) return NULL;
+	Py_ssize_t n = line_length(in, -1);
+	return n > 0 ? give(in, n) : NULL;
 }
 
 PyMethodDef input_methods[] = {

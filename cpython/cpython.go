@@ -58,11 +58,13 @@ func RefBytes(r *Result) []byte {
 }
 
 // Body is a complete request body: Mem, or an unlinked spool file when FD >= 0.
-// Both stay the caller's. Len is in bytes.
+// Both stay the caller's. Len is in bytes. With Stream, which is not 0 then, it is a body
+// that still comes: Callbacks.ReadBody is asked for it by that number.
 type Body struct {
-	Mem []byte
-	FD  int
-	Len int64
+	Mem    []byte
+	FD     int
+	Len    int64
+	Stream uint64
 }
 
 // Base is the constant part of environ for one listener.
@@ -133,7 +135,7 @@ func (t *Thread) NewBase(kv []KV) (Base, error) {
 func (t *Thread) Call(b Base, head, extra []byte, desc []uint32, headers int, flags uint32,
 	body *Body, connFD int, out []byte, res *Result) State {
 	return State(t.c.AppCall(int(b), head, extra, desc, headers, flags,
-		body.Mem, body.FD, body.Len, connFD, out, res))
+		body.Mem, body.FD, body.Len, body.Stream, connFD, out, res))
 }
 
 // Next gives the next piece of the live call res.Handle.
@@ -162,6 +164,10 @@ type Callbacks struct {
 	// EarlyHints sends 103 with the packed headers (its status is empty). False: one of
 	// them is invalid, which raises ValueError in the application.
 	EarlyHints func(slot int, head []byte) bool
+	// ReadBody is wsgi.input over Body.Stream: it waits until there are bytes for buf and
+	// gives their number, 0 at the end of the body, or a negative errno. EINTR: Python looks
+	// for signals and asks again. Any thread of the process may call it.
+	ReadBody func(stream uint64, buf []byte) int
 	// Thread is the body of each thread of StartThreads.
 	Thread func(t *Thread)
 }
@@ -173,7 +179,7 @@ func SetWorkerEntry(run func()) { cgo.SetWorkerEntry(run) }
 // SetCallbacks installs c for the life of the process, before the first Call.
 func SetCallbacks(c Callbacks) {
 	cgo.SetCallbacks(cgo.Callbacks{
-		Write: c.Write, EarlyHints: c.EarlyHints,
+		Write: c.Write, EarlyHints: c.EarlyHints, ReadBody: c.ReadBody,
 		Thread: func(slot int, t cgo.Thread) { c.Thread(&Thread{c: t, slot: slot}) },
 	})
 }

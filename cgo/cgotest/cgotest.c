@@ -21,13 +21,69 @@ static PyObject *make_input(PyObject *self, PyObject *data) {
 	Py_ssize_t n;
 	if (py.PyBytes_AsStringAndSize(data, &p, &n) < 0 || bundle_new(&b) < 0) return NULL;
 	PyObject *input = b.input;
-	input_lend((input_object *)input, p, -1, n);
+	input_lend((input_object *)input, p, -1, n, 0);
 	int failed = input_own((input_object *)input);
 	py.Py_IncRef(input);
 	b.input = NULL;
 	bundle_drop(&b);
 	drop(input); /* bundle_new's count; the reference above is Python's */
 	return failed ? NULL : input;
+}
+
+/* What Go is to give to the stream that make_stream has made last. */
+static struct {
+	char bytes[256];
+	int64_t n; /* or a negative errno */
+} pieces[64];
+static int piece, piece_count, piece_off;
+
+int64_t test_piece(char *buf, uint64_t cap) {
+	if (piece == piece_count) return 0;
+	int64_t n = pieces[piece].n;
+	if (n > 0) {
+		n -= piece_off;
+		if ((uint64_t)n > cap) n = (int64_t)cap;
+		memcpy(buf, pieces[piece].bytes + piece_off, n);
+		piece_off += n;
+		if (piece_off < pieces[piece].n) return n;
+	}
+	piece_off = 0;
+	piece++;
+	return n;
+}
+
+/* make_stream([bytes or errno, ...]): a wsgi.input over a body that comes in these pieces. */
+static PyObject *make_stream(PyObject *self, PyObject *script) {
+	(void)self;
+	bundle b;
+	if (bundle_new(&b) < 0) return NULL;
+	piece = piece_off = 0;
+	piece_count = (int)py.PyList_Size(script);
+	for (int i = 0; i < piece_count && i < 64; i++) {
+		PyObject *item = py.PyList_GetItem(script, i);
+		char *p;
+		if (!py_has_flag(item, FLAG_BYTES)) {
+			pieces[i].n = -py.PyLong_AsLongLong(item);
+		} else {
+			py.PyBytes_AsStringAndSize(item, &p, &pieces[i].n);
+			memcpy(pieces[i].bytes, p, pieces[i].n);
+		}
+	}
+	PyObject *input = b.input;
+	input_lend((input_object *)input, NULL, -1, 0, 1);
+	py.Py_IncRef(input);
+	b.input = NULL;
+	bundle_drop(&b);
+	drop(input);
+	return input;
+}
+
+/* end_call(input): what happens to an input when its request is over. */
+static PyObject *end_call(PyObject *self, PyObject *input) {
+	(void)self;
+	input_detach((input_object *)input);
+	py.Py_IncRef(py._Py_NoneStruct);
+	return py._Py_NoneStruct;
 }
 
 /* make_environ([(name, value)]): environ from a header block, with an empty base. */
@@ -55,7 +111,8 @@ static PyObject *make_environ(PyObject *self, PyObject *pairs) {
 }
 
 static PyMethodDef functions[] = {{"make_input", make_input, METH_O, NULL},
-	{"make_environ", make_environ, METH_O, NULL}, {NULL, NULL, 0, NULL}};
+	{"make_environ", make_environ, METH_O, NULL}, {"make_stream", make_stream, METH_O, NULL},
+	{"end_call", end_call, METH_O, NULL}, {NULL, NULL, 0, NULL}};
 static PyObject *globals;
 
 const char *test_start(const char *library, const char *python) {

@@ -33,6 +33,9 @@ func Start(library, python string) error {
 	if reason := C.GoString(C.test_start(l, p)); reason != "" {
 		return fmt.Errorf("starting %s: %s", library, reason)
 	}
+	cgo.SetCallbacks(cgo.Callbacks{ReadBody: func(_ uint64, buf []byte) int {
+		return int(C.test_piece((*C.char)(unsafe.Pointer(unsafe.SliceData(buf))), C.uint64_t(len(buf))))
+	}})
 	return nil
 }
 

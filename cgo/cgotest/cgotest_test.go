@@ -70,6 +70,65 @@ for name in ("read", "readline", "readlines"):
         continue
     raise AssertionError(name)
 `},
+	{"a body that still comes reads as BytesIO does", `
+import io, random
+random.seed(2)
+sizes = [None, -1, 0, 1, 2, 3, 7, 100, 300, 10**9]
+for _ in range(2000):
+    pieces = [bytes(random.choices(b"ab\n", k=random.choice([1, 2, 5, 100, 255]))) for _ in range(random.choice([0, 1, 2, 9, 60]))]
+    ours, theirs = t.make_stream(pieces), io.BytesIO(b"".join(pieces))
+    for _ in range(6):
+        name = random.choice(["read", "readline", "readlines"])
+        size = random.choice(sizes)
+        args = () if random.random() < .1 else (size,)
+        got, want = getattr(ours, name)(*args), getattr(theirs, name)(*args)
+        assert got == want, (pieces, name, args, got, want)
+    assert list(ours) == list(theirs)
+    assert ours.read() == b"" and ours.readline(5) == b"" and ours.readlines() == []
+`},
+	{"a body that breaks off raises after what came of it", `
+import errno
+def raises(error, number, call, *args):
+    try:
+        got = call(*args)
+    except error as e:
+        assert number is None or e.errno == number, e
+        assert isinstance(e.args[-1], str) and len(e.args[-1]) > 10, e
+        return
+    raise AssertionError((error, got))
+for number, error in ((errno.ECONNRESET, ConnectionResetError), (errno.ETIMEDOUT, TimeoutError), (errno.EBADMSG, OSError), (errno.EFBIG, OSError)):
+    s = t.make_stream([b"line\nrest", number])
+    assert s.readline() == b"line\n" and s.read(2) == b"re"
+    for _ in range(2):
+        raises(error, number, s.read)
+        raises(error, number, s.readline)
+        raises(error, number, s.readlines)
+        raises(error, number, list, s)
+        raises(error, number, s.read, 3)
+    assert s.read(2) == b"st" and s.read(0) == b""
+    raises(error, number, s.read, 1)
+`},
+	{"an interruption looks for signals and goes on", `
+import errno
+s = t.make_stream([b"a", errno.EINTR, errno.EINTR, b"b"])
+assert s.read() == b"ab"
+`},
+	{"a stream that is kept beyond its call does not look like one at its end", `
+import errno
+s = t.make_stream([b"abc", b"def"])
+assert s.read(1) == b"a"
+t.end_call(s)
+for call in (s.read, s.readline, s.readlines, lambda: list(s)):
+    raises(OSError, errno.ECANCELED, call)
+s = t.make_stream([b"abc"])
+assert s.read() == b"abc"
+t.end_call(s)
+assert s.read() == s.readline() == b"" and list(s) == []
+`},
+	{"lines and sizes larger than the buffer", `
+s = t.make_stream([b"x" * 255] * 63 + [b"y\nz"])
+assert s.readline(200) == b"x" * 200 and s.readline() == b"x" * (63 * 255 - 200) + b"y\n" and s.read(5) == b"z"
+`},
 	{"header names become CGI keys", `
 assert t.make_environ([("Host", "a"), ("X-Foo-Bar", "b"), ("content-type", "c"), ("CONTENT-LENGTH", "3")]) == {
     "HTTP_HOST": "a", "HTTP_X_FOO_BAR": "b", "CONTENT_TYPE": "c", "CONTENT_LENGTH": "3"}
