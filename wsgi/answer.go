@@ -153,6 +153,9 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 // open formats the application's head, once. false: it is faulty.
 func (s *slot) open(a *answer, buf []byte, head packed, total int64) ([]byte, bool) {
 	a.x.total = total
+	if s.cur.stream != nil && !s.cur.stream.answered() {
+		a.x.keep = false
+	}
 	buf, a.frame, a.fault = s.memo.format(buf, head, a.x, &s.date, s.now)
 	if a.fault != "" {
 		return buf, false
@@ -368,9 +371,13 @@ func (s *slot) failed(c *conn, a *answer) verdict {
 		a.drop = !a.frame.chunked
 		return cut
 	}
-	a.frame = framing{status: 500, length: -1, noBody: a.x.head}
+	status := 500
+	if c.stream != nil {
+		status = c.stream.refusal()
+	}
+	a.frame = framing{status: status, length: -1, noBody: a.x.head}
 	a.begun = true
-	s.head = http1.AppendError(s.head[:0], 500, s.date.at(s.now))
+	s.head = http1.AppendError(s.head[:0], status, s.date.at(s.now))
 	a.segs = [3][]byte{s.head, nil, nil}
 	a.piece, a.tail = len(s.head)-len(headOnly(s.head)), 0
 	if a.x.head {

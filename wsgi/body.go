@@ -45,6 +45,9 @@ func (s *slot) begin(c *conn, r *http1.Request) progress {
 		s.body = cpython.Body{Mem: c.in[end:c.next], FD: -1, Len: n}
 		return complete
 	}
+	if w.set.streamBody {
+		return s.startStream(c, r, end)
+	}
 	s.keepRequest(c)
 	b := w.getBody()
 	*b = incoming{want: r.ContentLength, raw: end, spool: -1}

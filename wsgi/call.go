@@ -66,6 +66,9 @@ func (s *slot) serve(c *conn) bool {
 		kept: w.kept,
 	}}
 	s.enter(c, a, r.Method.Of(head), r.Path.Of(head))
+	if c.stream != nil {
+		s.body = c.stream.body()
+	}
 	a.state = s.app.Call(c.listener.base, head, s.pack.Extra, s.pack.Desc, s.pack.Headers, flags, &s.body, c.fd(), s.out, &a.res)
 	v := s.compose(c, a)
 	if v == sent {
@@ -90,7 +93,7 @@ func (s *slot) resume(c *conn) bool {
 // follow goes on with a connection whose suspended answer has come to an end:
 // the next request may be waiting. The caller leads.
 func (s *slot) follow(c *conn) bool {
-	if c.phase == reading {
+	if c.phase == reading || c.phase == skipping {
 		return s.pump(c)
 	}
 	return true
@@ -120,6 +123,9 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 		return
 	case cut:
 		s.w.close(c, a.drop)
+		return
+	}
+	if c.stream != nil && !s.settleStream(c, a) {
 		return
 	}
 	s.consume(c)

@@ -12,6 +12,7 @@ type phase uint8
 const (
 	reading   phase = iota // a request head, or nothing between two requests
 	filling                // the rest of a request body
+	skipping               // the rest of a body that nobody will read
 	serving                // a slot has it; nobody else touches it
 	sending                // the socket's room for the rest of an answer
 	lingering              // the peer's FIN; what still comes is dropped
@@ -47,6 +48,9 @@ type conn struct {
 	req  *http1.Request // a head in progress; nil otherwise
 	body *incoming      // a body in progress; nil otherwise
 	ans  *answer        // an answer in progress; nil unless suspended
+
+	stream *inflow // a body that the application reads itself; nil otherwise
+	skip   *inflow // skipping: what is left of one
 
 	slot    int     // that serves it or holds its suspended call
 	verdict verdict // of that slot, until the leader has read it
@@ -90,6 +94,9 @@ func (w *worker) open(fd int, l *listener, peer *loop.Peer) *conn {
 // close ends a connection and forgets all of it. Its suspended call must be
 // finished before. reset tells the client that its answer is not whole.
 func (w *worker) close(c *conn, reset bool) {
+	if c.stream != nil {
+		w.endStream(c) // before the descriptor is another's
+	}
 	fd := c.fd()
 	w.timers.Disarm(&c.timer)
 	w.conns[fd] = nil
@@ -112,6 +119,10 @@ func (w *worker) close(c *conn, reset bool) {
 
 // release gives back all that a request in progress holds.
 func (w *worker) release(c *conn) {
+	if c.stream != nil {
+		w.endStream(c)
+	}
+	c.skip = nil
 	if c.in != nil {
 		w.bufs.Put(c.in)
 		c.in, c.r, c.w = nil, 0, 0
@@ -137,6 +148,8 @@ func (s *slot) rest(c *conn) {
 	switch {
 	case c.phase == filling:
 		s.awaitBody(c)
+	case c.phase == skipping:
+		w.arm(c, classLinger)
 	case c.phase == sending:
 		s.awaitRoom(c)
 	case c.r < c.w:

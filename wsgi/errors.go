@@ -64,6 +64,9 @@ func (s *slot) discard(c *conn) {
 // abandon closes a connection whatever it is at. A call of the application
 // that hangs on it is finished first, by the thread that runs it.
 func (s *slot) abandon(c *conn) {
+	if c.stream != nil {
+		c.stream.cancel() // close() must not wait for more of it
+	}
 	if c.ans != nil {
 		if c.ans.app {
 			if c.slot != s.n {

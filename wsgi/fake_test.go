@@ -33,6 +33,7 @@ type fakeRequest struct {
 	app               *fakeApp
 	out               []byte
 	conn              int
+	stream            uint64 // of a body that still comes
 }
 
 // fakeReply is what it answers. With next, pieces come one at a time.
@@ -90,7 +91,7 @@ func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, header
 	}
 	text := func(s environ.Slot) string { return at(2 * int(s)) }
 	r := &fakeRequest{remote: text(environ.RemoteAddr) + " " + text(environ.RemotePort),
-		method: text(environ.RequestMethod), path: text(environ.PathInfo), uri: text(environ.RawURI), head: string(head), app: f, out: out, conn: fd}
+		method: text(environ.RequestMethod), path: text(environ.PathInfo), uri: text(environ.RawURI), head: string(head), app: f, out: out, conn: fd, stream: body.Stream}
 	for i := range r.proxy {
 		if flags&cpython.Proxied != 0 {
 			r.proxy[i] = at(2*int(environ.NSlots) + 4*headers + 2*i)

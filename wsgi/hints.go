@@ -19,6 +19,11 @@ func (s *slot) hints(head []byte) bool {
 	if !ok {
 		return false
 	}
+	if c.stream != nil {
+		// A thread that begins to read must not put its 100 into this.
+		c.stream.mu.Lock()
+		defer c.stream.mu.Unlock()
+	}
 	a.segs = [3][]byte{buf, nil, nil}
 	a.piece, a.tail = 0, 0
 	if !s.sendAll(c, a) {

@@ -6,12 +6,14 @@ import (
 
 // logRefusal says why a request was refused, in Gunicorn's words. A client on a
 // unix socket has no address.
-func (s *slot) logRefusal(c *conn, e *http1.Error) {
+func (s *slot) logRefusal(c *conn, e *http1.Error) { s.w.logRefusal(c, e) }
+
+func (w *worker) logRefusal(c *conn, e *http1.Error) {
 	ip := ""
 	if addr := c.facts.Peer.Addr(); addr.IsValid() {
 		ip = addr.String()
 	}
-	s.w.log.Warningf("Invalid request from ip=%s: %s", ip, e.Reason)
+	w.log.Warningf("Invalid request from ip=%s: %s", ip, e.Reason)
 }
 
 // report writes what the logs get of an answer that is over: the fault of the

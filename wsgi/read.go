@@ -40,7 +40,7 @@ func (s *slot) pump(c *conn) bool {
 			if !s.serve(c) {
 				return false
 			}
-			if c.phase != reading {
+			if c.phase != reading && c.phase != skipping {
 				return true
 			}
 		case incomplete:
@@ -133,6 +133,11 @@ func (w *worker) shift(c *conn) {
 func (s *slot) advance(c *conn) progress {
 	if c.phase == filling {
 		return s.gather(c)
+	}
+	if c.phase == skipping {
+		if p := s.skip(c); p != complete {
+			return p
+		}
 	}
 	if c.fresh {
 		if p := s.greet(c); p != complete {

@@ -49,6 +49,7 @@ func Run() {
 	cpython.SetCallbacks(cpython.Callbacks{
 		Write:      func(slot int, head, data []byte) bool { return w.slots[slot].write(head, data) },
 		EarlyHints: func(slot int, head []byte) bool { return w.slots[slot].hints(head) },
+		ReadBody:   w.readBody,
 		Thread:     func(t *cpython.Thread) { w.enlist(t.Slot(), t) },
 	})
 	start := func(n int) error { return t.StartThreads(n, threadName) }

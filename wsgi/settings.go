@@ -27,6 +27,7 @@ type settings struct {
 	maxEngaged                int    // worker_connections: connections with a complete request
 	bodyLimit                 int64  // limit_request_body; 0: no limit
 	bodyMemory                int64  // a larger body is spooled
+	streamBody                bool   // stream_request_body
 	tmpDir                    string // tmp_upload_dir; "": the system's
 	script                    string // SCRIPT_NAME
 }
@@ -58,6 +59,7 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		maxConns:    g.MaxConnections,
 		bodyLimit:   g.LimitRequestBody,
 		bodyMemory:  bodyMemory,
+		streamBody:  g.StreamRequestBody,
 		tmpDir:      g.TmpUploadDir,
 		script:      script,
 	}

@@ -52,6 +52,7 @@ type worker struct {
 	again      []turnTicket
 	requests   []*http1.Request // free
 	bodies     []*incoming      // free
+	streams    inflows
 
 	now       int64  // CLOCK_MONOTONIC ns, of this turn
 	keepAlive bool   // answers may leave their connection open
@@ -125,7 +126,7 @@ func (s *slot) takeTurns() bool {
 // proceed goes on with a connection that may be able to.
 func (s *slot) proceed(c *conn) bool {
 	switch c.phase {
-	case reading, filling:
+	case reading, filling, skipping:
 		return s.pump(c)
 	case sending:
 		return s.resume(c)

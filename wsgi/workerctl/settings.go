@@ -41,6 +41,7 @@ type Settings struct {
 	MaxConnections    int   `json:"max_connections"` // 0: from the descriptor limit
 	PermitMissingHost bool  `json:"permit_missing_host"`
 	PermitFragment    bool  `json:"permit_fragment"`
+	StreamRequestBody bool  `json:"stream_request_body"`
 
 	StripHeaderSpaces               bool   `json:"strip_header_spaces"`
 	PermitObsoleteFolding           bool   `json:"permit_obsolete_folding"`

@@ -27,6 +27,10 @@ var ownRows = []Setting{
 		Help: "Open connections in one worker. One more closes the one that has been idle longest. 0 takes it from the limit of file descriptors.",
 	},
 	{
+		Name: "stream_request_body", Section: sectionOwn, Flags: []string{"--stream-request-body"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Help: "Call the application when the request head is complete and let wsgi.input read the body as it comes, for large uploads to storage and for bodies without end. By default a body is received first, in memory or in a file, and costs no thread meanwhile; with this setting each slow upload holds a thread (a worker, in class sync) for as long as it takes, within body_timeout, and none of it is handed over to another worker.",
+	},
+	{
 		Name: "permit_missing_host", Section: sectionOwn, Flags: []string{"--permit-missing-host"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
 		Help: "Accept HTTP/1.1 requests without a Host header, as Gunicorn does.",
 	},
