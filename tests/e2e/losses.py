@@ -3,10 +3,9 @@
     python losses.py [gosrv|gunicorn] [times]     prints the table
 """
 import os
+import shutil
 import signal
 import sys
-import tempfile
-from pathlib import Path
 
 import procs
 from classifier import Clients
@@ -88,11 +87,10 @@ EVENTS = {
 def measure(start, event, worker_class, times, **load):
     """Run one event under load and end with TERM under load; returns the clients with their counts."""
     happen, args = EVENTS[event]
-    folder = Path(tempfile.mkdtemp(prefix="gosrv-losses-"))
-    server = start("numbered", "-w", "2", "--pid", folder / "pid", "--log-level", "info", *KEEP_ALIVE, *CLASSES[worker_class], *args,
+    server = start("numbered", "-w", "2", "--pid", "DIR/pid", "--log-level", "info", *KEEP_ALIVE, *CLASSES[worker_class], *args,
                    balance=False, log_level=None, ready="/?0")
     server.wait_workers(2)
-    server.masters = Succession(server, folder / "pid")
+    server.masters = Succession(server, server.dir / "pid")
     with Clients(server.address, idle_timeout=idle_timeout(server), **load) as clients:
         clients.progress(STEP)
         happen(server, clients, times)
@@ -103,6 +101,7 @@ def measure(start, event, worker_class, times, **load):
     else:
         server.stopped = True
         server._nothing_left()
+    shutil.rmtree(server.dir, ignore_errors=True)
     return clients
 
 
