@@ -154,7 +154,15 @@ PyObject *value_str(const char *p, uint32_t n);
 /* start.c: start_response, write, early_hints */
 extern PyMethodDef start_response_def, write_def, early_hints_def;
 
+/* steps.c */
+enum { KIND_LIST, KIND_ITERATOR, KIND_FILE };
+int call_classify(gosrv_call *c);
+int call_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gosrv_result *res);
+
 /* call.c */
+void call_close(gosrv_call *c);
+int call_failed(gosrv_call *c);                   /* the exception that is set, or a logged fault, ends it */
+int call_wrong(gosrv_call *c, const char *what); /* call_fault and the end */
 void call_report(gosrv_call *c);               /* log and clear the exception that is set */
 void call_fault(gosrv_call *c, const char *what); /* log a wrong application */
 void leave_if_child(void);

@@ -26,7 +26,6 @@ const (
 
 // longFiles are those above `ask`, each with the reason why it is not split.
 var longFiles = map[string]string{
-	"cgo/call.c":                                 "one call of the application from start to close: its states are read together",
 	"wsgi/wire_test.go":                          "a table of requests and answers",
 	"wsgi/fake_test.go":                          "one fake application with its behaviours",
 	"cmd/gosrv/internal/master/fake_test.go":     "one fake operating system",
