@@ -20,12 +20,14 @@ type listener struct {
 	about    environ.Listener
 	constant map[string][]byte // environ keys in lower case that no request sets, for the access log
 	active   bool              // in the epoll set
+	parked   bool              // it was, before the relief led
 	empty    bool              // the last accept found nothing
 }
 
 // listen starts accepting. EPOLLEXCLUSIVE: one waiting worker is woken for a
 // connection, not all of them.
 func (w *worker) listen() error {
+	w.openExchange()
 	for i := range w.listeners {
 		l := &w.listeners[i]
 		// Whoever made the socket may have left it blocking, and another worker
@@ -74,7 +76,7 @@ func (s *slot) accept(l *listener, most int) bool {
 	w := s.w
 	l.empty = false
 	for range most {
-		if !l.active {
+		if !l.active && !s.relieves() {
 			return true
 		}
 		if w.full() {

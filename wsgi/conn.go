@@ -35,6 +35,7 @@ type conn struct {
 	used       bool // a request was answered
 	fresh      bool // a PROXY header may come
 	engaged    bool // counted as one with a complete request
+	ready      bool // its complete request was held, or came with an offer
 	class      uint8
 
 	listener *listener
@@ -44,6 +45,8 @@ type conn struct {
 	in   []byte // nil while nothing is buffered
 	r, w int    // in[r:w] is not consumed
 	next int    // where the following request begins, once this one is complete
+
+	content int // ready: bytes of body in memory, behind the head
 
 	req  *http1.Request // a head in progress; nil otherwise
 	body *incoming      // a body in progress; nil otherwise
@@ -94,6 +97,18 @@ func (w *worker) open(fd int, l *listener, peer *loop.Peer) *conn {
 // close ends a connection and forgets all of it. Its suspended call must be
 // finished before. reset tells the client that its answer is not whole.
 func (w *worker) close(c *conn, reset bool) {
+	w.unhook(c)
+	if reset {
+		loop.Reset(c.fd())
+	} else {
+		loop.Close(c.fd())
+	}
+	w.forget(c)
+}
+
+// unhook takes a connection out of all that refers to its descriptor, which is
+// to be closed next.
+func (w *worker) unhook(c *conn) {
 	if c.stream != nil {
 		w.endStream(c) // before the descriptor is another's
 	}
@@ -104,11 +119,10 @@ func (w *worker) close(c *conn, reset bool) {
 	if c.registered {
 		w.poll.Remove(fd)
 	}
-	if reset {
-		loop.Reset(fd)
-	} else {
-		loop.Close(fd)
-	}
+}
+
+// forget frees the rest of a connection whose descriptor was closed.
+func (w *worker) forget(c *conn) {
 	w.release(c)
 	c.phase = closed
 	c.gen = special

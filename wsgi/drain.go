@@ -79,6 +79,7 @@ func (s *slot) startDrain(reason string, final bool) {
 	if grace := w.graceful.Load(); grace > 0 {
 		w.drain.deadline = loop.Now() + grace
 	}
+	w.shutExchange()
 	w.crew.tellMain()
 	w.score.SetState(scoreboard.Draining)
 	w.tell(workerctl.WorkerDraining{Reason: reason})

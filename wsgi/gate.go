@@ -48,6 +48,7 @@ func (w *worker) shutGate(most time.Duration) {
 		return
 	}
 	w.gate.shut, w.gate.retry = true, w.now+int64(most)
+	w.shutExchange()
 	for i := range w.listeners {
 		w.unlisten(&w.listeners[i])
 	}

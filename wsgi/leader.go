@@ -82,9 +82,7 @@ func (s *slot) enter(c *conn, a *answer, method, path []byte) {
 	c.phase, c.slot = serving, s.n
 	s.cur, s.curAns = c, a
 	w.show(s, a.started, method, path)
-	if w.crew.size > 1 {
-		w.crew.layDown()
-	}
+	s.layDown()
 }
 
 // leave takes the thread back with what came of the answer. It reports whether
@@ -108,6 +106,8 @@ func (s *slot) leave(c *conn, v verdict) bool {
 			k.handBack(c, v)
 			return false
 		}
+	} else if w.relief != nil {
+		s.takeBack()
 	}
 	w.now = max(w.now, s.now)
 	s.settle(c, a, v)
@@ -194,7 +194,7 @@ func (s *slot) returned() bool {
 			return false
 		}
 	}
-	return k.size == 1 || s.doTodo()
+	return k.size == 1 && !s.w.reliefLed() || s.doTodo()
 }
 
 // delegate gives a suspended call to the thread it belongs to. The caller
@@ -217,7 +217,7 @@ func (s *slot) doTodo() bool {
 		if c == nil {
 			return true
 		}
-		s.w.crew.layDown()
+		s.layDown()
 		if !s.goOn(c) {
 			return false
 		}
@@ -256,7 +256,7 @@ func (s *slot) goOn(c *conn) bool {
 func (s *slot) rests() bool {
 	k := &s.w.crew
 	if k.size == 1 {
-		return true
+		return s.w.relief == nil || !s.w.relief.led
 	}
 	k.asleep.Store(1)
 	if k.backlen.Load() > 0 || s.w.orders.Load() != 0 {

@@ -26,7 +26,7 @@ func (s *slot) pump(c *conn) bool {
 			s.w.later(c)
 			return true
 		}
-		for c.r == c.w || c.partial {
+		for !c.ready && (c.r == c.w || c.partial) {
 			if !c.readable {
 				s.rest(c)
 				return true
@@ -37,6 +37,10 @@ func (s *slot) pump(c *conn) bool {
 		}
 		switch s.advance(c) {
 		case complete:
+			if s.relieves() {
+				s.hold(c)
+				return true
+			}
 			if !s.serve(c) {
 				return false
 			}
@@ -131,6 +135,9 @@ func (w *worker) shift(c *conn) {
 
 // advance looks at the bytes at hand.
 func (s *slot) advance(c *conn) progress {
+	if c.ready {
+		return s.recall(c)
+	}
 	if c.phase == filling {
 		return s.gather(c)
 	}

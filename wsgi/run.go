@@ -127,7 +127,7 @@ func (w *worker) take(m *workerctl.Serve, fds []int) error {
 			if m.Worker.Slot < 0 || m.Worker.Slot >= board.Slots() {
 				return fmt.Errorf("scoreboard slot %d does not exist", m.Worker.Slot)
 			}
-			w.score = board.Slot(m.Worker.Slot)
+			w.board, w.score = board, board.Slot(m.Worker.Slot)
 		case workerctl.FDErrorLog:
 			w.log = errlog.New(fd, m.Settings.LogLevel)
 			w.logFDs[name] = fd
@@ -139,6 +139,10 @@ func (w *worker) take(m *workerctl.Serve, fds []int) error {
 			}
 			w.listeners = append(w.listeners, newListener(fd, m.Listeners[next], w.rules))
 			next++
+		default:
+			if err := w.exchange.take(name, fd); err != nil {
+				return err
+			}
 		}
 	}
 	if w.score == nil || w.log == nil {
@@ -197,6 +201,11 @@ func (w *worker) run(app Application, start func(n int) error) error {
 	if err := w.attendTo(); err != nil {
 		return err
 	}
+	if w.exchange.claims != nil && w.set.threads == 1 {
+		if err := w.newRelief(); err != nil {
+			return err
+		}
+	}
 	if err := w.listen(); err != nil {
 		return err
 	}
@@ -209,6 +218,12 @@ func (w *worker) run(app Application, start func(n int) error) error {
 		s.turn()
 	}
 	s.shut()
+	if w.relief != nil {
+		w.relief.end()
+	}
+	for c := s.nextTodo(); c != nil; c = s.nextTodo() {
+		s.finish(c.ans)
+	}
 	return nil
 }
 

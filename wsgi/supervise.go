@@ -93,6 +93,8 @@ func (w *worker) attend(s *slot, fd int) {
 		k.waker.Clear()
 	case k.size > 1 && fd == k.ended.FD():
 		k.ended.Clear()
+	case w.relief != nil && fd == w.relief.waker.FD():
+		w.relief.waker.Clear()
 	}
 }
 

@@ -208,7 +208,9 @@ func (w *worker) show(s *slot, started int64, method, path []byte) {
 func (w *worker) unshow(s *slot) {
 	k := &w.crew
 	if k.size == 1 {
-		w.score.End()
+		if s.n == 0 {
+			w.score.End()
+		}
 		return
 	}
 	k.mu.Lock()

@@ -30,6 +30,7 @@ type worker struct {
 	format    *accesslog.Format
 	keepReply bool // format shows headers of the application
 	score     *scoreboard.Slot
+	board     *scoreboard.Board
 	ctl       *workerctl.Conn
 	own       func(fd int, own bool) // marks sockets that a forked child closes
 	pythonLog func(fd int)           // gives Python's loggers the new error log; nil: there are none
@@ -65,6 +66,8 @@ type worker struct {
 	graceful  atomic.Int64  // ns a drain may take; 0: any time
 	crew      crew
 	gate      gate
+	relief    *relief // nil: nobody leads while the main thread is in the application
+	exchange  offers
 }
 
 // turnTicket is a connection that waits for its turn, not for an event.
@@ -178,6 +181,17 @@ func (s *slot) note(c *conn, mask uint32) {
 // wake-up descriptor.
 func (s *slot) dispatchSpecial(ev loop.Event) bool {
 	w := s.w
+	if s.relieves() {
+		// Doors are closed while it leads: what else is left of the batch is
+		// level-triggered and comes again.
+		if ev.FD == w.relief.waker.FD() {
+			w.relief.waker.Clear()
+		}
+		return true
+	}
+	if w.exchange.active && ev.FD == w.exchange.out {
+		return s.takeOffers(maxAccept)
+	}
 	for i := range w.listeners {
 		if w.listeners[i].fd == ev.FD {
 			return s.accept(&w.listeners[i], maxAccept)
@@ -189,7 +203,11 @@ func (s *slot) dispatchSpecial(ev loop.Event) bool {
 
 // patience is how many milliseconds the wait for events may last; -1: for ever.
 func (w *worker) patience() int {
-	next := min(w.timers.Next(), w.drain.next(), w.gateTime())
+	return w.until(min(w.timers.Next(), w.drain.next(), w.gateTime()))
+}
+
+// until is the time to a moment as a time-out for a wait, in ms; -1: for ever.
+func (w *worker) until(next int64) int {
 	if next == math.MaxInt64 {
 		return -1
 	}

@@ -18,6 +18,12 @@ const (
 	FDErrorLog   = "errorlog"
 	FDAccessLog  = "accesslog" // only if an access log is set
 	FDListener   = "listener"
+
+	// With class sync and more than one worker, unless hand-overs are switched
+	// off: the two ends of the exchange, and the memory of its claims.
+	FDExchangeIn  = "exchange-in"
+	FDExchangeOut = "exchange-out"
+	FDClaims      = "claims"
 )
 
 // Identity says which worker this is.

@@ -42,6 +42,7 @@ type Settings struct {
 	PermitMissingHost bool  `json:"permit_missing_host"`
 	PermitFragment    bool  `json:"permit_fragment"`
 	StreamRequestBody bool  `json:"stream_request_body"`
+	NoHandOver        bool  `json:"no_hand_over"` // no relief, no exchange
 
 	StripHeaderSpaces               bool   `json:"strip_header_spaces"`
 	PermitObsoleteFolding           bool   `json:"permit_obsolete_folding"`

@@ -38,4 +38,8 @@ var ownRows = []Setting{
 		Name: "permit_fragment", Section: sectionOwn, Flags: []string{"--permit-fragment"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
 		Help: "Accept request targets with a fragment, #..., as Gunicorn does. It stays in RAW_URI only.",
 	},
+	{
+		Name: "no_hand_over", Section: sectionOwn, Flags: []string{"--no-hand-over"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Help: "Leave the connections of a worker that is inside the application to that worker. Without it, another worker that has nothing to do serves their requests meanwhile (class sync with one thread).",
+	},
 }

@@ -84,5 +84,6 @@ func (m *Master) closeBoard() {
 		_ = m.board.Close()
 		_ = unix.Close(m.boardFD)
 		m.board = nil
+		m.exchange.close()
 	}
 }

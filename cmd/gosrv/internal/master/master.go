@@ -97,9 +97,10 @@ type Master struct {
 	reloadError  string    // of the last reload
 	upgrades     upgrades  // how they went
 
-	board   *scoreboard.Board
-	boardFD int
-	pidfile string // "" until written
+	board    *scoreboard.Board
+	boardFD  int
+	exchange exchange
+	pidfile  string // "" until written
 
 	finished bool
 	exit     int

@@ -137,6 +137,9 @@ func (m *Master) opened(set listen.Set, err error) {
 		m.current.sockets = set
 		m.board, m.boardFD, err = scoreboard.Create(max(minSlots, 4*m.current.workers))
 	}
+	if err == nil {
+		m.exchange, err = openExchange(m.board.Slots())
+	}
 	if err != nil {
 		m.log.Errorf("%v", err)
 		m.hint(err)

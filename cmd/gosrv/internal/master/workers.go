@@ -71,6 +71,9 @@ func (m *Master) serveOrder(g *generation, c *child) (workerctl.Serve, []int) {
 		serve.Listeners = append(serve.Listeners, s.Bound)
 		serve.FDs, fds = append(serve.FDs, workerctl.FDListener), append(fds, s.FD)
 	}
+	if g.handsOver() {
+		serve.FDs, fds = append(serve.FDs, exchangeNames...), append(fds, m.exchange.fds...)
+	}
 	return serve, fds
 }
 

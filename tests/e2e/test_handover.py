@@ -1,0 +1,228 @@
+"""Two workers, one busy: a connection that it keeps alive is served by the other one meanwhile."""
+import signal
+import threading
+import time
+
+import pytest
+
+import procs
+from test_stop import in_background
+from waiting import wait_for
+from wire import Wire
+
+pytestmark = pytest.mark.gosrv_only("Gunicorn's sync worker keeps no connection")
+CLIENTS = 50
+
+
+@pytest.fixture
+def two(start):
+    server = start("slots", "--workers", "2", "--timeout", "60")
+    server.wait_workers(2)
+    return server
+
+
+def spread(server, count=CLIENTS):
+    """Kept-alive connections, and the worker that each of them is with: half of them with either."""
+    wires = [Wire(server.address, 20) for _ in range(count // 2)]
+    pids = [int(wire.get("/pid").body) for wire in wires]
+    busy = occupy(server, 0.3)  # whoever has it, the next ones go to the other
+    more = [Wire(server.address, 20) for _ in range(count - len(wires))]
+    pids += [int(wire.get("/pid").body) for wire in more]
+    assert busy.answer().status == 200
+    busy.sock.close()
+    return wires + more, pids
+
+
+def close(wires):
+    for wire in wires:
+        wire.sock.close()
+
+
+def occupy(server, seconds):
+    """One request that keeps a worker busy; returns what waits for it, once it has begun."""
+    wire = Wire(server.address, 30)
+    wire.send("GET /sleep?s=%s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n" % seconds)
+    return wire
+
+
+def test_nobody_waits_for_a_busy_worker(two):
+    """A client occupies one worker for 2 s; 50 kept-alive clients of both are answered at once all the time."""
+    wires, pids = spread(two)
+    assert set(pids) == set(two.worker_pids()), "both have some"
+    busy = occupy(two, 2)
+    times = []
+    deadline = time.monotonic() + 1.6
+    while time.monotonic() < deadline:
+        for wire in wires:
+            began = time.monotonic()
+            assert wire.get("/pid").status == 200
+            times.append(time.monotonic() - began)
+    assert busy.answer().status == 200
+    times.sort()
+    p99 = times[len(times) * 99 // 100]
+    print("\n%d requests of 50 clients beside a busy worker: p50 %.2f ms, p99 %.2f ms, max %.1f ms" % (
+        len(times), times[len(times) // 2] * 1000, p99 * 1000, times[-1] * 1000))
+    assert p99 < 0.5
+    close([*wires, busy])
+
+
+def test_the_switch(start):
+    """The same test fails with the hand-over switched off: it does what the first one shows."""
+    server = start("slots", "--workers", "2", "--timeout", "60", "--no-hand-over")
+    server.wait_workers(2)
+    wires, pids = spread(server)
+    assert set(pids) == set(server.worker_pids()), "both have some"
+    busy = occupy(server, 2)
+    time.sleep(0.1)
+    began = time.monotonic()
+    for wire in wires:
+        assert wire.get("/pid").status == 200
+    assert time.monotonic() - began > 1
+    assert busy.answer().status == 200
+    close([*wires, busy])
+
+
+def test_a_receiver_that_stands_still(start):
+    """The other worker is stopped: its offers are taken back when the busy one is free, and nobody is answered twice."""
+    server = start("slots", "--workers", "2", "--timeout", "60")
+    server.wait_workers(2)
+    wires, pids = spread(server, 20)
+    wires[0].send("GET /sleep?s=1 HTTP/1.1\r\nHost: t\r\n\r\n")
+    other = next(pid for pid in pids if pid != pids[0])
+    procs.kill(other, signal.SIGSTOP)
+    try:
+        mine = [wire for wire, pid in zip(wires, pids) if pid == pids[0]][1:]
+        for wire in mine:
+            wire.send("GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
+        assert all(int(wire.answer().body) == pids[0] for wire in mine)
+    finally:
+        procs.kill(other, signal.SIGCONT)
+    assert wires[0].answer().status == 200
+    assert all(wire.get("/pid").status == 200 for wire in wires)
+    close(wires)
+
+
+def test_reload_meanwhile(two):
+    """HUP while connections change hands: every client gets all its answers, on a new connection where it was told so."""
+    stop, wrong, served = threading.Event(), [], []
+
+    def client(number):
+        wire, n = Wire(two.address, 20), 0
+        while not stop.is_set():
+            n += 1
+            try:
+                answer = wire.get("/sleep?s=0.02" if (number + n) % 6 == 0 else "/pid")
+            except OSError as error:
+                wrong.append(error)
+                return
+            served.append(answer.status)
+            if answer.get("Connection") == "close":
+                wire.sock.close()
+                wire = Wire(two.address, 20)
+        wire.sock.close()
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        old = two.worker_pids()
+        two.send_signal(signal.SIGHUP)
+        two.wait_workers(2, without=old)
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    assert not wrong and set(served) == {200}
+
+
+def test_all_at_once(two):
+    """The same from 50 threads: nobody is answered twice, or with somebody else's answer."""
+    wires, _ = spread(two)
+    busy = occupy(two, 2)
+    wrong = []
+
+    def client(number, wire):
+        for n in range(20):
+            answer = wire.get("/echo?%d-%d" % (number, n))
+            if answer.status != 200:
+                wrong.append(answer)
+
+    threads = [threading.Thread(target=client, args=pair) for pair in enumerate(wires)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads) and not wrong
+    assert busy.answer().status == 200
+    close([*wires, busy])
+
+
+def test_unread_bytes_travel_along(two):
+    """Half a request, a pipelined one and a body: nothing of it is lost on the way to another worker."""
+    wires, _ = spread(two, 10)
+    for wire in wires:
+        wire.send("GET /pid HTTP/1.1\r\nHo")
+    busy = occupy(two, 1)
+    for wire in wires:
+        wire.send("st: t\r\n\r\nPOST /pid HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhel")
+    for wire in wires:
+        assert wire.answer().status == 200
+        wire.send("loGET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
+    for wire in wires:
+        assert wire.answer().status == 200 and wire.answer().status == 200 and wire.kept == b""
+    assert busy.answer().status == 200
+    close([*wires, busy])
+
+
+def test_a_kept_connection_survives_the_death_of_the_receiver(start):
+    """The one that takes over is killed in the middle: what it had is lost, what it was offered is not."""
+    server = start("slots", "--workers", "2", "--timeout", "60", balance=False)
+    server.wait_workers(2)
+    wires, pids = spread(server, 20)
+    for round_ in range(3):
+        busy = occupy(server, 1)
+        victim = next(pid for pid in server.wait_workers(2) if pid != pids[0])
+        procs.kill(victim)
+        lost = 0
+        for wire, pid in zip(wires, pids):
+            try:
+                assert wire.get("/pid").status == 200
+            except OSError:
+                lost += 1
+            except Exception:
+                lost += 1
+        assert lost <= pids.count(victim) + 1, "only what the dead one held may be lost"
+        busy.sock.close()
+        server.wait_workers(2, without=[victim])
+        close(wires)
+        wires, pids = spread(server, 20)
+    close(wires)
+
+
+def test_a_thousand_hand_overs_leave_nothing_behind(two):
+    """Descriptors are flat afterwards, in both workers and in the master."""
+    wires, _ = spread(two, 20)
+    close(wires)
+    before = wait_for(lambda: descriptors(two), "the table")
+    for _ in range(5):
+        wires, _ = spread(two, 20)
+        busy = occupy(two, 0.5)
+        for _ in range(10):
+            for wire in wires:
+                assert wire.get("/pid").status == 200
+        assert busy.answer().status == 200
+        close([*wires, busy])
+    wait_for(lambda: all(after <= was + 2 for was, after in zip(before, descriptors(two))), lambda: "%s, now %s" % (before, descriptors(two)))
+
+
+def descriptors(server):
+    return [len(procs.open_fds(pid)) for pid in [server.pid, *server.worker_pids()]]
+
+
+def test_the_client_sees_the_end_while_a_child_of_the_application_lives(start):
+    """A child of the application that holds copies of descriptors must not keep a connection open."""
+    server = start("children", "-w", "2")
+    waits = [in_background(lambda: server.get("/fork")) for _ in range(4)]
+    with server.wire() as wire:
+        assert wire.get("/", "Connection: close").status == 200
+        assert wire.closed()
+    assert all(wait().status_code == 200 for wait in waits)

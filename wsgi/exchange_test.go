@@ -1,0 +1,109 @@
+package wsgi
+
+import (
+	"io"
+	"os"
+	"testing"
+
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/scoreboard"
+)
+
+// pretend makes the scoreboard show an idle worker, whose part the test plays.
+func (m *market) pretend() { m.board.Slot(3).SetState(scoreboard.Idle) }
+
+// receive takes the next offer off the exchange.
+func (m *market) receive() (o offer, fd int, bytes string) {
+	m.t.Helper()
+	buf := make([]byte, 128<<10)
+	waitFor(m.t, func() bool {
+		n, got, e := loop.RecvFD(m.fds[2], buf)
+		fd = got
+		if e != loop.None {
+			return false
+		}
+		var text []byte
+		var err error
+		if o, text, err = unpack(buf[:n]); err != nil {
+			m.t.Fatal(err)
+		}
+		bytes = string(text)
+		return true
+	})
+	return o, fd, bytes
+}
+
+func TestOfferOfAReceiverThatDiedIsServedByItsSender(t *testing.T) {
+	m, app := newMarket(t), newSticky()
+	defer app.release()
+	a := m.worker(app.handle)
+	c := a.dial()
+	c.send(get("/first"))
+	wantAnswer(c, "GET /first ")
+	app.occupy(a)
+	m.worker(hello).stop() // its slot stays idle as a killed worker's does
+	m.pretend()
+	c.send(get("/second"))
+	o, fd, _ := m.receive()
+	if e := loop.SendFD(m.fds[1], []byte("cut"), fd); e != loop.None { // a packet that makes no sense
+		t.Fatal(e)
+	}
+	app.release()
+	wantAnswer(c, "GET /second ")
+	if m.claims.Take(o.Claim) {
+		t.Error("the offer can still be taken after its sender has served it")
+	}
+	loop.Drop(fd)
+	c.send(get("/third"))
+	wantAnswer(c, "GET /third ")
+}
+
+func TestTakenConnectionIsTheReceivers(t *testing.T) {
+	m, app := newMarket(t), newSticky()
+	defer app.release()
+	a := m.worker(app.handle)
+	c := a.dial()
+	c.send(get("/first"))
+	wantAnswer(c, "GET /first ")
+	app.occupy(a)
+	m.pretend()
+	c.send(get("/second"))
+	var o offer
+	var fd int
+	var bytes string
+	waitFor(t, func() bool { // one may be made again meanwhile
+		o, fd, bytes = m.receive()
+		return m.claims.Take(o.Claim)
+	})
+	if bytes != get("/second") || !o.Used {
+		t.Errorf("offered %q, %+v", bytes, o)
+	}
+	f := os.NewFile(uintptr(fd), "taken")
+	io.WriteString(f, "HTTP/1.1 200 OK\r\n\r\n")
+	waitFor(t, func() bool { return m.board.Snapshot(0).Connections == 1 })
+	app.release()
+	f.Close()
+	if got := c.rest(); got != "HTTP/1.1 200 OK\r\n\r\n" {
+		t.Errorf("the client got %q", got)
+	}
+	if n := a.app.calls.Load(); n != 2 {
+		t.Errorf("the sender served %d requests, want 2", n)
+	}
+}
+
+func TestPacketsThatMakeNoSenseAreRefused(t *testing.T) {
+	for _, packet := range []string{"", "abc", "\x00\x00\x00\x00", "\xff\xff\xff\xff{}", "\x02\x00\x00\x00{}", "\x02\x00\x00\x00{}GET", "\x0a\x00\x00\x00{\"next\":9}GET"} {
+		if _, _, err := unpack([]byte(packet)); err == nil {
+			t.Errorf("%q is read", packet)
+		}
+	}
+	var x offers
+	c := &conn{listener: &listener{}, in: []byte(get("/")), next: 5}
+	c.w = len(c.in)
+	c.facts.Proxied = &http1.Proxied{Protocol: "TCP6"}
+	o, bytes, err := unpack(x.pack(scoreboard.Claim{Slot: 1, Index: 2, Seq: 3}, c))
+	if err != nil || string(bytes) != get("/") || o.Claim.Seq != 3 || o.Next != 5 || o.Proxied.Protocol != "TCP6" {
+		t.Errorf("%+v %q %v", o, bytes, err)
+	}
+}

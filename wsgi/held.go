@@ -1,0 +1,171 @@
+package wsgi
+
+import (
+	"gosrv/cpython"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/scoreboard"
+)
+
+const (
+	// maxOffer bounds the unread bytes that travel with a connection: head,
+	// body and what is pipelined behind them.
+	maxOffer = 64 << 10
+	// stale is the age, in ns, of an offer that is made again if a worker
+	// waits for work: the one that was woken for it has got stuck.
+	stale = 10_000_000
+	// lookEvery is how long, in ns, a look at the scoreboard is believed.
+	lookEvery = 500_000
+)
+
+// held is a complete request that waits for the main thread, or for another
+// worker if it was offered.
+type held struct {
+	c       *conn
+	claim   scoreboard.Claim
+	offered int64 // CLOCK_MONOTONIC ns; 0: it is not
+}
+
+// hold keeps a complete request. It counts as being served: nobody touches it
+// until it is let go or the main thread is back. The relief leads.
+func (s *slot) hold(c *conn) {
+	w, r := s.w, s.w.relief
+	s.keepRequest(c)
+	c.content = len(s.body.Mem)
+	c.ready, c.phase = true, serving
+	w.timers.Disarm(&c.timer)
+	c.class = classNone
+	h := held{c: c}
+	if s.look(); r.brisk {
+		s.offer(&h)
+	}
+	r.held = append(r.held, h)
+}
+
+// recall makes a held request, or one that came with an offer, the slot's.
+func (s *slot) recall(c *conn) progress {
+	r := s.request(c)
+	if c.req == nil {
+		if err := s.parse(c, r); err != nil {
+			// Another generation's limits were wider.
+			bad, _ := err.(*http1.Error)
+			if bad == nil {
+				bad = errNoRequest
+			}
+			s.keepRequest(c)
+			s.logRefusal(c, bad)
+			s.refuse(c, bad.Status)
+			return refused
+		}
+	}
+	c.ready = false
+	s.body = cpython.Body{FD: -1, Len: int64(c.content)}
+	if c.body != nil && c.body.spool >= 0 {
+		s.body = cpython.Body{FD: c.body.spool, Len: c.body.got}
+	} else if c.content > 0 {
+		start := c.r + r.HeadLen
+		s.body.Mem = c.in[start : start+c.content]
+	}
+	return complete
+}
+
+// errNoRequest refuses an offer that holds no complete head.
+var errNoRequest = &http1.Error{Status: 400, Reason: "incomplete request"}
+
+// look reads the scoreboard, unless that was done a moment ago.
+func (s *slot) look() {
+	w, r := s.w, s.w.relief
+	if now := loop.Now(); now-r.looked > lookEvery {
+		r.looked = now
+		r.brisk, r.idle = w.board.Ready(w.id.Slot, now, stuck)
+	}
+}
+
+// sweep looks after what is held: drops what was taken, and offers what was
+// not, or in vain. It takes from the accept queues what this worker was woken
+// for before it got stuck: no other worker was.
+func (s *slot) sweep() {
+	w, r := s.w, s.w.relief
+	if len(r.held) == 0 && r.swept {
+		return
+	}
+	s.look()
+	if !r.swept && r.brisk {
+		r.swept = true
+		for i := range w.listeners {
+			if w.listeners[i].parked {
+				s.accept(&w.listeners[i], maxAccept)
+			}
+		}
+	}
+	kept := r.held[:0]
+	for _, h := range r.held {
+		if h.offered != 0 && w.exchange.claims.Settle(h.claim) {
+			w.letGo(h.c)
+			continue
+		}
+		if h.offered != 0 && r.idle && w.now-h.offered > stale && w.exchange.claims.Reclaim(h.claim) {
+			h.offered = 0
+		}
+		if h.offered == 0 && r.brisk {
+			s.offer(&h)
+		}
+		kept = append(kept, h)
+	}
+	clear(r.held[len(kept):])
+	r.held = kept
+}
+
+// unholdAll gives the main thread, which leads again, what nobody took: its
+// turn comes in the order of arrival.
+func (s *slot) unholdAll() {
+	w, r := s.w, s.w.relief
+	for _, h := range r.held {
+		c := h.c
+		if h.offered != 0 && !w.exchange.claims.Reclaim(h.claim) {
+			w.exchange.claims.Settle(h.claim)
+			w.letGo(c)
+			continue
+		}
+		c.phase = reading
+		s.note(c, c.pending)
+		c.pending = 0
+		c.readable = c.readable || !c.registered // nobody has watched it
+		w.later(c)
+	}
+	clear(r.held)
+	r.held = r.held[:0]
+}
+
+// offer sends a copy of the connection to whichever worker is the first to look,
+// with all that is known of it. The connection stays here, unwatched, until the
+// claim says that it was taken.
+func (s *slot) offer(h *held) {
+	w, c := s.w, h.c
+	x := &w.exchange
+	if c.w-c.r > maxOffer || c.stream != nil || c.body != nil && c.body.spool >= 0 {
+		return
+	}
+	claim, ok := x.claims.Offer(w.id.Slot)
+	if !ok {
+		return
+	}
+	if packet := x.pack(claim, c); packet != nil {
+		if c.registered {
+			w.poll.Remove(c.fd())
+			c.registered, c.duplex = false, false
+		}
+		if loop.SendFD(x.in, packet, c.fd()) == loop.None {
+			h.claim, h.offered = claim, loop.Now()
+			return
+		}
+	}
+	x.claims.Reclaim(claim) // most likely nobody reads and the socket is full
+}
+
+// letGo forgets a connection that another worker has taken.
+func (w *worker) letGo(c *conn) {
+	w.unhook(c)
+	loop.Drop(c.fd())
+	w.forget(c)
+}
