@@ -25,11 +25,10 @@ def spread(server, count=CLIENTS):
     """Kept-alive connections, and the worker that each of them is with: half of them with either."""
     wires = [Wire(server.address, 20) for _ in range(count // 2)]
     pids = [int(wire.get("/pid").body) for wire in wires]
-    busy = occupy(server, 0.3)  # whoever has it, the next ones go to the other
+    wires[0].send("GET /sleep?s=0.3 HTTP/1.1\r\nHost: t\r\n\r\n")  # its worker is busy: the next ones go to the other
     more = [Wire(server.address, 20) for _ in range(count - len(wires))]
     pids += [int(wire.get("/pid").body) for wire in more]
-    assert busy.answer().status == 200
-    busy.sock.close()
+    assert wires[0].answer().status == 200
     return wires + more, pids
 
 
@@ -199,19 +198,23 @@ def test_a_kept_connection_survives_the_death_of_the_receiver(start):
 
 
 def test_a_thousand_hand_overs_leave_nothing_behind(two):
-    """Descriptors are flat afterwards, in both workers and in the master."""
-    wires, _ = spread(two, 20)
+    """Descriptors are flat while connections go to and fro between the workers."""
+    wires = [Wire(two.address, 20) for _ in range(51)]
+    owners = [int(wire.get("/pid").body) for wire in wires]
+    moved, before = 0, None
+    while moved < 1000:
+        wires[0].send("GET /sleep?s=0.15 HTTP/1.1\r\nHost: t\r\n\r\n")
+        now = [int(wire.get("/pid").body) for wire in wires[1:]]
+        assert wires[0].answer().status == 200
+        owners[0] = int(wires[0].get("/pid").body)
+        moved += sum(was != new for was, new in zip(owners[1:], now))
+        owners[1:] = now
+        wires.insert(0, wires.pop(next(i for i, pid in enumerate(owners) if pid == now[-1])))
+        owners = [int(wire.get("/pid").body) for wire in wires]
+        before = before or descriptors(two)
+    # All connections may be with either worker: their sum is what has to be flat.
+    wait_for(lambda: sum(descriptors(two)) <= sum(before) + 2, lambda: "%s, now %s" % (before, descriptors(two)))
     close(wires)
-    before = wait_for(lambda: descriptors(two), "the table")
-    for _ in range(5):
-        wires, _ = spread(two, 20)
-        busy = occupy(two, 0.5)
-        for _ in range(10):
-            for wire in wires:
-                assert wire.get("/pid").status == 200
-        assert busy.answer().status == 200
-        close([*wires, busy])
-    wait_for(lambda: all(after <= was + 2 for was, after in zip(before, descriptors(two))), lambda: "%s, now %s" % (before, descriptors(two)))
 
 
 def descriptors(server):
@@ -226,3 +229,21 @@ def test_the_client_sees_the_end_while_a_child_of_the_application_lives(start):
         assert wire.get("/", "Connection: close").status == 200
         assert wire.closed()
     assert all(wait().status_code == 200 for wait in waits)
+
+
+def test_the_client_of_a_handed_over_connection_sees_its_end(start):
+    """A child of ten seconds, forked where the connection came from, keeps nothing open."""
+    server = start("lingering_child", "-w", "2")
+    server.wait_workers(2)
+    wires = [Wire(server.address, 8) for _ in range(20)]
+    pids = [wire.get("/pid").body for wire in wires]
+    wires[0].send("GET /child?1 HTTP/1.1\r\nHost: t\r\n\r\n")
+    time.sleep(0.1)
+    others = [wire for wire, pid in zip(wires, pids) if pid == pids[0]][1:]
+    began = time.monotonic()
+    for wire in others:
+        assert wire.get("/pid", "Connection: close").body != pids[0]
+        assert wire.closed()
+    assert time.monotonic() - began < 0.8
+    assert wires[0].answer().status == 200
+    close(wires)
