@@ -69,6 +69,10 @@ var crossings atomic.Uint64
 // Crossings is the number of AppCall, CallNext and CallFinish so far in this process.
 func Crossings() uint64 { return crossings.Load() }
 
+// Here and not in the worker's entry: other packages' initialisation takes its time, and
+// meanwhile a TERM would be Go's.
+func init() { C.gosrv_signals_return() }
+
 // WorkerFD is gosrv_worker_fd: the control channel, -1 in the master.
 func WorkerFD() int { return int(C.gosrv_worker_fd()) }
 

@@ -72,12 +72,23 @@ int gosrv_worker_fd(void);
  */
 gosrv_thread *gosrv_main_attach(void);
 
-/* gosrv_signals_settle: give back the signal dispositions that Go's start took.
- * thread:  main, after the Go runtime has started
+/* gosrv_signals_return: give back the signal dispositions that Go's start took. Until
+ * then a TERM meets Go's own handler, which ends the process (Go unblocks such signals
+ * at its start, so they cannot be held back).
+ * thread:  any, as early after Go's start as can be
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   1 in a worker, 0 in another process, which it leaves alone
+ * fails:   never
+ */
+int gosrv_signals_return(void);
+
+/* gosrv_signals_settle: give faults in Python code to faulthandler, Go's own to Go.
+ * thread:  main, after gosrv_signals_return
  * GIL:     taken inside
  * lends:   nothing
  * gives:   nothing
- * fails:   never; an unknown signal number is left alone
+ * fails:   never; without faulthandler the default action is left
  */
 void gosrv_signals_settle(gosrv_thread *t);
 

@@ -25,6 +25,7 @@ __attribute__((visibility("default"))) PyObject *gosrv_library_module(void) {
  * has called _gosrv.enter_worker. Never returns. */
 __attribute__((visibility("default"))) void gosrv_library_run(void) {
 	signals_save();
+	gosrv_signals_return();
 	main_thread.state = py.PyEval_SaveThread();
 	gosrvWorkerEnter();
 	_exit(0);

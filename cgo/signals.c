@@ -105,8 +105,9 @@ static void settle_faults(void) {
 		}
 }
 
-void gosrv_signals_settle(gosrv_thread *t) {
+int gosrv_signals_return(void) {
 	struct sigaction now;
+	if (gosrv_worker_fd() < 0) return 0;
 	sigaction(SIGURG, NULL, &now);
 	go_handler = (void *)now.sa_sigaction;
 	for (int s = 1; s < SIGNALS; s++) {
@@ -117,6 +118,10 @@ void gosrv_signals_settle(gosrv_thread *t) {
 	}
 	/* Go raised the soft limit for itself; the application and its children see the user's */
 	if (files_before_go.rlim_max != 0) setrlimit(RLIMIT_NOFILE, &files_before_go);
+	return 1;
+}
+
+void gosrv_signals_settle(gosrv_thread *t) {
 	py.PyEval_RestoreThread(t->state);
 	settle_faults();
 	t->state = py.PyEval_SaveThread();

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -59,6 +60,10 @@ func effectiveHost(buf []byte, r *Request) string {
 	return string(r.Host.Of(buf))
 }
 
+// unknownToNetHTTP is what RFC 9112 section 7.1 has in a chunk's first line and net/http has not: white space
+// before an extension, and more than sixteen digits.
+var unknownToNetHTTP = regexp.MustCompile(`[ \t];|[0-9A-Fa-f]{17}`)
+
 func agreeOnBody(t *testing.T, raw []byte, r *Request, req *http.Request) {
 	body, err := io.ReadAll(req.Body)
 	rest := raw[r.HeadLen:]
@@ -68,8 +73,8 @@ func agreeOnBody(t *testing.T, raw []byte, r *Request, req *http.Request) {
 		}
 		return
 	}
-	if bytes.Contains(rest, []byte(" ;")) || bytes.Contains(rest, []byte("\t;")) {
-		return // BWS before a chunk extension: RFC 9112 section 7.1.1 has it, net/http has not
+	if unknownToNetHTTP.Match(rest) {
+		return
 	}
 	var c ChunkReader
 	c.Reset(&gunicorn)

@@ -79,7 +79,8 @@ func (m *Master) serveOrder(g *generation, c *child) (workerctl.Serve, []int) {
 
 // retire tells a worker to go: finish what it has, within graceful_timeout. By
 // channel, which the application cannot touch, and by signal, which it may
-// handle.
+// handle. One that still boots is told by channel only: for a moment between
+// the start of Go and the return of Python's handlers a TERM would end it.
 func (m *Master) retire(c *child, now time.Time) {
 	grace := m.grace(c)
 	c.leaving = true
@@ -89,17 +90,26 @@ func (m *Master) retire(c *child, now time.Time) {
 	if c.state == ready {
 		c.state = draining
 	}
-	m.order(c, workerctl.Drain{GracefulTimeout: grace.Seconds(), Final: m.phase == stopping && m.alone()}, unix.SIGTERM)
+	m.instruct(c, workerctl.Drain{GracefulTimeout: grace.Seconds(), Final: m.phase == stopping && m.alone()})
+	if c.state == draining {
+		m.signalWorker(c, unix.SIGTERM)
+	}
 }
 
 // order sends an order by channel and the signal that means the same.
 func (m *Master) order(c *child, msg workerctl.Message, sig unix.Signal) {
-	if c.ch != nil {
-		if err := c.ch.Send(msg); err != nil {
-			m.log.Debugf("Worker (pid:%d) takes no orders: %v", c.pid, err)
-		}
-	}
+	m.instruct(c, msg)
 	m.signalWorker(c, sig)
+}
+
+// instruct sends an order by channel.
+func (m *Master) instruct(c *child, msg workerctl.Message) {
+	if c.ch == nil {
+		return
+	}
+	if err := c.ch.Send(msg); err != nil {
+		m.log.Debugf("Worker (pid:%d) takes no orders: %v", c.pid, err)
+	}
 }
 
 // signalWorker sends a signal; a worker that is gone already is reaped soon.
@@ -209,10 +219,7 @@ func (m *Master) fromWorker(c *child, typ string, raw json.RawMessage) error {
 }
 
 func (m *Master) workerSpawned(c *child, pid int) {
-	c.pid, c.state = pid, booting
-	if c.leaving {
-		m.signalWorker(c, unix.SIGTERM)
-	}
+	c.pid, c.state = pid, booting // an order to leave waits in its channel
 	m.workerKnown(c)
 	if status, dead := m.strays[pid]; dead {
 		delete(m.strays, pid)
