@@ -5,7 +5,7 @@ RUN_VENV := .venv
 RUN_DATA := tests/.cache/run
 SITE := tests/apps/djangosite
 
-.PHONY: all run dev check test e2e parity matrix asan debugpy fuzz soak clean
+.PHONY: all run dev check test e2e parity matrix asan debugpy fuzz soak bench-hello clean
 
 # One binary for every CPython: libpython is found when it starts, so nothing here names a Python.
 all:
@@ -71,6 +71,10 @@ fuzz:
 # Minutes, not seconds: what only shows under long load.
 soak:
 	$(PYTHON) tests/run.py soak
+
+# The README's figures. Needs wrk and two cores; the venv of the tests has Gunicorn.
+bench-hello: all
+	$(PYTHON) tests/run.py bench
 
 clean:
 	rm -rf bin dist tests/.cache $(RUN_VENV)

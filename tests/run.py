@@ -260,6 +260,15 @@ def do_fuzz(seconds="60s"):
             plain("fuzz %s %s" % (package, target), ["go", "test", "-run", "^$", "-fuzz", "^%s$" % target, "-fuzztime", seconds, package])
 
 
+def do_bench():
+    """The README's figures; measurements, so nothing here can fail but to run."""
+    debian(["wrk"], "wrk")
+    if build():
+        python = str(test_venv() / "bin" / "python")
+        plain("requests a second and CPU", [python, "tests/bench/bench.py", "--rounds", "7", "--seconds", "3"])
+        plain("start and memory", [python, "tests/bench/start.py"])
+
+
 def main(argv):
     what = argv[0] if argv else "test"
     action = globals().get("do_" + what)
