@@ -57,10 +57,8 @@ const (
 
 	MemoShift = C.GOSRV_MEMO_SHIFT
 
-	SignalDrain  = C.GOSRV_SIG_DRAIN
-	SignalQuit   = C.GOSRV_SIG_QUIT
-	SignalReopen = C.GOSRV_SIG_REOPEN
-	SignalAbort  = C.GOSRV_SIG_ABORT
+	SignalDrain = C.GOSRV_SIG_DRAIN
+	SignalQuit  = C.GOSRV_SIG_QUIT
 )
 
 // crossings counts application steps that entered C: the "one crossing" test reads it.
@@ -158,11 +156,6 @@ func (t Thread) Getenv(name string) (value string, set bool) {
 		}
 		out = make([]byte, n)
 	}
-}
-
-// Log is gosrv_log.
-func (t Thread) Log(level int, text string) {
-	C.gosrv_log(t.c, C.int(level), (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.uint64_t(len(text)))
 }
 
 // LogsReopen is gosrv_logs_reopen.

@@ -88,7 +88,7 @@ struct gosrv_thread {
 
 /* What the shim's worker object gives (pyshim: worker.Worker). */
 typedef struct {
-	PyObject *application, *handle_exception, *handle_error, *log, *file_wrapper, *sendfile_range,
+	PyObject *application, *handle_exception, *handle_error, *file_wrapper, *sendfile_range,
 		*open_socket, *base_environ, *shutdown, *start_threads, *leave_child,
 		*reopen_logs;
 } shim_calls;

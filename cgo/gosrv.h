@@ -32,7 +32,7 @@ enum {
 };
 
 /* Bits that gosrv_signals_run returns. */
-enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2, GOSRV_SIG_REOPEN = 4, GOSRV_SIG_ABORT = 8 };
+enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2 };
 
 /* A string of the request whose length is this is absent. */
 #define GOSRV_ABSENT 0xFFFFFFFFu
@@ -183,15 +183,6 @@ int gosrv_threads_start(gosrv_thread *t, int n, const char *name);
  */
 uint8_t *gosrv_fd_table(int *size);
 
-/* gosrv_in_child: whether the application forked and this is its child.
- * thread:  any
- * GIL:     not needed
- * lends:   nothing
- * gives:   1 in such a child, which must never run Go
- * fails:   never
- */
-int gosrv_in_child(void);
-
 /* gosrv_counters: objects taken and dropped by calls, for the leak tests.
  * thread:  attached
  * GIL:     taken inside, so that the two are of one moment
@@ -210,15 +201,6 @@ void gosrv_counters(gosrv_thread *t, uint64_t *taken, uint64_t *dropped);
  * fails:   -1: not set
  */
 int64_t gosrv_getenv(gosrv_thread *t, const char *name, char *out, uint64_t cap);
-
-/* gosrv_log: a record for Python's logger gunicorn.error.
- * thread:  attached
- * GIL:     taken inside
- * lends:   text until return
- * gives:   nothing
- * fails:   silently: a logger that raises has been reported by logging itself
- */
-void gosrv_log(gosrv_thread *t, int level, const char *text, uint64_t len);
 
 /* gosrv_logs_reopen: hand Python's loggers the new error log.
  * thread:  main

@@ -27,7 +27,6 @@ static char *title_area;
 static size_t title_size;
 
 int gosrv_worker_fd(void) { return worker_fd; }
-int gosrv_in_child(void) { return is_child; }
 
 gosrv_thread *gosrv_main_attach(void) { return worker_fd < 0 ? NULL : &main_thread; }
 

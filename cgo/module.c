@@ -68,7 +68,7 @@ static PyObject *enter_worker(PyObject *self, PyObject *const *args, Py_ssize_t 
 	if (fd == -1 && py.PyErr_Occurred()) return NULL;
 	PyObject *w = args[1];
 	if (keep(w, "application", &shim.application) || keep(w, "handle_exception", &shim.handle_exception)
-		|| keep(w, "handle_error", &shim.handle_error) || keep(w, "log_record", &shim.log)
+		|| keep(w, "handle_error", &shim.handle_error)
 		|| keep(w, "file_wrapper", &shim.file_wrapper) || keep(w, "sendfile_range", &shim.sendfile_range)
 		|| keep(w, "open_socket", &shim.open_socket) || keep(w, "base_environ", &shim.base_environ)
 		|| keep(w, "shutdown", &shim.shutdown) || keep(w, "start_threads", &shim.start_threads)

@@ -1,4 +1,4 @@
-/* worker.c: the rest of gosrv.h: threads, descriptors, counters, logging, the end. */
+/* worker.c: the rest of gosrv.h: threads, descriptors, counters, log files, the end. */
 #define _GNU_SOURCE
 #include "core.h"
 
@@ -51,17 +51,6 @@ int64_t gosrv_getenv(gosrv_thread *t, const char *name, char *out, uint64_t cap)
 	}
 	t->state = py.PyEval_SaveThread();
 	return len;
-}
-
-void gosrv_log(gosrv_thread *t, int level, const char *text, uint64_t len) {
-	py.PyEval_RestoreThread(t->state);
-	PyObject *args[2] = {py.PyLong_FromLong(level), py.PyUnicode_DecodeUTF8(text, len, "backslashreplace")};
-	PyObject *done = args[0] && args[1] ? py.PyObject_VectorcallDict(shim.log, args, 2, NULL) : NULL;
-	if (done == NULL) py.PyErr_Print();
-	if (done) py.Py_DecRef(done);
-	for (int i = 0; i < 2; i++)
-		if (args[i]) py.Py_DecRef(args[i]);
-	t->state = py.PyEval_SaveThread();
 }
 
 void gosrv_logs_reopen(gosrv_thread *t, int fd) {

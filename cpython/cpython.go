@@ -78,10 +78,8 @@ type Flags uint32
 
 // The bits of Flags.
 const (
-	DrainRequested Flags = cgo.SignalDrain  // SIGTERM
-	QuitRequested  Flags = cgo.SignalQuit   // SIGINT, SIGQUIT
-	ReopenLogs     Flags = cgo.SignalReopen // SIGUSR1
-	AbortRequested Flags = cgo.SignalAbort  // SIGABRT
+	DrainRequested Flags = cgo.SignalDrain // SIGTERM
+	QuitRequested  Flags = cgo.SignalQuit  // SIGINT, SIGQUIT, SIGABRT
 )
 
 // InWorker reports whether the constructor made this process a worker.
@@ -220,10 +218,6 @@ func Crossings() uint64 { return cgo.Crossings() }
 // Getenv is a variable of the process's environment as the application has left it: Go's
 // own os.Getenv knows what the process was started with, and nothing of os.environ.
 func (t *Thread) Getenv(name string) (value string, set bool) { return t.c.Getenv(name) }
-
-// Log writes a record to Python's logger gunicorn.error at a level of package logging
-// (10 debug ... 50 critical).
-func (t *Thread) Log(level int, text string) { t.c.Log(level, text) }
 
 // ReopenLogs hands Python's loggers the new error log; main thread only. fd stays the caller's.
 func (t *Thread) ReopenLogs(fd int) { t.c.LogsReopen(fd) }

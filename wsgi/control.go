@@ -92,7 +92,7 @@ func (s *slot) signals() {
 		}
 	}
 	flags := s.app.RunSignals()
-	if flags&cpython.QuitRequested != 0 || flags&cpython.AbortRequested != 0 {
+	if flags&cpython.QuitRequested != 0 {
 		w.order(quitOrder)
 	}
 	if flags&cpython.DrainRequested != 0 {

@@ -61,7 +61,7 @@ func Run() {
 	w.closeAccess()
 	w.log.Infof("Worker exiting (pid: %d)", os.Getpid())
 	taken, dropped := t.Counters()
-	w.tell(workerctl.WorkerExiting{Requests: w.served, Taken: taken, Dropped: dropped})
+	w.tell(workerctl.WorkerExiting{Requests: w.served, Taken: taken, Dropped: dropped, Crossings: cpython.Crossings()})
 	t.Exit(0, exitDeadline)
 }
 

@@ -11,7 +11,7 @@ import traceback
 from . import application, development, hooks, logs
 
 # The bits of _gosrv.request (gosrv.h, GOSRV_SIG_*).
-DRAIN, QUIT, REOPEN = 1, 2, 4
+DRAIN, QUIT = 1, 2
 
 # What the zygote ignored and what a worker begins with, as in a fresh `python`.
 FRESH = {
@@ -168,7 +168,7 @@ class Worker:
         self.leave(0)
 
     def handle_usr1(self, number, frame):
-        _gosrv.request(REOPEN)
+        """Log files are the master's, which passes new ones on when it gets the signal."""
 
     def handle_abort(self, number, frame):
         """The master's time-out: say where the application stands, then leave."""
@@ -226,9 +226,6 @@ class Worker:
     def handle_error(self, what, method, uri):
         """Logs a fault of the application that is no exception."""
         self.log.always("Error handling request %s %s: %s", method, printable(uri or ""), what)
-
-    def log_record(self, level, text):
-        self.log.error_log.log(level, "%s", text)
 
     def reopen_logs(self, fd):
         """USR1: the error log is another file now. fd stays the caller's."""

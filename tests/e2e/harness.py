@@ -22,7 +22,7 @@ APPS = TESTS / "apps"
 ROOT = TESTS.parent
 LISTENING = re.compile(r"Listening at: (\S+) \((\d+)\)")
 BOOTING = re.compile(r"Booting worker with pid: (\d+)")
-REFERENCES = re.compile(r"pid=(\d+) exits after \d+ requests, (\d+) references taken, (\d+) dropped")
+REFERENCES = re.compile(r"pid=(\d+) exits after \d+ requests, (\d+) references taken, (\d+) dropped, \d+ crossings")
 # Gunicorn forgets a TERM that reaches a worker in its boot, and then waits for its graceful time-out of 30 s.
 STOP_TIME = {"gosrv": 20.0, "gunicorn": 45.0}
 # What a developer's shell may hold and would change the server under test.

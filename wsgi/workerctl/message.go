@@ -86,9 +86,10 @@ type WorkerDraining struct {
 
 // WorkerExiting is the last message of an orderly end.
 type WorkerExiting struct {
-	Requests uint64 `json:"requests"` // served in its life
-	Taken    uint64 `json:"taken"`    // Python references taken and dropped by the C side;
-	Dropped  uint64 `json:"dropped"`  // equal unless there is a leak
+	Requests  uint64 `json:"requests"`  // served in its life
+	Taken     uint64 `json:"taken"`     // Python references taken and dropped by the C side;
+	Dropped   uint64 `json:"dropped"`   // equal unless there is a leak
+	Crossings uint64 `json:"crossings"` // steps of application calls that entered C
 }
 
 // Type implements Message.

@@ -212,7 +212,7 @@ func (m *Master) fromWorker(c *child, typ string, raw json.RawMessage) error {
 		return nil
 	case "WorkerExiting":
 		return receive(raw, func(msg workerctl.WorkerExiting) {
-			m.log.Debugf("%s exits after %d requests, %d references taken, %d dropped", c, msg.Requests, msg.Taken, msg.Dropped)
+			m.log.Debugf("%s exits after %d requests, %d references taken, %d dropped, %d crossings", c, msg.Requests, msg.Taken, msg.Dropped, msg.Crossings)
 		})
 	}
 	return errors.New("unknown message")
