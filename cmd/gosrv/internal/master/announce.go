@@ -21,8 +21,10 @@ func (m *Master) announceReady() {
 		return
 	}
 	m.announced = true
-	m.sayReady()
+	// In this order: the master before answers the word with MAINPID, and that
+	// must be the last that systemd hears of the two of them.
 	m.announceServing()
+	m.sayReady()
 }
 
 // announceServing says READY, at first and after each reload, whether it

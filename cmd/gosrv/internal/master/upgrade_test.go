@@ -105,6 +105,39 @@ func TestMainPIDIsTakenBack(t *testing.T) {
 
 // A stop beside another master must leave the shared sockets as they are: no
 // filter, no removed path, and what is queued is the other one's to serve.
+// The old master answers the word with MAINPID; a READY after that would make
+// the last that systemd heard depend on which process ran first.
+func TestNewMasterTellsSystemdBeforeItsParent(t *testing.T) {
+	r, word, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	fd, err := unix.Dup(int(word.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = word.Close()
+	said := func() bool {
+		p := []unix.PollFd{{Fd: int32(r.Fd()), Events: unix.POLLIN}}
+		n, err := unix.Poll(p, 0)
+		return err == nil && n == 1
+	}
+	w := newWorld(t, nil)
+	w.m.parent, w.parent, w.m.opt.Origin.Ready = 7, 7, fd
+	w.m.sys.tell = func(a ...string) error {
+		if said() {
+			t.Errorf("systemd is told %q after the parent was", a)
+		}
+		w.told = append(w.told, strings.Join(a, "\n"))
+		return nil
+	}
+	w.serve()
+	if len(w.told) == 0 || !said() {
+		t.Errorf("systemd was told %q, the parent: %t", w.told, said())
+	}
+}
+
 func TestStopBesideAnotherMasterLeavesTheSockets(t *testing.T) {
 	for _, side := range []string{"old", "new"} {
 		t.Run(side, func(t *testing.T) {
