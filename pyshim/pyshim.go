@@ -1,5 +1,6 @@
 // Package pyshim carries the Python part of gosrv: the zygote's control loop, the
-// evaluation of gunicorn.conf.py, the import of the application, hooks and logging.
+// evaluation of gunicorn.conf.py, the import of the application, hooks and logging;
+// and the package gunicorn that stands in for the real one where that is not installed.
 // The master hands it to the zygote through a memfd, since the zygote runs before Go.
 package pyshim
 
@@ -8,36 +9,35 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 )
 
-//go:embed gosrv_shim/*.py
+//go:embed gosrv_shim/*.py standin/gunicorn/*.py standin/gunicorn/*/*.py
 var sources embed.FS
 
-// bootFile runs first; the other files become modules of the package gosrv_shim.
-const bootFile = "boot.py"
+// bootFile runs first; the other files become modules of the packages gosrv_shim and gunicorn.
+const bootFile = "gosrv_shim/boot.py"
 
 // Bundle is what the zygote reads from its memfd: boot.py's text, a NUL, and a JSON
-// object from module name to source text.
+// object from file name ("gosrv_shim/worker.py", "gunicorn/app/base.py") to text.
 func Bundle() ([]byte, error) {
-	boot, modules := []byte(nil), map[string]string{}
-	names, err := fs.Glob(sources, "gosrv_shim/*.py")
-	if err != nil {
-		return nil, fmt.Errorf("listing the shim: %w", err)
-	}
-	for _, name := range names {
+	boot, files := []byte(nil), map[string]string{}
+	err := fs.WalkDir(sources, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
 		text, err := sources.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("reading the shim: %w", err)
-		}
-		if path.Base(name) == bootFile {
+		if name == bootFile {
 			boot = text
-			continue
+			return err
 		}
-		modules[strings.TrimSuffix(path.Base(name), ".py")] = string(text)
+		files[strings.TrimPrefix(name, "standin/")] = string(text)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the shim: %w", err)
 	}
-	rest, err := json.Marshal(modules)
+	rest, err := json.Marshal(files)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the shim: %w", err)
 	}

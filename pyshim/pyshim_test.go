@@ -19,12 +19,12 @@ func TestBundleHoldsBootAndModules(t *testing.T) {
 	if err := json.Unmarshal(rest, &modules); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"__init__", "zygote", "worker"} {
+	for _, name := range []string{"gosrv_shim/__init__.py", "gosrv_shim/zygote.py", "gosrv_shim/worker.py", "gunicorn/__init__.py", "gunicorn/app/__init__.py"} {
 		if _, ok := modules[name]; !ok {
 			t.Errorf("module %s is missing", name)
 		}
 	}
-	if _, ok := modules["boot"]; ok {
+	if _, ok := modules["gosrv_shim/boot.py"]; ok {
 		t.Error("boot.py is also a module: it would run twice")
 	}
 }

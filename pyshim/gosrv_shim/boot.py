@@ -1,5 +1,6 @@
 # Runs first, inside the zygote, with _gosrv, control_fd and modules as globals: makes the
-# package gosrv_shim out of the bundle and enters the control loop. It returns in a worker.
+# packages gosrv_shim and gunicorn out of the bundle and enters the control loop. It returns
+# in a worker.
 
 
 def boot():
@@ -7,7 +8,14 @@ def boot():
     import sys
     from importlib.machinery import ModuleSpec
 
-    sources = json.loads(modules)
+    files = json.loads(modules)
+
+    def look(fullname):
+        """(file name, whether it is a package) of a module; (None, False) if it is not ours."""
+        name = fullname.replace(".", "/")
+        if name + "/__init__.py" in files:
+            return name + "/__init__.py", True
+        return (name + ".py", False) if name + ".py" in files else (None, False)
 
     class Loader:
         """Gives tracebacks their source lines (linecache asks get_source)."""
@@ -16,37 +24,48 @@ def boot():
             return None
 
         def exec_module(self, module):
-            code = compile(sources[self.key(module.__name__)], module.__spec__.origin, "exec")
+            code = compile(files[look(module.__name__)[0]], module.__spec__.origin, "exec")
             exec(code, module.__dict__)
 
         def get_source(self, fullname):
-            return sources[self.key(fullname)]
-
-        @staticmethod
-        def key(fullname):
-            return fullname.partition(".")[2] or "__init__"
+            return files[look(fullname)[0]]
 
     class Finder:
+        package = None
+
+        @classmethod
+        def find_spec(cls, fullname, path=None, target=None):
+            package, dot, _ = fullname.partition(".")
+            name, is_package = look(fullname)
+            if package != cls.package or name is None:
+                return None
+            if dot and not isinstance(sys.modules[package].__spec__.loader, Loader):
+                return None  # the real package is there: none of its modules may be ours
+            return ModuleSpec(fullname, Loader(), origin="<gosrv>/" + name.removeprefix("gosrv_shim/"),
+                              is_package=is_package)
+
+    class Shim(Finder):
         """Only there while the shim loads: sys.meta_path is the application's."""
 
-        @staticmethod
-        def find_spec(fullname, path=None, target=None):
-            package, _, name = fullname.partition(".")
-            if package != "gosrv_shim" or (name or "__init__") not in sources:
-                return None
-            origin = "<gosrv>/%s.py" % (name or "__init__")
-            return ModuleSpec(fullname, Loader(), origin=origin, is_package=not name)
+        package = "gosrv_shim"
+
+    class StandIn(Finder):
+        """Stays, at the end: a Gunicorn that is installed is found before it."""
+
+        package = "gunicorn"
 
     sys.modules["_gosrv"] = _gosrv
-    sys.meta_path.insert(0, Finder)
+    sys.meta_path.insert(0, Shim)
     try:
         import gosrv_shim.zygote as zygote
 
-        for name in sources:
-            if name != "__init__":
-                __import__("gosrv_shim." + name)
+        for name in files:
+            package, _, module = name[: -len(".py")].partition("/")
+            if package == "gosrv_shim" and module != "__init__":
+                __import__("gosrv_shim." + module)
     finally:
-        sys.meta_path.remove(Finder)
+        sys.meta_path.remove(Shim)
+    sys.meta_path.append(StandIn)
     zygote.main(control_fd)
 
 

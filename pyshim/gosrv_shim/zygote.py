@@ -148,6 +148,10 @@ class Zygote:
 def main(control_fd):
     if sys.version_info < (3, 10):
         keep_onstack()
+    # The real one or ours, before the project's folder is searched: a config file there may
+    # be called gunicorn.py. Applications look into sys.modules for it.
+    import gunicorn  # noqa: F401
+
     Zygote(channel.Channel(control_fd)).serve()
 
 
