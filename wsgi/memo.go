@@ -54,7 +54,7 @@ func (s *slot) describe(c *conn, head []byte, r *http1.Request) (flags uint32, b
 	if c.known.number != 0 && c.known.version == m.version && m.env.Fits(&c.facts) {
 		bad = s.pack.PackRepeat(head, r, &c.facts, &m.env)
 		flags = s.memoFlags(c.known.number, m.version)
-	} else if bad = s.pack.Pack(head, r, &c.facts); bad == nil {
+	} else if bad = s.pack.Pack(head, r, &c.facts); bad == nil && !s.w.set.noMemo {
 		s.w.memos.learn(c, head, r, &s.pack)
 	}
 	if s.pack.HTTPS {

@@ -28,6 +28,7 @@ type settings struct {
 	bodyLimit                 int64  // limit_request_body; 0: no limit
 	bodyMemory                int64  // a larger body is spooled
 	streamBody                bool   // stream_request_body
+	noMemo                    bool   // no_environ_memo
 	tmpDir                    string // tmp_upload_dir; "": the system's
 	script                    string // SCRIPT_NAME
 }
@@ -60,6 +61,7 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		bodyLimit:   g.LimitRequestBody,
 		bodyMemory:  bodyMemory,
 		streamBody:  g.StreamRequestBody,
+		noMemo:      g.NoEnvironMemo,
 		tmpDir:      g.TmpUploadDir,
 		script:      script,
 	}

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.gosrv_only("Gunicorn's sync worker closes after each an
 BLOCK = ("User-Agent: tester", "Accept: */*", "X-Twice: 1", "X-Twice: 2", "Cookie: a=b")
 
 
-@pytest.fixture(scope="module", params=[(), ("--threads", "3")], ids=["one thread", "threads"])
+@pytest.fixture(scope="module", params=[(), ("--threads", "3"), ("--no-environ-memo",)], ids=["one thread", "threads", "no memo"])
 def server(request, start_shared):
     return start_shared(*request.param, "changes_environ")
 

@@ -43,6 +43,7 @@ type Settings struct {
 	PermitFragment    bool  `json:"permit_fragment"`
 	StreamRequestBody bool  `json:"stream_request_body"`
 	NoHandOver        bool  `json:"no_hand_over"` // no relief, no exchange
+	NoEnvironMemo     bool  `json:"no_environ_memo"`
 
 	StripHeaderSpaces               bool   `json:"strip_header_spaces"`
 	PermitObsoleteFolding           bool   `json:"permit_obsolete_folding"`

@@ -42,4 +42,8 @@ var ownRows = []Setting{
 		Name: "no_hand_over", Section: sectionOwn, Flags: []string{"--no-hand-over"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
 		Help: "Leave the connections of a worker that is inside the application to that worker. Without it, another worker that has nothing to do serves their requests meanwhile (class sync with one thread).",
 	},
+	{
+		Name: "no_environ_memo", Section: sectionOwn, Flags: []string{"--no-environ-memo"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Help: "Parse every request's headers and build its environ from nothing. Without it, a header block that repeats byte for byte costs a comparison and a copy. The application sees no difference; the setting is for measurements.",
+	},
 }
