@@ -1,0 +1,113 @@
+"""Build hooks of the wheel: the version out of the Go source, the binary by `go build`.
+
+Environment of a build, all optional:
+    GOSRV_GOARCH     amd64 or arm64 instead of this machine's
+    GOSRV_MANYLINUX  1: link against glibc 2.17 with the C compiler of the package ziglang, which must be installed
+                     beside the build backend, and tag the wheel so; else this system's glibc is the oldest that will do
+"""
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
+
+HERE = Path(__file__).resolve().parent
+FOLDERS = ("cmd", "cpython", "wsgi", "environ", "cgo", "pyshim")  # of the repository: what the binary is made of
+SUFFIXES = (".go", ".c", ".h", ".py")
+LEAVE = re.compile(r"_test\.go$|(^|/)(testdata|cgotest|wheel|__pycache__)(/|$)")
+ARCHES = {"amd64": "x86_64", "arm64": "aarch64"}  # Go's name and everybody else's
+GLIBC = "2.17"
+
+
+class BuildError(Exception):
+    """What is missing on this machine, and what to do."""
+
+
+def source():
+    """The root of the Go sources: inside an sdist `go/`, else the repository around this folder."""
+    inside = HERE / "go"
+    return inside if inside.is_dir() else HERE.parent.parent
+
+
+def version():
+    text = (source() / "cmd/gosrv/internal/config/doc.go").read_text()
+    return re.search(r'^var Version = "([^"]+)"', text, re.M).group(1)
+
+
+def source_files():
+    """Relative paths of all that `go build` reads."""
+    root = source()
+    yield from (name for name in ("go.mod", "go.sum") if (root / name).exists())
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            name = path.relative_to(root).as_posix()
+            if path.suffix in SUFFIXES and path.is_file() and not LEAVE.search(name):
+                yield name
+
+
+def goarch():
+    machine = platform.machine()
+    named = os.environ.get("GOSRV_GOARCH") or {v: k for k, v in ARCHES.items()}.get(machine, machine)
+    if named not in ARCHES:
+        raise BuildError("gosrv runs on x86-64 and arm64, not on %s" % named)
+    return named
+
+
+def check_machine():
+    """What would fail later with a message that helps nobody."""
+    if sys.platform != "linux":
+        raise BuildError("gosrv runs on Linux only, this is %s. Develop in a container, or keep another server there:\n"
+                         "    gosrv; sys_platform == 'linux'        (in requirements.txt)" % sys.platform)
+    if shutil.which("go") is None:
+        raise BuildError("gosrv is built by Go 1.26 or newer, and no `go` is on PATH. Install Go and a C compiler, or a wheel:\n"
+                         "there is one for Linux with glibc 2.17 or newer on x86-64 and arm64 (pip 20.3 or newer finds it)")
+
+
+def compile_program(target, arch, manylinux):
+    """Make the binary at target; the environment of the build decides nothing that a wheel would not show."""
+    env = dict(os.environ, GOOS="linux", GOARCH=arch, CGO_ENABLED="1")
+    if manylinux:
+        env["CC"] = '"%s" -m ziglang cc -target %s-linux-gnu.%s' % (sys.executable, ARCHES[arch], GLIBC)
+    command = ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", str(target), "./cmd/gosrv"]
+    if subprocess.run(command, cwd=source(), env=env).returncode != 0:
+        raise BuildError("`%s` failed; its messages are above" % " ".join(command))
+
+
+class CustomMetadataHook(MetadataHookInterface):
+    def update(self, metadata):
+        metadata["version"] = version()
+
+
+class CustomBuildHook(BuildHookInterface):
+    folder = None
+
+    def initialize(self, version, build_data):
+        try:
+            getattr(self, "initialize_" + self.target_name)(build_data)
+        except BuildError as error:
+            self.app.abort("gosrv: %s" % error)
+
+    def initialize_sdist(self, build_data):
+        for name in source_files():
+            build_data["force_include"][str(source() / name)] = "go/" + name
+
+    def initialize_wheel(self, build_data):
+        check_machine()
+        arch, manylinux = goarch(), os.environ.get("GOSRV_MANYLINUX") == "1"
+        self.folder = tempfile.TemporaryDirectory(prefix="gosrv-wheel-")  # until the wheel is packed
+        program = Path(self.folder.name) / "gosrv"
+        compile_program(program, arch, manylinux)
+        system = "manylinux_%s" % GLIBC.replace(".", "_") if manylinux else "linux"
+        build_data["pure_python"] = False
+        build_data["tag"] = "py3-none-%s_%s" % (system, ARCHES[arch])
+        build_data["shared_scripts"][str(program)] = "gosrv"
+
+    def finalize(self, version, build_data, artifact_path):
+        if self.folder is not None:
+            self.folder.cleanup()
