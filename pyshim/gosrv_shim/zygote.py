@@ -7,7 +7,7 @@ import signal
 import sys
 import traceback
 
-from . import application, channel, conffile, hooks, logs
+from . import application, channel, conffile, hooks, leftovers, logs
 from .worker import FRESH, Worker
 
 
@@ -62,16 +62,18 @@ class Zygote:
         except Exception as e:
             self.failed("config", 1, "Failed to import a hook", traceback_of(e))
             return
+        found = []
         if settings.get("preload_app"):
             try:
-                self.preloaded = application.load(self.app_uri)
+                with leftovers.Watch(self.app_uri) as watch:
+                    self.preloaded = application.load(self.app_uri)
             except BaseException as e:
                 self.failed(*why(e))
                 return
+            found = watch.warnings()
             ignore_group_signals()  # the import may have set handlers: they are the workers'
-            gc.collect()
             gc.freeze()  # shared pages stay shared: the collector leaves them alone
-        self.control.send("Configured", preloaded=self.preloaded is not None, warnings=[])
+        self.control.send("Configured", preloaded=self.preloaded is not None, warnings=found)
 
     def failed(self, stage, code, message, text):
         self.control.send("Failed", stage=stage, exit=code, message=message,
