@@ -8,10 +8,7 @@ package cgo
 */
 import "C"
 
-import (
-	"sync/atomic"
-	"unsafe"
-)
+import "unsafe"
 
 // Thread is the C side's handle of an attached thread. It is never freed.
 type Thread struct {
@@ -34,6 +31,7 @@ type Result struct {
 	Need                      uint64
 	FileOff, FileLen          int64
 	Handle                    unsafe.Pointer
+	Now                       int64
 }
 
 // Outcomes of AppCall and CallNext, as in gosrv.h.
@@ -53,6 +51,7 @@ const (
 	SentAll = C.GOSRV_SENT_ALL
 	Proxied = C.GOSRV_PROXIED
 	MemoNew = C.GOSRV_MEMO_NEW
+	KeepGIL = C.GOSRV_KEEP_GIL
 	Memos   = C.GOSRV_MEMOS
 
 	MemoShift = C.GOSRV_MEMO_SHIFT
@@ -60,12 +59,6 @@ const (
 	SignalDrain = C.GOSRV_SIG_DRAIN
 	SignalQuit  = C.GOSRV_SIG_QUIT
 )
-
-// crossings counts application steps that entered C: the "one crossing" test reads it.
-var crossings atomic.Uint64
-
-// Crossings is the number of AppCall, CallNext and CallFinish so far in this process.
-func Crossings() uint64 { return crossings.Load() }
 
 // Here and not in the worker's entry: other packages' initialisation takes its time, and
 // meanwhile a TERM would be Go's.
@@ -86,7 +79,6 @@ func MainAttach() (t Thread, ok bool) {
 // AppCall is gosrv_app_call. All slices are lent for the call only; out must not be empty.
 func (t Thread) AppCall(base int, head, extra []byte, desc []uint32, nhdr int, flags uint32,
 	body []byte, bodyFD int, bodyLen int64, stream uint64, connFD int, out []byte, res *Result) int {
-	crossings.Add(1)
 	state := C.gosrv_app_call(t.c, C.int(base), charsOf(head), charsOf(extra),
 		(*C.uint32_t)(unsafe.Pointer(unsafe.SliceData(desc))), C.int(nhdr), C.uint32_t(flags),
 		charsOf(body), C.int(bodyFD), C.int64_t(bodyLen), C.uint64_t(stream), C.int(connFD),
@@ -95,9 +87,11 @@ func (t Thread) AppCall(base int, head, extra []byte, desc []uint32, nhdr int, f
 	return int(state)
 }
 
+// GILRelease is gosrv_gil_release.
+func (t Thread) GILRelease() { C.gosrv_gil_release(t.c) }
+
 // CallNext is gosrv_call_next for res.Handle.
 func (t Thread) CallNext(flags uint32, out []byte, res *Result) int {
-	crossings.Add(1)
 	state := C.gosrv_call_next(t.c, res.Handle, C.uint32_t(flags), charsOf(out), C.uint64_t(len(out)))
 	*res = *t.res
 	return int(state)
@@ -105,7 +99,6 @@ func (t Thread) CallNext(flags uint32, out []byte, res *Result) int {
 
 // CallFinish is gosrv_call_finish for handle.
 func (t Thread) CallFinish(handle unsafe.Pointer) {
-	crossings.Add(1)
 	C.gosrv_call_finish(t.c, handle)
 }
 
@@ -137,10 +130,10 @@ func FDTable() []uint8 {
 }
 
 // Counters is gosrv_counters.
-func (t Thread) Counters() (taken, dropped uint64) {
-	var a, b C.uint64_t
-	C.gosrv_counters(t.c, &a, &b)
-	return uint64(a), uint64(b)
+func (t Thread) Counters() (taken, dropped, crossings uint64) {
+	var a, b, c C.uint64_t
+	C.gosrv_counters(t.c, &a, &b, &c)
+	return uint64(a), uint64(b), uint64(c)
 }
 
 // Getenv is gosrv_getenv.

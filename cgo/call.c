@@ -8,7 +8,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+uint64_t steps;
 
 /* leave_if_child: the application forked and its child came back into the server: it must
  * not answer the request a second time. It ends as a Python script would. */
@@ -197,13 +200,27 @@ static PyObject *call_environ(gosrv_call *c, int base, const packed *request) {
 	return environ;
 }
 
+static void step_begin(gosrv_thread *t) {
+	gil_take(t);
+	steps++;
+	t->calling = 1;
+}
+
+static void step_end(gosrv_thread *t, int keep) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	t->result.now = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	t->calling = 0;
+	t->holding = keep;
+	if (!keep) gil_give(t);
+}
+
 int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra,
 	const uint32_t *desc, int nhdr, uint32_t flags, const char *mem, int body_fd,
 	int64_t body_len, uint64_t stream, int conn_fd, char *out, uint64_t cap) {
 	const packed request = {head, extra, desc, nhdr, flags};
 	gosrv_result *res = &t->result;
-	py.PyEval_RestoreThread(t->state);
-	t->calling = 1;
+	step_begin(t);
 	int state = GOSRV_FAILED;
 	if (t->bases[base] == NULL) thread_prepare(t);
 	gosrv_call *c = call_new(t);
@@ -227,38 +244,40 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 		else
 			state = call_step(c, flags, out, cap, res);
 	}
-	t->calling = 0;
-	t->state = py.PyEval_SaveThread();
+	step_end(t, (flags & GOSRV_KEEP_GIL) != 0);
 	return state;
+}
+
+void gosrv_gil_release(gosrv_thread *t) {
+	if (!t->holding) return;
+	steps++;
+	t->holding = 0;
+	gil_give(t);
 }
 
 int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap) {
 	gosrv_call *c = handle;
-	py.PyEval_RestoreThread(t->state);
-	t->calling = 1;
+	step_begin(t);
 	if (c->kind == KIND_LIST || c->head_sent) {
 		drop(c->piece);
 		c->piece = NULL;
 	}
 	int state = call_step(c, flags, out, cap, &t->result);
-	t->calling = 0;
-	t->state = py.PyEval_SaveThread();
+	step_end(t, 0);
 	return state;
 }
 
 gosrv_result *gosrv_thread_result(gosrv_thread *t) { return &t->result; }
 
 void gosrv_call_finish(gosrv_thread *t, void *handle) {
-	py.PyEval_RestoreThread(t->state);
-	t->calling = 1;
+	step_begin(t);
 	call_close(handle);
-	t->calling = 0;
-	t->state = py.PyEval_SaveThread();
+	step_end(t, 0);
 }
 
 int gosrv_base_new(gosrv_thread *t, const char *kv, int n) {
 	if (templates_used == MAX_LISTENERS) return -1;
-	py.PyEval_RestoreThread(t->state);
+	gil_take(t);
 	PyObject *pairs = py.PyDict_New();
 	for (; pairs && n > 0; n--) {
 		const char *value = kv + strlen(kv) + 1;
@@ -276,6 +295,6 @@ int gosrv_base_new(gosrv_thread *t, const char *kv, int n) {
 		call_report(NULL);
 	}
 	if (pairs) py.Py_DecRef(pairs);
-	t->state = py.PyEval_SaveThread();
+	gil_give(t);
 	return index;
 }

@@ -75,6 +75,7 @@ typedef struct {
 
 struct gosrv_thread {
 	PyThreadState *state;
+	int holding; /* the GIL, between two calls (GOSRV_KEEP_GIL) */
 	int slot;
 	bundle objects;                 /* request == NULL: lent to a suspended call */
 	uint32_t epoch;                 /* counts the thread's bundles */
@@ -97,19 +98,23 @@ extern shim_calls shim;
 extern gosrv_thread main_thread;
 extern int is_child;                      /* set in a forked child of the application */
 extern volatile uint32_t signal_requests; /* GOSRV_SIG_* from Python handlers, read once */
+extern uint64_t steps;                    /* crossings of calls; guarded by the GIL */
 extern volatile int quitting;             /* a handler asked to quit; stays set */
+
+/* gil_take, gil_give: around all that a crossing does with Python. */
+static inline void gil_take(gosrv_thread *t) {
+	if (!t->holding) py.PyEval_RestoreThread(t->state);
+	t->holding = 0;
+}
+static inline void gil_give(gosrv_thread *t) { t->state = py.PyEval_SaveThread(); }
 
 /* request_string: where a string of the packed request begins (gosrv.h: desc). */
 static inline const char *request_string(const char *head, const char *extra, uint32_t off) {
 	return off & GOSRV_IN_EXTRA ? extra + (off & ~GOSRV_IN_EXTRA) : head + off;
 }
 
-
-
-
 /* module.c: the module _gosrv that the shim uses; NULL with an exception on failure */
 PyObject *module_new(void);
-
 
 /* objects.c: heap types; -1 with an exception on failure */
 int objects_init(void);

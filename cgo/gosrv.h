@@ -28,6 +28,7 @@ enum {
 	GOSRV_SENT_ALL = 2,  /* next: Content-Length is reached; close if exhausted */
 	GOSRV_MEMO_NEW = 4,  /* call: the memo's header block is another than before */
 	GOSRV_PROXIED = 8,   /* call: the strings of a PROXY header follow the headers in desc */
+	GOSRV_KEEP_GIL = 16, /* call: return with the GIL; the next crossing begins with it */
 	GOSRV_MEMO_SHIFT = 8, /* call: the bits from here on are the memo's number */
 };
 
@@ -52,6 +53,7 @@ typedef struct {
 	uint64_t need; /* GOSRV_GROW */
 	int64_t file_off, file_len;
 	void *handle; /* the live call, NULL when closed */
+	int64_t now;  /* CLOCK_MONOTONIC ns at the step's end: cheaper here than in Go */
 } gosrv_result;
 
 /* gosrv_worker_fd: the control channel of a forked worker.
@@ -131,7 +133,8 @@ gosrv_result *gosrv_thread_result(gosrv_thread *t);
 
 /* gosrv_app_call: run application(environ, start_response) once.
  * thread:  attached
- * GIL:     taken inside; not held on return
+ * GIL:     taken inside; not held on return but with GOSRV_KEEP_GIL, which is for one
+ *          thread only and ends with any other crossing: do not wait for anything so
  * lends:   head, extra, desc, mem, out until return. mem is copied when the call
  *          outlives this function (GOSRV_MORE, LAST, FILE, GROW)
  * gives:   the thread's result; its handle and ref belong to C until next or finish
@@ -146,6 +149,15 @@ gosrv_result *gosrv_thread_result(gosrv_thread *t);
 int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra,
 	const uint32_t *desc, int nhdr, uint32_t flags, const char *mem, int body_fd,
 	int64_t body_len, uint64_t stream, int conn_fd, char *out, uint64_t cap);
+
+/* gosrv_gil_release: end what GOSRV_KEEP_GIL began.
+ * thread:  the one of the call
+ * GIL:     not held on return
+ * lends:   nothing
+ * gives:   nothing; does nothing if the GIL is not held
+ * fails:   never
+ */
+void gosrv_gil_release(gosrv_thread *t);
 
 /* gosrv_call_next: the next piece of a live call.
  * thread:  the one that began the call
@@ -183,14 +195,15 @@ int gosrv_threads_start(gosrv_thread *t, int n, const char *name);
  */
 uint8_t *gosrv_fd_table(int *size);
 
-/* gosrv_counters: objects taken and dropped by calls, for the leak tests.
+/* gosrv_counters: objects taken and dropped by calls, and how often calls entered C,
+ * for the tests that hold them to account.
  * thread:  attached
- * GIL:     taken inside, so that the two are of one moment
+ * GIL:     taken inside, so that all are of one moment
  * lends:   nothing
- * gives:   both counts since the process began
+ * gives:   the counts since the process began
  * fails:   never
  */
-void gosrv_counters(gosrv_thread *t, uint64_t *taken, uint64_t *dropped);
+void gosrv_counters(gosrv_thread *t, uint64_t *taken, uint64_t *dropped, uint64_t *crossings);
 
 /* gosrv_getenv: a variable of the process's environment as the application has left it.
  * Go sees the one that the process was started with.

@@ -122,13 +122,13 @@ int gosrv_signals_return(void) {
 }
 
 void gosrv_signals_settle(gosrv_thread *t) {
-	py.PyEval_RestoreThread(t->state);
+	gil_take(t);
 	settle_faults();
-	t->state = py.PyEval_SaveThread();
+	gil_give(t);
 }
 
 uint32_t gosrv_signals_run(gosrv_thread *t) {
-	py.PyEval_RestoreThread(t->state);
+	gil_take(t);
 	if (py.PyErr_CheckSignals() < 0) {
 		if (quitting && py.PyErr_ExceptionMatches(py.PyExc_SystemExit))
 			py.PyErr_Clear();
@@ -138,7 +138,7 @@ uint32_t gosrv_signals_run(gosrv_thread *t) {
 	leave_if_child();
 	uint32_t bits = signal_requests;
 	signal_requests = 0; /* set and cleared with the GIL held */
-	t->state = py.PyEval_SaveThread();
+	gil_give(t);
 	return bits;
 }
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 int gosrv_threads_start(gosrv_thread *t, int n, const char *name) {
-	py.PyEval_RestoreThread(t->state);
+	gil_take(t);
 	PyObject *args[2] = {py.PyLong_FromLong(n), py.PyUnicode_InternFromString(name)};
 	PyObject *done = args[0] && args[1] ? py.PyObject_VectorcallDict(shim.start_threads, args, 2, NULL) : NULL;
 	int result = done ? 0 : -1;
@@ -18,7 +18,7 @@ int gosrv_threads_start(gosrv_thread *t, int n, const char *name) {
 	if (done) py.Py_DecRef(done);
 	for (int i = 0; i < 2; i++)
 		if (args[i]) py.Py_DecRef(args[i]);
-	t->state = py.PyEval_SaveThread();
+	gil_give(t);
 	return result;
 }
 
@@ -34,33 +34,34 @@ uint8_t *gosrv_fd_table(int *size) {
 	return table;
 }
 
-void gosrv_counters(gosrv_thread *t, uint64_t *taken, uint64_t *dropped) {
-	py.PyEval_RestoreThread(t->state);
+void gosrv_counters(gosrv_thread *t, uint64_t *taken, uint64_t *dropped, uint64_t *crossings) {
+	gil_take(t);
 	*taken = refs_taken;
 	*dropped = refs_dropped + refs_kept;
-	t->state = py.PyEval_SaveThread();
+	*crossings = steps;
+	gil_give(t);
 }
 
 int64_t gosrv_getenv(gosrv_thread *t, const char *name, char *out, uint64_t cap) {
-	py.PyEval_RestoreThread(t->state);
+	gil_take(t);
 	const char *value = getenv(name);
 	int64_t len = -1;
 	if (value != NULL) {
 		len = (int64_t)strlen(value);
 		memcpy(out, value, (uint64_t)len < cap ? (uint64_t)len : cap);
 	}
-	t->state = py.PyEval_SaveThread();
+	gil_give(t);
 	return len;
 }
 
 void gosrv_logs_reopen(gosrv_thread *t, int fd) {
-	py.PyEval_RestoreThread(t->state);
+	gil_take(t);
 	PyObject *number = py.PyLong_FromLong(fd);
 	PyObject *done = number ? py.PyObject_VectorcallDict(shim.reopen_logs, &number, 1, NULL) : NULL;
 	if (done == NULL) call_report(NULL);
 	if (done) py.Py_DecRef(done);
 	if (number) py.Py_DecRef(number);
-	t->state = py.PyEval_SaveThread();
+	gil_give(t);
 }
 
 struct ending {
@@ -82,7 +83,7 @@ void gosrv_exit(gosrv_thread *t, int code, int deadline_ms) {
 	pthread_t watchdog;
 	e = (struct ending){code, deadline_ms};
 	pthread_create(&watchdog, NULL, end_after, &e);
-	py.PyEval_RestoreThread(t->state);
+	gil_take(t);
 	PyObject *done = py.PyObject_VectorcallDict(shim.shutdown, NULL, 0, NULL);
 	if (done == NULL) py.PyErr_Print();
 	_exit(code);

@@ -34,6 +34,7 @@ const (
 	SentAll = cgo.SentAll // Next: the answer's Content-Length is reached
 	Proxied = cgo.Proxied // Call: environ.Packed.Proxied
 	MemoNew = cgo.MemoNew // Call: the memo stands for another header block than before
+	KeepGIL = cgo.KeepGIL // Call: return with the GIL, until Release or another method
 )
 
 // Memos is the number of memos; their numbers begin with 1.
@@ -90,8 +91,9 @@ func ControlFD() int { return cgo.WorkerFD() }
 
 // Thread is an OS thread with its own Python thread state, for life.
 type Thread struct {
-	c    cgo.Thread
-	slot int
+	c       cgo.Thread
+	slot    int
+	holding bool // at least since the last Call; C knows better
 }
 
 // Attach gives the main thread's Thread and puts Python's signal handlers back after Go's
@@ -132,8 +134,18 @@ func (t *Thread) NewBase(kv []KV) (Base, error) {
 // least some KiB.
 func (t *Thread) Call(b Base, head, extra []byte, desc []uint32, headers int, flags uint32,
 	body *Body, connFD int, out []byte, res *Result) State {
+	t.holding = flags&KeepGIL != 0
 	return State(t.c.AppCall(int(b), head, extra, desc, headers, flags,
 		body.Mem, body.FD, body.Len, body.Stream, connFD, out, res))
+}
+
+// Release gives back the GIL that a Call with KeepGIL has kept. Python's other threads get
+// no turn before that, so whatever may wait (a file, a log, the next event) comes after it.
+func (t *Thread) Release() {
+	if t.holding {
+		t.holding = false
+		t.c.GILRelease()
+	}
 }
 
 // Next gives the next piece of the live call res.Handle.
@@ -208,12 +220,9 @@ func OwnFD(fd int, own bool) {
 	}
 }
 
-// Counters are the Python references that calls took and dropped so far; equal when no
-// call is live and none leaked.
-func (t *Thread) Counters() (taken, dropped uint64) { return t.c.Counters() }
-
-// Crossings is how often application calls entered C in this process.
-func Crossings() uint64 { return cgo.Crossings() }
+// Counters are the Python references that calls took and dropped so far, equal when no
+// call is live and none leaked, and how often calls entered C.
+func (t *Thread) Counters() (taken, dropped, crossings uint64) { return t.c.Counters() }
 
 // Getenv is a variable of the process's environment as the application has left it: Go's
 // own os.Getenv knows what the process was started with, and nothing of os.environ.

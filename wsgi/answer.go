@@ -121,7 +121,7 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 		s.out = make([]byte, a.res.Need)
 		a.state = s.app.Next(0, s.out, &a.res)
 	}
-	s.now = loop.Now()
+	s.now = a.res.Now
 	if a.state == cpython.Failed || a.state == cpython.Quit {
 		if a.state == cpython.Quit {
 			s.w.order(quitOrder)
@@ -273,6 +273,7 @@ func (a *answer) push(fd int) (int, unix.Errno) {
 
 // moveFile sends a part of the file that is the body.
 func (s *slot) moveFile(c *conn, a *answer) verdict {
+	s.release()
 	n, e := loop.SendFile(c.fd(), int(a.res.FD), &a.file, int(min(a.fileLeft, fileTurn)))
 	switch {
 	case e == loop.None && n > 0:

@@ -14,4 +14,5 @@ type Application interface {
 	Next(flags uint32, out []byte, res *cpython.Result) cpython.State
 	Finish(res *cpython.Result)
 	RunSignals() cpython.Flags
+	Release()
 }

@@ -69,6 +69,10 @@ func (s *slot) serve(c *conn) bool {
 	if c.stream != nil {
 		s.body = c.stream.body()
 	}
+	if w.crew.size == 1 && w.poll.Left() > 0 {
+		// Another connection of this batch is most likely next.
+		flags |= cpython.KeepGIL
+	}
 	a.state = s.app.Call(c.listener.base, head, s.pack.Extra, s.pack.Desc, s.pack.Headers, flags, &s.body, c.fd(), s.out, &a.res)
 	v := s.compose(c, a)
 	if v == sent {
@@ -88,6 +92,13 @@ func (s *slot) resume(c *conn) bool {
 	a.resumed = loop.Now()
 	s.enter(c, a, nil, nil)
 	return s.leave(c, s.carry(c, a)) && s.follow(c)
+}
+
+// release lets Python's other threads run, before something that may wait.
+func (s *slot) release() {
+	if s.app != nil {
+		s.app.Release()
+	}
 }
 
 // follow goes on with a connection whose suspended answer has come to an end:

@@ -19,6 +19,7 @@ import (
 
 	"gosrv/cpython"
 	"gosrv/environ"
+	"gosrv/wsgi/loop"
 	"gosrv/wsgi/scoreboard"
 	"gosrv/wsgi/workerctl"
 )
@@ -60,6 +61,8 @@ type fakeApp struct {
 	nexts   atomic.Int64
 	closes  atomic.Int64
 	signals atomic.Uint32
+	kept    atomic.Int64 // calls that returned with the GIL
+	holding atomic.Bool
 	live    map[unsafe.Pointer]*fakeCall
 	mu      sync.Mutex
 }
@@ -74,6 +77,11 @@ type fakeCall struct {
 func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, headers int, flags uint32,
 	body *cpython.Body, fd int, out []byte, res *cpython.Result) cpython.State {
 	f.calls.Add(1)
+	keep := flags&cpython.KeepGIL != 0
+	f.holding.Store(keep)
+	if keep {
+		f.kept.Add(1)
+	}
 	if quick := f.quick.Load(); quick != nil {
 		f.closes.Add(1)
 		return (*quick)(out, res)
@@ -107,6 +115,7 @@ func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, header
 	*res = cpython.Result{FD: -1, Total: -1}
 	reply := f.handle(r)
 	if reply.raise {
+		res.Now = loop.Now()
 		return cpython.Failed
 	}
 	return f.step(&fakeCall{reply: reply}, nil, flags, out, res)
@@ -150,7 +159,7 @@ func (f *fakeApp) over(c *fakeCall, h unsafe.Pointer) {
 }
 
 func (f *fakeApp) step(c *fakeCall, h unsafe.Pointer, flags uint32, out []byte, res *cpython.Result) cpython.State {
-	*res = cpython.Result{FD: -1, Total: -1}
+	*res = cpython.Result{FD: -1, Total: -1, Now: loop.Now()}
 	r := &c.reply
 	if c.step++; r.fail == c.step {
 		f.over(c, h)
@@ -204,6 +213,7 @@ func (f *fakeApp) step(c *fakeCall, h unsafe.Pointer, flags uint32, out []byte, 
 
 func (f *fakeApp) Next(flags uint32, out []byte, res *cpython.Result) cpython.State {
 	f.nexts.Add(1)
+	f.holding.Store(false)
 	f.mu.Lock()
 	h, c := res.Handle, f.live[res.Handle]
 	f.mu.Unlock()
@@ -217,6 +227,8 @@ func (f *fakeApp) Finish(res *cpython.Result) {
 	f.over(c, res.Handle)
 	res.Handle, res.Ref = nil, nil
 }
+
+func (f *fakeApp) Release() { f.holding.Store(false) }
 
 func (f *fakeApp) RunSignals() cpython.Flags { return cpython.Flags(f.signals.Swap(0)) }
 

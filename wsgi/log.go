@@ -6,7 +6,10 @@ import (
 
 // logRefusal says why a request was refused, in Gunicorn's words. A client on a
 // unix socket has no address.
-func (s *slot) logRefusal(c *conn, e *http1.Error) { s.w.logRefusal(c, e) }
+func (s *slot) logRefusal(c *conn, e *http1.Error) {
+	s.release()
+	s.w.logRefusal(c, e)
+}
 
 func (w *worker) logRefusal(c *conn, e *http1.Error) {
 	ip := ""
@@ -21,6 +24,7 @@ func (w *worker) logRefusal(c *conn, e *http1.Error) {
 // long as the request is still in the buffer.
 func (s *slot) report(c *conn, a *answer, v verdict) {
 	if a.fault != "" {
+		s.release()
 		r := s.request(c)
 		head := c.in[c.r:]
 		s.w.log.Errorf("Error handling request %s %s: %s", r.Method.Of(head), r.Target.Of(head), a.fault)

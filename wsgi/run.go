@@ -60,8 +60,8 @@ func Run() {
 	}
 	w.closeAccess()
 	w.log.Infof("Worker exiting (pid: %d)", os.Getpid())
-	taken, dropped := t.Counters()
-	w.tell(workerctl.WorkerExiting{Requests: w.served, Taken: taken, Dropped: dropped, Crossings: cpython.Crossings()})
+	taken, dropped, crossings := t.Counters()
+	w.tell(workerctl.WorkerExiting{Requests: w.served, Taken: taken, Dropped: dropped, Crossings: crossings})
 	t.Exit(0, exitDeadline)
 }
 

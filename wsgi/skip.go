@@ -41,7 +41,7 @@ func (s *slot) skip(c *conn) progress {
 		c.r += int(n)
 		st.whole = st.left == 0
 	} else if err := st.skipChunks(c); err != nil {
-		s.w.logRefusal(c, err.(*http1.Error))
+		s.logRefusal(c, err.(*http1.Error))
 		s.linger(c) // its answer has left: nothing more is said
 		return refused
 	}

@@ -12,6 +12,7 @@ import (
 // startSpool moves a body that is large, or comes while memory is short, to a
 // file without a name. What is in memory of it is written by the caller.
 func (s *slot) startSpool(c *conn) bool {
+	s.release()
 	fd, err := spoolFile(s.w.set.tmpDir)
 	if err != nil {
 		s.w.log.Errorf("Error creating a spool file for a request body: %v", err)
@@ -57,6 +58,7 @@ func spoolFile(dir string) (int, error) {
 
 // spool appends p to the body's file. false: refused, the disk is full or so.
 func (s *slot) spool(c *conn, p []byte) bool {
+	s.release()
 	for len(p) > 0 {
 		n, err := unix.Write(c.body.spool, p)
 		if err == unix.EINTR {

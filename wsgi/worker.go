@@ -87,6 +87,7 @@ func (s *slot) turn() bool {
 	if ev, ok := w.poll.Next(); ok {
 		return s.dispatch(ev)
 	}
+	s.release()
 	if orders := w.orders.Load(); orders != 0 {
 		s.obey(orders)
 		return true
@@ -181,6 +182,7 @@ func (s *slot) note(c *conn, mask uint32) {
 // wake-up descriptor.
 func (s *slot) dispatchSpecial(ev loop.Event) bool {
 	w := s.w
+	s.release()
 	if s.relieves() {
 		// Doors are closed while it leads: what else is left of the batch is
 		// level-triggered and comes again.
