@@ -31,7 +31,7 @@ func resolve(cl *config.CommandLine, loaded ctl.ConfigLoaded) (*master.Plan, err
 	}
 	plan := &master.Plan{
 		App: cfg.App(), Settings: cfg.Map(), Hooks: cfg.Hooks(), Text: cfg.Print(), Title: cfg.ProcName(),
-		KeepaliveSet: cfg.Explicit("keepalive"),
+		KeepaliveSet: cfg.Explicit("keepalive"), Sources: cfg.Sources(), Sizing: cfg.Sizing(), Changed: cfg.Changed(),
 	}
 	for _, w := range warnings {
 		plan.Notices = append(plan.Notices, master.Notice{Text: w.String(), Quiet: w.Quiet})

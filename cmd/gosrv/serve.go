@@ -50,7 +50,7 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 	}
 	o.Activated = listen.Activated()
 	o.Manager = systemd.Find(os.Getenv, os.Getpid())
-	cl, err := config.ParseArgs(os.Args[1:], os.LookupEnv)
+	cl, err := config.ParseArgs(os.Args[1:], os.Environ())
 	if err != nil || cl.Order != config.Run {
 		order := config.Run
 		if cl != nil {
@@ -69,6 +69,7 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 	}
 	o.ConfigPath, o.ConfigExplicit = cl.ConfigFile()
 	o.Python, o.Library, o.About = py.Executable, py.Library, py.String()
+	o.Interpreter = fmt.Sprintf("Python %s (%s)", py.Version, py.Executable)
 	o.Resolve = func(loaded ctl.ConfigLoaded) (*master.Plan, error) { return resolve(cl, loaded) }
 	return o, config.Run, nil
 }

@@ -11,10 +11,13 @@ class ConfigError(Exception):
 
 
 def load(path, explicit):
-    """The file's globals and the path that was read, ({}, None) if there is no file.
+    """The file's globals and the path that was read, ({}, None) if there is no file: explicit
+    without a path says that the user has another kind of file.
 
     An exception of the file itself passes through, with its own traceback.
     """
+    if explicit and path is None:
+        return {}, None
     if not explicit:
         path = path or DEFAULT
         if not os.path.exists(path):

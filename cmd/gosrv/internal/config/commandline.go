@@ -2,11 +2,9 @@ package config
 
 import (
 	"fmt"
+	"os"
 	"slices"
 )
-
-// Lookup reads one environment variable, as os.LookupEnv does.
-type Lookup func(name string) (value string, set bool)
 
 // Order is what the command line asks for.
 type Order uint8
@@ -24,32 +22,50 @@ type CommandLine struct {
 	Verbose bool     // --version --verbose: say more
 	Args    []string // loose words; the first is the application
 
-	defaults map[string]any    // defaults of this machine and environment, by setting
-	fromEnv  map[string]string // which environment variable gave a default
-	flags    map[string]any    // from argv
-	cmdArgs  map[string]any    // from GUNICORN_CMD_ARGS
+	defaults  map[string]any    // defaults of this machine and environment, by setting
+	fromEnv   map[string]string // which environment variable gave a default
+	dir       string            // where the command was given
+	flags     layer             // from argv
+	cmdArgs   layer             // from GUNICORN_CMD_ARGS
+	variables layer             // from GOSRV_ variables
+	toml      layer             // as it was at the start
 }
 
-// ParseArgs reads argv (without the program's name) and the environment. The error is a *UsageError (exit code 2) or
-// an *Error (exit code 1); both are a [Failure].
-func ParseArgs(argv []string, env Lookup) (*CommandLine, error) {
-	cl := &CommandLine{}
+// layer is what one place says about settings. Its values have passed their validators.
+type layer struct {
+	source Source
+	path   string // of a file, as the user knows it; "" if there is none
+	values map[string]any
+	places map[string]string // by setting, more exact than the source: a line, a variable
+}
+
+// ParseArgs reads argv (without the program's name), the environment, and gosrv.toml if there is one. The error is a
+// *UsageError (exit code 2) or an *Error (exit code 1); both are a [Failure].
+func ParseArgs(argv []string, env Environ) (*CommandLine, error) {
+	cl := &CommandLine{flags: layer{source: FromFlags}, cmdArgs: layer{source: FromCmdArgs}}
 	var err error
-	if cl.flags, cl.Args, err = cl.read(argv, "command line"); err != nil || cl.Order != Run {
+	if cl.flags.values, cl.Args, err = cl.read(argv, "command line"); err != nil || cl.Order != Run {
 		return cl, err
 	}
-	if cl.defaults, cl.fromEnv, err = machineDefaults(env); err != nil {
+	if cl.dir, err = os.Getwd(); err != nil {
+		return nil, &Error{Message: "cannot tell the current directory: " + err.Error()}
+	}
+	if cl.defaults, cl.fromEnv, err = machineDefaults(env, cl.dir); err != nil {
 		return nil, err
 	}
-	text, _ := env("GUNICORN_CMD_ARGS")
+	if cl.variables, err = readVariables(env); err != nil {
+		return nil, err
+	}
+	text, _ := env.Lookup("GUNICORN_CMD_ARGS")
 	words, err := shellWords(text)
 	if err != nil {
 		return nil, &Error{Message: err.Error(), Source: "GUNICORN_CMD_ARGS"}
 	}
-	if cl.cmdArgs, _, err = cl.read(words, "GUNICORN_CMD_ARGS"); err != nil {
+	if cl.cmdArgs.values, _, err = cl.read(words, "GUNICORN_CMD_ARGS"); err != nil {
 		return nil, err
 	}
-	return cl, nil
+	cl.toml, err = readTOML(cl.dir, cl.namedFile())
+	return cl, err
 }
 
 // read parses one list of words into validated values by setting.
@@ -75,7 +91,7 @@ func (cl *CommandLine) read(words []string, source string) (map[string]any, []st
 		if !named {
 			continue
 		}
-		checked, err := s.Check.check(value)
+		checked, err := s.accept(value)
 		if err != nil {
 			return nil, nil, s.fault(err, source, value)
 		}
@@ -115,7 +131,18 @@ func store(raw map[string]any, s *Setting, word string) error {
 		convert, kind = autoInt, "auto_int"
 	}
 	n, ok := convert(word)
+	if !ok && s.Auto && word == autoWord {
+		raw[s.Name] = word
+		return nil
+	}
 	if !ok {
+		if n, inUnits, err := s.Unit.read(word); inUnits || err != nil {
+			raw[s.Name] = n
+			if err == nil {
+				return nil
+			}
+			return &UsageError{fmt.Sprintf("argument %s: %v", s.FlagText(), err)}
+		}
 		return &UsageError{fmt.Sprintf("argument %s: invalid %s value: %s", s.FlagText(), kind, reprString(word))}
 	}
 	raw[s.Name] = n
@@ -124,23 +151,33 @@ func store(raw map[string]any, s *Setting, word string) error {
 
 // fault wraps a validator's verdict with where the value came from.
 func (s *Setting) fault(err error, source string, value any) *Error {
-	return &Error{Message: err.Error(), Source: source, Setting: s.Name, Value: pyRepr(value), Allowed: s.Check.Allowed}
+	return &Error{Message: err.Error(), Source: source, Setting: s.Name, Value: pyRepr(value), Allowed: s.allowed()}
 }
 
-// ConfigFile gives the configuration file to run, as the user wrote it (PATH, file:PATH or python:MODULE), and whether
-// it was named. An unnamed one is ./gunicorn.conf.py, which may be missing.
-func (cl *CommandLine) ConfigFile() (location string, explicit bool) {
-	for _, said := range []map[string]any{cl.flags, cl.cmdArgs} {
-		if location, _ := said["config"].(string); location != "" {
-			return location, true
+// namedFile gives what -c names, on the command line or in a variable; "" if it is not given.
+func (cl *CommandLine) namedFile() string {
+	for _, said := range []layer{cl.flags, cl.variables, cl.cmdArgs} {
+		if location, _ := said.values["config"].(string); location != "" {
+			return location
 		}
 	}
-	return "", false
+	return ""
 }
 
-// Python gives the interpreter named by --python or GOSRV_PYTHON, "" if none is.
+// ConfigFile gives the configuration file that Python is to run, as the user wrote it (PATH, file:PATH or
+// python:MODULE), and whether it was named. An unnamed one is ./gunicorn.conf.py, which may be missing; "" and true
+// mean that there is none, because a TOML file was named.
+func (cl *CommandLine) ConfigFile() (location string, explicit bool) {
+	location = cl.namedFile()
+	if isTOML(location) {
+		return "", true
+	}
+	return location, location != ""
+}
+
+// Python gives the interpreter named by --python, GOSRV_PYTHON or gosrv.toml, "" if none is.
 func (cl *CommandLine) Python() string {
-	for _, said := range []map[string]any{cl.flags, cl.cmdArgs, cl.defaults} {
+	for _, said := range []map[string]any{cl.flags.values, cl.cmdArgs.values, cl.defaults, cl.toml.values} {
 		if path, _ := said["python"].(string); path != "" {
 			return path
 		}

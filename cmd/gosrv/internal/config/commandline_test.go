@@ -4,21 +4,11 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 )
 
-// env makes a Lookup of NAME=VALUE texts.
-func env(pairs ...string) Lookup {
-	return func(name string) (string, bool) {
-		for _, pair := range pairs {
-			if key, value, _ := strings.Cut(pair, "="); key == name {
-				return value, true
-			}
-		}
-		return "", false
-	}
-}
+// env makes an environment of NAME=VALUE texts.
+func env(pairs ...string) Environ { return pairs }
 
 func TestFailuresBeforePythonStarts(t *testing.T) {
 	tests := []struct {
@@ -37,7 +27,7 @@ func TestFailuresBeforePythonStarts(t *testing.T) {
 		{"unknown flag like no other", []string{"--frobnicate"}, nil, 2,
 			"usage: gosrv [OPTIONS] [APP_MODULE]\ngosrv: error: unrecognized arguments: --frobnicate\n"},
 		{"negative number", []string{"a:b", "-w", "-1"}, nil, 1,
-			"\nError: Value must be positive: -1 (command line: workers = -1; allowed: an integer of 0 or more)\n"},
+			"\nError: Value must be positive: -1 (command line: workers = -1; allowed: an integer of 0 or more, or auto)\n"},
 		{"unknown user", []string{"a:b", "-u", "no-such-user"}, nil, 1,
 			"\nError: No such user: 'no-such-user' (command line: user = 'no-such-user'; allowed: a user name or a numeric id)\n"},
 		{"usage error in GUNICORN_CMD_ARGS", []string{"a:b"}, []string{"GUNICORN_CMD_ARGS=--threads x"}, 2,
@@ -47,7 +37,7 @@ func TestFailuresBeforePythonStarts(t *testing.T) {
 		{"bad value in GUNICORN_CMD_ARGS", []string{"a:b"}, []string{"GUNICORN_CMD_ARGS=--header-map x"}, 1,
 			"\nError: Invalid header map behaviour: x (GUNICORN_CMD_ARGS: header_map = 'x'; allowed: drop, refuse, dangerous)\n"},
 		{"bad environment variable", []string{"a:b"}, []string{"WEB_CONCURRENCY=many"}, 1,
-			"\nError: invalid literal for int() with base 0: 'many' (environment variable WEB_CONCURRENCY: workers = 'many'; allowed: an integer of 0 or more)\n"},
+			"\nError: invalid literal for int() with base 0: 'many' (environment variable WEB_CONCURRENCY: workers = 'many'; allowed: an integer of 0 or more, or auto)\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

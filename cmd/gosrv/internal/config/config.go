@@ -14,6 +14,9 @@ type Config struct {
 	hooks       map[string]int // callables of the configuration file, with their arity
 	app         string
 	workerClass string
+	sizing      string            // how workers = auto came out, "" if a number was given
+	places      map[string]string // where a value was said, by setting
+	read        []string          // what was read, lowest precedence first
 }
 
 // App gives the application as the user named it: module, module:name or module:factory(...). It is never empty.
@@ -73,10 +76,33 @@ func (c *Config) StringMap(name string) map[string]string {
 	return texts
 }
 
+// Sizing says in words how the number of workers came about, "" if it was given as a number.
+func (c *Config) Sizing() string { return c.sizing }
+
+// Sources lists what the settings were read from, in order of precedence, the winning one last: environment variables,
+// files and the command line. It is empty if all settings have their defaults.
+func (c *Config) Sources() []string { return slices.Clone(c.read) }
+
+// Changed lists the settings that were said somewhere, by name: "workers = 4 (command line)".
+func (c *Config) Changed() []string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(c.sources)) {
+		if c.sources[name] == FromDefault {
+			continue
+		}
+		place := c.places[name]
+		if place == "" {
+			place = sourceNames[c.sources[name]]
+		}
+		lines = append(lines, fmt.Sprintf("%s = %s (%s)", name, pyRepr(c.values[name]), place))
+	}
+	return lines
+}
+
 // Source says where the value of a setting comes from.
 func (c *Config) Source(name string) Source { return c.sources[name] }
 
-// Explicit reports whether a setting was set anywhere: environment, file, GUNICORN_CMD_ARGS or command line.
+// Explicit reports whether a setting was set anywhere: environment, files or command line.
 func (c *Config) Explicit(name string) bool { return c.sources[name] != FromDefault }
 
 // Hooks gives the functions of the configuration file by setting, with the number of arguments they take. The map is

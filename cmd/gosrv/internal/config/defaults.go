@@ -37,26 +37,22 @@ func decimal(text string) any {
 
 // machineDefaults gives the default of each setting on this machine and in this environment, and for those that the
 // environment changed, the variable's name.
-func machineDefaults(env Lookup) (map[string]any, map[string]string, error) {
+func machineDefaults(env Environ, cwd string) (map[string]any, map[string]string, error) {
 	defaults, from := make(map[string]any, len(settings)), map[string]string{}
 	for _, s := range settings {
 		defaults[s.Name] = s.Default
-	}
-	cwd, err := os.Getwd()
-	if err != nil {
-		return nil, nil, &Error{Message: "cannot tell the current directory: " + err.Error()}
 	}
 	defaults["chdir"] = cwd
 	defaults["user"], defaults["group"] = os.Geteuid(), os.Getegid()
 	defaults["control_socket"] = controlSocket(env)
 	for _, row := range environmentDefaults {
-		text, set := env(row.variable)
+		text, set := env.Lookup(row.variable)
 		if !set {
 			continue
 		}
 		s := byName[row.setting]
 		value := row.convert(text)
-		checked, err := s.Check.check(value)
+		checked, err := s.accept(value)
 		if err != nil {
 			return nil, nil, s.fault(err, "environment variable "+row.variable, value)
 		}
@@ -65,12 +61,12 @@ func machineDefaults(env Lookup) (map[string]any, map[string]string, error) {
 	return defaults, from, nil
 }
 
-func controlSocket(env Lookup) string {
-	if dir, _ := env("XDG_RUNTIME_DIR"); dir != "" {
+func controlSocket(env Environ) string {
+	if dir, _ := env.Lookup("XDG_RUNTIME_DIR"); dir != "" {
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
 			return filepath.Join(dir, "gunicorn.ctl")
 		}
 	}
-	home, _ := env("HOME")
+	home, _ := env.Lookup("HOME")
 	return filepath.Join(home, ".gunicorn", "gunicorn.ctl")
 }

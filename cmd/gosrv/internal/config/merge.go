@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,28 +22,42 @@ type Source uint8
 const (
 	FromDefault     Source = iota
 	FromEnvironment        // WEB_CONCURRENCY and the like: another default
-	FromFile
-	FromCmdArgs // GUNICORN_CMD_ARGS
-	FromFlags   // the command line
+	FromFile               // gunicorn.conf.py
+	FromTOML               // gosrv.toml, or the table of pyproject.toml
+	FromCmdArgs            // GUNICORN_CMD_ARGS
+	FromVariables          // GOSRV_WORKERS and the like
+	FromFlags              // the command line
 )
 
-// Merge resolves all settings: default < file < GUNICORN_CMD_ARGS < command line. The error is an *Error that names
-// file, line, setting, value and what is allowed. Warnings are for the log at start.
+// sourceNames say where a value comes from, if nothing more exact is known.
+var sourceNames = [...]string{"default", "environment", "configuration file", "TOML file", "GUNICORN_CMD_ARGS", "environment", "command line"}
+
+// Merge resolves all settings: default < gunicorn.conf.py < gosrv.toml < GUNICORN_CMD_ARGS < GOSRV_ variables < command
+// line. gosrv.toml is read anew, since it may have changed before a reload. The error is an *Error that names file,
+// line, setting, value and what is allowed. Warnings are for the log at start.
 func (cl *CommandLine) Merge(file File) (*Config, []Warning, error) {
-	cfg := &Config{values: make(map[string]any, len(settings)), sources: map[string]Source{}, hooks: map[string]int{}}
+	cfg := &Config{
+		values: make(map[string]any, len(settings)), sources: map[string]Source{}, hooks: map[string]int{}, places: map[string]string{},
+	}
 	for name, value := range cl.defaults {
 		cfg.values[name] = value
 	}
-	for name := range cl.fromEnv {
-		cfg.sources[name] = FromEnvironment
+	for name, variable := range cl.fromEnv {
+		cfg.sources[name], cfg.places[name] = FromEnvironment, "environment variable "+variable
 	}
+	cfg.read = slices.Sorted(maps.Values(cl.fromEnv))
 	warnings, err := cfg.readFile(file)
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg.overlay(cl.cmdArgs, FromCmdArgs)
-	cfg.overlay(cl.flags, FromFlags)
-	support, err := cfg.checkSupport(cl, file)
+	said, err := readTOML(cl.dir, cl.namedFile())
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, one := range []layer{said, cl.cmdArgs, cl.variables, cl.flags} {
+		cfg.overlay(one)
+	}
+	support, err := cfg.checkSupport(cl)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -56,15 +71,30 @@ func (cl *CommandLine) Merge(file File) (*Config, []Warning, error) {
 	return cfg, warnings, nil
 }
 
-func (cfg *Config) overlay(said map[string]any, source Source) {
-	for name, value := range said {
-		cfg.values[name], cfg.sources[name] = value, source
+// overlay takes over what one more place says, and notes the place down.
+func (cfg *Config) overlay(said layer) {
+	for name, value := range said.values {
+		cfg.values[name], cfg.sources[name], cfg.places[name] = value, said.source, said.places[name]
+	}
+	switch {
+	case said.path != "":
+		cfg.read = append(cfg.read, said.path)
+	case len(said.values) == 0:
+	case said.source == FromVariables:
+		for _, name := range slices.Sorted(maps.Keys(said.values)) {
+			cfg.read = append(cfg.read, byName[name].variable())
+		}
+	default:
+		cfg.read = append(cfg.read, sourceNames[said.source])
 	}
 }
 
 // readFile takes over what a configuration file set. Unknown names are no error, as in Gunicorn: a configuration file
 // is a program and may have names of its own.
 func (cfg *Config) readFile(file File) ([]Warning, error) {
+	if file.Path != "" {
+		cfg.read = append(cfg.read, file.Path)
+	}
 	for _, s := range settings {
 		if arity, isCallable := file.Callables[s.Name]; isCallable {
 			if err := cfg.readCallable(s, arity, file); err != nil {
@@ -76,11 +106,11 @@ func (cfg *Config) readFile(file File) ([]Warning, error) {
 		if !named || s.Name == "python" {
 			continue
 		}
-		checked, err := s.Check.check(normalise(value))
+		checked, err := s.accept(normalise(value))
 		if err != nil {
 			return nil, s.fault(err, locate(file.Path, s.Name), normalise(value))
 		}
-		cfg.values[s.Name], cfg.sources[s.Name] = checked, FromFile
+		cfg.values[s.Name], cfg.sources[s.Name], cfg.places[s.Name] = checked, FromFile, locate(file.Path, s.Name)
 	}
 	return strayNames(file), nil
 }
@@ -102,7 +132,7 @@ func (cfg *Config) readCallable(s *Setting, arity int, file File) error {
 		fault.Allowed = "def " + s.Name + s.parameters() + ":"
 		return fault
 	}
-	cfg.values[s.Name], cfg.sources[s.Name] = Hook(s.Name), FromFile
+	cfg.values[s.Name], cfg.sources[s.Name], cfg.places[s.Name] = Hook(s.Name), FromFile, locate(file.Path, s.Name)
 	cfg.hooks[s.Name] = arity
 	return nil
 }
@@ -135,7 +165,7 @@ func strayNames(file File) []Warning {
 
 // checkSupport refuses values of settings that gosrv does not have and collects warnings for those without effect. What
 // a file sets to its default anyway needs no word; a flag on the command line always gets one.
-func (cfg *Config) checkSupport(cl *CommandLine, file File) ([]Warning, error) {
+func (cfg *Config) checkSupport(cl *CommandLine) ([]Warning, error) {
 	var warnings []Warning
 	for _, s := range settings {
 		source := cfg.sources[s.Name]
@@ -148,7 +178,7 @@ func (cfg *Config) checkSupport(cl *CommandLine, file File) ([]Warning, error) {
 			if !isDefault {
 				return nil, &Error{
 					Message: s.Name + " is not supported: " + s.Note,
-					Source:  cfg.where(s, file), Setting: s.Name, Value: pyRepr(cfg.values[s.Name]),
+					Source:  cfg.where(s), Setting: s.Name, Value: pyRepr(cfg.values[s.Name]),
 				}
 			}
 		case Pending:
@@ -161,16 +191,9 @@ func (cfg *Config) checkSupport(cl *CommandLine, file File) ([]Warning, error) {
 }
 
 // where names the place that a setting's value comes from, for messages.
-func (cfg *Config) where(s *Setting, file File) string {
-	switch cfg.sources[s.Name] {
-	case FromFile:
-		return locate(file.Path, s.Name)
-	case FromCmdArgs:
-		return "GUNICORN_CMD_ARGS"
-	case FromFlags:
-		return "command line"
-	case FromEnvironment:
-		return "environment"
+func (cfg *Config) where(s *Setting) string {
+	if place := cfg.places[s.Name]; place != "" {
+		return place
 	}
-	return "default"
+	return sourceNames[cfg.sources[s.Name]]
 }

@@ -65,11 +65,11 @@ func TestFileErrorsNameTheLine(t *testing.T) {
 		want string
 	}{
 		{"value", File{Path: path, Settings: map[string]any{"workers": "two"}},
-			"invalid literal for int() with base 0: 'two' (" + path + ":3: workers = 'two'; allowed: an integer of 0 or more)"},
+			"invalid literal for int() with base 0: 'two' (" + path + ":3: workers = 'two'; allowed: an integer of 0 or more, or auto)"},
 		{"arity", File{Path: path, Callables: map[string]int{"pre_fork": 1}},
 			"Value must have an arity of: 2 (" + path + ":6: pre_fork = <pre_fork>; allowed: def pre_fork(server, worker):)"},
 		{"float", File{Path: "python:conf", Settings: map[string]any{"timeout": json.Number("4.0")}},
-			"Value is not an integer: 4.0 (python:conf: timeout = 4.0; allowed: an integer of 0 or more)"},
+			"Value is not an integer: 4.0 (python:conf: timeout = 4.0; allowed: an integer of 0 or more; seconds like 30, 30s or 5m)"},
 		{"object", File{Path: path, Settings: map[string]any{"bind": map[string]any{"__repr__": "<x>"}}},
 			"Value is not a list of strings (" + path + ":2: bind = <x>; allowed: a string or a list of strings)"},
 		{"function where a value belongs", File{Path: path, Callables: map[string]int{"bind": 0}},

@@ -26,6 +26,9 @@ func (cfg *Config) resolve(words []string) error {
 	if err := cfg.resolveWorker(); err != nil {
 		return err
 	}
+	if err := cfg.size(); err != nil {
+		return err
+	}
 	if len(words) > 0 {
 		cfg.app = words[0]
 		if cfg.sources["default_proc_name"] == FromDefault {

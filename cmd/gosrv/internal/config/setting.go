@@ -52,7 +52,9 @@ type Setting struct {
 	Type    WordType
 	Const   string    // value of an Optional flag without a word
 	Default any       // nil, bool, int, string, []string, map[string]any or Hook, after validation
-	Check   Validator // verdict on a value from anywhere
+	Check   Validator // verdict on a value from anywhere, once its units are read
+	Unit    Unit      // what the number counts
+	Auto    bool      // the word auto is accepted in place of a number
 	Arity   int       // of a hook: how many arguments the function takes; 0 for other settings
 	Help    string    // one paragraph; its first sentence is what --help shows
 	Since   string    // Gunicorn release that has it first, "" before 21.0; "gosrv" for our own

@@ -7,19 +7,19 @@ var ownRows = []Setting{
 		Help: "Python interpreter to embed, for example venv/bin/python. The environment variable GOSRV_PYTHON gives a default. Without either it is the virtual environment gosrv lies in, $VIRTUAL_ENV, or python3 on PATH. Not for the configuration file, which Python itself runs.",
 	},
 	{
-		Name: "limit_request_body", Section: sectionOwn, Flags: []string{"--limit-request-body"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Since: "gosrv",
+		Name: "limit_request_body", Section: sectionOwn, Flags: []string{"--limit-request-body"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Unit: Bytes, Since: "gosrv",
 		Help: "Largest request body in bytes; a larger one is answered 413. 0 means no limit.",
 	},
 	{
-		Name: "header_timeout", Section: sectionOwn, Flags: []string{"--header-timeout"}, Metavar: "INT", Type: Int, Default: 10, Check: posInt, Since: "gosrv",
+		Name: "header_timeout", Section: sectionOwn, Flags: []string{"--header-timeout"}, Metavar: "INT", Type: Int, Default: 10, Check: posInt, Unit: Seconds, Since: "gosrv",
 		Help: "Seconds a client has to send a complete request head. 0 means no limit.",
 	},
 	{
-		Name: "body_timeout", Section: sectionOwn, Flags: []string{"--body-timeout"}, Metavar: "INT", Type: Int, Default: 30, Check: posInt, Since: "gosrv",
+		Name: "body_timeout", Section: sectionOwn, Flags: []string{"--body-timeout"}, Metavar: "INT", Type: Int, Default: 30, Check: posInt, Unit: Seconds, Since: "gosrv",
 		Help: "Seconds without a byte of the request body after which it is answered 408; also the time over which a body must keep to 500 bytes a second. 0 means no limit.",
 	},
 	{
-		Name: "write_timeout", Section: sectionOwn, Flags: []string{"--write-timeout"}, Metavar: "INT", Type: Int, Default: 60, Check: posInt, Since: "gosrv",
+		Name: "write_timeout", Section: sectionOwn, Flags: []string{"--write-timeout"}, Metavar: "INT", Type: Int, Default: 60, Check: posInt, Unit: Seconds, Since: "gosrv",
 		Help: "Seconds in which a client takes nothing of the answer, after which the connection is closed; also the time over which it must keep to 500 bytes a second. 0 means no limit.",
 	},
 	{

@@ -93,17 +93,17 @@ var http2Rows = []Setting{
 		Help:  "Requests at the same time on one HTTP/2 connection.",
 	},
 	{
-		Name: "http2_initial_window_size", Section: sectionHTTP2, Flags: []string{"--http2-initial-window-size"}, Metavar: "INT", Type: Int, Default: 65535, Check: windowSize, Since: "25.0.0",
+		Name: "http2_initial_window_size", Section: sectionHTTP2, Flags: []string{"--http2-initial-window-size"}, Metavar: "INT", Type: Int, Default: 65535, Check: windowSize, Unit: Bytes, Since: "25.0.0",
 		State: Pending,
 		Help:  "Bytes an HTTP/2 client may send before it has to wait.",
 	},
 	{
-		Name: "http2_max_frame_size", Section: sectionHTTP2, Flags: []string{"--http2-max-frame-size"}, Metavar: "INT", Type: Int, Default: 16384, Check: frameSize, Since: "25.0.0",
+		Name: "http2_max_frame_size", Section: sectionHTTP2, Flags: []string{"--http2-max-frame-size"}, Metavar: "INT", Type: Int, Default: 16384, Check: frameSize, Unit: Bytes, Since: "25.0.0",
 		State: Pending,
 		Help:  "Largest HTTP/2 frame in bytes.",
 	},
 	{
-		Name: "http2_max_header_list_size", Section: sectionHTTP2, Flags: []string{"--http2-max-header-list-size"}, Metavar: "INT", Type: Int, Default: 65536, Check: posInt, Since: "25.0.0",
+		Name: "http2_max_header_list_size", Section: sectionHTTP2, Flags: []string{"--http2-max-header-list-size"}, Metavar: "INT", Type: Int, Default: 65536, Check: posInt, Unit: Bytes, Since: "25.0.0",
 		State: Pending,
 		Help:  "Bytes of header fields in one HTTP/2 request.",
 	},

@@ -39,8 +39,9 @@ var startRows = []Setting{
 		Help: "Connections the kernel may hold before a worker accepts them. The kernel lowers it to net.core.somaxconn.",
 	},
 	{
-		Name: "workers", Section: sectionWorkers, Flags: []string{"-w", "--workers"}, Metavar: "INT", Type: Int, Default: 1, Check: posInt,
-		Help: "Number of worker processes. The environment variable WEB_CONCURRENCY gives another default. Two to four for each core is a good start for applications that wait for a database.",
+		Name: "workers", Section: sectionWorkers, Flags: []string{"-w", "--workers"}, Metavar: "INT", Type: Int, Default: 1, Check: posInt, Auto: true,
+		State: Better, Note: "auto means 2 x processors + 1, within the CPU quota of the container",
+		Help: "Number of worker processes, or auto: twice the processors that the CPU quota allows, and one. The environment variable WEB_CONCURRENCY gives another default. Two to four for each core is a good start for applications that wait for a database.",
 	},
 	{
 		Name: "worker_class", Section: sectionWorkers, Flags: []string{"-k", "--worker-class"}, Metavar: "STRING", Default: "sync", Check: className,
@@ -64,20 +65,20 @@ var startRows = []Setting{
 		Help: "Random addition of 0 to this many requests to max_requests, for each worker anew. It keeps workers from being replaced all at once.",
 	},
 	{
-		Name: "timeout", Section: sectionWorkers, Flags: []string{"-t", "--timeout"}, Metavar: "INT", Type: Int, Default: 30, Check: posInt,
+		Name: "timeout", Section: sectionWorkers, Flags: []string{"-t", "--timeout"}, Metavar: "INT", Type: Int, Default: 30, Check: posInt, Unit: Seconds,
 		Help: "Seconds a request may keep a worker busy before the worker is ended and replaced. 0 means no limit.",
 	},
 	{
-		Name: "graceful_timeout", Section: sectionWorkers, Flags: []string{"--graceful-timeout"}, Metavar: "INT", Type: Int, Default: 30, Check: posInt,
+		Name: "graceful_timeout", Section: sectionWorkers, Flags: []string{"--graceful-timeout"}, Metavar: "INT", Type: Int, Default: 30, Check: posInt, Unit: Seconds,
 		Help: "Seconds a stopping worker has to finish its requests. After them it is killed.",
 	},
 	{
-		Name: "keepalive", Section: sectionWorkers, Flags: []string{"--keep-alive"}, Metavar: "INT", Type: Int, Default: 2, Check: posInt,
+		Name: "keepalive", Section: sectionWorkers, Flags: []string{"--keep-alive"}, Metavar: "INT", Type: Int, Default: 2, Check: posInt, Unit: Seconds,
 		State: Better, Note: "sync keeps connections alive too, 75 s if nothing else is said; idle ones cost no thread",
 		Help: "Seconds to wait for the next request on an open connection. 0 closes the connection after each answer. Class sync waits 75 seconds unless this is set: longer than the balancers in front, which expect its connections to be closed or usable.",
 	},
 	{
-		Name: "limit_request_line", Section: sectionSecurity, Flags: []string{"--limit-request-line"}, Metavar: "INT", Type: Int, Default: 4094, Check: posInt,
+		Name: "limit_request_line", Section: sectionSecurity, Flags: []string{"--limit-request-line"}, Metavar: "INT", Type: Int, Default: 4094, Check: posInt, Unit: Bytes,
 		Help: "Longest request line in bytes (method, target and version). 0 means no limit of its own.",
 	},
 	{
@@ -85,7 +86,7 @@ var startRows = []Setting{
 		Help: "Most header fields in one request, 32768 at the highest.",
 	},
 	{
-		Name: "limit_request_field_size", Section: sectionSecurity, Flags: []string{"--limit-request-field_size"}, Metavar: "INT", Type: Int, Default: 8190, Check: posInt,
+		Name: "limit_request_field_size", Section: sectionSecurity, Flags: []string{"--limit-request-field_size"}, Metavar: "INT", Type: Int, Default: 8190, Check: posInt, Unit: Bytes,
 		Help: "Longest header field in bytes, name and value together. The flag has an underscore, as in Gunicorn.",
 	},
 	{

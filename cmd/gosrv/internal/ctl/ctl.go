@@ -23,7 +23,7 @@ import "encoding/json"
 // LoadConfig orders the config file to be evaluated.
 type LoadConfig struct {
 	Path     *string  `json:"path"`     // nil: ./gunicorn.conf.py if it is there
-	Explicit bool     `json:"explicit"` // named by the user: must exist
+	Explicit bool     `json:"explicit"` // named by the user: must exist; without a path: there is no file to run
 	Argv     []string `json:"argv"`     // what sys.argv shows
 	Chdir    string   `json:"chdir"`    // --chdir as given, "" if not
 }

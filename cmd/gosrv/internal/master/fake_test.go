@@ -149,7 +149,7 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 		w.settings[name] = value
 	}
 	w.log = w.settings["errorlog"].(string)
-	w.m = newMaster(Options{Version: "V", Argv: []string{"gosrv", "app"}, Resolve: func(ctl.ConfigLoaded) (*Plan, error) {
+	w.m = newMaster(Options{Version: "V", Interpreter: "Python X", Argv: []string{"gosrv", "app"}, Resolve: func(ctl.ConfigLoaded) (*Plan, error) {
 		copied := map[string]any{}
 		for name, value := range w.settings {
 			copied[name] = value

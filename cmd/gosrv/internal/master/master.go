@@ -34,6 +34,7 @@ type Options struct {
 	Python         string        // sys.executable
 	Library        string        // libpython to load
 	About          string        // both, with where they were found: a debug line
+	Interpreter    string        // "Python 3.11 (/srv/venv/bin/python)": for people
 	Shim           []byte        // the Python side, pyshim.Bundle
 	Activated      []listen.Addr // sockets passed by systemd: they take the place of bind
 	// Resolve merges what the config file said with everything else. Its error

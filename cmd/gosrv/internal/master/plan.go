@@ -17,6 +17,9 @@ type Plan struct {
 	Notices  []Notice       // to be logged when the plan is taken up
 	Text     string         // what --print-config shows
 	Title    string         // shown in brackets in ps
+	Sources  []string       // what the settings were read from, the winning one last
+	Sizing   string         // how the number of workers came about, "" if it was given
+	Changed  []string       // "name = value (place)" for each setting that somebody set
 
 	KeepaliveSet bool // the user has chosen keepalive; a worker may choose a better default
 

@@ -76,6 +76,7 @@ func (m *Master) abandonStart(code int) {
 func (m *Master) start() {
 	p := m.current.plan
 	if p.checkOnly() {
+		m.showCheck(p)
 		m.abandonStart(0)
 		return
 	}
@@ -150,6 +151,7 @@ func (m *Master) opened(set listen.Set, err error) {
 	p := m.current.plan
 	m.log.Infof("Listening at: %s (%d)", m.current.urls(), m.pid)
 	m.log.Infof("Using worker: %s", p.worker.WorkerClass)
+	m.sayWhatServes(p)
 	m.hookThen("when_ready", func(failed bool) {
 		if failed {
 			m.halt("", 1)

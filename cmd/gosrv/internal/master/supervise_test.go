@@ -22,7 +22,8 @@ func TestStartLooksLikeGunicorns(t *testing.T) {
 	if port == 0 {
 		t.Fatal("port not read back")
 	}
-	want := fmt.Sprintf("[INFO] Starting gosrv V\n[INFO] Listening at: http://127.0.0.1:%d (%d)\n[INFO] Using worker: sync", port, w.m.pid)
+	want := fmt.Sprintf("[INFO] Starting gosrv V\n[INFO] Listening at: http://127.0.0.1:%d (%d)\n[INFO] Using worker: sync\n"+
+		"[INFO] Serving app:app by 2 workers with Python X\n[INFO] Settings from: defaults", port, w.m.pid)
 	if w.lines() != want {
 		t.Errorf("log:\n%s\nwant:\n%s", w.lines(), want)
 	}
@@ -122,7 +123,7 @@ func TestFirstBootFailureStopsTheServer(t *testing.T) {
 		if !w.m.finished || w.m.exit != c.failure.Exit {
 			t.Fatalf("finished %v, exit code %d, want %d", w.m.finished, w.m.exit, c.failure.Exit)
 		}
-		_, after, _ := strings.Cut(w.lines(), "Using worker: sync\n")
+		_, after, _ := strings.Cut(w.lines(), "Settings from: defaults\n")
 		// The second worker may fail before the first one's death is known.
 		after = strings.ReplaceAll(after, strings.SplitN(c.want, "[ERROR] Worker", 2)[0], "")
 		want := "[ERROR] Worker" + strings.SplitN(c.want, "[ERROR] Worker", 2)[1]
