@@ -118,7 +118,7 @@ enum { TPFLAGS_DEFAULT = 1 << 18 };
 	X(void, PyConfig_Clear, (void *))
 
 /* Data symbols: the address of the object itself. */
-#define PY_OBJECTS(X) X(_Py_NoneStruct) X(PyList_Type) X(PyTuple_Type)
+#define PY_OBJECTS(X) X(_Py_NoneStruct) X(PyList_Type) X(PyTuple_Type) X(PyBytes_Type) X(PyUnicode_Type)
 /* Data symbols that hold a pointer to the object. */
 #define PY_EXCEPTIONS(X) \
 	X(PyExc_TypeError) X(PyExc_ValueError) X(PyExc_AssertionError) X(PyExc_OSError) \
@@ -142,6 +142,10 @@ const char *pyapi_load(void *library);
 static inline int py_has_flag(PyObject *o, int bit) {
 	return (py.PyType_GetFlags(o->type) >> bit) & 1;
 }
+/* The exact type, which nearly all objects have, is told without a call. */
+static inline int py_is_str(PyObject *o) { return o->type == py.PyUnicode_Type || py_has_flag(o, FLAG_UNICODE); }
+static inline int py_is_bytes(PyObject *o) { return o->type == py.PyBytes_Type || py_has_flag(o, FLAG_BYTES); }
+static inline int py_is_tuple(PyObject *o) { return o->type == py.PyTuple_Type || py_has_flag(o, FLAG_TUPLE); }
 static inline uint32_t py_refcount(PyObject *o) { return (uint32_t)o->refcount; }
 
 /* Every reference that a call takes and drops is counted (one add under the GIL), so

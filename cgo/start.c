@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_HEADERS = 0xFFFF };
+
 static int reserve(gosrv_call *c, size_t more) {
 	size_t want = c->head_len + more;
 	if (want <= c->head_cap) return 0;
@@ -33,7 +35,7 @@ static void put(gosrv_call *c, const void *p, size_t n) {
  * caller. -1 with an exception. */
 static int latin1(PyObject *text, const char *what, const char **p, Py_ssize_t *n, PyObject **held) {
 	*held = NULL;
-	if (!py_has_flag(text, FLAG_UNICODE)) {
+	if (!py_is_str(text)) {
 		py.PyErr_Format(py.PyExc_TypeError, "%s must be a str (PEP 3333), not %R", what, text->type);
 		return -1;
 	}
@@ -88,34 +90,47 @@ static int put_pair(gosrv_call *c, PyObject *name, PyObject *value) {
 	return failed ? -1 : 0;
 }
 
-/* put_headers: a list or tuple of pairs. Another iterable is not PEP 3333, but Gunicorn
- * takes it, so it is read through an iterator. */
-static int put_headers(gosrv_call *c, PyObject *headers) {
-	uint32_t count_at = c->head_len, count = 0;
-	if (reserve(c, 2) < 0) return -1;
-	c->head_len += 2;
+static int put_item(gosrv_call *c, PyObject *pair) {
+	if (py_is_tuple(pair) && py.PyTuple_Size(pair) == 2)
+		return put_pair(c, py.PyTuple_GetItem(pair, 0), py.PyTuple_GetItem(pair, 1));
+	if (py_has_flag(pair, FLAG_LIST) && py.PyList_Size(pair) == 2)
+		return put_pair(c, py.PyList_GetItem(pair, 0), py.PyList_GetItem(pair, 1));
+	py.PyErr_SetString(py.PyExc_TypeError, "headers must be (name, value) pairs (PEP 3333)");
+	return -1;
+}
+
+/* put_iterable: anything else than a list is not PEP 3333, but Gunicorn takes it; a subclass
+ * of list may iterate in its own way. The number of pairs, -1 with an exception. */
+static Py_ssize_t put_iterable(gosrv_call *c, PyObject *headers) {
 	PyObject *iterator = take(py.PyObject_GetIter(headers)), *pair;
-	if (iterator == NULL) return -1;
-	int failed = 0;
-	while (!failed && (pair = take(py.PyIter_Next(iterator))) != NULL) {
-		int tuple = py_has_flag(pair, FLAG_TUPLE);
-		if (tuple ? py.PyTuple_Size(pair) != 2
-			  : !py_has_flag(pair, FLAG_LIST) || py.PyList_Size(pair) != 2) {
-			py.PyErr_SetString(py.PyExc_TypeError, "headers must be (name, value) pairs (PEP 3333)");
-			failed = -1;
-		} else if (tuple) {
-			failed = put_pair(c, py.PyTuple_GetItem(pair, 0), py.PyTuple_GetItem(pair, 1));
-		} else {
-			failed = put_pair(c, py.PyList_GetItem(pair, 0), py.PyList_GetItem(pair, 1));
-		}
-		if (++count > 0xFFFF) {
-			py.PyErr_SetString(py.PyExc_ValueError, "over 65,535 response headers");
-			failed = -1;
-		}
+	Py_ssize_t count = 0;
+	int failed = iterator == NULL;
+	while (!failed && count <= MAX_HEADERS && (pair = take(py.PyIter_Next(iterator))) != NULL) {
+		failed = put_item(c, pair);
+		count++;
 		drop(pair);
 	}
 	drop(iterator);
-	if (failed || py.PyErr_Occurred()) return -1;
+	return failed || py.PyErr_Occurred() ? -1 : count;
+}
+
+static Py_ssize_t put_list(gosrv_call *c, PyObject *headers) {
+	Py_ssize_t i = 0; /* no Python code runs in between, so the list stays as it is */
+	for (; i < py.PyList_Size(headers) && i <= MAX_HEADERS; i++)
+		if (put_item(c, py.PyList_GetItem(headers, i)) < 0) return -1;
+	return i;
+}
+
+static int put_headers(gosrv_call *c, PyObject *headers) {
+	uint32_t count_at = c->head_len;
+	if (reserve(c, 2) < 0) return -1;
+	c->head_len += 2;
+	Py_ssize_t count = headers->type == py.PyList_Type ? put_list(c, headers) : put_iterable(c, headers);
+	if (count < 0) return -1;
+	if (count > MAX_HEADERS) {
+		py.PyErr_SetString(py.PyExc_ValueError, "over 65,535 response headers");
+		return -1;
+	}
 	uint16_t n = (uint16_t)count;
 	memcpy(c->head + count_at, &n, 2);
 	return 0;
@@ -136,7 +151,7 @@ static PyObject *write_body(PyObject *self, PyObject *data) {
 	char *p;
 	Py_ssize_t n;
 	if (c == NULL) return NULL;
-	if (!py_has_flag(data, FLAG_BYTES)) {
+	if (!py_is_bytes(data)) {
 		py.PyErr_Format(py.PyExc_TypeError, "write() takes bytes (PEP 3333), not %R", data->type);
 		return NULL;
 	}
@@ -160,7 +175,7 @@ PyMethodDef write_def = {"write", write_body, METH_O, "write(bytes): PEP 3333's 
 /* raise_again: PEP 3333: with exc_info after the head has left, the exception goes on. */
 static void raise_again(PyObject *exc_info) {
 	PyObject *parts[3] = {NULL, NULL, NULL};
-	for (int i = 0; i < 3 && py_has_flag(exc_info, FLAG_TUPLE) && py.PyTuple_Size(exc_info) == 3; i++) {
+	for (int i = 0; i < 3 && py_is_tuple(exc_info) && py.PyTuple_Size(exc_info) == 3; i++) {
 		parts[i] = py.PyTuple_GetItem(exc_info, i);
 		if (parts[i] == py._Py_NoneStruct) parts[i] = NULL;
 		if (parts[i]) py.Py_IncRef(parts[i]);

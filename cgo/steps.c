@@ -55,7 +55,7 @@ static int64_t list_total(gosrv_call *c) {
 		char *p;
 		Py_ssize_t len;
 		PyObject *item = list_item(c, i);
-		if (!py_has_flag(item, FLAG_BYTES)) return -1;
+		if (!py_is_bytes(item)) return -1;
 		if (py.PyBytes_AsStringAndSize(item, &p, &len) < 0) return -1;
 		total += len;
 	}
@@ -72,7 +72,7 @@ static int list_step(gosrv_call *c, char *out, uint64_t cap, gosrv_result *res) 
 		PyObject *item = list_item(c, c->index);
 		char *p;
 		Py_ssize_t n;
-		if (!py_has_flag(item, FLAG_BYTES)) return call_wrong(c, not_bytes);
+		if (!py_is_bytes(item)) return call_wrong(c, not_bytes);
 		py.PyBytes_AsStringAndSize(item, &p, &n);
 		if (res->body_len > 0 && (uint64_t)n > cap - res->body_off - res->body_len) return GOSRV_MORE;
 		if (put_piece(c, item, out, cap, res) < 0) return call_failed(c);
@@ -105,7 +105,7 @@ static int iterator_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap,
 			return py.PyErr_Occurred() ? call_failed(c) : exhausted(c, flags, out, cap, res);
 		char *p;
 		Py_ssize_t n;
-		if (!py_has_flag(item, FLAG_BYTES) || py.PyBytes_AsStringAndSize(item, &p, &n) < 0) {
+		if (!py_is_bytes(item) || py.PyBytes_AsStringAndSize(item, &p, &n) < 0) {
 			drop(item);
 			return call_wrong(c, not_bytes);
 		}

@@ -62,7 +62,7 @@ static PyObject *make_stream(PyObject *self, PyObject *script) {
 	for (int i = 0; i < piece_count && i < 64; i++) {
 		PyObject *item = py.PyList_GetItem(script, i);
 		char *p;
-		if (!py_has_flag(item, FLAG_BYTES)) {
+		if (!py_is_bytes(item)) {
 			pieces[i].n = -py.PyLong_AsLongLong(item);
 		} else {
 			py.PyBytes_AsStringAndSize(item, &p, &pieces[i].n);
