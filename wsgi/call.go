@@ -63,7 +63,7 @@ func (s *slot) serve(c *conn) bool {
 		head: isHead(r.Method.Of(head)),
 		old:  r.Major == 1 && r.Minor == 0,
 		keep: r.KeepAlive && w.keepAlive,
-		kept: w.kept,
+		kept: w.kept, server: w.server,
 	}}
 	s.enter(c, a, r.Method.Of(head), r.Path.Of(head))
 	if c.stream != nil {

@@ -23,6 +23,20 @@ type exchange struct {
 	keep  bool // the connection may stay open
 	total int64
 	kept  string // says so, and for how long: keptLines of the settings
+
+	server string // serverLine
+}
+
+// serverLine is the header line that names the server: nothing if the setting
+// server_header says off.
+func serverLine(header string) string {
+	switch header {
+	case "off":
+		return ""
+	case "":
+		header = "gosrv"
+	}
+	return "Server: " + header + "\r\n"
 }
 
 // keptLines are the header lines, without the first line's end, of an answer
@@ -144,7 +158,7 @@ func parseLength(b []byte) int64 {
 // appendHead writes a judged head in Gunicorn's order.
 func appendHead(dst []byte, head packed, f framing, x exchange, date []byte) []byte {
 	dst = http1.AppendStatusLine(dst, 1, head.status())
-	dst = append(dst, "Server: gosrv\r\nDate: "...)
+	dst = append(append(dst, x.server...), "Date: "...)
 	dst = append(dst, date...)
 	dst = append(dst, "\r\n"...)
 	if f.keep {

@@ -106,7 +106,7 @@ func newWorker(set settings, m *workerctl.Serve) (*worker, error) {
 	}
 	w := &worker{
 		set: set, id: m.Worker, rules: rules, proxy: proxy, policy: newPolicy(&m.Settings),
-		keepAlive: set.keepAlive, kept: keptLines(set.promise), poll: poll, timers: newTimers(&set), wakeup: -1,
+		keepAlive: set.keepAlive, kept: keptLines(set.promise), server: serverLine(set.server), poll: poll, timers: newTimers(&set), wakeup: -1,
 		own: func(int, bool) {}, logFDs: map[string]int{}, watcher: poll,
 	}
 	w.graceful.Store(int64(set.graceful))

@@ -31,6 +31,7 @@ type settings struct {
 	noMemo                    bool   // no_environ_memo
 	tmpDir                    string // tmp_upload_dir; "": the system's
 	script                    string // SCRIPT_NAME
+	server                    string // server_header
 }
 
 const (
@@ -64,6 +65,7 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		noMemo:      g.NoEnvironMemo,
 		tmpDir:      g.TmpUploadDir,
 		script:      script,
+		server:      g.ServerHeader,
 	}
 	if t.maxRequests > 0 && g.MaxRequestsJitter > 0 {
 		t.maxRequests += rand.Uint64N(g.MaxRequestsJitter + 1)

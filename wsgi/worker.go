@@ -58,6 +58,7 @@ type worker struct {
 	now       int64  // CLOCK_MONOTONIC ns, of this turn
 	keepAlive bool   // answers may leave their connection open
 	kept      string // keptLines
+	server    string // serverLine
 	served    uint64
 	drain     drainState
 	orders    atomic.Uint32 // drainOrder, quitOrder

@@ -52,6 +52,10 @@ def load_file(path):
 def split(values):
     """Plain values for the master, and the callables, which stay here: (settings, arities)."""
     settings, arities = {}, {}
+    # gunicorn.SERVER = "..." is how Gunicorn's users change the header Server.
+    server = getattr(sys.modules.get("gunicorn"), "SERVER", "gunicorn")
+    if server != "gunicorn":
+        settings["server_header"] = plain(server)
     for name, value in values.items():
         if name.startswith("_") or name != name.lower() or isinstance(value, type(os)):
             continue

@@ -45,6 +45,8 @@ type Settings struct {
 	NoHandOver        bool  `json:"no_hand_over"` // no relief, no exchange
 	NoEnvironMemo     bool  `json:"no_environ_memo"`
 
+	ServerHeader string `json:"server_header"` // "off": none; "": the default
+
 	StripHeaderSpaces               bool   `json:"strip_header_spaces"`
 	PermitObsoleteFolding           bool   `json:"permit_obsolete_folding"`
 	PermitUnconventionalHTTPMethod  bool   `json:"permit_unconventional_http_method"`

@@ -31,6 +31,10 @@ var ownRows = []Setting{
 		Help: "Call the application when the request head is complete and let wsgi.input read the body as it comes, for large uploads to storage and for bodies without end. By default a body is received first, in memory or in a file, and costs no thread meanwhile; with this setting each slow upload holds a thread (a worker, in class sync) for as long as it takes, within body_timeout, and none of it is handed over to another worker.",
 	},
 	{
+		Name: "server_header", Section: sectionOwn, Flags: []string{"--server-header"}, Metavar: "VALUE", Default: "gosrv", Check: headerValue, Since: "gosrv",
+		Help: "Value of the header Server in every answer; off leaves the header out. Gunicorn sends gunicorn; gunicorn.SERVER = \"...\" in a configuration file is obeyed as there.",
+	},
+	{
 		Name: "permit_missing_host", Section: sectionOwn, Flags: []string{"--permit-missing-host"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
 		Help: "Accept HTTP/1.1 requests without a Host header, as Gunicorn does.",
 	},

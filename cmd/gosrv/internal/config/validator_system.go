@@ -27,6 +27,7 @@ var (
 	h2cMode      = Validator{"validate_http2_cleartext", "off, prior-knowledge, upgrade or both", checkH2cMode}
 	protocols    = Validator{"validate_http_protocols", "h1, h2 or both with a comma between", checkProtocols}
 	hook         = Validator{"_validate_callable", "a function, or the dotted path of one", checkHook}
+	headerValue  = Validator{"validate_string", "printable characters, or off", checkHeaderValue}
 	postRequest  = Validator{"validate_post_request", "a function of 2 to 4 arguments, or the dotted path of one", checkHook}
 )
 
@@ -284,6 +285,24 @@ func checkHook(v any) (any, error) {
 	}
 	if !strings.Contains(text, ".") {
 		return nil, fmt.Errorf("Value '%s' is not import string. Format: module[.submodules...].object", text)
+	}
+	return text, nil
+}
+
+// checkHeaderValue accepts what may stand in a response header: a line break would begin another one.
+func checkHeaderValue(v any) (any, error) {
+	text, isText := v.(string)
+	if !isText {
+		return nil, fmt.Errorf("Not a string: %s", pyStr(v))
+	}
+	text = pyStrip(text)
+	for _, r := range text {
+		if r < ' ' || r > '~' {
+			return nil, fmt.Errorf("not a header value: %s", reprString(text))
+		}
+	}
+	if text == "" {
+		return "off", nil
 	}
 	return text, nil
 }
