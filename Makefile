@@ -5,12 +5,18 @@ RUN_VENV := .venv
 RUN_DATA := tests/.cache/run
 SITE := tests/apps/djangosite
 
-.PHONY: all run dev check test e2e parity matrix asan debugpy fuzz soak bench-hello clean
+.PHONY: all library run dev check test e2e parity matrix asan debugpy fuzz soak bench-hello clean
 
-# One binary for every CPython: libpython is found when it starts, so nothing here names a Python.
-all:
-	@mkdir -p bin
+# One binary for every CPython: which one is decided when it starts, so nothing here names a Python.
+all: library
 	go build -o bin/gosrv ./cmd/gosrv
+
+# The worker as a library, for a Python that has none; the program carries it. Renamed into its place: another build may be reading.
+CARRIED := cmd/gosrv/internal/libgosrv/built
+library:
+	@mkdir -p bin
+	go build -buildmode=c-shared -trimpath -buildvcs=false -ldflags="-s -w" -o bin/libgosrv.so ./cmd/libgosrv
+	@cmp -s bin/libgosrv.so $(CARRIED)/libgosrv.so || { cp bin/libgosrv.so $(CARRIED)/.new && mv $(CARRIED)/.new $(CARRIED)/libgosrv.so; }
 
 # A real project under the server in one command, on a machine that has only Go, a C compiler and a Python.
 run: all site
@@ -77,4 +83,4 @@ bench-hello: all
 	$(PYTHON) tests/run.py bench
 
 clean:
-	rm -rf bin dist tests/.cache $(RUN_VENV)
+	rm -rf bin dist tests/.cache $(RUN_VENV) $(CARRIED)/libgosrv.so

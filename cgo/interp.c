@@ -41,9 +41,15 @@ void process_title(const char *text) {
 	memset(title_area + n, 0, title_size - n);
 }
 
-/* fail: the one message that C itself sends: the interpreter cannot start. JSON by hand:
- * there is no library here yet. */
-static void fail(int control, const char *what, const char *detail) {
+void process_title_area(int argc, char **argv) {
+	if (argc <= 0) return;
+	title_area = argv[0];
+	title_size = argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0];
+}
+
+/* process_fail: the one message that C itself sends: the interpreter cannot start. JSON by
+ * hand: there is no library here yet. */
+void process_fail(int control, const char *what, const char *detail) {
 	char text[4096];
 	size_t n = snprintf(text, sizeof text, "{\"type\":\"Failed\",\"stage\":\"interpreter\",\"exit\":1,\"message\":\"%s", what);
 	for (const char *p = detail; *p && n < sizeof text - 16; p++) {
@@ -65,15 +71,15 @@ static void start_interpreter(int control, const char *python) {
 	PyStatus status = py.PyConfig_SetBytesArgv(config, 3, argv);
 	if (!py.PyStatus_Exception(status)) status = py.Py_InitializeFromConfig(config);
 	if (py.PyStatus_Exception(status))
-		fail(control, "Python does not start: ", status.message ? status.message : "no reason given");
+		process_fail(control, "Python does not start: ", status.message ? status.message : "no reason given");
 	py.PyConfig_Clear(config);
 }
 
 static void load_library(int control, const char *path) {
 	void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
-	if (library == NULL) fail(control, "cannot load libpython: ", dlerror());
+	if (library == NULL) process_fail(control, "cannot load libpython: ", dlerror());
 	const char *missing = pyapi_load(library);
-	if (missing != NULL) fail(control, "libpython lacks the symbol ", missing);
+	if (missing != NULL) process_fail(control, "libpython lacks the symbol ", missing);
 }
 
 /* ignore_group_signals: Ctrl-C and a supervisor's signals reach the whole process group;
@@ -85,18 +91,19 @@ static void ignore_group_signals(void) {
 
 static char *read_bundle(int control, int fd) {
 	struct stat s;
-	if (fstat(fd, &s) != 0) fail(control, "cannot read the shim: ", strerror(errno));
+	if (fstat(fd, &s) != 0) process_fail(control, "cannot read the shim: ", strerror(errno));
 	char *text = malloc(s.st_size + 1);
 	if (text == NULL || pread(fd, text, s.st_size, 0) != s.st_size)
-		fail(control, "cannot read the shim: ", strerror(errno));
+		process_fail(control, "cannot read the shim: ", strerror(errno));
 	text[s.st_size] = 0;
 	close(fd);
 	return text;
 }
 
-/* run_shim: execute the bundle's first part, boot.py, with `_gosrv`, `control_fd` and
- * `modules` (the rest of the bundle, JSON) as globals. It returns in workers only. */
-static void run_shim(int control, char *bundle) {
+/* process_shim: execute the bundle's first part, boot.py, with `_gosrv`, `control_fd` and
+ * `modules` (the rest of the bundle, JSON) as globals. */
+void process_shim(int control, int shim_fd) {
+	char *bundle = read_bundle(control, shim_fd);
 	char *modules = bundle + strlen(bundle) + 1;
 	PyObject *globals = py.PyDict_New(), *module = module_new();
 	PyObject *code = py.Py_CompileString(bundle, "<gosrv>/boot.py", 257 /* Py_file_input */);
@@ -111,7 +118,7 @@ static void run_shim(int control, char *bundle) {
 		result = py.PyEval_EvalCode(code, globals, globals);
 	if (result == NULL) {
 		py.PyErr_Print();
-		fail(control, "the shim failed; its traceback is on stderr", "");
+		process_fail(control, "the shim failed; its traceback is on stderr", "");
 	}
 	/* globals, module and code live as long as the process */
 	free(bundle);
@@ -127,14 +134,15 @@ void process_main(int argc, char **argv) {
 	unsetenv("_GOSRV_ZYGOTE"); /* the application must not see them */
 	unsetenv("_GOSRV_LIBPYTHON");
 	unsetenv("_GOSRV_PYTHON");
-	if (argc > 0) {
-		title_area = argv[0];
-		title_size = argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0];
-	}
+	process_title_area(argc, argv);
 	process_title("gosrv: zygote");
+	if (*library == 0) {
+		process_become(python);
+		process_fail(control, "cannot run python: ", strerror(errno));
+	}
 	load_library(control, library);
 	start_interpreter(control, python);
-	run_shim(control, read_bundle(control, shim_fd));
+	process_shim(control, shim_fd);
 	free(library);
 	free(python);
 	signals_save();

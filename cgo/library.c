@@ -1,32 +1,49 @@
-/* library.c: the same worker where Python has no shared library: the zygote is the user's
- * own static `python`, and its forked child loads this code as a c-shared library (the Go
- * runtime starts with the loading, so the zygote itself must never do that). */
+/* library.c: the zygote where Python has no shared library. It is the user's own `python`,
+ * which loads this code as an extension module; Go is started in its forked workers only.
+ * The package library does the loading's part. */
 #define _GNU_SOURCE
 #include "core.h"
 #include "process.h"
 
 #include <dlfcn.h>
-#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 extern void gosrvWorkerEnter(void);
 
-/* gosrv_library_module: the module _gosrv over the python that loaded this library.
- * Called with the GIL held (ctypes.PyDLL); the caller owns the result; NULL: a symbol is
- * missing, named on stderr, or an exception is set. */
-__attribute__((visibility("default"))) PyObject *gosrv_library_module(void) {
-	const char *missing = pyapi_load(RTLD_DEFAULT);
-	if (missing == NULL) return module_new();
-	fprintf(stderr, "gosrv: this python lacks the symbol %s\n", missing);
-	return NULL;
+/* What `python -c` runs: undo what -c did (an entry of sys.path, the text in orig_argv), and
+ * load the library. The spelling of its path is one that nobody else would use: the dynamic
+ * linker takes a library for loaded already when it knows the path. No name stays behind in
+ * __main__. The blanks at the end are the room for process titles. */
+#define BLANKS "                                                                "
+static char bootstrap[] =
+	"def boot():\n"
+	" import sys\n"
+	" from _frozen_importlib import ModuleSpec\n"
+	" from _imp import create_dynamic\n"
+	" del globals()['boot']\n"
+	" if sys.path[:1] == [''] and not getattr(sys.flags, 'safe_path', False): del sys.path[0]\n"
+	" if hasattr(sys, 'orig_argv'): sys.orig_argv[1:] = ['-c', 'pass']\n"
+	" create_dynamic(ModuleSpec('_gosrv', None, origin='/proc/self/./fd/5'))\n"
+	"boot()\n" BLANKS BLANKS BLANKS BLANKS BLANKS BLANKS;
+
+int process_become(const char *python) {
+	char *argv[] = {(char *)python, "-c", bootstrap, NULL};
+	return execv(python, argv);
 }
 
-/* gosrv_library_run: serve. Called with the GIL held on the main thread, after the shim
- * has called _gosrv.enter_worker. Never returns. */
-__attribute__((visibility("default"))) void gosrv_library_run(void) {
+void process_library(int argc, char **argv, const char *trouble, void (*start_go)(void)) {
+	enum { CONTROL = 3, SHIM = 4, LIBRARY = 5 };
+	close(LIBRARY);
+	process_title_area(argc, argv);
+	process_title("gosrv: zygote");
+	if (trouble != NULL) process_fail(CONTROL, "cannot load gosrv into this python: ", trouble);
+	const char *missing = pyapi_load(RTLD_DEFAULT);
+	if (missing != NULL) process_fail(CONTROL, "this python does not export the symbol ", missing);
+	process_shim(CONTROL, SHIM);
 	signals_save();
-	gosrv_signals_return();
 	main_thread.state = py.PyEval_SaveThread();
+	start_go();
 	gosrvWorkerEnter();
 	_exit(0);
 }

@@ -1,4 +1,5 @@
-/* process.h: what cgo/zygote's constructor and the c-shared route need of this package. */
+/* process.h: what the ways into this process have in common: cgo/zygote's constructor, and
+ * cgo/library where the process is the user's own python. */
 #ifndef GOSRV_PROCESS_H
 #define GOSRV_PROCESS_H
 
@@ -6,6 +7,24 @@
  * Returns in the master at once, in a worker when its application is imported; never in
  * the zygote. argv is the process's argument area, used for titles. */
 void process_main(int argc, char **argv);
+
+/* process_become: be the user's own python, which then loads the library of descriptor 5 and
+ * enters process_library. Returns only on failure, with errno. */
+int process_become(const char *python);
+
+/* process_library: run as zygote in the python that has loaded this library, with the GIL
+ * held, on its main thread. start_go lets Go's runtime begin; it is called in a worker whose
+ * application is imported. trouble: NULL, or why that will not do. Never returns. */
+void process_library(int argc, char **argv, const char *trouble, void (*start_go)(void));
+
+/* process_shim: the shim's control loop; returns in workers only. */
+void process_shim(int control, int shim_fd);
+
+/* process_fail: tell the master why there is no interpreter, and end. */
+void process_fail(int control, const char *what, const char *detail) __attribute__((noreturn));
+
+/* process_title_area: where titles go: argv is the process's argument area. */
+void process_title_area(int argc, char **argv);
 
 /* process_title: overwrite the argument area; the master left room for it. */
 void process_title(const char *text);

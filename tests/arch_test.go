@@ -82,7 +82,7 @@ func mustHave(t *testing.T, all map[string]*pkg, names ...string) {
 func TestOnlyCgoPackagesImportC(t *testing.T) {
 	const why = "one place to audit lifetimes; C types do not cross packages"
 	all := packages(t)
-	allowed := []string{"cgo", "cgo/zygote", "cgo/cgotest"}
+	allowed := []string{"cgo", "cgo/zygote", "cgo/library", "cgo/cgotest"}
 	mustHave(t, all, allowed...)
 	for name, p := range all {
 		if len(p.CgoFiles) > 0 && !slices.Contains(allowed, name) {
@@ -103,11 +103,15 @@ func importers(t *testing.T, all map[string]*pkg, imported, why string, allowed 
 }
 
 func TestOnlyCpythonImportsCgo(t *testing.T) {
-	importers(t, packages(t), "cgo", "the rule about the GIL lives in one package", "cpython", "cgo/zygote", "cgo/cgotest")
+	importers(t, packages(t), "cgo", "the rule about the GIL lives in one package", "cpython", "cgo/zygote", "cgo/library", "cgo/cgotest")
 }
 
 func TestOnlyTheProgramImportsTheZygote(t *testing.T) {
 	importers(t, packages(t), "cgo/zygote", "its constructor takes over any binary that links it", "cmd/gosrv")
+}
+
+func TestOnlyTheLibraryImportsItsWayIn(t *testing.T) {
+	importers(t, packages(t), "cgo/library", "its constructor keeps Go from starting in any binary that links it", "cmd/libgosrv")
 }
 
 func TestParserAndEnvironAreBytesOnly(t *testing.T) {

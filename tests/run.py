@@ -118,6 +118,9 @@ def count_go(name, outcome, code):
 
 
 def build(output=BINARY, *flags):
+    """The program with the library for static Pythons in it."""
+    if not plain("build libgosrv.so", ["make", "-s", "library"]):
+        return False
     return plain("build " + output.name, ["go", "build", *flags, "-o", str(output), "./cmd/gosrv"])
 
 
@@ -168,6 +171,9 @@ def matrix(venv):
         if python.minor != first.minor:
             home = pythons.venv(python, APP_PACKAGES)
             pytest("end to end on Python %s" % python, venv, "-n", "2", "-m", "matrix", python=home / "bin" / "python")
+    for python in pythons.static():
+        home = pythons.venv(python, APP_PACKAGES, installer=venv / "bin" / "python")
+        pytest("end to end on Python %s" % python, venv, "-n", "2", "-m", "matrix", python=home / "bin" / "python")
 
 
 # -- the machine ---------------------------------------------------------------------------------------------------
@@ -190,9 +196,17 @@ def do_check():
     go_test("unit tests", [], ["./..."])
 
 
+def standalone():
+    """A CPython that no distribution of this machine has."""
+    title("CPython 3.14")
+    if not pythons.fetch_standalone():
+        totals.add(skipped=1)
+
+
 def do_test():
     debian(["chromium", "chromedriver"], "chromium", "chromium-driver")
     debian(["nginx"], "nginx")
+    standalone()
     venv = test_venv()
     check()
     go_test("unit tests with the race detector", ["-race"], ["./..."], go_environment(venv))
@@ -215,6 +229,7 @@ def do_parity(*args):
 
 
 def do_matrix():
+    standalone()
     if build():
         matrix(test_venv())
 

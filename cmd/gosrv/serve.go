@@ -6,6 +6,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/config"
 	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/libgosrv"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/master"
 	"gosrv/cmd/gosrv/internal/python"
@@ -60,7 +61,7 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 	}
 	// The path we were started by, symlinks and all: the venv it was called
 	// from may be only a link to the binary.
-	py, err := python.Find(python.Query{Flag: namedPython(cl), Binary: o.Start.Program, Getenv: os.Getenv})
+	py, err := python.Find(python.Query{Flag: namedPython(cl), Binary: o.Start.Program, Getenv: os.Getenv, Carried: libgosrv.Carried()})
 	if err != nil {
 		return o, config.Run, err
 	}
@@ -70,6 +71,9 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 	o.ConfigPath, o.ConfigExplicit = cl.ConfigFile()
 	o.Python, o.Library, o.About = py.Executable, py.Library, py.String()
 	o.Interpreter = fmt.Sprintf("Python %s (%s)", py.Version, py.Executable)
+	if o.Library == "" {
+		o.Worker = libgosrv.Bytes()
+	}
 	o.Resolve = func(loaded ctl.ConfigLoaded) (*master.Plan, error) { return resolve(cl, loaded) }
 	return o, config.Run, nil
 }

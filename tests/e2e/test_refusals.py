@@ -244,17 +244,6 @@ class TestNoPython:
         assert code == 1
         assert "3.9" in text and "3.6" in text and str(fake) in text
 
-    def test_one_without_a_shared_library(self, tmp_path):
-        fake = self.stand_in(
-            tmp_path,
-            "import sys, sysconfig; real = sysconfig.get_config_var; sys.prefix = sys.base_prefix = sys.exec_prefix = '/nowhere'; "
-            "sysconfig.get_config_var = lambda n: {'Py_ENABLE_SHARED': 0, 'LIBDIR': '/nowhere', 'LIBPL': '/nowhere', 'LDLIBRARY': 'libpython.a', "
-            "'INSTSONAME': 'libpython.a', 'MULTIARCH': ''}.get(n, real(n))",
-        )
-        code, text = refused("--python", fake, "hello")
-        assert code == 1
-        assert "shared" in text and str(fake) in text
-
     def test_the_venv_variable_is_followed(self, start):
         venv = os.path.dirname(os.path.dirname(harness.python()))
         server = start("interpreter_facts", env={"GOSRV_PYTHON": None, "VIRTUAL_ENV": venv, "PATH": "/usr/bin:/bin"})

@@ -1,35 +1,76 @@
-"""The worker's Go entry works as a c-shared library inside a static python (Debian's /usr/bin/python3)."""
-import json
-import subprocess
+"""A Python without libpython.so serves like any other: the zygote is that python, and Go starts in its workers.
+
+What is the same is in the tests marked `matrix`, which run on such a Python, too; here is what could differ.
+"""
+import os
+import re
 
 import pytest
 
-from harness import APPS, ROOT
+import harness
+import procs
+import pythons
+from waiting import wait_for
 
-pytestmark = pytest.mark.gosrv_only("the library is gosrv's")
+pytestmark = pytest.mark.gosrv_only("Gunicorn is run by a python, whatever its kind")
 
-STATIC = "/usr/bin/python3"
-
-
-def is_static(python):
-    out = subprocess.run(["ldd", python], capture_output=True, text=True).stdout
-    return "libpython" not in out and "libc" in out
+STATIC = pythons.static()
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    path = tmp_path_factory.mktemp("shared") / "libgosrv.so"
-    subprocess.run(["go", "build", "-buildmode=c-shared", "-o", str(path), "./cmd/gosrv"], cwd=ROOT, check=True)
-    return path
+@pytest.fixture(params=STATIC, ids=str)
+def static(request):
+    return request.param.executable
 
 
-def test_worker_runs_as_a_library_in_a_static_python(library):
-    if not is_static(STATIC):
-        pytest.skip("%s links libpython" % STATIC)
-    done = subprocess.run(
-        [STATIC, str(ROOT / "tests/e2e/static_worker.py"), str(library), str(ROOT / "pyshim"), "hello:application", str(APPS)],
-        capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
-    assert (seen["status"], seen["body"], seen["exit"]) == (200, "hello app", 0), (seen, done.stderr)
-    assert seen["heard"][:2] == ["WorkerSpawned", "WorkerReady"]
+def threads(pid):
+    return int(re.search(r"^Threads:\s+(\d+)", open("/proc/%d/status" % pid).read(), re.M).group(1))
+
+
+def test_there_is_one_to_test():
+    assert STATIC, "no CPython without libpython.so on this machine; Debian's /usr/bin/python3 is one"
+
+
+def test_the_processes_are_the_users_python_under_our_names(start, static):
+    server = start("hello:application", "--python", static, "-w", "2")
+    assert server.get("/").text == "hello app"
+    for process in server.zygotes() + server.workers():
+        assert os.path.samefile("/proc/%d/exe" % process.pid, static)
+    assert len(server.zygotes()) == 1 and len(server.workers()) == 2
+    assert threads(server.zygotes()[0].pid) == 1, "what forks must have no Go in it"
+    assert all(threads(worker.pid) > 1 for worker in server.workers())
+    comm = open("/proc/%d/comm" % server.workers()[0].pid).read()
+    assert comm.startswith("gosrv: worker")
+
+
+def test_nothing_of_the_way_in_is_left_for_the_application(start, static):
+    facts = start("static_facts", "--python", static).get("/").json()
+    assert facts == {"main": [], "orig_argv": facts["orig_argv"], "path": facts["path"], "ctypes": False, "environment": [],
+                     "fds": facts["fds"], "reloaded": True}
+    assert facts["orig_argv"] in ([], [static, "-c", "pass"])
+    assert facts["path"][0] == str(harness.APPS) and "" not in facts["path"]
+    assert not [name for name in facts["fds"] if "gosrv-worker" in name]
+
+
+def test_a_signal_to_the_whole_group_while_python_starts_is_the_masters(start, static):
+    """The dispositions that keep the zygote alive are set before python begins."""
+    server = start("hello:application", "--python", static)
+    zygote = server.zygotes()[0].pid
+    ignored = int(re.search(r"^SigIgn:\s+(\w+)", open("/proc/%d/status" % zygote).read(), re.M).group(1), 16)
+    assert all(ignored >> (number - 1) & 1 for number in (1, 2, 3, 10, 12, 15))
+
+
+def test_a_worker_that_dies_is_replaced_and_a_reload_goes_on(start, static):
+    server = start("hello:application", "--python", static, "-w", "2", "--threads", "2", balance=False)
+    before = server.worker_pids()
+    procs.kill(before[0], 9)
+    server.wait_workers(2, without=before[:1])
+    assert server.get("/").text == "hello app"
+    now = server.worker_pids()
+    server.send_signal(1)
+    server.wait_workers(2, without=now)
+    assert wait_for(lambda: server.get("/").text == "hello app", "an answer", 10)
+
+
+def test_the_log_says_which_way(start, static):
+    server = start("hello:application", "--python", static)
+    assert re.search(r"Using Python 3\.\d+ at %s \(--python\), library none" % re.escape(static), server.log)

@@ -32,7 +32,8 @@ type Options struct {
 	ConfigPath     string   // as the user wrote it; "" for the default one
 	ConfigExplicit bool
 	Python         string        // sys.executable
-	Library        string        // libpython to load
+	Library        string        // libpython to load; "": Python has none and loads Worker
+	Worker         []byte        // the worker as a library, for a Python without libpython
 	About          string        // both, with where they were found: a debug line
 	Interpreter    string        // "Python 3.11 (/srv/venv/bin/python)": for people
 	Shim           []byte        // the Python side, pyshim.Bundle

@@ -55,8 +55,7 @@ const titleRoom = 400
 // launcher starts zygotes.
 type launcher struct {
 	shim      []byte
-	library   string // libpython to load
-	python    string // sys.executable
+	worker    []byte // library for a Python without libpython; nil: it has one
 	dir       string // where the master was started
 	environ   []string
 	watch     *ctl.Watch
@@ -69,7 +68,7 @@ func newLauncher(o Options, watch *ctl.Watch) (*launcher, error) {
 		return nil, fmt.Errorf("finding the working directory: %w", err)
 	}
 	return &launcher{
-		shim: o.Shim, library: o.Library, python: o.Python, dir: dir, environ: os.Environ(), watch: watch,
+		shim: o.Shim, worker: o.Worker, dir: dir, environ: os.Environ(), watch: watch,
 		// The zygote unsets these before Python starts.
 		zygoteEnv: []string{"_GOSRV_ZYGOTE=3,4", "_GOSRV_LIBPYTHON=" + o.Library, "_GOSRV_PYTHON=" + o.Python},
 	}, nil
@@ -90,11 +89,21 @@ func (l *launcher) exec() (int, channel, error) {
 		return 0, nil, err
 	}
 	defer unix.Close(shim)
+	files := []uintptr{0, 1, 2, uintptr(peer), uintptr(shim)}
+	if l.worker != nil {
+		worker, err := memfile("gosrv-worker", l.worker)
+		if err != nil {
+			conn.Close()
+			return 0, nil, err
+		}
+		defer unix.Close(worker)
+		files = append(files, uintptr(worker))
+	}
 	name := "gosrv: zygote"
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{name + strings.Repeat(" ", titleRoom-len(name))}, &syscall.ProcAttr{
 		Dir:   l.dir,
 		Env:   append(l.environ[:len(l.environ):len(l.environ)], l.zygoteEnv...),
-		Files: []uintptr{0, 1, 2, uintptr(peer), uintptr(shim)},
+		Files: files,
 	})
 	if err != nil {
 		conn.Close()

@@ -13,6 +13,8 @@ type Query struct {
 	Flag   string // --python, "" if not given
 	Binary string // path gosrv was started by, symlinks not resolved
 	Getenv func(string) string
+	// Carried: this program carries the library for a Python without libpython.
+	Carried bool
 }
 
 // candidate is one place to look.

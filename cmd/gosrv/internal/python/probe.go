@@ -16,13 +16,17 @@ import (
 type Python struct {
 	Executable string // what sys.executable is to be: the venv's own python
 	Version    string // "3.11"
-	Library    string // path of the libpython to load
+	Library    string // path of the libpython to load; "": it has none, and loads the worker's library itself
 	Source     string // where it was found, for the log
 }
 
 // String is a line for the log.
 func (p *Python) String() string {
-	return fmt.Sprintf("Python %s at %s (%s), library %s", p.Version, p.Executable, p.Source, p.Library)
+	library := p.Library
+	if library == "" {
+		library = "none: it is linked into python, which loads gosrv's worker"
+	}
+	return fmt.Sprintf("Python %s at %s (%s), library %s", p.Version, p.Executable, p.Source, library)
 }
 
 // Error is a Python that cannot be used, or none; Hint is what to do.
@@ -42,12 +46,15 @@ const probeTimeout = 30 * time.Second
 const probeSource = `
 import json, struct, sys, sysconfig
 v = sysconfig.get_config_var
+with open("/proc/self/maps") as maps:
+    loaded = [line.split(None, 5)[5].rstrip("\n") for line in maps if "/libpython" in line]
 print(json.dumps({
     "implementation": sys.implementation.name,
     "major": sys.version_info[0], "minor": sys.version_info[1],
     "executable": sys.executable, "base_prefix": sys.base_prefix, "pointer": struct.calcsize("P"),
     "libdir": v("LIBDIR"), "ldlibrary": v("LDLIBRARY"), "instsoname": v("INSTSONAME"),
     "multiarch": v("MULTIARCH"), "shared": bool(v("Py_ENABLE_SHARED")), "gil_disabled": bool(v("Py_GIL_DISABLED")),
+    "loaded": loaded[0] if loaded else "",
 }))`
 
 // report is what the probe prints.
@@ -64,6 +71,7 @@ type report struct {
 	Multiarch      string `json:"multiarch"`
 	Shared         bool   `json:"shared"`
 	GILDisabled    bool   `json:"gil_disabled"`
+	Loaded         string `json:"loaded"` // the libpython that this python runs by, "" if it is part of it
 }
 
 // minMinor is the oldest CPython 3.x that is supported.
@@ -87,7 +95,7 @@ func Find(q Query) (*Python, error) {
 	if err := r.check(c); err != nil {
 		return nil, err
 	}
-	lib, err := r.library(c)
+	lib, err := r.library(c, q.Carried)
 	if err != nil {
 		return nil, err
 	}
@@ -167,8 +175,15 @@ func (r *report) check(c candidate) error {
 	return nil
 }
 
-// library finds the shared library among the places builds are known to put it.
-func (r *report) library(c candidate) (string, error) {
+// library finds the shared library: the one that python itself runs by, else, in a build that cannot load the worker
+// into python, one of the same version among the places builds are known to put it. "" is to load the worker.
+func (r *report) library(c candidate, carried bool) (string, error) {
+	if isFile(r.Loaded) {
+		return r.Loaded, nil
+	}
+	if carried {
+		return "", nil
+	}
 	var tried []string
 	for _, p := range r.libraryPaths() {
 		if isFile(p) {

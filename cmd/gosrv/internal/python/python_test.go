@@ -157,6 +157,21 @@ func TestLibraryIsFoundBesideAMovedInstallation(t *testing.T) {
 	}
 }
 
+func TestAPythonWithoutALibraryLoadsTheCarriedOne(t *testing.T) {
+	r := good(t, 11)
+	path := filepath.Join(t.TempDir(), "python")
+	fake(t, path, r)
+	p, err := Find(Query{Flag: path, Getenv: os.Getenv, Carried: true})
+	if err != nil || p.Library != "" || !strings.Contains(p.String(), "library none") {
+		t.Errorf("a library that lies beside a python that does not run by it: %+v, %v", p, err)
+	}
+	r.Loaded = filepath.Join(r.Libdir, r.InstSoname)
+	fake(t, path, r)
+	if p, err = Find(Query{Flag: path, Getenv: os.Getenv, Carried: true}); err != nil || p.Library != r.Loaded {
+		t.Errorf("a library that python runs by: %+v, %v", p, err)
+	}
+}
+
 func TestTheMachinesOwnPython(t *testing.T) {
 	p, err := Find(Query{Getenv: os.Getenv})
 	if err != nil {
