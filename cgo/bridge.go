@@ -160,3 +160,11 @@ func (t Thread) Exit(code, deadlineMillis int) {
 }
 
 func charsOf(b []byte) *C.char { return (*C.char)(unsafe.Pointer(unsafe.SliceData(b))) }
+// LogsRoute is gosrv_logs_route.
+func (t Thread) LogsRoute() (fd int, python uint32, level int) {
+	var bits C.uint32_t
+	var least C.int
+	fd = int(C.gosrv_logs_route(t.c, &bits, &least))
+	return fd, uint32(bits), int(least)
+}
+

@@ -91,7 +91,7 @@ struct gosrv_thread {
 typedef struct {
 	PyObject *application, *handle_exception, *handle_error, *file_wrapper, *sendfile_range,
 		*open_socket, *base_environ, *shutdown, *start_threads, *leave_child,
-		*reopen_logs;
+		*reopen_logs, *log_route;
 } shim_calls;
 
 extern shim_calls shim;

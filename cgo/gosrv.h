@@ -224,6 +224,16 @@ int64_t gosrv_getenv(gosrv_thread *t, const char *name, char *out, uint64_t cap)
  */
 void gosrv_logs_reopen(gosrv_thread *t, int fd);
 
+/* gosrv_logs_route: who writes which log lines, as the application has left the loggers.
+ * thread:  main
+ * GIL:     taken inside
+ * lends:   python, level until return
+ * gives:   a SOCK_SEQPACKET end for lines that Python is to log, kept by Python; *python: bits
+ *          of pyshim's logs.Route; *level: the least level, as Python counts
+ * fails:   -1: Go writes all lines
+ */
+int gosrv_logs_route(gosrv_thread *t, uint32_t *python, int *level);
+
 /* gosrv_exit: end the interpreter as `python` would, without finalising it.
  * thread:  main
  * GIL:     taken inside

@@ -73,7 +73,7 @@ static PyObject *enter_worker(PyObject *self, PyObject *const *args, Py_ssize_t 
 		|| keep(w, "open_socket", &shim.open_socket) || keep(w, "base_environ", &shim.base_environ)
 		|| keep(w, "shutdown", &shim.shutdown) || keep(w, "start_threads", &shim.start_threads)
 		|| keep(w, "leave_child", &shim.leave_child)
-		|| keep(w, "reopen_logs", &shim.reopen_logs) || objects_init() || environ_init())
+		|| keep(w, "reopen_logs", &shim.reopen_logs) || keep(w, "log_route", &shim.log_route) || objects_init() || environ_init())
 		return NULL;
 	process_enter_worker((int)fd);
 	return none();

@@ -54,16 +54,6 @@ int64_t gosrv_getenv(gosrv_thread *t, const char *name, char *out, uint64_t cap)
 	return len;
 }
 
-void gosrv_logs_reopen(gosrv_thread *t, int fd) {
-	gil_take(t);
-	PyObject *number = py.PyLong_FromLong(fd);
-	PyObject *done = number ? py.PyObject_VectorcallDict(shim.reopen_logs, &number, 1, NULL) : NULL;
-	if (done == NULL) call_report(NULL);
-	if (done) py.Py_DecRef(done);
-	if (number) py.Py_DecRef(number);
-	gil_give(t);
-}
-
 struct ending {
 	int code, deadline_ms;
 };

@@ -231,6 +231,21 @@ func (t *Thread) Getenv(name string) (value string, set bool) { return t.c.Geten
 // ReopenLogs hands Python's loggers the new error log; main thread only. fd stays the caller's.
 func (t *Thread) ReopenLogs(fd int) { t.c.LogsReopen(fd) }
 
+// LogRoute says what Python's loggers are to write instead of Go.
+type LogRoute struct {
+	FD      int  // SOCK_SEQPACKET, for what is Python's to log; Python's own; -1: nothing is
+	Errors  bool // lines of the error log
+	Access  bool // lines of the access log
+	Metrics bool // and what is measured of requests
+	Level   int  // the least level of the error log, as Python counts
+}
+
+// LogRoute looks at the loggers as the application has left them; main thread only.
+func (t *Thread) LogRoute() LogRoute {
+	fd, python, level := t.c.LogsRoute()
+	return LogRoute{fd, python&1 != 0, python&2 != 0, python&4 != 0, level}
+}
+
 // Exit ends the process as `python` would: waits for non-daemon threads, runs atexit,
 // flushes; the interpreter is not finalised. After deadlineMillis it ends all the same.
 func (t *Thread) Exit(code, deadlineMillis int) { t.c.Exit(code, deadlineMillis) }

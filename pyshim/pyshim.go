@@ -18,6 +18,13 @@ var sources embed.FS
 // bootFile runs first; the other files become modules of the packages gosrv_shim and gunicorn.
 const bootFile = "gosrv_shim/boot.py"
 
+// copied modules of the stand-in are the shim's too, because gosrv's own logger does not
+// depend on whether a real Gunicorn is installed.
+var copied = map[string]string{
+	"gunicorn/glogging.py":           "gosrv_shim/glogging.py",
+	"gunicorn/instrument/metrics.py": "gosrv_shim/metrics.py",
+}
+
 // Bundle is what the zygote reads from its memfd: boot.py's text, a NUL, and a JSON
 // object from file name ("gosrv_shim/worker.py", "gunicorn/app/base.py") to text.
 func Bundle() ([]byte, error) {
@@ -36,6 +43,9 @@ func Bundle() ([]byte, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the shim: %w", err)
+	}
+	for name, own := range copied {
+		files[own] = files[name]
 	}
 	rest, err := json.Marshal(files)
 	if err != nil {

@@ -132,7 +132,7 @@ func TestParserAndEnvironAreBytesOnly(t *testing.T) {
 }
 
 // leaves are what both master and worker need; they import nothing of ours.
-var leaves = []string{"wsgi/scoreboard", "wsgi/accesslog", "wsgi/errlog", "wsgi/workerctl"}
+var leaves = []string{"wsgi/scoreboard", "wsgi/accesslog", "wsgi/errlog", "wsgi/workerctl", "wsgi/syslog", "wsgi/statsd"}
 
 func TestLeavesImportNothingOfOurs(t *testing.T) {
 	const why = "master and worker share it, so that it can drag neither into the other"

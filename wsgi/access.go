@@ -7,6 +7,7 @@ import (
 	"gosrv/wsgi/accesslog"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/syslog"
 )
 
 // accessPatience is what the last lines get at the end.
@@ -31,16 +32,21 @@ type accessSource struct {
 	reply    packed
 }
 
-// openAccessLog starts the access log on fd. A format that Python would refuse
-// gives way to Gunicorn's default; the master has warned of it once, for all
-// workers.
+// openAccessLog starts the access log on fd.
 func (w *worker) openAccessLog(format string, fd int) {
+	w.compileAccess(format)
+	w.access = accesslog.NewWriter(fd, 0, func(text string) { w.log.Warningf("%s", text) })
+}
+
+// compileAccess prepares lines for a file, syslog, or both. A format that Python
+// would refuse gives way to Gunicorn's default; the master has warned of it
+// once, for all workers.
+func (w *worker) compileAccess(format string) {
 	f, err := accesslog.Compile(format)
 	if err != nil {
 		f, _ = accesslog.Compile(accesslog.Default)
 	}
 	w.format = f
-	w.access = accesslog.NewWriter(fd, 0, func(text string) { w.log.Warningf("%s", text) })
 	w.keepReply = f.AsksForReply()
 }
 
@@ -58,10 +64,17 @@ func (w *worker) closeAccess() {
 // is still in the buffer.
 func (s *slot) record(c *conn, a *answer) {
 	w := s.w
-	if w.access == nil || a.logged || a.frame.status == 0 {
+	if !w.out.any || a.logged || a.frame.status == 0 {
 		return
 	}
 	a.logged = true
+	duration := time.Duration(loop.Now() - a.started)
+	if w.out.requests {
+		w.out.stats.Request(duration, a.frame.status)
+	}
+	if w.access == nil && w.out.access == nil {
+		return
+	}
 	r := s.request(c)
 	head := c.in[c.r : c.r+r.HeadLen]
 	if c.ans != nil {
@@ -74,7 +87,7 @@ func (s *slot) record(c *conn, a *answer) {
 	e.Path = s.pack.Text(head, environ.PathInfo)
 	e.Remote = s.pack.Text(head, environ.RemoteAddr)
 	e.Status, e.Bytes = a.frame.status, a.bytes-a.unsent()
-	e.Duration = time.Duration(loop.Now() - a.started)
+	e.Duration = duration
 	s.line()
 }
 
@@ -82,8 +95,11 @@ func (s *slot) record(c *conn, a *answer) {
 // its request line was understood. page is the answer.
 func (s *slot) recordRefusal(c *conn, status int, page []byte) {
 	r := c.req
-	if s.w.access == nil || r == nil || r.Proto.Len == 0 {
+	if !s.w.out.any && !s.w.out.refusals || r == nil || r.Proto.Len == 0 {
 		return
+	}
+	if s.w.out.requests {
+		s.w.out.stats.Request(0, status)
 	}
 	l := &s.access
 	l.remote = l.remote[:0]
@@ -102,13 +118,23 @@ func (s *slot) recordRefusal(c *conn, status int, page []byte) {
 // it and never makes anybody wait.
 func (s *slot) line() {
 	l := &s.access
-	e, r := &l.entry, l.source.req
+	e, r, w := &l.entry, l.source.req, s.w
 	e.Method, e.Target = r.Method.Of(l.source.head), r.Target.Of(l.source.head)
 	e.Query, e.Proto = r.Query.Of(l.source.head), r.Proto.Of(l.source.head)
 	e.End = time.Now()
 	e.Source = &l.source
-	l.text = s.w.format.Append(l.text[:0], e)
-	s.w.access.Write(l.text)
+	if w.out.refusals {
+		s.tellRefusal()
+	}
+	if w.access != nil || w.out.access != nil {
+		l.text = w.format.Append(l.text[:0], e)
+	}
+	if w.access != nil {
+		w.access.Write(l.text)
+	}
+	if w.out.access != nil {
+		w.out.access.Send(syslog.Info, l.text)
+	}
 	l.source = accessSource{}
 }
 

@@ -44,6 +44,7 @@ func Run() {
 		_ = ctl.Send(workerctl.WorkerFailed{Stage: "boot", Exit: workerctl.ExitBoot, Message: err.Error()})
 		t.Exit(workerctl.ExitBoot, exitDeadline)
 	}
+	w.follow(t.LogRoute())
 	w.wakeup, w.own, w.pythonLog = cpython.WakeupFD(), cpython.OwnFD, t.ReopenLogs
 	w.own(ctl.FD(), true)
 	cpython.SetCallbacks(cpython.Callbacks{
@@ -61,6 +62,7 @@ func Run() {
 	w.closeAccess()
 	w.log.Infof("Worker exiting (pid: %d)", os.Getpid())
 	taken, dropped, crossings := t.Counters()
+	w.closeOutlets()
 	w.tell(workerctl.WorkerExiting{Requests: w.served, Taken: taken, Dropped: dropped, Crossings: crossings})
 	t.Exit(0, exitDeadline)
 }
@@ -149,7 +151,7 @@ func (w *worker) take(m *workerctl.Serve, fds []int) error {
 		return fmt.Errorf("no scoreboard or no error log came with the orders")
 	}
 	w.score.Init(os.Getpid(), m.Worker.Generation)
-	return nil
+	return w.openOutlets(&m.Settings)
 }
 
 func newListener(fd int, d workerctl.Listener, rules *environ.Rules) listener {

@@ -29,6 +29,7 @@ type worker struct {
 	access    *accesslog.Writer // nil: no access log
 	format    *accesslog.Format
 	keepReply bool // format shows headers of the application
+	out       outlets
 	score     *scoreboard.Slot
 	board     *scoreboard.Board
 	ctl       *workerctl.Conn

@@ -24,15 +24,17 @@ def named(settings):
 class Settings:
     """cfg: every setting as an attribute, as resolved by the master, hooks as callables."""
 
-    def __init__(self, values, hooks):
+    def __init__(self, values, hooks, objects):
         self.settings = dict(values)
         self.hooks = hooks
+        self.objects = objects  # the config file's own, where the master knows only a text
 
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        if name in self.__dict__["hooks"]:
-            return self.__dict__["hooks"][name]
+        for own in ("hooks", "objects"):
+            if name in self.__dict__[own]:
+                return self.__dict__[own][name]
         try:
             return self.__dict__["settings"][name]
         except KeyError:
@@ -41,6 +43,22 @@ class Settings:
     @property
     def env(self):
         return dict(pair.split("=", 1) for pair in self.settings.get("raw_env") or ())
+
+    @property
+    def statsd_host(self):
+        """A path, or (host, port)."""
+        text = self.settings.get("statsd_host")
+        if text is None:
+            return None
+        if text.startswith("unix:") and not text[len("unix:"):].isdigit():
+            return text[len("unix:"):].removeprefix("//")
+        text = text.removeprefix("tcp://")
+        if text.startswith("["):
+            host, _, port = text[1:].partition("]")
+            port = port.lstrip(":")
+        else:
+            host, _, port = text.partition(":")
+        return host.lower(), int(port or 8125)
 
     @property
     def worker_class_str(self):

@@ -1,97 +1,264 @@
-"""The loggers gunicorn.error and gunicorn.access, and wsgi.errors, over one descriptor."""
+"""The loggers gunicorn.error and gunicorn.access, wsgi.errors, and who writes which line.
 
+Lines come from Python (hooks, application, tracebacks) and from Go (the master's, and what a
+worker does outside of Python). As long as gunicorn.error has no handler but ours, both write to
+the same descriptor, one write(2) a line. Where a logger class or a logging configuration of the
+user's has put something else there, Go's lines are handed to Python (relay_line) and go its way.
+The same holds for gunicorn.access: plain, its lines are Go's.
+"""
+
+import _thread
 import io
+import json
 import logging
 import os
+import select
+import socket
 import sys
+from datetime import timedelta
 
-FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
-DATE = "[%Y-%m-%d %H:%M:%S %z]"
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+from . import glogging, metrics
+
+DEFAULT_CLASS, MEASURED_CLASS = "gunicorn.glogging.Logger", "gunicorn.instrument.statsd.Statsd"
+ERRORS, ACCESS, METRICS = 1, 2, 4  # bits of Route: what Go leaves to Python (cpython.LogRoute)
+MAX_PACKET = 128 << 10
+
+
+class Destination:
+    """The error log's descriptor. It keeps its number for everybody that has it."""
+
+    def __init__(self, fd):
+        self.fd = fd
+
+    def reopen(self, fd):
+        """Another file takes its place. fd is closed."""
+        os.dup2(fd, self.fd, inheritable=self.fd <= 2)
+        os.close(fd)
+
+    def write(self, text):
+        data = text.encode("utf-8", "backslashreplace")
+        while data:
+            try:
+                data = data[os.write(self.fd, data):]
+            except BlockingIOError:  # somebody made a shared terminal or pipe so
+                if not self.room():
+                    return
+
+    def room(self):
+        waiting = poll()
+        waiting.register(self.fd, select.POLLOUT)
+        return waiting.poll(1000)
+
+
+poll = select.poll  # the real one, whatever the application replaces later
 
 
 class DescriptorHandler(logging.Handler):
     """One write(2) a record, so that lines of several processes never mix."""
 
-    def __init__(self, fd):
+    def __init__(self, destination):
         super().__init__()
-        self.fd = fd
+        self.destination = destination
 
     def emit(self, record):
         try:
-            write_all(self.fd, (self.format(record) + "\n").encode("utf-8", "backslashreplace"))
+            self.destination.write(self.format(record) + "\n")
         except Exception:
             self.handleError(record)
 
 
-def write_all(fd, data):
-    while data:
-        data = data[os.write(fd, data):]
+class Logger(glogging.Logger):
+    """The default: the error log is the descriptor that the master has opened."""
+
+    def __init__(self, cfg, destination):
+        self.destination = destination
+        super().__init__(cfg)
+
+    def _set_handler(self, log, output, fmt, stream=None):
+        if log is self.error_log:
+            handler = DescriptorHandler(self.destination)
+        elif output is None:
+            return
+        elif output == "-":
+            handler = logging.StreamHandler(stream)
+        else:
+            handler = logging.FileHandler(output, delay=True)
+        handler.setFormatter(fmt)
+        handler._gunicorn, handler._plain = True, fmt
+        log.addHandler(handler)
 
 
-class Logger:
-    """What hooks know as server.log and worker.log (gunicorn.glogging.Logger there)."""
+class MeasuredLogger(metrics.Metrics, Logger):
+    """With statsd_host. Requests are measured by Go."""
 
-    def __init__(self, fd, level):
-        self.error_log = logging.getLogger("gunicorn.error")
-        self.access_log = logging.getLogger("gunicorn.access")
-        self.handler = DescriptorHandler(fd)
-        self.handler.setFormatter(logging.Formatter(FORMAT, DATE))
-        for logger in (self.error_log, self.access_log):
-            logger.propagate = False
-        self.error_log.handlers[:] = [self.handler]
-        self.error_log.setLevel(LEVELS.get(str(level).lower(), logging.INFO))
-        self.access_log.setLevel(logging.INFO)
-        self.loglevel = self.error_log.level
+    def __init__(self, cfg, destination):
+        self.destination = destination
+        self.sock, self.prefix, self.dogstatsd_tags = None, "", ""
+        glogging.Logger.__init__(self, cfg)
+        self.measure(cfg)
 
-    @property
-    def fd(self):
-        return self.handler.fd
 
-    def reopen(self, fd):
-        """fd replaces the descriptor, which keeps its number for everybody that has it."""
-        os.dup2(fd, self.handler.fd, inheritable=self.handler.fd <= 2)
-        os.close(fd)
+def make(cfg, destination):
+    """server.log by the settings. RuntimeError says what is wrong with them."""
+    named = cfg.settings.get("logger_class") or DEFAULT_CLASS
+    measured = cfg.statsd_host is not None
+    if named == MEASURED_CLASS or named in (DEFAULT_CLASS, "simple") and measured:
+        return MeasuredLogger(cfg, destination)
+    if named in (DEFAULT_CLASS, "simple"):
+        return Logger(cfg, destination)
+    found = cfg.objects.get("logger_class")
+    if not isinstance(found, type):
+        found = load(named)
+    if hasattr(found, "install"):
+        found.install()
+    return found(cfg)
 
-    def always(self, message, *args):
-        """An error that must be seen, though a dictConfig of the application's with
-        disable_existing_loggers has switched the logger off."""
-        self.error_log.disabled = False
-        self.error_log.error(message, *args)
 
-    def critical(self, message, *args, **kwargs):
-        self.error_log.critical(message, *args, **kwargs)
+def load(named):
+    import importlib
 
-    def error(self, message, *args, **kwargs):
-        self.error_log.error(message, *args, **kwargs)
+    module, _, name = named.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (AttributeError, ImportError, ValueError) as e:
+        raise RuntimeError("logger_class: %r is not the dotted path of a class that can be imported (%s)"
+                           % (named, e)) from e
 
-    def warning(self, message, *args, **kwargs):
-        self.error_log.warning(message, *args, **kwargs)
 
-    def info(self, message, *args, **kwargs):
-        self.error_log.info(message, *args, **kwargs)
+def usable(log):
+    """log, for a message that must be seen: a dictConfig of the application's with
+    disable_existing_loggers has perhaps switched it off."""
+    logger = getattr(log, "error_log", None)
+    if logger is not None and logger.disabled:
+        logger.disabled = False
+    return log
 
-    def debug(self, message, *args, **kwargs):
-        self.error_log.debug(message, *args, **kwargs)
 
-    def exception(self, message, *args, **kwargs):
-        self.error_log.exception(message, *args, **kwargs)
+def handlers(log):
+    """All that a record of this logger reaches."""
+    while log is not None:
+        yield from log.handlers
+        log = log.parent if log.propagate else None
 
-    def log(self, level, message, *args, **kwargs):
-        if isinstance(level, str):
-            level = LEVELS.get(level.lower(), logging.INFO)
-        self.error_log.log(level, message, *args, **kwargs)
+
+def plain(log):
+    """Whether a logger is as it was set up: our handlers and nothing else."""
+    return not log.filters and log.handlers and all(
+        getattr(h, "_gunicorn", False) and not h.filters and h.formatter is getattr(h, "_plain", h.formatter)
+        for h in handlers(log))
+
+
+def route(log):
+    """ERRORS | ACCESS | METRICS: what Go cannot do in this logger's place."""
+    bits = 0
+    ours = type(log) in (Logger, MeasuredLogger)
+    errors, access = logging.getLogger("gunicorn.error"), logging.getLogger("gunicorn.access")
+    if not errors.disabled and (not ours or not plain(errors)):
+        bits |= ERRORS
+    if not ours or (not access.disabled and log.access_log_enabled and not plain(access)
+                    and any(handlers(access))):
+        bits |= ACCESS
+        if hasattr(log, "gauge") and hasattr(log, "timer"):
+            bits |= METRICS  # its access() counts and measures
+    return bits
+
+
+def level():
+    """The least level that gunicorn.error lets through."""
+    return logging.getLogger("gunicorn.error").getEffectiveLevel()
+
+
+def relay_line(log, message):
+    """A line of Go's becomes a record, of the process and the moment it belongs to."""
+    born = logging.getLogRecordFactory()
+    here = _thread.get_ident()
+
+    def factory(*args, **kwargs):
+        record = born(*args, **kwargs)
+        if record.thread == here and "pid" in message:
+            record.process, record.processName = message["pid"], "MainProcess"
+        return record
+
+    say = {10: log.debug, 20: log.info, 30: log.warning, 40: log.error, 50: log.critical}
+    logging.setLogRecordFactory(factory)
+    try:
+        say.get(message["level"], log.info)("%s", message["text"])
+    finally:
+        logging.setLogRecordFactory(born)
+
+
+class Relay:
+    """Where a worker's Go side leaves its lines, one JSON object a packet, and the raw thread that
+    logs them: not a threading.Thread, which the application may have replaced."""
+
+    def __init__(self, log):
+        self.log = log
+        self.reader, self.writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.reader.setblocking(False)
+        self.lock = lock()
+        start(self.run, ())
+
+    def run(self):
+        waiting = poll()
+        waiting.register(self.reader.fileno(), select.POLLIN)
+        while True:
+            waiting.poll()
+            if not self.drain():
+                return
+
+    def drain(self):
+        """Logs what has come. False at the end."""
+        with self.lock:
+            while True:
+                try:
+                    data = os.read(self.reader.fileno(), MAX_PACKET)
+                except BlockingIOError:
+                    return True
+                except OSError:
+                    return False
+                if not data:
+                    return False
+                try:
+                    self.deliver(json.loads(data))
+                except Exception:
+                    sys.excepthook(*sys.exc_info())
+
+    def deliver(self, message):
+        if message["kind"] == "line":
+            relay_line(usable(self.log), message)
+        else:
+            self.log.access(*refused(message))
+
+
+lock, start = _thread.allocate_lock, _thread.start_new_thread
+
+
+def refused(message):
+    """What access() gets about a request that never reached the application."""
+    from .request_hooks import Request, Response
+
+    environ = {"REQUEST_METHOD": message["method"], "RAW_URI": message["target"],
+               "PATH_INFO": message["path"], "QUERY_STRING": message["query"],
+               "SERVER_PROTOCOL": message["protocol"], "REMOTE_ADDR": message["remote"],
+               "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO()}
+    for name, value in message["headers"] or ():
+        key = name.upper().replace("-", "_")
+        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
+    response = Response()
+    response.start("%d %s" % (message["status"], message["reason"]), [])
+    response.sent = message["bytes"]
+    return response, Request(environ), environ, timedelta(0)
 
 
 class ErrorStream(io.TextIOBase):
     """wsgi.errors: PEP 3333 wants write(), writelines() and flush() with str."""
 
-    def __init__(self, logger):
+    def __init__(self, destination):
         super().__init__()
-        self.logger = logger
+        self.destination = destination
 
     def write(self, text):
-        write_all(self.logger.fd, text.encode("utf-8", "backslashreplace"))
+        self.destination.write(text)
         return len(text)
 
     def writable(self):
@@ -101,8 +268,11 @@ class ErrorStream(io.TextIOBase):
         """Nothing is ever held back."""
 
 
-def capture_output(fd):
-    """--capture-output: what Python and C write to stdout and stderr goes to the error log."""
+def capture_output(cfg, fd):
+    """--capture-output: what Python and C write to stdout and stderr goes to the error log, if
+    that is a file."""
+    if not cfg.settings.get("capture_output") or cfg.settings.get("errorlog") == "-":
+        return
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()

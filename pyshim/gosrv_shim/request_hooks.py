@@ -1,5 +1,9 @@
-"""pre_request and post_request. Only a config that has one of them pays for this module:
-the application is then called through HookedApplication."""
+"""pre_request, post_request, and the access log where its lines are Python's to write. Only who
+has asked for one of them pays for this module: the application is then called through
+HookedApplication."""
+
+import time
+from datetime import timedelta
 
 from . import worker as worker_module
 
@@ -13,7 +17,7 @@ class Request:
         self.path = self.uri.partition("?")[0].partition("#")[0]
         self.query = environ["QUERY_STRING"]
         self.fragment = self.uri.partition("#")[2]
-        self.version = tuple(int(n) for n in environ["SERVER_PROTOCOL"][5:].split("."))
+        self.version = tuple(int(n) for n in environ["SERVER_PROTOCOL"][5:].split(".") if n.isdigit())
         self.scheme = environ["wsgi.url_scheme"]
         self.body = environ["wsgi.input"]
         self.remote_addr = (environ.get("REMOTE_ADDR", ""), environ.get("REMOTE_PORT", ""))
@@ -43,6 +47,11 @@ class Response:
         self.sent = 0
         self.response_length = None
 
+    def fail(self):
+        """The application has raised: the server answers for it, if nothing is said yet."""
+        if not self.headers_sent:
+            self.start("500 Internal Server Error", [])
+
     def start(self, status, headers):
         self.status, self.headers = status, list(headers)
         try:
@@ -55,18 +64,24 @@ class Response:
 
 
 class HookedResult:
-    """The application's iterable, counted, with post_request after its close()."""
+    """The application's iterable, counted: its line in the access log before its close(), and
+    post_request after it."""
 
-    def __init__(self, result, response, finish):
-        self.result, self.response, self.finish = result, response, finish
+    def __init__(self, result, response, record, finish):
+        self.result, self.response, self.record, self.finish = result, response, record, finish
 
     def __iter__(self):
-        for piece in self.result:
-            self.response.headers_sent = True
-            self.response.sent += len(piece)
-            yield piece
+        try:
+            for piece in self.result:
+                self.response.headers_sent = True
+                self.response.sent += len(piece)
+                yield piece
+        except Exception:
+            self.response.fail()
+            raise
 
     def close(self):
+        self.record()
         try:
             if hasattr(self.result, "close"):
                 self.result.close()
@@ -75,8 +90,9 @@ class HookedResult:
 
 
 class HookedApplication:
-    def __init__(self, application, worker, log):
-        self.application, self.worker, self.log = application, worker, log
+    def __init__(self, application, worker, records):
+        self.application, self.worker, self.log = application, worker, worker.log
+        self.records = records  # the access log
         self.pre_request = worker.cfg.hooks.get("pre_request")
         self.post_request = worker.cfg.hooks.get("post_request")
         code = getattr(self.post_request, "__code__", None)
@@ -84,6 +100,11 @@ class HookedApplication:
 
     def __call__(self, environ, start_response):
         request, response = Request(environ), Response()
+        started = time.monotonic()
+
+        def record():
+            if self.records and response.status is not None:
+                self.log.access(response, request, environ, timedelta(seconds=time.monotonic() - started))
 
         def finish():
             if self.post_request is None:
@@ -102,19 +123,24 @@ class HookedApplication:
                 self.pre_request(self.worker, request)
             result = self.application(environ, start)
         except BaseException:
+            response.fail()
+            record()
             finish()
             raise
         if type(result) is worker_module.FileWrapper:
-            return self.hook_file(result, response, finish)
-        return HookedResult(result, response, finish)
+            return self.hook_file(result, response, record, finish)
+        return HookedResult(result, response, record, finish)
 
-    @staticmethod
-    def hook_file(wrapper, response, finish):
+    def hook_file(self, wrapper, response, record, finish):
         """A file_wrapper stays one, so that it can leave by sendfile."""
         close = getattr(wrapper, "close", None)
+        if self.records:
+            found = self.worker.sendfile_range(wrapper)
+            response.sent = response.response_length or (found[2] if found else 0)
 
         def close_and_finish():
             response.headers_sent = True
+            record()
             try:
                 if close is not None:
                     close()

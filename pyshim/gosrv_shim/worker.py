@@ -55,7 +55,7 @@ class Worker:
 
     file_wrapper = FileWrapper
 
-    def __init__(self, nr, age, cfg, log, server):
+    def __init__(self, nr, age, cfg, log, server, errors):
         self.nr, self.age, self.cfg = nr, age, cfg
         self.ppid = server.pid
         self.pid = "[booting]"
@@ -65,6 +65,7 @@ class Worker:
         self.tmp = None  # Gunicorn's heartbeat file: the scoreboard stands in
         self.application = self.wsgi = None
         self.log, self._server, self._alive = log, server, True
+        self._errors, self._relay, self._route = errors, None, 0
 
     def __str__(self):
         return "<Worker %s>" % self.pid
@@ -96,11 +97,14 @@ class Worker:
         os.register_at_fork(before=_gosrv.before_fork, after_in_parent=_gosrv.after_fork,
                             after_in_child=self.after_fork_in_child)
         self.load(preloaded, uri)
-        if "pre_request" in cfg.hooks or "post_request" in cfg.hooks:
+        hooks.run(cfg, self.log, "post_worker_init", self)
+        self._route = logs.route(self.log)  # the application may have configured the loggers, too
+        if "pre_request" in cfg.hooks or "post_request" in cfg.hooks or self._route & logs.ACCESS:
             from .request_hooks import HookedApplication
 
-            self.application = HookedApplication(self.wsgi, self, self.log)
-        hooks.run(cfg, self.log, "post_worker_init", self)
+            self.application = HookedApplication(self.wsgi, self, self._route & logs.ACCESS)
+        if self._route:
+            self._relay = logs.Relay(self.log)
         self.booted = True
 
     def load(self, preloaded, uri):
@@ -205,7 +209,7 @@ class Worker:
         threads = cfg.worker_class_str == "gthread"
         environ.update({
             "SERVER_SOFTWARE": self._server.software,
-            "wsgi.errors": logs.ErrorStream(self.log),
+            "wsgi.errors": logs.ErrorStream(self._errors),
             "wsgi.version": (1, 0),
             "wsgi.multithread": threads,
             "wsgi.multiprocess": cfg.workers > 1,
@@ -218,20 +222,24 @@ class Worker:
 
     def handle_exception(self, error, method, uri):
         """Logs an exception of the application, with the request it belongs to."""
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         what = "Exception in worker process" if uri is None else "Error handling request %s %s" % (
             method, uri)
-        self.log.always("%s\n%s", printable(what), text.rstrip())
+        logs.usable(self.log).exception("%s", printable(what),
+                                        exc_info=(type(error), error, error.__traceback__))
 
     def handle_error(self, what, method, uri):
         """Logs a fault of the application that is no exception."""
-        self.log.always("Error handling request %s %s: %s", method, printable(uri or ""), what)
+        logs.usable(self.log).error("Error handling request %s %s: %s", method, printable(uri or ""), what)
 
     def reopen_logs(self, fd):
         """USR1: the error log is another file now. fd stays the caller's."""
-        self.log.reopen(os.dup(fd))
-        if self.cfg.capture_output:
-            logs.capture_output(self.log.fd)
+        self._errors.reopen(os.dup(fd))
+        logs.capture_output(self.cfg, self._errors.fd)
+        self.log.reopen_files()
+
+    def log_route(self):
+        """(descriptor for Go's lines or -1, what Python logs, the least level)."""
+        return self._relay.writer.fileno() if self._relay else -1, self._route, logs.level()
 
     def sendfile_range(self, wrapper):
         """(fd, offset, length) of the rest of a regular file, None to iterate instead.
@@ -279,6 +287,8 @@ class Worker:
             pass  # logged; the worker leaves all the same, as in Gunicorn
         threading._shutdown()
         atexit._run_exitfuncs()
+        if self._relay:
+            self._relay.drain()
         flush()
 
     @staticmethod

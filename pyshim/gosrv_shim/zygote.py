@@ -19,7 +19,8 @@ class Zygote:
     def __init__(self, control):
         self.control = control
         self.hooks = {}
-        self.cfg = self.log = self.server = None
+        self.objects = {}
+        self.cfg = self.log = self.errors = self.server = None
         self.app_uri = self.preloaded = None
         self.unborn = {}  # age: workers that were forked and whose pid the master has not told yet
 
@@ -38,6 +39,7 @@ class Zygote:
             return
         settings, arities = conffile.split(values)
         self.hooks = {name: values[name] for name in arities}
+        self.objects = {name: values[name] for name in ("logconfig_dict", "logger_class") if name in values}
         self.control.send("ConfigLoaded", path=read, settings=settings, callables=arities)
 
     def configure(self, message, fds):
@@ -46,17 +48,24 @@ class Zygote:
         sys.argv = list(message["argv"])
         os.environ["SERVER_SOFTWARE"] = GUNICORN  # what runs beside Gunicorn looks for it
         os.environ.update(message.get("env") or {})
-        self.cfg = hooks.Settings(settings, self.hooks)
-        self.log = logs.Logger(fds[0] if fds else 2, settings.get("loglevel"))
-        if settings.get("capture_output"):
-            logs.capture_output(self.log.fd)
-        self.server = hooks.Server(self.cfg, self.log, message["master_pid"], message["software"])
-        _gosrv.set_title("gosrv: zygote gen %s [%s]" % (message["generation"], self.server.proc_name))
+        self.cfg = hooks.Settings(settings, self.hooks, self.objects)
+        self.errors = logs.Destination(fds[0] if fds else 2)
+        logs.capture_output(self.cfg, self.errors.fd)
         for entry in reversed((settings.get("pythonpath") or "").split(",")):
             entry = os.path.abspath(entry) if entry else ""
             if entry and entry not in sys.path:
                 sys.path.insert(0, entry)
         enter_directory(settings.get("chdir") or os.getcwd())
+        try:
+            self.log = logs.make(self.cfg, self.errors)
+        except RuntimeError as e:
+            self.failed("config", 1, str(e), "")
+            return
+        except Exception as e:
+            self.failed("config", 1, "Failed to set up logging", traceback_of(e))
+            return
+        self.server = hooks.Server(self.cfg, self.log, message["master_pid"], message["software"])
+        _gosrv.set_title("gosrv: zygote gen %s [%s]" % (message["generation"], self.server.proc_name))
         try:
             self.hooks.update(hooks.named(settings))
         except Exception as e:
@@ -73,7 +82,8 @@ class Zygote:
             found = watch.warnings()
             ignore_group_signals()  # the import may have set handlers: they are the workers'
             gc.freeze()  # shared pages stay shared: the collector leaves them alone
-        self.control.send("Configured", preloaded=self.preloaded is not None, warnings=found)
+        self.control.send("Configured", preloaded=self.preloaded is not None, warnings=found,
+                          relay=bool(logs.route(self.log) & logs.ERRORS), level=logs.level())
 
     def failed(self, stage, code, message, text):
         self.control.send("Failed", stage=stage, exit=code, message=message,
@@ -81,7 +91,7 @@ class Zygote:
 
     def spawn(self, message, fds):
         """Forks one worker. True in the worker, when it is ready to enter Go."""
-        worker = Worker(message["nr"], message["age"], self.cfg, self.log, self.server)
+        worker = Worker(message["nr"], message["age"], self.cfg, self.log, self.server, self.errors)
         try:
             hooks.run(self.cfg, self.log, "pre_fork", self.server, worker)
             born = fork_worker()
@@ -98,7 +108,12 @@ class Zygote:
         return True
 
     def reopen_logs(self, message, fds):
-        self.log.reopen(fds[0])
+        self.errors.reopen(fds[0])
+        logs.capture_output(self.cfg, self.errors.fd)
+        self.log.reopen_files()
+
+    def log_line(self, message, fds):
+        logs.relay_line(logs.usable(self.log), message)
 
     def run_hook(self, message, fds):
         error, before = "", hooks.possessions()
@@ -128,14 +143,15 @@ class Zygote:
 
     def stranger(self, message):
         """A worker that another zygote has forked."""
-        worker = Worker(message["nr"], message["age"], self.cfg, self.log, self.server)
+        worker = Worker(message["nr"], message["age"], self.cfg, self.log, self.server, self.errors)
         worker.pid = message["pid"]
         return worker
 
     def serve(self):
         orders = {"LoadConfig": self.load_config, "Configure": self.configure,
                   "ReopenLogs": self.reopen_logs, "RunHook": self.run_hook,
-                  "WorkerStarted": self.worker_started, "WorkerEnded": self.worker_ended}
+                  "WorkerStarted": self.worker_started, "WorkerEnded": self.worker_ended,
+                  "LogLine": self.log_line}
         while True:
             message, fds = self.control.receive()
             if message is None or message["type"] == "Exit":

@@ -41,6 +41,26 @@ func ParseLevel(name string) Level {
 	return Info
 }
 
+// String is the level as lines show it.
+func (l Level) String() string { return levelNames[l] }
+
+// Python gives the number that Python's logging module has for a level.
+func (l Level) Python() int { return 10 * (int(l) + 1) }
+
+// FromPython is the level of a number of Python's logging module, the next higher one for
+// numbers in between.
+func FromPython(number int) Level {
+	return Level(min(max((number+9)/10-1, int(Debug)), int(Critical)))
+}
+
+// Relay takes a line in place of the Logger's descriptor, at the moment given. false: it cannot,
+// and the line is written as always. It must not block and not log.
+type Relay func(level Level, at time.Time, text string) bool
+
+// Copy gets each line that was not relayed, without date and newline. It must not block and not
+// log; text is borrowed.
+type Copy func(level Level, text []byte)
+
 // Logger writes log lines to one descriptor. All methods may be called from
 // any goroutine. A line is one write(2), so lines of several processes on one
 // O_APPEND file do not mix.
@@ -48,6 +68,8 @@ type Logger struct {
 	mu    sync.Mutex // guards fd and buf, and orders the lines
 	fd    int        // borrowed
 	buf   []byte     // last line, kept for its capacity
+	relay Relay      // nil: none
+	also  []Copy
 	level atomic.Int32
 	now   func() time.Time
 	pid   int
@@ -68,6 +90,23 @@ func (l *Logger) SetFD(fd int) {
 	defer l.mu.Unlock()
 	l.fd = fd
 }
+
+// SetRelay hands lines to relay from now on; nil ends that.
+func (l *Logger) SetRelay(relay Relay) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.relay = relay
+}
+
+// SetCopies replaces those who get a copy of each line.
+func (l *Logger) SetCopies(also ...Copy) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.also = also
+}
+
+// SetLeast changes the filter.
+func (l *Logger) SetLeast(level Level) { l.level.Store(int32(level)) }
 
 // SetLevel changes the filter (a loglevel name).
 func (l *Logger) SetLevel(level string) { l.level.Store(int32(ParseLevel(level))) }
@@ -98,7 +137,11 @@ func (l *Logger) Logf(level Level, format string, args ...any) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := l.now().AppendFormat(l.buf[:0], "[2006-01-02 15:04:05 -0700] [")
+	now := l.now()
+	if l.relay != nil && l.relay(level, now, strings.TrimRight(fmt.Sprintf(format, args...), "\n")) {
+		return
+	}
+	b := now.AppendFormat(l.buf[:0], "[2006-01-02 15:04:05 -0700] [")
 	b = strconv.AppendInt(b, int64(l.pid), 10)
 	b = append(b, "] ["...)
 	b = append(b, levelNames[level]...)
@@ -107,6 +150,9 @@ func (l *Logger) Logf(level Level, format string, args ...any) {
 	b = fmt.Appendf(b, format, args...)
 	for len(b) > start && b[len(b)-1] == '\n' {
 		b = b[:len(b)-1]
+	}
+	for _, copyTo := range l.also {
+		copyTo(level, b[start:])
 	}
 	b = append(b, '\n')
 	l.buf = b

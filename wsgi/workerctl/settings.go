@@ -68,6 +68,11 @@ type Settings struct {
 	LogLevel        string `json:"loglevel"`
 	CaptureOutput   bool   `json:"capture_output"`
 	StatsdHost      string `json:"statsd_host"`
+	Syslog          bool   `json:"syslog"`
+	SyslogAddr      string `json:"syslog_addr"`
+	SyslogPrefix    string `json:"syslog_prefix"` // "": from proc_name
+	SyslogFacility  string `json:"syslog_facility"`
+	SyslogNoAccess  bool   `json:"disable_redirect_access_to_syslog"`
 	StatsdPrefix    string `json:"statsd_prefix"`
 	DogstatsdTags   string `json:"dogstatsd_tags"`
 
@@ -85,6 +90,14 @@ type Settings struct {
 }
 
 // List is a list of strings; Gunicorn's comma-separated text is read as one too.
+// SyslogName is what stands between "gunicorn" and "error" or "access" in syslog lines.
+func (s *Settings) SyslogName() string {
+	if s.SyslogPrefix != "" {
+		return s.SyslogPrefix
+	}
+	return strings.ReplaceAll(s.ProcName, ":", ".")
+}
+
 type List []string
 
 // UnmarshalJSON accepts a list, a comma-separated string, or null.

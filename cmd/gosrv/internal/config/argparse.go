@@ -72,6 +72,9 @@ func matches(prefix string, exact bool) (spelled []string, found []*option) {
 }
 
 func exactly(flag string) *option {
+	if meant, ok := synonyms[flag]; ok {
+		flag = meant
+	}
 	if _, found := matches(flag, true); len(found) == 1 {
 		return found[0]
 	}

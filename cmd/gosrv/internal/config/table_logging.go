@@ -3,6 +3,9 @@ package config
 // DefaultAccessLogFormat is the line Gunicorn writes: the combined format.
 const DefaultAccessLogFormat = `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`
 
+// synonyms are flags that Gunicorn does not know, for those that people write by mistake.
+var synonyms = map[string]string{"--access-log-format": "--access-logformat"}
+
 // loggingRows: access log, error log, syslog, statsd.
 var loggingRows = []Setting{
 	{
@@ -12,8 +15,7 @@ var loggingRows = []Setting{
 	},
 	{
 		Name: "disable_redirect_access_to_syslog", Section: sectionLogging, Flags: []string{"--disable-redirect-access-to-syslog"}, Action: StoreTrue, Default: false, Check: anyBool,
-		State: Pending,
-		Help:  "Keep access lines out of syslog.",
+		Help: "Keep access lines out of syslog.",
 	},
 	{
 		Name: "access_log_format", Section: sectionLogging, Flags: []string{"--access-logformat"}, Metavar: "STRING", Default: DefaultAccessLogFormat, Check: anyString,
@@ -34,43 +36,41 @@ var loggingRows = []Setting{
 	},
 	{
 		Name: "logger_class", Section: sectionLogging, Flags: []string{"--logger-class"}, Metavar: "STRING", Default: "gunicorn.glogging.Logger", Check: className,
-		State: Pending,
-		Help:  "Python class that handles log records.",
+		State: Better, Note: "a subclass gets the lines of the master, too; its access() makes each request slower than the built-in access log",
+		Help: "Python class that handles log records.",
 	},
 	{
 		Name: "logconfig", Section: sectionLogging, Flags: []string{"--log-config"}, Metavar: "FILE", Check: anyString,
-		State: Pending,
-		Help:  "File in the format of Python's logging.config.fileConfig.",
+		State: Better, Note: "also the master's lines go by it; a configuration of gunicorn.access makes each request slower than the built-in access log",
+		Help: "File in the format of Python's logging.config.fileConfig.",
 	},
 	{
 		Name: "logconfig_dict", Section: sectionLogging, Default: map[string]any{}, Check: anyDict,
-		State: Pending,
-		Help:  "Dictionary in the format of Python's logging.config.dictConfig.",
+		State: Better, Note: "as logconfig",
+		Help: "Dictionary in the format of Python's logging.config.dictConfig.",
 	},
 	{
 		Name: "logconfig_json", Section: sectionLogging, Flags: []string{"--log-config-json"}, Metavar: "FILE", Check: anyString, Since: "21.0",
-		State: Pending,
-		Help:  "JSON file in the format of Python's logging.config.dictConfig.",
+		State: Better, Note: "as logconfig; a file that does not exist is warned of",
+		Help: "JSON file in the format of Python's logging.config.dictConfig.",
 	},
 	{
 		Name: "syslog_addr", Section: sectionLogging, Flags: []string{"--log-syslog-to"}, Metavar: "SYSLOG_ADDR", Default: "udp://localhost:514", Check: anyString,
-		State: Pending,
-		Help:  "Where syslog listens: unix://PATH, udp://HOST:PORT or tcp://HOST:PORT.",
+		State: Better, Note: "lines to TCP end in a newline, as servers expect",
+		Help: "Where syslog listens: unix://PATH, udp://HOST:PORT or tcp://HOST:PORT.",
 	},
 	{
 		Name: "syslog", Section: sectionLogging, Flags: []string{"--log-syslog"}, Action: StoreTrue, Default: false, Check: anyBool,
-		State: Pending,
-		Help:  "Send log lines to syslog as well.",
+		State: Better, Note: "sent beside the request; a server that does not answer stops nothing, and what it misses is counted",
+		Help: "Send log lines to syslog as well.",
 	},
 	{
 		Name: "syslog_prefix", Section: sectionLogging, Flags: []string{"--log-syslog-prefix"}, Metavar: "SYSLOG_PREFIX", Check: anyString,
-		State: Pending,
-		Help:  "Program name in syslog lines.",
+		Help: "Program name in syslog lines.",
 	},
 	{
 		Name: "syslog_facility", Section: sectionLogging, Flags: []string{"--log-syslog-facility"}, Metavar: "SYSLOG_FACILITY", Default: "user", Check: anyString,
-		State: Pending,
-		Help:  "Facility of syslog lines.",
+		Help: "Facility of syslog lines.",
 	},
 	{
 		Name: "enable_stdio_inheritance", Section: sectionLogging, Flags: []string{"-R", "--enable-stdio-inheritance"}, Action: StoreTrue, Default: false, Check: anyBool,
@@ -78,22 +78,19 @@ var loggingRows = []Setting{
 	},
 	{
 		Name: "statsd_host", Section: sectionLogging, Flags: []string{"--statsd-host"}, Metavar: "STATSD_ADDR", Check: statsdAddr,
-		State: Pending,
-		Help:  "Send metrics to a statsd at HOST:PORT or unix://PATH.",
+		State: Better, Note: "several metrics in a datagram, sent beside the request",
+		Help: "Send metrics to a statsd at HOST:PORT or unix://PATH.",
 	},
 	{
 		Name: "dogstatsd_tags", Section: sectionLogging, Flags: []string{"--dogstatsd-tags"}, Metavar: "DOGSTATSD_TAGS", Default: "", Check: anyString,
-		State: Pending,
-		Help:  "Tags with commas between to add to each metric.",
+		Help: "Tags with commas between to add to each metric.",
 	},
 	{
 		Name: "statsd_prefix", Section: sectionLogging, Flags: []string{"--statsd-prefix"}, Metavar: "STATSD_PREFIX", Default: "", Check: anyString,
-		State: Pending,
-		Help:  "Text in front of each metric's name.",
+		Help: "Text in front of each metric's name.",
 	},
 	{
 		Name: "enable_backlog_metric", Section: sectionLogging, Flags: []string{"--enable-backlog-metric"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "24.1.0",
-		State: Pending,
-		Help:  "Report how many connections wait to be accepted.",
+		Help: "Report how many connections wait to be accepted.",
 	},
 }

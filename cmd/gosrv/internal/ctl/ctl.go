@@ -13,6 +13,7 @@
 //	  RunHook                -------->
 //	                         <--------    HookDone
 //	  ReopenLogs + errorlog  -------->
+//	  LogLine                -------->    logged by the user's logger class or configuration
 //	  Exit, or EOF           -------->    exits 0
 //
 // Orders are answered in order: one zygote does one thing at a time.
@@ -62,6 +63,15 @@ type Configure struct {
 type Configured struct {
 	Preloaded bool     `json:"preloaded"`
 	Warnings  []string `json:"warnings"`
+	Relay     bool     `json:"relay"` // the settings give Python's loggers the master's lines, too
+	Level     int      `json:"level"` // the least level of gunicorn.error, as Python counts
+}
+
+// LogLine is a line of the master's error log for Python's loggers.
+type LogLine struct {
+	Level int    `json:"level"` // as Python counts
+	Text  string `json:"text"`
+	PID   int    `json:"pid"`
 }
 
 // SpawnWorker orders one worker; with it goes the worker's end of its channel.
@@ -113,6 +123,9 @@ type WorkerEnded struct {
 	PID  int  `json:"pid"`
 	Hook bool `json:"hook"`
 }
+
+// Type implements workerctl.Message.
+func (LogLine) Type() string { return "LogLine" }
 
 // Exit orders an orderly end.
 type Exit struct{}

@@ -59,6 +59,8 @@ type zygote struct {
 	configured bool
 	started    time.Time
 	keeps      bool      // a hook left something behind that ends with it
+	relays     bool      // the master's lines are its to log
+	level      int       // and which ones, as Python counts
 	deadline   time.Time // SIGKILL then; zero: none
 	killed     bool
 }
@@ -165,7 +167,7 @@ func (m *Master) configLoaded(g *generation, msg ctl.ConfigLoaded) {
 		if err == nil && m.phase == starting {
 			err = m.settle(plan)
 		} else if err == nil {
-			err = g.openLogs(plan)
+			err = m.openLogs(&g.holdings, plan)
 		}
 		if err != nil {
 			m.zygoteFailed(g, ctl.Failed{Stage: "config", Exit: exitCode(err), Message: err.Error()})
@@ -196,6 +198,10 @@ func (m *Master) configured(g *generation, msg ctl.Configured) {
 		m.log.Warningf("%s", w)
 	}
 	g.zygote.configured = true
+	g.zygote.relays, g.zygote.level = msg.Relay, msg.Level
+	if g == m.current {
+		m.relayThrough(g.zygote)
+	}
 	m.introduce(g)
 	switch {
 	case m.phase == starting:
@@ -245,6 +251,7 @@ func (m *Master) dismiss(g *generation) {
 		return
 	}
 	g.zygote = nil
+	m.hush(z)
 	m.tell(z, ctl.Exit{})
 	z.deadline = m.sys.now().Add(exitGrace)
 	m.retired = append(m.retired, z)
@@ -260,6 +267,7 @@ func (m *Master) retireZygote(g *generation) {
 		return
 	}
 	g.zygote = nil
+	m.hush(z)
 	m.keepers = append(m.keepers, z)
 	m.log.Debugf("Zygote (pid:%d) of generation %d stays for what its hooks have started", z.pid, g.number)
 }
@@ -268,6 +276,7 @@ func (m *Master) retireZygote(g *generation) {
 func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
 	z := g.zygote
 	g.zygote = nil
+	m.hush(z)
 	_ = z.ch.Close()
 	now := m.sys.now()
 	if now.Sub(z.started) >= zygoteSettled {

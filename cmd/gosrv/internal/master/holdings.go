@@ -7,6 +7,8 @@ import (
 
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/wsgi/statsd"
+	"gosrv/wsgi/syslog"
 	"gosrv/wsgi/workerctl"
 )
 
@@ -16,11 +18,26 @@ import (
 type holdings struct {
 	sockets   listen.Set // shared with the generation before, where the address is the same
 	errorLog  *logs.File
-	accessLog *logs.File // nil: none
+	accessLog *logs.File     // nil: none
+	syslog    *syslog.Sender // nil: none
+	stats     *statsd.Client // nil: none
 }
 
-// openLogs opens what the errorlog and accesslog settings name.
-func (h *holdings) openLogs(p *Plan) error {
+// openLogs opens what the settings name: files, and the way to syslog and statsd.
+func (m *Master) openLogs(h *holdings, p *Plan) error {
+	sender, err := m.openSyslog(&p.worker)
+	if err != nil {
+		return err
+	}
+	if err := h.openFiles(p); err != nil {
+		return err
+	}
+	h.syslog, h.stats = sender, openStats(&p.worker)
+	return nil
+}
+
+// openFiles opens what the errorlog and accesslog settings name.
+func (h *holdings) openFiles(p *Plan) error {
 	path := p.worker.ErrorLog
 	if path == "" {
 		path = "-"
@@ -49,6 +66,17 @@ func (h *holdings) closeLogs() {
 	h.errorLog.Close()
 	if h.accessLog != nil {
 		h.accessLog.Close()
+	}
+	go h.closeOutlets() // another generation speaks already
+}
+
+// closeOutlets sends what is left of lines and metrics.
+func (h *holdings) closeOutlets() {
+	if h.syslog != nil {
+		h.syslog.Close(farewell)
+	}
+	if h.stats != nil {
+		h.stats.Close(farewell)
 	}
 }
 

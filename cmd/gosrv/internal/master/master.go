@@ -104,6 +104,10 @@ type Master struct {
 	exchange exchange
 	pidfile  string // "" until written
 
+	relayed   *zygote   // logs the master's lines; nil: they are plain
+	counted   int       // workers that statsd knows of
+	backlogAt time.Time // when it was told how many connections wait
+
 	finished bool
 	exit     int
 }
@@ -200,6 +204,7 @@ func (m *Master) step() {
 		m.continueStop(now)
 	}
 	m.killOverdue(now)
+	m.measure(now)
 }
 
 // pause is how long the loop may sleep.
@@ -242,4 +247,7 @@ func (m *Master) pause() time.Duration {
 }
 
 // finish ends the loop.
-func (m *Master) finish(code int) { m.finished, m.exit = true, code }
+func (m *Master) finish(code int) {
+	m.finished, m.exit = true, code
+	m.current.closeOutlets()
+}

@@ -47,6 +47,8 @@ type mechanics struct {
 	PrintConfig bool     `json:"print_config"`
 	Daemon      bool     `json:"daemon"`
 	KeepStdio   bool     `json:"enable_stdio_inheritance"`
+
+	BacklogMetric bool `json:"enable_backlog_metric"`
 }
 
 // serverHooks are the hooks that the master orders. The setting may be a

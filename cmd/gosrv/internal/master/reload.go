@@ -91,8 +91,8 @@ func (m *Master) completeReload() {
 	m.next, m.current = nil, next
 	m.retireZygote(old)
 	m.release(&old.holdings, next.sockets)
-	m.log.SetFD(next.errorLog.FD())
-	m.log.SetLevel(next.plan.worker.LogLevel)
+	m.speakAs(next)
+	m.relayThrough(next.zygote)
 	old.closeLogs()
 	m.movePidfile(m.pidfilePath(next.plan))
 	m.showTitle()

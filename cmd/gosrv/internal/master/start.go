@@ -35,11 +35,11 @@ func (m *Master) settle(p *Plan) error {
 			return fmt.Errorf("can't chdir to %s: %w", p.own.Chdir, err)
 		}
 	}
-	if err := m.current.openLogs(p); err != nil {
+	m.current.plan = p
+	if err := m.openLogs(&m.current.holdings, p); err != nil {
 		return err
 	}
-	m.log.SetFD(m.current.errorLog.FD())
-	m.log.SetLevel(p.worker.LogLevel)
+	m.speakAs(m.current)
 	return nil
 }
 

@@ -1,0 +1,1 @@
+"""Loggers that also count."""

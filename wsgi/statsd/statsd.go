@@ -1,0 +1,212 @@
+// Package statsd sends Gunicorn's metrics: names, types and tags are its own, several in one
+// datagram with newlines between them.
+package statsd
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	gather   = 100 * time.Millisecond // how long metrics come together after some were sent
+	datagram = 1432                   // bytes: what an Ethernet frame takes of UDP
+	queued   = 1 << 16                // requests that wait to be formatted
+)
+
+// Client measures and counts. Nothing is sent on the caller's time, and what a server does not
+// take is lost, as datagrams are. All methods may be called from any goroutine.
+type Client struct {
+	network, target string
+	prefix, tags    string
+	wake            chan struct{}
+	ending, done    chan struct{}
+
+	mu       sync.Mutex
+	requests []request
+	others   []string // formatted, without prefix and tags
+	closed   bool
+
+	// The goroutine's own.
+	conn  net.Conn
+	tried time.Time
+	buf   []byte
+}
+
+type request struct {
+	duration time.Duration
+	status   int
+}
+
+// New makes a client for the statsd_host setting (HOST:PORT, [V6]:PORT, unix://PATH) with
+// statsd_prefix and dogstatsd_tags. It connects when there is something to send.
+func New(host, prefix, tags string) *Client {
+	c := &Client{prefix: dotted(prefix), wake: make(chan struct{}, 1), ending: make(chan struct{}), done: make(chan struct{})}
+	c.network, c.target = address(host)
+	if tags != "" {
+		c.tags = "|#" + tags
+	}
+	go c.run()
+	return c
+}
+
+// dotted ends a prefix in one dot. Gunicorn leaves a single character as it is.
+func dotted(prefix string) string {
+	if len(prefix) < 2 {
+		return prefix
+	}
+	return strings.TrimRight(prefix, ".") + "."
+}
+
+// address reads a validated statsd_host; the port is 8125 if it is missing.
+func address(host string) (network, target string) {
+	if path, found := strings.CutPrefix(host, "unix:"); found {
+		if _, err := strconv.Atoi(path); err != nil {
+			return "unixgram", strings.TrimPrefix(path, "//")
+		}
+	}
+	host = strings.TrimPrefix(host, "tcp://")
+	name, port := host, ""
+	if inner, after, found := strings.Cut(host, "]"); found {
+		name, port = strings.TrimPrefix(inner, "["), strings.TrimPrefix(after, ":")
+	} else if n := strings.Count(host, ":"); n == 1 {
+		name, port, _ = strings.Cut(host, ":")
+	}
+	if port == "" {
+		port = "8125"
+	}
+	return "udp", net.JoinHostPort(name, port)
+}
+
+// Request reports one that was answered. Beyond a bound of waiting ones it is not counted.
+func (c *Client) Request(duration time.Duration, status int) {
+	c.mu.Lock()
+	if len(c.requests) < queued {
+		c.requests = append(c.requests, request{duration, status})
+	}
+	c.mu.Unlock()
+	c.signal()
+}
+
+// Count adds one to a counter, such as gunicorn.log.error.
+func (c *Client) Count(name string) { c.add(name + ":1|c|@1.0") }
+
+// Gauge sets a gauge, such as gunicorn.workers.
+func (c *Client) Gauge(name string, value int) { c.add(name + ":" + strconv.Itoa(value) + "|g") }
+
+// Histogram adds a value to a histogram, such as gunicorn.backlog.
+func (c *Client) Histogram(name string, value int) { c.add(name + ":" + strconv.Itoa(value) + "|h") }
+
+func (c *Client) add(metric string) {
+	c.mu.Lock()
+	if len(c.others) < queued {
+		c.others = append(c.others, metric)
+	}
+	c.mu.Unlock()
+	c.signal()
+}
+
+func (c *Client) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close sends what waits. After most it gives up.
+func (c *Client) Close(most time.Duration) {
+	c.mu.Lock()
+	if !c.closed {
+		c.closed = true
+		close(c.ending)
+	}
+	c.mu.Unlock()
+	select {
+	case <-c.done:
+	case <-time.After(most):
+	}
+}
+
+func (c *Client) run() {
+	defer close(c.done)
+	var requests []request
+	for {
+		c.mu.Lock()
+		requests, c.requests = c.requests, requests[:0]
+		others, closed := c.others, c.closed
+		c.others = nil
+		c.mu.Unlock()
+		for _, r := range requests {
+			ms := strconv.FormatFloat(float64(r.duration/time.Microsecond)/1000, 'f', -1, 64)
+			c.put("gunicorn.request.duration:" + ms + "|ms")
+			c.put("gunicorn.requests:1|c|@1.0")
+			c.put(fmt.Sprintf("gunicorn.request.status.%d:1|c|@1.0", r.status))
+		}
+		for _, metric := range others {
+			c.put(metric)
+		}
+		c.flush()
+		if closed {
+			if c.conn != nil {
+				c.conn.Close()
+			}
+			return
+		}
+		c.rest(len(requests)+len(others) > 0)
+	}
+}
+
+// rest waits for more: a while if some have just been sent, so that a busy server sends few datagrams.
+func (c *Client) rest(busy bool) {
+	if busy {
+		select {
+		case <-time.After(gather):
+		case <-c.ending:
+		}
+	}
+	select {
+	case <-c.wake:
+	case <-c.ending:
+	}
+}
+
+// put adds a metric to the datagram, which leaves when it is full.
+func (c *Client) put(metric string) {
+	if len(c.buf) > 0 {
+		if len(c.buf)+1+len(c.prefix)+len(metric)+len(c.tags) > datagram {
+			c.flush()
+		} else {
+			c.buf = append(c.buf, '\n')
+		}
+	}
+	c.buf = append(append(append(c.buf, c.prefix...), metric...), c.tags...)
+}
+
+// flush sends the datagram. A server that is not there yet is looked for once a second.
+func (c *Client) flush() {
+	if len(c.buf) == 0 {
+		return
+	}
+	if c.conn == nil && time.Since(c.tried) >= time.Second {
+		c.tried = time.Now()
+		if conn, err := net.DialTimeout(c.network, c.target, time.Second); err == nil {
+			c.conn = conn
+		}
+	}
+	if c.conn != nil {
+		_ = c.conn.SetWriteDeadline(time.Now().Add(time.Second))
+		_, err := c.conn.Write(c.buf)
+		switch {
+		case err == nil:
+		case c.network == "udp": // the error is of the datagram before
+			_, _ = c.conn.Write(c.buf)
+		default: // the server was started again: its socket is another one
+			c.conn.Close()
+			c.conn = nil
+		}
+	}
+	c.buf = c.buf[:0]
+}
