@@ -42,6 +42,7 @@ type worker struct {
 	watcher   *loop.Poller // has the control channel and the signals: poll, or the main thread's own
 	timers    *loop.Timers
 	bufs      loop.Buffers
+	spare     spare
 	listeners []listener
 	slots     []*slot
 	memos     memos
@@ -102,6 +103,7 @@ func (s *slot) turn() bool {
 			return true // that may have been the last thing to wait for
 		}
 	}
+	w.spare.look(&w.bufs, w.now)
 	if n := w.poll.Poll(); n == 0 && len(w.again) == 0 && !w.drain.queue {
 		if wait := w.patience(); wait != 0 {
 			s.idle(wait)
@@ -207,7 +209,7 @@ func (s *slot) dispatchSpecial(ev loop.Event) bool {
 
 // patience is how many milliseconds the wait for events may last; -1: for ever.
 func (w *worker) patience() int {
-	return w.until(min(w.timers.Next(), w.drain.next(), w.gateTime()))
+	return w.until(min(w.timers.Next(), w.drain.next(), w.gateTime(), w.spare.next()))
 }
 
 // until is the time to a moment as a time-out for a wait, in ms; -1: for ever.

@@ -16,8 +16,9 @@ var kept = [...]int{64, 8, 2}
 // Buffers lends read buffers. The last one given back is lent first: it is the
 // one in the processor's cache. One thread at a time may use it.
 type Buffers struct {
-	free [len(bufferSizes)][][]byte
-	lent int
+	free    [len(bufferSizes)][][]byte
+	lent    int
+	dropped int
 }
 
 // Get lends a buffer of at least n bytes; nil if n is above LargeBuffer.
@@ -46,7 +47,16 @@ func (b *Buffers) Put(buf []byte) {
 			return
 		}
 	}
+	b.dropped += len(buf)
 }
 
 // Lent is the number of bytes lent now.
 func (b *Buffers) Lent() int { return b.lent }
+
+// Dropped is the number of bytes that were given up for the garbage collector
+// since it was last asked.
+func (b *Buffers) Dropped() int {
+	n := b.dropped
+	b.dropped = 0
+	return n
+}

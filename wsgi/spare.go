@@ -1,0 +1,46 @@
+package wsgi
+
+import (
+	"math"
+	"runtime/debug"
+	"time"
+
+	"gosrv/wsgi/loop"
+)
+
+const (
+	// burst is how many bytes of buffers a worker may give up without a thought.
+	burst = 4 << 20
+	// burstRest is how long after that the memory goes back to the system: a
+	// burst that goes on would only fetch it again.
+	burstRest = time.Second
+)
+
+// spare gives the memory of a burst of large bodies back. A worker that rests
+// allocates nothing, so the collector, left alone, would keep it for minutes.
+type spare struct {
+	dropped int   // bytes given up since the last time
+	due     int64 // CLOCK_MONOTONIC ns; 0: nothing to do
+}
+
+// look is called once in each turn of the loop.
+func (p *spare) look(bufs *loop.Buffers, now int64) {
+	if p.due == 0 {
+		if p.dropped += bufs.Dropped(); p.dropped > burst {
+			p.due = now + int64(burstRest)
+		}
+		return
+	}
+	if now >= p.due {
+		p.dropped, p.due = 0, 0
+		go debug.FreeOSMemory() // it takes milliseconds, and another thread
+	}
+}
+
+// next is when look is wanted even if nothing happens.
+func (p *spare) next() int64 {
+	if p.due == 0 {
+		return math.MaxInt64
+	}
+	return p.due
+}
