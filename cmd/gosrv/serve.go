@@ -69,6 +69,9 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 		return o, config.Run, err
 	}
 	o.ConfigPath, o.ConfigExplicit = cl.ConfigFile()
+	if o.Program = cl.Program(); o.Program != "" {
+		o.Argv, o.Defaults = append([]string{o.Program}, cl.Args...), cl.Defaults()
+	}
 	o.Python, o.Library, o.About = py.Executable, py.Library, py.String()
 	o.Interpreter = fmt.Sprintf("Python %s (%s)", py.Version, py.Executable)
 	if o.Library == "" {

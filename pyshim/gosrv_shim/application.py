@@ -12,8 +12,11 @@ class AppImportError(Exception):
 
 
 def load(uri):
-    """Imports and returns the application of uri."""
+    """Imports and returns the application of uri, or of the program that knows it."""
     import importlib
+
+    if callable(uri):
+        return uri()
 
     module_name, colon, target = uri.partition(":")
     target = target if colon else "application"

@@ -66,6 +66,7 @@ def boot():
     finally:
         sys.meta_path.remove(Shim)
     sys.meta_path.append(StandIn)
+    sys.modules["gosrv_shim"].stand_in = StandIn
     zygote.main(control_fd)
 
 

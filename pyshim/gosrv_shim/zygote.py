@@ -7,8 +7,8 @@ import signal
 import sys
 import traceback
 
-from . import application, channel, conffile, hooks, leftovers, logs
-from .worker import FRESH, Worker
+from . import application, channel, conffile, hooks, leftovers, logs, program
+from .worker import FRESH, Worker, flush
 
 
 # The release whose behaviour is the reference.
@@ -25,6 +25,9 @@ class Zygote:
         self.unborn = {}  # age: workers that were forked and whose pid the master has not told yet
 
     def load_config(self, message, fds):
+        if message.get("program"):
+            self.load_program(message)
+            return
         sys.argv = list(message["argv"])
         enter_directory(message.get("chdir") or os.getcwd())
         path = message.get("path")
@@ -37,6 +40,25 @@ class Zygote:
             self.failed("config", 1, "Failed to read config file: %s" % (path or conffile.DEFAULT),
                         traceback_of(e))
             return
+        self.config_loaded(read, values)
+
+    def load_program(self, message):
+        """--program: what its application sets is what a config file would say."""
+        location = message["program"]
+        try:
+            values = program.load(location, message["argv"], message["defaults"])
+        except program.Unusable as e:
+            self.failed("config", 1, str(e), "")
+        except SystemExit as e:
+            self.failed("config", 1, "%s ended with exit code %s before run() of its application"
+                        % (location, e.code), "")
+        except BaseException as e:
+            self.failed("config", 1, "Failed to run the program: %s" % location, traceback_of(e))
+        else:
+            self.config_loaded(location, values)
+
+    def config_loaded(self, read, values):
+        flush()  # what was printed comes once, and before what the master says
         settings, arities = conffile.split(values)
         self.hooks = {name: values[name] for name in arities}
         self.objects = {name: values[name] for name in ("logconfig_dict", "logger_class") if name in values}
@@ -45,7 +67,11 @@ class Zygote:
     def configure(self, message, fds):
         settings = message["settings"]
         self.app_uri = message["app"]
-        sys.argv = list(message["argv"])
+        if program.application is None:
+            sys.argv = list(message["argv"])
+        else:
+            self.app_uri = program.application.wsgi
+            program.adopt(settings)
         os.environ["SERVER_SOFTWARE"] = GUNICORN  # what runs beside Gunicorn looks for it
         os.environ.update(message.get("env") or {})
         self.cfg = hooks.Settings(settings, self.hooks, self.objects)
@@ -82,6 +108,7 @@ class Zygote:
             found = watch.warnings()
             ignore_group_signals()  # the import may have set handlers: they are the workers'
             gc.freeze()  # shared pages stay shared: the collector leaves them alone
+        flush()
         self.control.send("Configured", preloaded=self.preloaded is not None, warnings=found,
                           relay=bool(logs.route(self.log) & logs.ERRORS), level=logs.level())
 

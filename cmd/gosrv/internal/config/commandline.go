@@ -64,8 +64,10 @@ func ParseArgs(argv []string, env Environ) (*CommandLine, error) {
 	if cl.cmdArgs.values, _, err = cl.read(words, "GUNICORN_CMD_ARGS"); err != nil {
 		return nil, err
 	}
-	cl.toml, err = readTOML(cl.dir, cl.namedFile())
-	return cl, err
+	if cl.toml, err = readTOML(cl.dir, cl.namedFile()); err != nil {
+		return nil, err
+	}
+	return cl, cl.checkProgram()
 }
 
 // read parses one list of words into validated values by setting.
@@ -166,13 +168,44 @@ func (cl *CommandLine) namedFile() string {
 
 // ConfigFile gives the configuration file that Python is to run, as the user wrote it (PATH, file:PATH or
 // python:MODULE), and whether it was named. An unnamed one is ./gunicorn.conf.py, which may be missing; "" and true
-// mean that there is none, because a TOML file was named.
+// mean that there is none, because a TOML file was named, or a program.
 func (cl *CommandLine) ConfigFile() (location string, explicit bool) {
 	location = cl.namedFile()
-	if isTOML(location) {
+	if isTOML(location) || cl.Program() != "" {
 		return "", true
 	}
 	return location, location != ""
+}
+
+// Program gives the Python program that makes its own server, "" if an application is to be served.
+func (cl *CommandLine) Program() string {
+	for _, said := range []layer{cl.flags, cl.variables, cl.cmdArgs, cl.toml} {
+		if location, _ := said.values["program"].(string); location != "" {
+			return location
+		}
+	}
+	return ""
+}
+
+// Defaults gives the default of every setting on this machine, in types that encoding/json writes; nil for functions.
+func (cl *CommandLine) Defaults() map[string]any {
+	plain := make(map[string]any, len(cl.defaults))
+	for name, value := range cl.defaults {
+		switch value.(type) {
+		case Hook, Auto:
+			value = nil
+		}
+		plain[name] = value
+	}
+	return plain
+}
+
+// checkProgram refuses what a program leaves no room for.
+func (cl *CommandLine) checkProgram() error {
+	if named := cl.namedFile(); cl.Program() != "" && named != "" {
+		return &Error{Message: fmt.Sprintf("--program %s and --config %s: a program's load_config() takes the place of a configuration file", cl.Program(), named)}
+	}
+	return nil
 }
 
 // Python gives the interpreter named by --python, GOSRV_PYTHON or gosrv.toml, "" if none is.

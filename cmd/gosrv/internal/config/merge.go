@@ -65,7 +65,11 @@ func (cl *CommandLine) Merge(file File) (*Config, []Warning, error) {
 	if _, err := accesslog.Compile(cfg.String("access_log_format")); err != nil && cfg.String("accesslog") != "" {
 		warnings = append(warnings, Warning{Setting: "access_log_format", Text: err.Error() + "; the default format is used"})
 	}
-	if err := cfg.resolve(cl.Args); err != nil {
+	words := cl.Args
+	if program := cl.Program(); program != "" {
+		words = []string{program} // the words are the program's
+	}
+	if err := cfg.resolve(words); err != nil {
 		return nil, nil, err
 	}
 	return cfg, warnings, nil
@@ -103,7 +107,7 @@ func (cfg *Config) readFile(file File) ([]Warning, error) {
 			continue
 		}
 		value, named := file.Settings[s.Name]
-		if !named || s.Name == "python" {
+		if !named || s.Name == "python" || s.Name == "program" {
 			continue
 		}
 		checked, err := s.accept(normalise(value))

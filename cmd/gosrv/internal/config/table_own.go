@@ -7,6 +7,10 @@ var ownRows = []Setting{
 		Help: "Python interpreter to embed, for example venv/bin/python. The environment variable GOSRV_PYTHON gives a default. Without either it is the virtual environment gosrv lies in, $VIRTUAL_ENV, or python3 on PATH. Not for the configuration file, which Python itself runs.",
 	},
 	{
+		Name: "program", Section: sectionOwn, Flags: []string{"--program"}, Metavar: "FILE", Check: anyString, Since: "gosrv",
+		Help: "Python program that makes its own server with gunicorn.app.base.BaseApplication, or python:MODULE. It is run up to the run() of its application, whose settings and load() are then served; further words are the program's arguments. Not for the configuration file, whose place the program takes.",
+	},
+	{
 		Name: "limit_request_body", Section: sectionOwn, Flags: []string{"--limit-request-body"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Unit: Bytes, Since: "gosrv",
 		Help: "Largest request body in bytes; a larger one is answered 413. 0 means no limit.",
 	},

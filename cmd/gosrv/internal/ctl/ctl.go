@@ -27,6 +27,9 @@ type LoadConfig struct {
 	Explicit bool     `json:"explicit"` // named by the user: must exist; without a path: there is no file to run
 	Argv     []string `json:"argv"`     // what sys.argv shows
 	Chdir    string   `json:"chdir"`    // --chdir as given, "" if not
+
+	Program  string         `json:"program"`  // run this in place of a config file, "" for none
+	Defaults map[string]any `json:"defaults"` // of all settings, for the program
 }
 
 // ConfigLoaded is the answer. Settings holds the file's plain values under

@@ -80,7 +80,9 @@ func (m *Master) startZygote(g *generation) {
 		return
 	}
 	g.zygote = &zygote{pid: pid, ch: ch, started: m.sys.now()}
-	order := ctl.LoadConfig{Explicit: m.opt.ConfigExplicit, Argv: m.opt.Argv}
+	order := ctl.LoadConfig{
+		Explicit: m.opt.ConfigExplicit, Argv: m.opt.Argv, Program: m.opt.Program, Defaults: m.opt.Defaults,
+	}
 	if m.opt.ConfigPath != "" {
 		order.Path = &m.opt.ConfigPath
 	}

@@ -31,6 +31,8 @@ type Options struct {
 	Argv           []string // sys.argv of the application
 	ConfigPath     string   // as the user wrote it; "" for the default one
 	ConfigExplicit bool
+	Program        string         // a program that makes its own server, "" for none
+	Defaults       map[string]any // of all settings, for Program
 	Python         string        // sys.executable
 	Library        string        // libpython to load; "": Python has none and loads Worker
 	Worker         []byte        // the worker as a library, for a Python without libpython
