@@ -61,6 +61,23 @@ parity:
 matrix:
 	$(PYTHON) tests/run.py matrix
 
+.PHONY: wheel deb install uninstall
+
+# What `pip install` takes: a wheel for x86-64 and one for arm64, for any glibc from 2.17 on, and an sdist. Needs the network once.
+wheel:
+	$(PYTHON) tests/run.py wheel
+
+deb:
+	$(PYTHON) tests/run.py deb
+
+# For those who use neither: make install PREFIX=/opt/gosrv, or DESTDIR=... for a package of one's own.
+PREFIX ?= /usr/local
+install: all
+	install -D -m 755 bin/gosrv "$(DESTDIR)$(PREFIX)/bin/gosrv"
+
+uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/bin/gosrv"
+
 # Memory errors of the C side show here and nowhere else.
 asan:
 	$(PYTHON) tests/run.py asan

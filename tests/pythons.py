@@ -136,14 +136,14 @@ def default():
     return others[-1]
 
 
-def venv(python, *requirements, installer=None):
+def venv(python, *requirements, installer=None, name="venv"):
     """The path of a virtual environment of `python` that holds the requirement files; made once, then found again.
 
     installer: another python whose pip is used; Debian's own has none unless a further package is there.
     """
     text = "".join(path.read_text() for path in requirements)
     key = hashlib.sha256((python.text + python.executable + text).encode()).hexdigest()[:10]
-    home = CACHE / ("venv-%s-%s" % (python, key))
+    home = CACHE / ("%s-%s-%s" % (name, python, key))
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / (home.name + ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

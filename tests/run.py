@@ -5,6 +5,7 @@
     tests/run.py e2e ...   the end-to-end tests; further arguments go to pytest
     tests/run.py parity    the end-to-end tests that hold for both, against Gunicorn
     tests/run.py matrix    the marked end-to-end tests on each other CPython
+    tests/run.py wheel | deb           the packages, into dist/
     tests/run.py asan | debugpy | soak | fuzz SECONDS
 
 The last line is `N passed, N failed, N skipped`, summed over everything that ran.
@@ -25,6 +26,7 @@ ROOT = TESTS.parent
 E2E = TESTS / "e2e"
 APP_PACKAGES = TESTS / "apps" / "requirements.txt"
 TEST_PACKAGES = E2E / "requirements.txt"
+WHEEL = ROOT / "pyshim" / "wheel"
 BINARY = ROOT / "bin" / "gosrv"
 GO_FOLDERS = ["cmd", "cpython", "wsgi", "environ", "cgo", "pyshim", "tests"]
 STEP_TIME = 1500  # seconds; a step that takes longer hangs
@@ -176,6 +178,28 @@ def matrix(venv):
         pytest("end to end on Python %s" % python, venv, "-n", "2", "-m", "matrix", python=home / "bin" / "python")
 
 
+# -- packages ------------------------------------------------------------------------------------------------------
+
+def tools():
+    """The Python that has what builds packages."""
+    return pythons.venv(pythons.default(), WHEEL / "requirements.txt", name="tools") / "bin" / "python"
+
+
+def release(what, folder, *arches):
+    """Build and check; auditwheel must agree with the wheel's tag."""
+    return plain("build %s for %s" % (what, ", ".join(arches)), [str(tools()), str(WHEEL / "release.py"), what, str(folder), *arches])
+
+
+def wheel_tests(venv):
+    """One wheel for this machine, and what is said and done once it is installed."""
+    folder = pythons.CACHE / "wheel"
+    shutil.rmtree(folder, ignore_errors=True)
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+    if release("wheel", folder, machine):
+        found = str(next(folder.glob("*.whl")))
+        pytest("the wheel", venv, "-n", "2", "test_wheel.py", env={"GOSRV_WHEEL": found, "GOSRV_TOOLS": str(tools().parent)})
+
+
 # -- the machine ---------------------------------------------------------------------------------------------------
 
 def debian(programs, *packages):
@@ -214,6 +238,7 @@ def do_test():
     if build():
         pytest("end to end", venv, "-n", "2")
         matrix(venv)
+        wheel_tests(venv)
     race = BINARY.with_name("gosrv-race")
     if build(race, "-race"):
         pytest("end to end with the race detector", venv, "-n", "2", "-m", "matrix", binary=race, env={"GORACE": "halt_on_error=1 exitcode=66"})
@@ -232,6 +257,14 @@ def do_matrix():
     standalone()
     if build():
         matrix(test_venv())
+
+
+def do_wheel():
+    release("wheel", ROOT / "dist", "amd64", "arm64")
+
+
+def do_deb():
+    release("deb", ROOT / "dist", "amd64", "arm64")
 
 
 def do_asan():

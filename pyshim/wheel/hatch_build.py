@@ -5,6 +5,7 @@ Environment of a build, all optional:
     GOSRV_MANYLINUX  1: link against glibc 2.17 with the C compiler of the package ziglang, which must be installed
                      beside the build backend, and tag the wheel so; else this system's glibc is the oldest that will do
 """
+import json
 import os
 import platform
 import re
@@ -19,10 +20,11 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 HERE = Path(__file__).resolve().parent
 FOLDERS = ("cmd", "cpython", "wsgi", "environ", "cgo", "pyshim")  # of the repository: what the binary is made of
-SUFFIXES = (".go", ".c", ".h", ".py")
+SUFFIXES = (".go", ".c", ".h", ".py", ".toml", ".json")
 LEAVE = re.compile(r"_test\.go$|(^|/)(testdata|cgotest|wheel|__pycache__)(/|$)")
 ARCHES = {"amd64": "x86_64", "arm64": "aarch64"}  # Go's name and everybody else's
 GLIBC = "2.17"
+CARRIED = "cmd/gosrv/internal/libgosrv/built"  # where the program embeds the worker for a static Python from
 
 
 class BuildError(Exception):
@@ -43,7 +45,7 @@ def version():
 def source_files():
     """Relative paths of all that `go build` reads."""
     root = source()
-    yield from (name for name in ("go.mod", "go.sum") if (root / name).exists())
+    yield from ("go.mod", "go.sum", CARRIED + "/README")
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*")):
             name = path.relative_to(root).as_posix()
@@ -69,14 +71,24 @@ def check_machine():
                          "there is one for Linux with glibc 2.17 or newer on x86-64 and arm64 (pip 20.3 or newer finds it)")
 
 
-def compile_program(target, arch, manylinux):
-    """Make the binary at target; the environment of the build decides nothing that a wheel would not show."""
-    env = dict(os.environ, GOOS="linux", GOARCH=arch, CGO_ENABLED="1")
+def go_build(arch, manylinux, target, package, *flags):
+    """Nothing but the Go version and the C compiler of this machine decides what comes out."""
+    env = dict(os.environ, GOOS="linux", GOARCH=arch, CGO_ENABLED="1", GOFLAGS="")
     if manylinux:
         env["CC"] = '"%s" -m ziglang cc -target %s-linux-gnu.%s' % (sys.executable, ARCHES[arch], GLIBC)
-    command = ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", str(target), "./cmd/gosrv"]
+    command = ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", *flags, "-o", str(target), package]
     if subprocess.run(command, cwd=source(), env=env).returncode != 0:
         raise BuildError("`%s` failed; its messages are above" % " ".join(command))
+
+
+def compile_program(folder, arch, manylinux):
+    """The path of the binary, made in that folder. It embeds the library of the same machine, which therefore never lies
+    in the source: another build may be going on there."""
+    library, program, overlay = folder / "libgosrv.so", folder / "gosrv", folder / "overlay.json"
+    go_build(arch, manylinux, library, "./cmd/libgosrv", "-buildmode=c-shared")
+    overlay.write_text(json.dumps({"Replace": {str(source() / CARRIED / library.name): str(library)}}))
+    go_build(arch, manylinux, program, "./cmd/gosrv", "-overlay=%s" % overlay)
+    return program
 
 
 class CustomMetadataHook(MetadataHookInterface):
@@ -101,8 +113,7 @@ class CustomBuildHook(BuildHookInterface):
         check_machine()
         arch, manylinux = goarch(), os.environ.get("GOSRV_MANYLINUX") == "1"
         self.folder = tempfile.TemporaryDirectory(prefix="gosrv-wheel-")  # until the wheel is packed
-        program = Path(self.folder.name) / "gosrv"
-        compile_program(program, arch, manylinux)
+        program = compile_program(Path(self.folder.name), arch, manylinux)
         system = "manylinux_%s" % GLIBC.replace(".", "_") if manylinux else "linux"
         build_data["pure_python"] = False
         build_data["tag"] = "py3-none-%s_%s" % (system, ARCHES[arch])
