@@ -5,7 +5,7 @@ RUN_VENV := .venv
 RUN_DATA := tests/.cache/run
 SITE := tests/apps/djangosite
 
-.PHONY: all library run dev check test e2e parity matrix asan debugpy fuzz soak bench-hello clean
+.PHONY: all library run dev check test e2e parity matrix asan debugpy fuzz soak bench bench-hello profile clean
 
 # One binary for every CPython: which one is decided when it starts, so nothing here names a Python.
 all: library
@@ -94,6 +94,16 @@ fuzz:
 # Minutes, not seconds: what only shows under long load.
 soak:
 	$(PYTHON) tests/run.py soak
+
+# gosrv beside every peer, about 25 minutes; the report goes to tests/bench/results. QUICK=1: the main rows in three minutes.
+# SCENARIO=hello,stream PEERS=gosrv,bjoern ROUNDS=5 MINUTES=40 RESUME=1; the names: python tests/bench/compare.py --list
+bench:
+	$(PYTHON) tests/run.py compare $(if $(QUICK),--quick) $(if $(SCENARIO),--scenario "$(SCENARIO)") $(if $(PEERS),--peers "$(PEERS)") \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RESUME),--resume)
+
+# One flame graph over Go, C and CPython, and a table of the ten that cost most: make profile SCENARIO=browser
+profile:
+	$(PYTHON) tests/run.py profile $(if $(SCENARIO),--scenario "$(SCENARIO)") $(if $(SECONDS),--seconds $(SECONDS))
 
 # The README's figures. Needs wrk and two cores; the venv of the tests has Gunicorn.
 bench-hello: all

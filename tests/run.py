@@ -7,6 +7,7 @@
     tests/run.py matrix    the marked end-to-end tests on each other CPython
     tests/run.py wheel | deb           the packages, into dist/
     tests/run.py asan | debugpy | soak | fuzz SECONDS
+    tests/run.py bench | compare ... | profile ...
 
 The last line is `N passed, N failed, N skipped`, summed over everything that ran.
 """
@@ -62,10 +63,10 @@ def title(text):
     print("\n=== %s [%s]" % (text, time.strftime("%H:%M:%S")), flush=True)
 
 
-def plain(name, argv, empty=False, env=None):
+def plain(name, argv, empty=False, env=None, limit=STEP_TIME):
     """One command that passes or fails as a whole; with empty=True any output is a failure."""
     title(name)
-    done = subprocess.run(argv, cwd=ROOT, text=True, env=env, timeout=STEP_TIME,
+    done = subprocess.run(argv, cwd=ROOT, text=True, env=env, timeout=limit,
                           stdout=subprocess.PIPE if empty else None, stderr=subprocess.STDOUT if empty else None)
     if empty and done.stdout:
         print(done.stdout)
@@ -235,6 +236,7 @@ def do_test():
     check()
     go_test("unit tests with the race detector", ["-race"], ["./..."], go_environment(venv))
     go_test("boundary tests with pointer checks", [], go_packages("./cgo/...", "./cpython/..."), go_environment(venv, GOEXPERIMENT="cgocheck2"))
+    pytest("the arithmetic of the benchmark", venv, "-p", "no:cacheprovider", str(TESTS / "bench"))
     if build():
         pytest("end to end", venv, "-n", "2")
         matrix(venv)
@@ -315,6 +317,21 @@ def do_bench():
         python = str(test_venv() / "bin" / "python")
         plain("requests a second and CPU", [python, "tests/bench/bench.py", "--rounds", "7", "--seconds", "3"])
         plain("start and memory", [python, "tests/bench/start.py"])
+
+
+def do_compare(*args):
+    """gosrv beside its peers; tests/bench/compare.py has the arguments."""
+    debian(["wrk"], "wrk")
+    if build():
+        plain("gosrv and its peers", [sys.executable, "tests/bench/compare.py", *args], limit=7200)
+
+
+def do_profile(*args):
+    """A flame graph of a worker under load; tests/bench/flame.py has the arguments."""
+    debian(["wrk"], "wrk")
+    debian(["perf"], "linux-perf")
+    if build():
+        plain("profile", [sys.executable, "tests/bench/flame.py", *args])
 
 
 def main(argv):

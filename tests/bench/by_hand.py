@@ -1,0 +1,34 @@
+"""Starts a server that has no command of its own: by_hand.py SERVER MODULE PORT WORKERS. The folder is the current one."""
+
+import importlib
+import os
+import sys
+
+
+def bjoern(application, port, workers):
+    import bjoern as server
+
+    for _ in range(workers - 1):
+        if os.fork() == 0:
+            break
+    server.run(application, "127.0.0.1", port, reuse_port=workers > 1)
+
+
+def fastpysgi(application, port, workers):
+    import fastpysgi as server
+
+    server.run(application, "127.0.0.1", port, loglevel=2, workers=workers)
+
+
+def freastal(application, port, workers):
+    import freastal as server
+
+    server.serve(application, host="127.0.0.1", port=port, workers=workers)
+
+
+if __name__ == "__main__":
+    name, module, port, workers = sys.argv[1:]
+    sys.path.insert(0, os.getcwd())
+    sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
+    application = importlib.import_module(module).application
+    {"bjoern": bjoern, "fastpysgi": fastpysgi, "freastal": freastal}[name](application, int(port), int(workers))

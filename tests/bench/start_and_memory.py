@@ -1,0 +1,115 @@
+"""The Django example project as a whole: from the start of the server to its first answer, and the memory of the tree
+with four workers. Each server runs alone, on both cores."""
+
+import os
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import peers
+import processes
+import load
+import scenarios
+
+SITE = peers.ROOT / "tests" / "apps" / "djangosite"
+APP = "myproject.wsgi"
+WORKERS = 4
+START_ROUNDS = 5
+
+
+def estimate(name, there):
+    return len(there) * START_ROUNDS * 0.8 if name == "start" else len(there) * 4.0
+
+
+def prepare(installed, scratch):
+    """A database and collected static files, once; the environment for all."""
+    data = scratch / "djangosite"
+    data.mkdir()
+    env = dict(os.environ, DJANGOSITE_DATA=str(data), PYTHONPATH=str(SITE), PATH="%s:%s" % (installed.bin, os.environ["PATH"]))
+    for command in (["migrate", "--verbosity", "0"], ["collectstatic", "--noinput", "--verbosity", "0"]):
+        subprocess.run([str(installed.bin / "python"), "manage.py"] + command, cwd=SITE, env=env, check=True)
+    for path in [data, *data.rglob("*")]:
+        path.chmod(0o777 if path.is_dir() else 0o666)  # mod_wsgi gives up being root
+    return env
+
+
+def first_answer(server, seconds=30):
+    """Seconds until the front page of the project is answered."""
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        if not server.alive():
+            raise processes.NotServing("ended: " + server.last_words())
+        try:
+            with urllib.request.urlopen("http://127.0.0.1:%d/" % server.port, timeout=10) as answer:
+                text = answer.read()
+            if answer.status != 200 or b"</html>" not in text:
+                raise processes.NotServing("the front page is wrong: %r" % text[:60])
+            return time.perf_counter() - begun
+        except urllib.error.HTTPError as e:
+            raise processes.NotServing("status %d" % e.code) from e
+        except OSError:
+            time.sleep(0.002)
+    raise processes.NotServing("no answer for %d s" % seconds)
+
+
+def started(peer, installed, scratch, env, number, **options):
+    folder = scratch / ("whole-%d" % number)
+    folder.mkdir()
+    folder.chmod(0o777)
+    port = processes.free_port()
+    command = peer.command(peers.Setup(APP, port, folder, installed.bin, **options))
+    return processes.Server(command, "0,1", SITE, env, folder / "output", port), command
+
+
+def one_start(peer, installed, scratch, env, number):
+    server, command = started(peer, installed, scratch, env, number)
+    try:
+        return {"ms": first_answer(server) * 1000}, command
+    finally:
+        server.stop()
+
+
+def one_memory(peer, installed, scratch, env, number, requests, **options):
+    server, command = started(peer, installed, scratch, env, number, **options)
+    try:
+        first_answer(server)
+        load.run(server.port, requests, False, 16, 2, "0,1")  # every worker has worked
+        rss, pss = processes.memory(server.pid)
+        return {"rss": rss, "pss": pss, "processes": len(processes.tree(server.pid))}, command
+    finally:
+        server.stop()
+
+
+def measure(name, there, installed, scratch, say):
+    env = prepare(installed, scratch) if not (scratch / "djangosite").exists() else dict(
+        os.environ, DJANGOSITE_DATA=str(scratch / "djangosite"), PYTHONPATH=str(SITE), PATH="%s:%s" % (installed.bin, os.environ["PATH"]))
+    requests = scratch / "front-page"
+    load.write_requests(requests, [scenarios.request("/")])
+    if name == "start":
+        cases = [(peer.name, peer, {}) for peer in there] * START_ROUNDS
+    else:
+        cases = [(peer.name + ", %d workers" % WORKERS if peer.workers else peer.name + ", one process", peer, {"workers": WORKERS} if peer.workers else {})
+                 for peer in there]
+        cases += [(peer.name + ", %d workers, preload" % WORKERS, peer, {"workers": WORKERS, "preload": True}) for peer in there if peer.preload]
+    rows, number = {}, len(list(scratch.glob("whole-*")))
+    for label, peer, options in cases:
+        row = rows.setdefault(label, {"peer": peer.name, "rounds": [], "remarks": []})
+        number += 1
+        if "failed" in row or "lacks" in row:
+            continue
+        try:
+            if name == "start":
+                result, command = one_start(peer, installed, scratch, env, number)
+            else:
+                result, command = one_memory(peer, installed, scratch, env, number, requests, **options)
+        except peers.Lacks as why:
+            row["lacks"] = str(why)
+        except (processes.NotServing, RuntimeError, subprocess.TimeoutExpired) as why:
+            row["failed"] = peers.shown(str(why))[:300]
+        else:
+            row["rounds"].append(result)
+            row["command"] = peers.shown(" ".join(map(str, command)))
+        last = row["rounds"][-1] if row["rounds"] else row
+        say("%s: %-36s %s" % (name, label, ", ".join("%s %s" % (k, "%.1f" % v if isinstance(v, float) else v) for k, v in last.items() if k in ("ms", "rss", "pss", "processes", "failed", "lacks"))))
+    return {"title": scenarios.WHOLE[name], "main": "ms" if name == "start" else "pss", "rows": rows}
