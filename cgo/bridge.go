@@ -1,6 +1,7 @@
 package cgo
 
 /*
+#include <pthread.h>
 #include "gosrv.h"
 
 #cgo noescape gosrv_app_call
@@ -151,6 +152,18 @@ func (t Thread) Getenv(name string) (value string, set bool) {
 	}
 }
 
+// Stacks is gosrv_stacks.
+func Stacks(gil bool, turn *int32) int {
+	take := C.int(0)
+	if gil {
+		take = 1
+	}
+	return int(C.gosrv_stacks(take, (*C.int32_t)(turn)))
+}
+
+// ThreadIdent is the calling thread as Python's stacks name it (threading.get_ident).
+func ThreadIdent() uint64 { return uint64(C.pthread_self()) }
+
 // LogsReopen is gosrv_logs_reopen.
 func (t Thread) LogsReopen(fd int) { C.gosrv_logs_reopen(t.c, C.int(fd)) }
 
@@ -160,6 +173,7 @@ func (t Thread) Exit(code, deadlineMillis int) {
 }
 
 func charsOf(b []byte) *C.char { return (*C.char)(unsafe.Pointer(unsafe.SliceData(b))) }
+
 // LogsRoute is gosrv_logs_route.
 func (t Thread) LogsRoute() (fd int, python uint32, level int) {
 	var bits C.uint32_t
@@ -167,4 +181,3 @@ func (t Thread) LogsRoute() (fd int, python uint32, level int) {
 	fd = int(C.gosrv_logs_route(t.c, &bits, &least))
 	return fd, uint32(bits), int(least)
 }
-

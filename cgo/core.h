@@ -135,6 +135,11 @@ int stream_ahead(input_object *in, Py_ssize_t want);
 void stream_detach(input_object *in);
 int stream_to_blame(input_object *in);
 
+/* stacks.c: make faulthandler, registered for that signal, ready to write stacks; -1 with
+ * an exception. And whether it has written any. */
+int stacks_open(int number);
+int stacks_were_shown(void);
+
 /* environ.c */
 int environ_init(void);
 typedef struct {

@@ -37,12 +37,9 @@ enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2 };
 
 /* A string of the request whose length is this is absent. */
 #define GOSRV_ABSENT 0xFFFFFFFFu
-/* Set in an offset: the string lies in `extra`, not in `head`. */
-#define GOSRV_IN_EXTRA 0x80000000u
-/* Numbers of memos: 1 to GOSRV_MEMOS - 1; 0 is none. */
-#define GOSRV_MEMOS 64
-/* Fixed strings at the start of desc, in the order of environ.Slot. */
-#define GOSRV_SLOTS 10
+#define GOSRV_IN_EXTRA 0x80000000u /* in an offset: the string lies in `extra`, not in `head` */
+#define GOSRV_MEMOS 64             /* numbers of memos are 1 to this - 1; 0 is none */
+#define GOSRV_SLOTS 10             /* strings at the start of desc, as environ.Slot has them */
 
 typedef struct {
 	uint32_t head_len, body_off, body_len; /* bytes of out */
@@ -75,8 +72,7 @@ int gosrv_worker_fd(void);
 gosrv_thread *gosrv_main_attach(void);
 
 /* gosrv_signals_return: give back the signal dispositions that Go's start took. Until
- * then a TERM meets Go's own handler, which ends the process (Go unblocks such signals
- * at its start, so they cannot be held back).
+ * then a TERM meets Go's own handler, which ends the process: Go unblocks such signals.
  * thread:  any, as early after Go's start as can be
  * GIL:     not needed
  * lends:   nothing
@@ -121,8 +117,7 @@ int gosrv_wakeup_fd(void);
  */
 int gosrv_base_new(gosrv_thread *t, const char *kv, int n);
 
-/* gosrv_thread_result: where the calls of a thread leave their result. It lies in C's
- * memory, so that cgo need not look for Go pointers around it.
+/* gosrv_thread_result: where the calls of a thread leave their result, in C's memory.
  * thread:  any
  * GIL:     not needed
  * lends:   nothing
@@ -186,6 +181,16 @@ void gosrv_call_finish(gosrv_thread *t, void *handle);
  */
 int gosrv_threads_start(gosrv_thread *t, int n, const char *name);
 
+/* gosrv_stacks: write the Python stacks of all threads to a file if *turn is 0 and could
+ * be made 1: of several threads that try, one does. With 1 it is a look at the GIL only.
+ * thread:  any that has no gosrv_thread
+ * GIL:     gil: waited for, for ever if need be, so that no stack changes; else not taken
+ * lends:   turn until return
+ * gives:   the file, kept by C
+ * fails:   -1: no faulthandler, or the application has its signal; -2: not its turn
+ */
+int gosrv_stacks(int gil, int32_t *turn);
+
 /* gosrv_fd_table: mark sockets that a forked child of the application must close.
  * thread:  any; one writer a descriptor
  * GIL:     not needed
@@ -205,8 +210,7 @@ uint8_t *gosrv_fd_table(int *size);
  */
 void gosrv_counters(gosrv_thread *t, uint64_t *taken, uint64_t *dropped, uint64_t *crossings);
 
-/* gosrv_getenv: a variable of the process's environment as the application has left it.
- * Go sees the one that the process was started with.
+/* gosrv_getenv: a variable of the environment as the application has left it, unlike Go's.
  * thread:  attached
  * GIL:     taken inside: os.environ changes the environment under it
  * lends:   name, out until return

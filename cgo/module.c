@@ -104,6 +104,20 @@ static PyObject *calling(PyObject *self, PyObject *unused) {
 	return py.PyBool_FromLong(main_thread.calling);
 }
 
+/* stacks_open(signal): faulthandler.register(signal) for gosrv_stacks. */
+static PyObject *open_stacks(PyObject *self, PyObject *number) {
+	(void)self;
+	long long s = py.PyLong_AsLongLong(number);
+	if (s == -1 && py.PyErr_Occurred()) return NULL;
+	return stacks_open((int)s) < 0 ? NULL : none();
+}
+
+/* stacks_shown(): whether the log has the stacks of this process. */
+static PyObject *shown_stacks(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	return py.PyBool_FromLong(stacks_were_shown());
+}
+
 static PyObject *fix_onstack(PyObject *self, PyObject *number) {
 	(void)self;
 	long long s = py.PyLong_AsLongLong(number);
@@ -156,6 +170,8 @@ static PyMethodDef functions[] = {
 	{"wakeup_open", wakeup_open, METH_NOARGS, NULL},
 	{"request", request, METH_O, NULL},
 	{"calling", calling, METH_NOARGS, NULL},
+	{"stacks_open", open_stacks, METH_O, NULL},
+	{"stacks_shown", shown_stacks, METH_NOARGS, NULL},
 	{"fix_onstack", fix_onstack, METH_O, NULL},
 	{"before_fork", before_fork, METH_NOARGS, NULL},
 	{"after_fork", after_fork, METH_NOARGS, NULL},

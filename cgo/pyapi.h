@@ -60,6 +60,8 @@ enum { TPFLAGS_DEFAULT = 1 << 18 };
 	X(PyThreadState *, PyEval_SaveThread, (void)) \
 	X(void, PyEval_RestoreThread, (PyThreadState *)) \
 	X(int, PyErr_CheckSignals, (void)) \
+	X(int, PyGILState_Ensure, (void)) \
+	X(void, PyGILState_Release, (int)) \
 	X(PyObject *, PyErr_Occurred, (void)) \
 	X(void, PyErr_Clear, (void)) \
 	X(void, PyErr_Print, (void)) \

@@ -29,6 +29,7 @@ const (
 	blocked                // the socket is full
 	yielded                // more could be sent, but it is others' turn
 	cut                    // it cannot be completed: the connection must go
+	lost                   // the watchdog has answered in its place
 )
 
 // answer is one response on its way. While the application is at it it is the
@@ -60,6 +61,7 @@ type answer struct {
 	fault   string
 	reply   packed // the application's head, for the access log
 	logged  bool   // its line in the access log is written
+	lost    bool   // the watchdog has answered: nothing may be sent
 }
 
 // carry sends what there is and asks the application for more until the answer
@@ -110,7 +112,7 @@ func (a *answer) ended() verdict {
 // finish ends the application's call, if it lives.
 func (s *slot) finish(a *answer) {
 	if a.res.Handle != nil {
-		s.app.Finish(&a.res)
+		s.watchFinish(&a.res)
 	}
 	a.state = cpython.Done
 }
@@ -126,9 +128,15 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 		if a.state == cpython.Quit {
 			s.w.order(quitOrder)
 		}
+		if !a.begun && !s.saying(a) {
+			return s.forfeit(a)
+		}
 		return s.failed(c, a)
 	}
 	buf := s.head[:0]
+	if !a.begun && (a.lost || a.res.HeadLen > 0) && !s.saying(a) {
+		return s.forfeit(a)
+	}
 	if a.res.HeadLen > 0 && !a.begun {
 		var ok bool
 		if buf, ok = s.open(a, buf, packed(s.out[:a.res.HeadLen]), a.res.Total); !ok {

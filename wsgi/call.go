@@ -32,6 +32,8 @@ type slot struct {
 	cur    *conn   // being served
 	curAns *answer // its answer
 	crew   member  // place among the threads (threads.go)
+	claim  claim   // who answers its request: the call or the watchdog
+	ident  uint64  // of its thread, as in Python's stacks
 }
 
 // newSlot makes a slot for an application thread.
@@ -134,6 +136,9 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 		return
 	case cut:
 		s.w.close(c, a.drop)
+		return
+	case lost:
+		s.linger(c)
 		return
 	}
 	if c.stream != nil && !s.settleStream(c, a) {

@@ -91,7 +91,7 @@ func (s *slot) signals() {
 			break
 		}
 	}
-	flags := s.app.RunSignals()
+	flags := s.runSignals()
 	if flags&cpython.QuitRequested != 0 {
 		w.order(quitOrder)
 	}

@@ -110,7 +110,7 @@ func (w *worker) ended() bool {
 	if d.over {
 		return true
 	}
-	return w.count == 0 && !d.queue || d.deadline > 0 && w.now >= d.deadline
+	return w.count <= int(w.lost.Load()) && !d.queue || d.deadline > 0 && w.now >= d.deadline
 }
 
 // countRequest counts a request as it begins and starts the recycling of a

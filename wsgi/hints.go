@@ -11,8 +11,14 @@ import (
 // head. false: a header is invalid, and the application is told.
 func (s *slot) hints(head []byte) bool {
 	c, a := s.cur, s.curAns
-	if c == nil || a.begun || a.x.old {
+	if c == nil || a.begun || a.lost || a.x.old {
 		return true
+	}
+	if s.w.watch != nil {
+		if !s.claim.hold() {
+			return true // 504 was sent
+		}
+		defer s.claim.unhold()
 	}
 	buf, ok := appendHints(s.head[:0], packed(head))
 	s.head = buf[:0]

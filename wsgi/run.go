@@ -53,6 +53,7 @@ func Run() {
 		ReadBody:   w.readBody,
 		Thread:     func(t *cpython.Thread) { w.enlist(t.Slot(), t) },
 	})
+	w.probe, w.stacks, w.ident = cpython.ProbeGIL, cpython.Stacks, cpython.ThreadIdent
 	start := func(n int) error { return t.StartThreads(n, threadName) }
 	if err := w.run(t, start); err != nil {
 		w.log.Criticalf("Worker cannot serve: %v", err)
@@ -109,7 +110,7 @@ func newWorker(set settings, m *workerctl.Serve) (*worker, error) {
 	w := &worker{
 		set: set, id: m.Worker, rules: rules, proxy: proxy, policy: newPolicy(&m.Settings),
 		keepAlive: set.keepAlive, kept: keptLines(set.promise), server: serverLine(set.server), poll: poll, timers: newTimers(&set), wakeup: -1,
-		own: func(int, bool) {}, logFDs: map[string]int{}, watcher: poll,
+		own: func(int, bool) {}, ident: func() uint64 { return 0 }, logFDs: map[string]int{}, watcher: poll,
 	}
 	w.graceful.Store(int64(set.graceful))
 	return w, nil
@@ -192,6 +193,7 @@ func (l *listener) name() string {
 // makes the threads of a crew: each is to call enlist.
 func (w *worker) run(app Application, start func(n int) error) error {
 	s := w.newSlot(0, app)
+	s.ident = w.ident()
 	w.slots = append(w.slots[:0], s)
 	for i := range w.listeners {
 		w.own(w.listeners[i].fd, true)
@@ -211,10 +213,13 @@ func (w *worker) run(app Application, start func(n int) error) error {
 	if err := w.listen(); err != nil {
 		return err
 	}
+	w.watch = newWatchdog(w)
+	defer w.watch.end()
 	w.score.SetState(scoreboard.Idle)
 	if w.crew.size > 1 {
 		return w.supervise(start)
 	}
+	w.startWatchdog()
 	w.tell(workerctl.WorkerReady{})
 	for !w.ended() {
 		s.turn()

@@ -18,6 +18,8 @@ import (
 type settings struct {
 	header, body, write, idle time.Duration
 	graceful                  time.Duration
+	timeout, request          time.Duration // timeout, request_timeout
+	sync                      bool          // the class is sync: timeout counts a request's time
 	overtime                  time.Duration // an idle connection gets so much more than idle
 	promise                   int           // seconds of Keep-Alive: timeout=N; 0: none is given
 	keepAlive                 bool
@@ -56,6 +58,9 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		write:       seconds(g.WriteTimeout),
 		idle:        seconds(g.Keepalive),
 		graceful:    seconds(g.GracefulTimeout),
+		timeout:     seconds(g.Timeout),
+		request:     seconds(g.RequestTimeout),
+		sync:        g.WorkerClass == "sync" && g.Threads <= 1,
 		threads:     max(1, g.Threads),
 		maxRequests: g.MaxRequests,
 		maxConns:    g.MaxConnections,

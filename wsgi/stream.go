@@ -264,10 +264,12 @@ func (st *inflow) wait() bool {
 	return ready
 }
 
-// advance lets the time that a sync worker has for a request begin again: it is
-// not stuck as long as the body comes.
+// advance lets the time that a request has begin again: it is not stuck as long
+// as the body comes.
 func (st *inflow) advance() {
-	if now := loop.Now(); st.w.set.threads == 1 && st.w.score.Progress(st.shown, now) {
+	now := loop.Now()
+	st.w.slots[st.c.slot].claim.progress(now)
+	if st.w.set.threads == 1 && st.w.score.Progress(st.shown, now) {
 		st.shown = now
 	}
 }

@@ -14,6 +14,9 @@ const (
 	// lateThreads is how long, beyond the graceful time, the main thread waits
 	// for threads that are inside the application.
 	lateThreads = 500 * time.Millisecond
+	// abortTime is how long it waits for the master to end a worker with threads
+	// that are stuck there.
+	abortTime = 3 * time.Second
 	// drainLook is how often it looks, in ms.
 	drainLook = 200
 )
@@ -29,6 +32,7 @@ func (w *worker) supervise(start func(n int) error) error {
 	if err := start(k.size); err != nil {
 		return fmt.Errorf("starting %d threads: %w", k.size, err)
 	}
+	w.startWatchdog()
 	w.tell(workerctl.WorkerReady{})
 	deadline := int64(0)
 	for !k.over.Load() {
@@ -50,10 +54,27 @@ func (w *worker) supervise(start func(n int) error) error {
 			deadline = min(deadline, loop.Now()+int64(lateThreads))
 		}
 		if deadline > 0 && loop.Now() >= deadline {
-			return nil // what still runs is stuck; the process ends with it
+			break // what still runs is stuck; the process ends with it
 		}
 	}
+	w.abort()
 	return nil
+}
+
+// abort is the end of a worker with threads that are stuck: the others have
+// answered their requests, and now the master's SIGABRT is waited for, so that
+// its Python handler runs the hook worker_abort.
+func (w *worker) abort() {
+	if w.lost.Load() == 0 || w.quitting.Load() {
+		return
+	}
+	w.tell(workerctl.WorkerTimedOut{})
+	for end := loop.Now() + int64(abortTime); !w.quitting.Load() && loop.Now() < end; {
+		w.watcher.Wait(drainLook)
+		for ev, ok := w.watcher.Next(); ok; ev, ok = w.watcher.Next() {
+			w.attend(w.slots[0], ev.FD)
+		}
+	}
 }
 
 // lastMoment is when the main thread stops waiting for the others.
@@ -70,7 +91,7 @@ func (w *worker) lastMoment() int64 {
 // enlist makes the calling thread the slot's, for life.
 func (w *worker) enlist(n int, app Application) {
 	s := w.slots[n]
-	s.app = app
+	s.app, s.ident = app, w.ident()
 	s.work(n == 1)
 }
 

@@ -19,6 +19,9 @@ func (s *slot) write(head, data []byte) bool {
 	buf := s.head[:0]
 	s.now = loop.Now()
 	if len(head) > 0 && !a.begun {
+		if !s.saying(a) {
+			return false
+		}
 		var ok bool
 		if buf, ok = s.open(a, buf, packed(head), -1); !ok {
 			return false

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 
-from . import application, development, hooks, logs
+from . import application, development, hooks, logs, stacks
 
 # The bits of _gosrv.request (gosrv.h, GOSRV_SIG_*).
 DRAIN, QUIT = 1, 2
@@ -105,6 +105,7 @@ class Worker:
             self.application = HookedApplication(self.wsgi, self, self._route & logs.ACCESS)
         if self._route:
             self._relay = logs.Relay(self.log)
+        stacks.keep_for_watchdog()
         self.booted = True
 
     def load(self, preloaded, uri):
@@ -175,11 +176,11 @@ class Worker:
         """Log files are the master's, which passes new ones on when it gets the signal."""
 
     def handle_abort(self, number, frame):
-        """The master's time-out: say where the application stands, then leave."""
+        """The master's time-out, or an operator: say where the application stands, then leave."""
         self._alive = False
         self.aborted = True
         _gosrv.request(QUIT)
-        if frame is not None:
+        if frame is not None and not _gosrv.stacks_shown():
             self.log.error("Worker (pid:%s) was aborted here:\n%s", self.pid,
                             "".join(traceback.format_stack(frame)).rstrip())
         hooks.run(self.cfg, self.log, "worker_abort", self)

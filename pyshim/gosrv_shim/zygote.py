@@ -7,7 +7,7 @@ import signal
 import sys
 import traceback
 
-from . import application, channel, conffile, hooks, leftovers, logs, program
+from . import application, channel, conffile, hooks, leftovers, logs, program, stacks
 from .worker import FRESH, Worker, flush
 
 
@@ -65,6 +65,7 @@ class Zygote:
         self.control.send("ConfigLoaded", path=read, settings=settings, callables=arities)
 
     def configure(self, message, fds):
+        stacks.answer_with(fds[0] if fds else 2)
         settings = message["settings"]
         self.app_uri = message["app"]
         if program.application is None:
@@ -197,6 +198,7 @@ def main(control_fd):
     # be called gunicorn.py. Applications look into sys.modules for it.
     import gunicorn  # noqa: F401
 
+    stacks.answer_with(2)
     Zygote(channel.Channel(control_fd)).serve()
 
 

@@ -11,6 +11,7 @@
 //	  Drain | Quit | ReopenLogs ------>
 //	                   <---------------  WorkerDraining  no new work from here
 //	                   <---------------  WorkerExiting   last words
+//	                   <---------------  WorkerTimedOut  stuck in the application: abort it
 //	  EOF              <-------------->  the other side is gone
 package workerctl
 

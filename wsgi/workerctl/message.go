@@ -1,5 +1,7 @@
 package workerctl
 
+import "golang.org/x/sys/unix"
+
 // Orders are imperative and go from master to worker; facts are in the past or
 // present tense and go from worker to master.
 
@@ -25,6 +27,11 @@ const (
 	FDExchangeOut = "exchange-out"
 	FDClaims      = "claims"
 )
+
+// StackSignal makes a process that runs Python write the stacks of its threads,
+// without the GIL: to the error log, as long as it has no Go. pyshim's stacks.py
+// has the same number.
+const StackSignal = unix.Signal(63)
 
 // Identity says which worker this is.
 type Identity struct {
@@ -84,6 +91,10 @@ type WorkerDraining struct {
 	Reason string `json:"reason"` // "max_requests", "signal", "order"
 }
 
+// WorkerTimedOut says that the worker does not come out of the application in
+// time. It has answered and logged what it could, and waits for its end.
+type WorkerTimedOut struct{}
+
 // WorkerExiting is the last message of an orderly end.
 type WorkerExiting struct {
 	Requests  uint64 `json:"requests"`  // served in its life
@@ -115,6 +126,9 @@ func (WorkerReady) Type() string { return "WorkerReady" }
 
 // Type implements Message.
 func (WorkerDraining) Type() string { return "WorkerDraining" }
+
+// Type implements Message.
+func (WorkerTimedOut) Type() string { return "WorkerTimedOut" }
 
 // Type implements Message.
 func (WorkerExiting) Type() string { return "WorkerExiting" }

@@ -38,6 +38,7 @@ type Settings struct {
 	HeaderTimeout     int   `json:"header_timeout"`
 	BodyTimeout       int   `json:"body_timeout"`
 	WriteTimeout      int   `json:"write_timeout"`
+	RequestTimeout    int   `json:"request_timeout"`
 	MaxConnections    int   `json:"max_connections"` // 0: from the descriptor limit
 	PermitMissingHost bool  `json:"permit_missing_host"`
 	PermitFragment    bool  `json:"permit_fragment"`

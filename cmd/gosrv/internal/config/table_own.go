@@ -27,6 +27,10 @@ var ownRows = []Setting{
 		Help: "Seconds in which a client takes nothing of the answer, after which the connection is closed; also the time over which it must keep to 500 bytes a second. 0 means no limit.",
 	},
 	{
+		Name: "request_timeout", Section: sectionOwn, Flags: []string{"--request-timeout"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Since: "gosrv",
+		Help: "Seconds that the application may take for one request, or for one piece of an answer in pieces, in any worker class. A request over it is answered 504 if nothing of the answer was sent, and logged with the Python stacks of all threads; its worker is replaced, after the other requests in it have been answered. 0 means that only class sync limits a request, by timeout.",
+	},
+	{
 		Name: "max_connections", Section: sectionOwn, Flags: []string{"--max-connections"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Since: "gosrv",
 		Help: "Open connections in one worker. One more closes the one that has been idle longest. 0 takes it from the limit of file descriptors.",
 	},

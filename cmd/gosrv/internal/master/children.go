@@ -31,6 +31,7 @@ type child struct {
 	ready         time.Time // zero until it was
 	deadline      time.Time // SIGKILL then; zero: none
 	aborted       time.Time // SIGABRT was sent then, for a timeout
+	shown         bool      // the log says that its boot takes too long
 	killed        bool      // SIGKILL was sent by us
 
 	ch      channel        // the loop's; the table does not touch it

@@ -40,12 +40,14 @@ type world struct {
 	// What processes born from now on do.
 	loadFails   *ctl.Failed             // answer to Configure
 	zygoteHangs bool                    // zygotes answer nothing
+	hookHangs   string                  // name of a hook that does not return
 	bootFails   *workerctl.WorkerFailed // workers say this and exit
 	bootHangs   bool                    // workers never become ready
 	deaf        bool                    // workers ignore TERM, QUIT and ABRT
 	hookFails   string                  // name of a hook that raises
 	hookKeeps   string                  // name of a hook that leaves a thread behind
 	execFails   bool
+	asked       []int // for their stacks
 
 	parent       int // what getppid says
 	replaceFails error
@@ -120,6 +122,7 @@ type fakeZygote struct {
 	pid        int
 	ch         *fakeChannel
 	dead       bool
+	hangs      bool // answers nothing
 	configured []ctl.Configure
 	hooks      []string
 	orders     []ctl.RunHook
@@ -165,7 +168,7 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 	w.m.sys = system{
 		now: func() time.Time { return w.clock }, monotonic: func() int64 { return w.clock.UnixNano() },
 		exec: w.exec, pair: w.pair, closeFD: func(fd int) { delete(w.peers, fd) },
-		kill: w.kill, reap: w.reap, ppid: func() int { return w.parent }, replace: w.replace,
+		kill: w.kill, askStacks: func(pid int) bool { w.asked = append(w.asked, pid); return true }, reap: w.reap, ppid: func() int { return w.parent }, replace: w.replace,
 		detach:  func(keep bool) error { w.detached = append(w.detached, keep); return nil },
 		tell:    func(a ...string) error { w.told = append(w.told, strings.Join(a, "\n")); return nil },
 		publish: func(s status.Status) error { w.status = s; return nil },
@@ -260,7 +263,7 @@ func (w *world) endZygote(z *fakeZygote, status unix.WaitStatus) {
 func (w *world) react() bool {
 	busy := false
 	for _, z := range w.zygotes {
-		for !z.dead && !w.zygoteHangs && len(z.ch.sent) > 0 {
+		for !z.dead && !z.hangs && !w.zygoteHangs && len(z.ch.sent) > 0 {
 			order, fds := z.ch.sent[0], z.ch.fds[0]
 			z.ch.sent, z.ch.fds = z.ch.sent[1:], z.ch.fds[1:]
 			w.obey(z, order, fds)
@@ -295,6 +298,9 @@ func (w *world) obey(z *fakeZygote, order workerctl.Message, fds []int) {
 		z.ch.say(ctl.Configured{})
 	case ctl.RunHook:
 		z.hooks, z.orders = append(z.hooks, order.Name), append(z.orders, order)
+		if z.hangs = order.Name == w.hookHangs; z.hangs {
+			return
+		}
 		done := ctl.HookDone{Name: order.Name, Keeps: order.Name == w.hookKeeps}
 		if order.Name == w.hookFails {
 			done.Error = "Traceback"
@@ -335,6 +341,13 @@ func (w *world) born(order ctl.SpawnWorker, ch *fakeChannel) {
 	}
 }
 
+// run0 lets zygotes obey their first order only.
+func (w *world) run0() {
+	w.t.Helper()
+	w.react()
+	w.m.readAll()
+}
+
 // run lets everything happen that needs no time to pass.
 func (w *world) run() {
 	w.t.Helper()
@@ -360,7 +373,7 @@ func (w *world) pending() bool {
 		return true
 	}
 	for _, z := range w.zygotes {
-		if !z.dead && !w.zygoteHangs && len(z.ch.sent) > 0 || len(z.ch.inbox) > 0 && !z.ch.closed {
+		if !z.dead && !z.hangs && !w.zygoteHangs && len(z.ch.sent) > 0 || len(z.ch.inbox) > 0 && !z.ch.closed {
 			return true
 		}
 	}

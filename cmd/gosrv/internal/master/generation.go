@@ -63,6 +63,8 @@ type zygote struct {
 	level      int       // and which ones, as Python counts
 	deadline   time.Time // SIGKILL then; zero: none
 	killed     bool
+	tasks      []task // what it is told to do and has not answered
+	shown      bool   // that it does not fork
 }
 
 // zygoteSettled is how long a zygote must have lived for its death to be an
@@ -92,6 +94,7 @@ func (m *Master) startZygote(g *generation) {
 // tell sends an order. A zygote that does not take it is dead or will be seen
 // to be: its end of the channel tells, so the error needs no answer here.
 func (m *Master) tell(z *zygote, order workerctl.Message, fds ...int) {
+	z.begins(order, m.sys.now())
 	if err := z.ch.Send(order, fds...); err != nil {
 		m.log.Debugf("Zygote (pid:%d) takes no orders: %v", z.pid, err)
 	}
@@ -131,6 +134,9 @@ func (m *Master) readZygote(g *generation) {
 }
 
 func (m *Master) fromZygote(g *generation, typ string, raw json.RawMessage) error {
+	if g.zygote.answers(typ, m.sys.now()) && g == m.current {
+		m.relayThrough(g.zygote)
+	}
 	switch typ {
 	case "ConfigLoaded":
 		return receive(raw, func(msg ctl.ConfigLoaded) { m.configLoaded(g, msg) })
@@ -206,6 +212,8 @@ func (m *Master) configured(g *generation, msg ctl.Configured) {
 	}
 	m.introduce(g)
 	switch {
+	case m.phase == starting && m.hookWaited != "":
+		m.hook(m.hookWaited) // once more: the zygote that was at it is given up
 	case m.phase == starting:
 		m.start()
 	case g == m.next:

@@ -131,7 +131,7 @@ func New(o Options) (*Master, error) {
 	m := newMaster(o)
 	m.sys = system{
 		now: time.Now, monotonic: monotonic, exec: l.exec, pair: l.pair,
-		closeFD: func(fd int) { _ = unix.Close(fd) }, kill: unix.Kill, reap: reap, bind: m.bindApart,
+		closeFD: func(fd int) { _ = unix.Close(fd) }, kill: unix.Kill, askStacks: askStacks, reap: reap, bind: m.bindApart,
 		ppid: os.Getppid, replace: m.replaceApart, tell: o.Manager.Tell, publish: shown.Publish,
 		detach: func(keepOutput bool) error {
 			return daemon.Detach(o.Start.Argv, o.Start.Dir, o.Start.Environ, keepOutput)
@@ -193,6 +193,7 @@ func (m *Master) step() {
 	now := m.sys.now()
 	m.promote()
 	m.signOfLife(now)
+	m.showStuck(now)
 	switch m.phase {
 	case serving:
 		m.revive(m.current, now)

@@ -20,6 +20,7 @@ import (
 func (m *Master) reload() {
 	if m.phase == starting || m.next != nil {
 		m.reloadAgain = true // the newest code counts: once more when this is done
+		m.forsake(m.sys.now())
 		return
 	}
 	m.log.Infof("Hang up: %s", m.name())

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/ctl"
-	"gosrv/wsgi/scoreboard"
 )
 
 func (w *world) wantFinished(code int) {
@@ -197,47 +196,6 @@ func TestCheckConfigLoadsTheApplicationAndEnds(t *testing.T) {
 		w.wantFinished(code)
 		if got := w.zygote().configured[0].Settings["preload_app"]; got != true || w.binds != 0 || len(w.workers) != 0 {
 			t.Errorf("preload_app %v, bound %d times, %d workers", got, w.binds, len(w.workers))
-		}
-	}
-}
-
-func TestRequestOverItsTimeIsAbortedThenKilled(t *testing.T) {
-	w := newWorld(t, map[string]any{"timeout": 5, "workers": 2})
-	w.deaf = true
-	w.serve()
-	stuck, fine := w.alive()[0], w.alive()[1]
-	slot := w.m.board.Slot(stuck.serve.Worker.Slot)
-	slot.Init(stuck.pid, 1)
-	slot.SetState(scoreboard.Busy)
-	slot.Begin(w.clock.UnixNano(), []byte("GET"), []byte("/slow\n[forged]"))
-	w.deaf = false
-	w.pass(4900 * time.Millisecond)
-	if len(stuck.got) != 0 {
-		t.Fatalf("too early: %v", stuck.got)
-	}
-	w.pass(2200 * time.Millisecond)
-	if want := []string{"SIGABRT", "SIGKILL"}; !reflect.DeepEqual(stuck.got, want) {
-		t.Errorf("got %v, want %v", stuck.got, want)
-	}
-	if fine.dead || len(fine.got) != 0 {
-		t.Error("the other worker was touched")
-	}
-	w.wantAlive(2)
-	w.wantLog(`[CRITICAL] WORKER TIMEOUT (pid:`, `): GET /slow\n[forged], running for`)
-}
-
-func TestTimeoutDoesNotCountWhereGunicornsDoesNot(t *testing.T) {
-	for name, settings := range map[string]map[string]any{
-		"off":     {"timeout": 0, "workers": 1},
-		"threads": {"timeout": 5, "workers": 1, "worker_class": "gthread"},
-	} {
-		w := newWorld(t, settings)
-		w.serve()
-		k := w.alive()[0]
-		w.m.board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
-		w.pass(20 * time.Second)
-		if len(k.got) != 0 {
-			t.Errorf("%s: %v", name, k.got)
 		}
 	}
 }

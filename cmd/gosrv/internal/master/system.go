@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -35,6 +36,9 @@ type system struct {
 	pair    func() (ch channel, peer int, err error)
 	closeFD func(fd int)
 	kill    func(pid int, sig unix.Signal) error
+	// askStacks makes a process write its Python stacks to the error log; false:
+	// it has no Python, or not yet.
+	askStacks func(pid int) bool
 	// reap gives one process that has ended, false if there is none.
 	reap func() (pid int, status unix.WaitStatus, ok bool)
 	ppid func() int
@@ -153,6 +157,19 @@ func reap() (int, unix.WaitStatus, bool) {
 		}
 		return pid, status, err == nil && pid > 0
 	}
+}
+
+// askStacks sends the signal for stacks, if the process has a handler for it: it
+// would end without one.
+func askStacks(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(text), "\nSigCgt:")
+	line, _, _ := strings.Cut(after, "\n")
+	caught, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
+	return err == nil && caught>>(workerctl.StackSignal-1)&1 == 1 && unix.Kill(pid, workerctl.StackSignal) == nil
 }
 
 func monotonic() int64 {

@@ -6,44 +6,100 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/wsgi/workerctl"
 )
 
+const (
+	// watchdogGrace is how much later than a worker's own watchdog the master
+	// finds a request that takes too long. That one knows more about it; if it
+	// has not done its work by then, the whole process stands still.
+	watchdogGrace = 2 * tick
+	// configTimeout stands in for the timeout setting until the config file,
+	// which may be what takes so long, was evaluated: its default.
+	configTimeout = 30 * time.Second
+)
+
+// task is something a zygote is to answer.
+type task struct {
+	name  string // what it does then
+	since time.Time
+	shown bool // that it takes long
+}
+
 // checkTimeouts looks once a tick for workers that exceed the timeout setting:
-// SIGABRT first, so that the worker can say where it is, SIGKILL a tick later.
-// The setting limits the running request of a sync worker, and the boot of any;
-// a thread's request it does not limit, as in Gunicorn.
+// the boot of any, and requests in class sync whose worker is silent.
 func (m *Master) checkTimeouts(now time.Time) {
 	if now.Sub(m.ticked) < tick {
 		return
 	}
 	m.ticked = now
 	mono := m.sys.monotonic()
-	m.checkZygotes(now)
+	m.checkSpawns(now)
 	for _, c := range m.children.list {
+		if c.pid == 0 || c.killed || !c.aborted.IsZero() {
+			continue
+		}
 		what, over := m.overTime(c, now, mono)
 		switch {
-		case c.pid == 0 || c.killed:
-		case !c.aborted.IsZero():
-			c.killed = true
-			m.signalWorker(c, unix.SIGKILL)
-		case over:
-			m.log.Criticalf("WORKER TIMEOUT (pid:%d)%s", c.pid, what)
-			c.aborted = now
-			m.signalWorker(c, unix.SIGABRT)
+		case !over:
+		case c.state == booting && !c.shown:
+			// A tick before the end, so that the stacks are written by then.
+			m.log.Criticalf("WORKER TIMEOUT (pid:%d)%s%s", c.pid, what, m.askStacks(c.pid))
+			c.shown = true
+		default:
+			if !c.shown {
+				m.log.Criticalf("WORKER TIMEOUT (pid:%d)%s", c.pid, what)
+			}
+			m.abort(c, now)
 		}
 	}
 }
 
-// checkZygotes ends a zygote that obeys no order to spawn for as long as a
+// workerTimedOut ends a worker that is stuck in the application, as it says
+// itself. Its successor need not wait for that.
+func (m *Master) workerTimedOut(c *child) {
+	if c.state == ready {
+		c.state = draining
+	}
+	if c.aborted.IsZero() && !c.killed {
+		m.abort(c, m.sys.now())
+	}
+}
+
+// abort ends a worker: SIGABRT first, so that it can run its hook, SIGKILL a
+// tick later.
+func (m *Master) abort(c *child, now time.Time) {
+	c.aborted = now
+	c.deadline = sooner(c.deadline, now.Add(tick))
+	m.signalWorker(c, unix.SIGABRT)
+}
+
+// askStacks makes a process whose Python cannot answer write its stacks to the
+// error log, and gives the end of the line that says so.
+func (m *Master) askStacks(pid int) string {
+	if !m.sys.askStacks(pid) {
+		return "; there is no Python stack"
+	}
+	return "; its Python stacks follow"
+}
+
+// checkSpawns ends a zygote that obeys no order to spawn for as long as a
 // worker may take to boot: another one takes its place.
-func (m *Master) checkZygotes(now time.Time) {
+func (m *Master) checkSpawns(now time.Time) {
 	for _, c := range m.children.list {
 		g := m.generationOf(c)
 		limit := time.Duration(g.plan.worker.Timeout) * time.Second
 		if c.state != spawning || limit == 0 || now.Sub(c.spawned) <= limit || !g.up() || c.generation != g.number {
 			continue
 		}
-		m.log.Criticalf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs", g.zygote.pid, now.Sub(c.spawned).Seconds())
+		if !g.zygote.shown {
+			g.zygote.shown = true
+			m.hush(g.zygote) // it logs nothing now
+			m.log.Criticalf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs%s", g.zygote.pid, now.Sub(c.spawned).Seconds(), m.askStacks(g.zygote.pid))
+			return // killed at the next look
+		}
 		g.zygote.configured = false
 		_ = m.sys.kill(g.zygote.pid, unix.SIGKILL)
 	}
@@ -68,7 +124,95 @@ func (m *Master) overTime(c *child, now time.Time, mono int64) (string, bool) {
 		return "", false
 	}
 	took := time.Duration(mono - s.Start)
-	return fmt.Sprintf(": %s %s, running for %.0fs", printable(s.Method), printable(s.Path), took.Seconds()), took > limit
+	return fmt.Sprintf(": %s %s, running for %.0fs, and the worker does not react", printable(s.Method), printable(s.Path), took.Seconds()), took > limit+watchdogGrace
+}
+
+// taskName says what an order that is answered makes a zygote do; "" for others.
+func taskName(order workerctl.Message) string {
+	switch order := order.(type) {
+	case ctl.LoadConfig:
+		return "the config file"
+	case ctl.Configure:
+		if preload, _ := order.Settings["preload_app"].(bool); preload {
+			return "the import of " + order.App
+		}
+		return "the import of hooks"
+	case ctl.RunHook:
+		return "the hook " + order.Name
+	}
+	return ""
+}
+
+// begins notes what a zygote is told to do. It does one thing at a time.
+func (z *zygote) begins(order workerctl.Message, now time.Time) {
+	if name := taskName(order); name != "" {
+		z.tasks = append(z.tasks, task{name: name, since: now})
+	}
+}
+
+// answers notes that it has done the first of them. It reports whether that was
+// shown to take long.
+func (z *zygote) answers(typ string, now time.Time) (late bool) {
+	switch typ {
+	case "ConfigLoaded", "Configured", "Failed", "HookDone":
+		if len(z.tasks) > 0 {
+			late = z.tasks[0].shown
+			z.tasks = z.tasks[1:]
+		}
+		if len(z.tasks) > 0 {
+			z.tasks[0].since = now
+		}
+	}
+	return late
+}
+
+// stuck gives what a zygote has been at for longer than the timeout; nil: nothing.
+func (g *generation) stuck(now time.Time) *task {
+	limit := configTimeout
+	if g.plan != nil {
+		limit = time.Duration(g.plan.worker.Timeout) * time.Second
+	}
+	if z := g.zygote; z != nil && limit > 0 && len(z.tasks) > 0 && now.Sub(z.tasks[0].since) > limit {
+		return &z.tasks[0]
+	}
+	return nil
+}
+
+// showStuck logs where a zygote is that does not answer for so long. It goes
+// on: an import may take its time.
+func (m *Master) showStuck(now time.Time) {
+	for _, g := range []*generation{m.current, m.next} {
+		if g == nil {
+			continue
+		}
+		if t := g.stuck(now); t != nil && !t.shown {
+			t.shown = true
+			m.hush(g.zygote) // it logs nothing now
+			m.log.Criticalf("ZYGOTE TIMEOUT (pid:%d): %s takes more than %.0fs%s", g.zygote.pid, t.name, now.Sub(t.since).Truncate(time.Second).Seconds(), m.askStacks(g.zygote.pid))
+		}
+	}
+}
+
+// forsake lets HUP get through to a generation whose zygote is stuck: in a
+// reload that one is given up, at the first start it begins again.
+func (m *Master) forsake(now time.Time) {
+	g := m.next
+	if m.phase == starting {
+		g = m.current
+	}
+	t := g.stuck(now)
+	if t == nil {
+		return
+	}
+	text := fmt.Sprintf("Zygote (pid:%d) is given up: %s takes too long, and there is another HUP", g.zygote.pid, t.name)
+	if g == m.next {
+		m.abortReload(text) // and begins the next one
+		return
+	}
+	m.log.Warningf("%s", text)
+	m.reloadAgain = g.plan != nil // the new zygote goes by the settings of the first
+	m.dismiss(g)
+	m.startZygote(g)
 }
 
 // printable shows what a client sent without letting it write control

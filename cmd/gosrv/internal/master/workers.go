@@ -210,6 +210,9 @@ func (m *Master) fromWorker(c *child, typ string, raw json.RawMessage) error {
 	case "WorkerDraining":
 		c.state = draining
 		return nil
+	case "WorkerTimedOut":
+		m.workerTimedOut(c)
+		return nil
 	case "WorkerExiting":
 		return receive(raw, func(msg workerctl.WorkerExiting) {
 			m.log.Debugf("%s exits after %d requests, %d references taken, %d dropped, %d crossings", c, msg.Requests, msg.Taken, msg.Dropped, msg.Crossings)

@@ -1,0 +1,58 @@
+/* stacks.c: what the watchdog asks of Python from outside: whether the GIL can be taken,
+ * and the stacks of all threads, which faulthandler writes without it. */
+#define _GNU_SOURCE
+#include "core.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int stacks_fd = -1, stacks_signal;
+static void (*write_stacks)(int);
+static volatile int stacks_shown;
+
+/* faulthandler.register has no C API, and the function behind it is exported by some
+ * versions only. So it is called as what it is installed as: the handler of a signal that
+ * nobody sends here. If the application takes that signal later, there are no stacks. */
+int stacks_open(int number) {
+	struct sigaction now;
+	stacks_signal = number;
+	stacks_fd = memfd_create("gosrv-stacks", MFD_CLOEXEC);
+	if (stacks_fd < 0) {
+		py.PyErr_SetFromErrno(py.PyExc_OSError);
+		return -1;
+	}
+	PyObject *module = py.PyImport_ImportModule("faulthandler");
+	PyObject *enlist = module ? py.PyObject_GetAttrString(module, "register") : NULL;
+	PyObject *args[2] = {py.PyLong_FromLong(number), py.PyLong_FromLong(stacks_fd)};
+	PyObject *done = enlist && args[0] && args[1] ? py.PyObject_VectorcallDict(enlist, args, 2, NULL) : NULL;
+	PyObject *mine[] = {module, enlist, args[0], args[1], done};
+	for (size_t i = 0; i < sizeof mine / sizeof *mine; i++)
+		if (mine[i]) py.Py_DecRef(mine[i]);
+	if (done == NULL) return -1;
+	sigaction(number, NULL, &now);
+	write_stacks = now.sa_handler;
+	return 0;
+}
+
+int stacks_were_shown(void) { return stacks_shown; }
+
+static int stacks_ready(void) {
+	struct sigaction now;
+	return write_stacks && sigaction(stacks_signal, NULL, &now) == 0 && now.sa_handler == write_stacks
+		&& ftruncate(stacks_fd, 0) == 0 && lseek(stacks_fd, 0, SEEK_SET) == 0;
+}
+
+int gosrv_stacks(int gil, int32_t *turn) {
+	int state = gil ? py.PyGILState_Ensure() : 0, result = -2;
+	if (__sync_bool_compare_and_swap(turn, 0, 1)) {
+		result = -1;
+		if (stacks_ready()) {
+			write_stacks(stacks_signal);
+			stacks_shown = 1;
+			result = stacks_fd;
+		}
+	}
+	if (gil) py.PyGILState_Release(state);
+	return result;
+}
