@@ -160,7 +160,7 @@ assert issubclass(ThreadWorker, Worker) and issubclass(HaltServer, BaseException
 print("installed" if getattr(gunicorn, "__file__", None) else "stand-in", "gunicorn" in sys.modules)
 ''')
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
-    for python, which in ((harness.python(), "installed"), (tmp_path / "bare" / "bin" / "python", "stand-in")):
+    for python, which in ((sys.executable, "installed"), (tmp_path / "bare" / "bin" / "python", "stand-in")):
         done = harness.run_once("--check-config", "mine:app", cwd=tmp_path, env={"GOSRV_PYTHON": python})
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("%s True\n" % which)
