@@ -33,6 +33,8 @@ type Result struct {
 	FileOff, FileLen          int64
 	Handle                    unsafe.Pointer
 	Now                       int64
+	Notes                     unsafe.Pointer
+	NotesLen                  uint64
 }
 
 // Outcomes of AppCall and CallNext, as in gosrv.h.
@@ -98,9 +100,10 @@ func (t Thread) CallNext(flags uint32, out []byte, res *Result) int {
 	return int(state)
 }
 
-// CallFinish is gosrv_call_finish for handle.
-func (t Thread) CallFinish(handle unsafe.Pointer) {
-	C.gosrv_call_finish(t.c, handle)
+// CallFinish is gosrv_call_finish for res.Handle.
+func (t Thread) CallFinish(res *Result) {
+	C.gosrv_call_finish(t.c, res.Handle)
+	res.Notes, res.NotesLen = t.res.Notes, t.res.NotesLen
 }
 
 // BaseNew is gosrv_base_new; kv holds n NUL-terminated keys and values in turn.
@@ -167,13 +170,6 @@ func ThreadIdent() uint64 { return uint64(C.pthread_self()) }
 // LogsReopen is gosrv_logs_reopen.
 func (t Thread) LogsReopen(fd int) { C.gosrv_logs_reopen(t.c, C.int(fd)) }
 
-// Exit is gosrv_exit; it does not return.
-func (t Thread) Exit(code, deadlineMillis int) {
-	C.gosrv_exit(t.c, C.int(code), C.int(deadlineMillis))
-}
-
-func charsOf(b []byte) *C.char { return (*C.char)(unsafe.Pointer(unsafe.SliceData(b))) }
-
 // LogsRoute is gosrv_logs_route.
 func (t Thread) LogsRoute() (fd int, python uint32, level int) {
 	var bits C.uint32_t
@@ -181,3 +177,10 @@ func (t Thread) LogsRoute() (fd int, python uint32, level int) {
 	fd = int(C.gosrv_logs_route(t.c, &bits, &least))
 	return fd, uint32(bits), int(least)
 }
+
+// Exit is gosrv_exit; it does not return.
+func (t Thread) Exit(code, deadlineMillis int) {
+	C.gosrv_exit(t.c, C.int(code), C.int(deadlineMillis))
+}
+
+func charsOf(b []byte) *C.char { return (*C.char)(unsafe.Pointer(unsafe.SliceData(b))) }

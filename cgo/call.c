@@ -142,6 +142,7 @@ static void run_close(gosrv_call *c) {
 void call_close(gosrv_call *c) {
 	gosrv_thread *t = c->thread;
 	drop(c->piece);
+	if (c->environ) notes_take(c);
 	if (c->result) run_close(c);
 	drop(c->iterator);
 	drop(c->result);
@@ -237,7 +238,10 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 			PyObject *args[2] = {environ, c->objects.start_response};
 			c->result = take(py.PyObject_VectorcallDict(shim.application, args, 2, NULL));
 			leave_if_child();
-			drop(environ);
+			if (noted_keys)
+				c->environ = environ;
+			else
+				drop(environ);
 		}
 		if (c->result == NULL || call_classify(c) < 0)
 			state = call_failed(c);
@@ -271,6 +275,7 @@ gosrv_result *gosrv_thread_result(gosrv_thread *t) { return &t->result; }
 
 void gosrv_call_finish(gosrv_thread *t, void *handle) {
 	step_begin(t);
+	t->result.notes = NULL;
 	call_close(handle);
 	step_end(t, 0);
 }

@@ -49,6 +49,7 @@ struct gosrv_call {
 	bundle objects;
 	int borrowed; /* objects are the thread's own bundle */
 	PyObject *result, *iterator, *piece;
+	PyObject *environ; /* kept for the access log only, NULL otherwise */
 	char *head; /* packed head (gosrv.h: app_call), made by start_response */
 	uint32_t head_len, head_cap;
 	const char *method, *uri; /* lent, for the log; copied into where when the call outlives */
@@ -82,6 +83,8 @@ struct gosrv_thread {
 	int holders;                    /* dictionaries that hold the present bundle */
 	PyObject *bases[MAX_LISTENERS]; /* copies of the listeners' bases with objects in them */
 	memo memos[GOSRV_MEMOS];
+	char *notes;                    /* of the call that was closed last: gosrv_result */
+	uint64_t notes_cap;
 	int calling;                    /* inside the application, as against a signal handler's call */
 	gosrv_call *unused;
 	gosrv_result result;
@@ -91,7 +94,7 @@ struct gosrv_thread {
 typedef struct {
 	PyObject *application, *handle_exception, *handle_error, *file_wrapper, *sendfile_range,
 		*open_socket, *base_environ, *shutdown, *start_threads, *leave_child,
-		*reopen_logs, *log_route;
+		*reopen_logs, *log_route, *enable_faults, *last_words;
 } shim_calls;
 
 extern shim_calls shim;
@@ -134,6 +137,10 @@ void input_detach(input_object *in);
 int stream_ahead(input_object *in, Py_ssize_t want);
 void stream_detach(input_object *in);
 int stream_to_blame(input_object *in);
+
+/* logs.c: what the access log shows of environ, as the application leaves it */
+extern PyObject *noted_keys;
+void notes_take(gosrv_call *c);
 
 /* stacks.c: make faulthandler, registered for that signal, ready to write stacks; -1 with
  * an exception. And whether it has written any. */

@@ -51,6 +51,7 @@ typedef struct {
 	int64_t file_off, file_len;
 	void *handle; /* the live call, NULL when closed */
 	int64_t now;  /* CLOCK_MONOTONIC ns at the step's end: cheaper here than in Go */
+	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (logs.c) */
 } gosrv_result;
 
 /* gosrv_worker_fd: the control channel of a forked worker.
@@ -231,9 +232,8 @@ void gosrv_logs_reopen(gosrv_thread *t, int fd);
 /* gosrv_logs_route: who writes which log lines, as the application has left the loggers.
  * thread:  main
  * GIL:     taken inside
- * lends:   python, level until return
- * gives:   a SOCK_SEQPACKET end for lines that Python is to log, kept by Python; *python: bits
- *          of pyshim's logs.Route; *level: the least level, as Python counts
+ * lends:   python, level
+ * gives:   a SOCK_SEQPACKET end for what Python is to log; *python, *level: pyshim's logs.route
  * fails:   -1: Go writes all lines
  */
 int gosrv_logs_route(gosrv_thread *t, uint32_t *python, int *level);

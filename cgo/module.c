@@ -73,7 +73,9 @@ static PyObject *enter_worker(PyObject *self, PyObject *const *args, Py_ssize_t 
 		|| keep(w, "open_socket", &shim.open_socket) || keep(w, "base_environ", &shim.base_environ)
 		|| keep(w, "shutdown", &shim.shutdown) || keep(w, "start_threads", &shim.start_threads)
 		|| keep(w, "leave_child", &shim.leave_child)
-		|| keep(w, "reopen_logs", &shim.reopen_logs) || keep(w, "log_route", &shim.log_route) || objects_init() || environ_init())
+		|| keep(w, "reopen_logs", &shim.reopen_logs) || keep(w, "log_route", &shim.log_route)
+		|| keep(w, "enable_faults", &shim.enable_faults) || keep(w, "last_words", &shim.last_words)
+		|| objects_init() || environ_init())
 		return NULL;
 	process_enter_worker((int)fd);
 	return none();
@@ -162,7 +164,16 @@ static PyObject *enter_thread(PyObject *self, PyObject *number) {
 	return none();
 }
 
+/* note_environ(keys): see logs.c. */
+static PyObject *note_environ(PyObject *self, PyObject *keys) {
+	(void)self;
+	py.Py_IncRef(keys);
+	noted_keys = keys;
+	return none();
+}
+
 static PyMethodDef functions[] = {
+	{"note_environ", note_environ, METH_O, NULL},
 	{"fork_intermediate", fork_intermediate, METH_NOARGS, NULL},
 	{"set_title", set_title, METH_O, NULL},
 	{"die_with", die_with, METH_O, NULL},

@@ -77,6 +77,7 @@ enum { TPFLAGS_DEFAULT = 1 << 18 };
 	X(PyObject *, PyObject_GetAttr, (PyObject *, PyObject *)) \
 	X(PyObject *, PyObject_GetAttrString, (PyObject *, const char *)) \
 	X(PyObject *, PyObject_GenericGetAttr, (PyObject *, PyObject *)) \
+	X(PyObject *, PyObject_Str, (PyObject *)) \
 	X(PyObject *, PyObject_GetIter, (PyObject *)) \
 	X(PyObject *, PyIter_Next, (PyObject *)) \
 	X(int, PyObject_IsTrue, (PyObject *)) \
@@ -93,6 +94,7 @@ enum { TPFLAGS_DEFAULT = 1 << 18 };
 	X(PyObject *, Py_CompileString, (const char *, const char *, int)) \
 	X(PyObject *, PyDict_New, (void)) \
 	X(PyObject *, PyDict_Copy, (PyObject *)) \
+	X(PyObject *, PyDict_GetItemWithError, (PyObject *, PyObject *)) \
 	X(int, PyDict_SetItem, (PyObject *, PyObject *, PyObject *)) \
 	X(int, PyDict_SetItemString, (PyObject *, const char *, PyObject *)) \
 	X(Py_ssize_t, PyList_Size, (PyObject *)) \

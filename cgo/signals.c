@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "core.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <signal.h>
@@ -18,6 +20,9 @@
 enum { SIGNALS = 65 };
 static struct sigaction before_go[SIGNALS], go_fault[SIGNALS], python_fault[SIGNALS];
 static struct rlimit files_before_go;
+static struct sigaction python_abort;
+static void **abort_message; /* glibc's, for debuggers and crash reporters; NULL: there is none */
+static int abort_log = -1;   /* the error log, if it is not stderr */
 static void *go_handler;
 static int wakeup[2] = {-1, -1};
 static uintptr_t own_text, own_text_end; /* this binary's code: Go and our C */
@@ -81,9 +86,38 @@ static void on_fault(int s, siginfo_t *info, void *context) {
 	if (info->si_code <= 0) syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), s); /* sent, not met */
 }
 
+/* on_abort: abort() in C or C++. What the C library has to say about it is on stderr; the
+ * error log may be elsewhere. Then faulthandler has its turn, which gives Python's handler
+ * back and meets it: that one is for the master's ABRT. */
+static void on_abort(int s, siginfo_t *info, void *context) {
+	(void)context;
+	if (info->si_pid == getpid() && abort_message != NULL && *abort_message != NULL && abort_log >= 0) {
+		/* glibc's struct abort_msg_s: its size, then the text */
+		const char *text = (const char *)*abort_message + sizeof(unsigned);
+		if (write(abort_log, text, strlen(text)) < 0) errno = 0;
+	}
+	sigaction(s, &python_abort, NULL);
+	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), s);
+}
+
+/* settle_abort: after faulthandler was enabled. Where the error log is stderr, the message is
+ * there already. */
+static void settle_abort(void) {
+	struct sigaction ours = {.sa_sigaction = on_abort, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	PyObject *fd = py.PyObject_VectorcallDict(shim.last_words, NULL, 0, NULL);
+	if (fd != NULL) {
+		abort_log = (int)py.PyLong_AsLongLong(fd);
+		py.Py_DecRef(fd);
+	} else {
+		py.PyErr_Clear();
+	}
+	abort_message = dlsym(RTLD_DEFAULT, "__abort_msg");
+	sigaction(SIGABRT, NULL, &python_abort);
+	sigaction(SIGABRT, &ours, NULL);
+}
+
 static void settle_faults(void) {
 	PyObject *module = py.PyImport_ImportModule("faulthandler"), *done = NULL;
-	PyObject *enable = module ? py.PyObject_GetAttrString(module, "enable") : NULL;
 	PyObject *disable = module ? py.PyObject_GetAttrString(module, "disable") : NULL;
 	for (int s = 1; s < SIGNALS; s++)
 		if (is_fault(s)) {
@@ -94,8 +128,9 @@ static void settle_faults(void) {
 	/* PYTHONFAULTHANDLER may have enabled it before Go: enable() would then do nothing */
 	if (disable) done = py.PyObject_VectorcallDict(disable, NULL, 0, NULL);
 	if (done) py.Py_DecRef(done);
-	done = enable ? py.PyObject_VectorcallDict(enable, NULL, 0, NULL) : NULL;
-	if (done == NULL) py.PyErr_Clear(); /* no stderr: the default action still tells the master */
+	done = py.PyObject_VectorcallDict(shim.enable_faults, NULL, 0, NULL);
+	if (done == NULL) py.PyErr_Clear(); /* the default action still tells the master */
+	settle_abort();
 	dl_iterate_phdr(find_own_text, (void *)&settle_faults);
 	for (int s = 1; s < SIGNALS; s++)
 		if (is_fault(s)) {

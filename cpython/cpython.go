@@ -7,6 +7,7 @@
 package cpython
 
 import (
+	"encoding/binary"
 	"errors"
 	"unsafe"
 
@@ -56,6 +57,28 @@ func RefBytes(r *Result) []byte {
 		return nil
 	}
 	return unsafe.Slice((*byte)(r.Ref), r.RefLen)
+}
+
+// Note gives the first of a closed call's notes, as C packs them (cgo/logs.c), and those behind it:
+// what the access log asked for of environ, as the application left it. notes is what NotesBytes
+// gave, and not empty.
+func Note(notes []byte) (name, value, rest []byte) {
+	name, rest = cutText(notes)
+	value, rest = cutText(rest)
+	return name, value, rest
+}
+
+func cutText(b []byte) (text, rest []byte) {
+	n := 4 + binary.NativeEndian.Uint32(b)
+	return b[4:n], b[n:]
+}
+
+// NotesBytes is all of a closed call's notes, nil if none. It is valid until the thread's next step.
+func NotesBytes(r *Result) []byte {
+	if r.Notes == nil {
+		return nil
+	}
+	return unsafe.Slice((*byte)(r.Notes), r.NotesLen)
 }
 
 // Body is a complete request body: Mem, or an unlinked spool file when FD >= 0.
@@ -155,7 +178,7 @@ func (t *Thread) Next(flags uint32, out []byte, res *Result) State {
 
 // Finish closes the iterable of the live call res.Handle, exactly once, and drops all of it.
 func (t *Thread) Finish(res *Result) {
-	t.c.CallFinish(res.Handle)
+	t.c.CallFinish(res)
 	res.Handle, res.Ref = nil, nil
 }
 

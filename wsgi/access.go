@@ -2,7 +2,9 @@ package wsgi
 
 import (
 	"time"
+	"unicode/utf8"
 
+	"gosrv/cpython"
 	"gosrv/environ"
 	"gosrv/wsgi/accesslog"
 	"gosrv/wsgi/http1"
@@ -30,6 +32,7 @@ type accessSource struct {
 	env      *environ.Packed
 	listener *listener
 	reply    packed
+	notes    []byte
 }
 
 // openAccessLog starts the access log on fd.
@@ -60,6 +63,15 @@ func (w *worker) closeAccess() {
 	}
 }
 
+// keepNotes copies what C says of environ at the end of a call.
+func (s *slot) keepNotes(a *answer) {
+	if a.res.Notes == nil {
+		return
+	}
+	s.notes = append(s.notes[:0], cpython.NotesBytes(&a.res)...)
+	a.notes, a.res.Notes = s.notes, nil
+}
+
 // record writes the line of an answer that is over, whole or cut. The request
 // is still in the buffer.
 func (s *slot) record(c *conn, a *answer) {
@@ -82,10 +94,10 @@ func (s *slot) record(c *conn, a *answer) {
 		_ = s.pack.Pack(head, r, &c.facts)
 	}
 	l := &s.access
-	l.source = accessSource{head: head, req: r, env: &s.pack, listener: c.listener, reply: a.reply}
+	l.source = accessSource{head: head, req: r, env: &s.pack, listener: c.listener, reply: a.reply, notes: a.notes}
 	e := &l.entry
 	e.Path = s.pack.Text(head, environ.PathInfo)
-	e.Remote = s.pack.Text(head, environ.RemoteAddr)
+	e.Remote = l.source.current("remote_addr", s.pack.Text(head, environ.RemoteAddr))
 	e.Status, e.Bytes = a.frame.status, a.bytes-a.unsent()
 	e.Duration = duration
 	s.line()
@@ -169,9 +181,39 @@ var (
 	schemeHTTPS = []byte("https")
 )
 
-// Environ is the server's part of the environ; what the application puts there
-// stays in Python and is not seen here.
-func (a *accessSource) Environ(name string) []byte {
+// Environ is what the application left in environ, or what the server put there.
+func (a *accessSource) Environ(name string) []byte { return a.current(name, a.served(name)) }
+
+// current is what the application made of a value of the server's; the same characters mean that
+// it left it alone, and then the bytes are the client's own.
+func (a *accessSource) current(name string, served []byte) []byte {
+	for rest := a.notes; len(rest) > 0; {
+		var key, value []byte
+		if key, value, rest = cpython.Note(rest); string(key) != name {
+			continue
+		}
+		if served != nil && isLatin1Of(value, served) {
+			return served
+		}
+		return value
+	}
+	return served
+}
+
+// isLatin1Of tells whether text, in UTF-8, has the characters that WSGI's strings show raw as.
+func isLatin1Of(text, raw []byte) bool {
+	for _, c := range raw {
+		r, size := utf8.DecodeRune(text)
+		if size == 0 || r != rune(c) {
+			return false
+		}
+		text = text[size:]
+	}
+	return len(text) == 0
+}
+
+// served is the server's part of the environ.
+func (a *accessSource) served(name string) []byte {
 	if a.env == nil {
 		return nil
 	}

@@ -61,6 +61,7 @@ type answer struct {
 	fault   string
 	reply   packed // the application's head, for the access log
 	logged  bool   // its line in the access log is written
+	notes   []byte // environ at the application's end, for the access log (cpython.Note)
 	lost    bool   // the watchdog has answered: nothing may be sent
 }
 
@@ -114,6 +115,7 @@ func (s *slot) finish(a *answer) {
 	if a.res.Handle != nil {
 		s.watchFinish(&a.res)
 	}
+	s.keepNotes(a)
 	a.state = cpython.Done
 }
 
@@ -124,6 +126,7 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 		a.state = s.app.Next(0, s.out, &a.res)
 	}
 	s.now = a.res.Now
+	s.keepNotes(a)
 	if a.state == cpython.Failed || a.state == cpython.Quit {
 		if a.state == cpython.Quit {
 			s.w.order(quitOrder)
@@ -363,6 +366,7 @@ func (s *slot) suspend(c *conn, a *answer, v verdict) verdict {
 	if a == &s.ans {
 		kept := *a
 		kept.reply = append(packed(nil), a.reply...)
+		kept.notes = append([]byte(nil), a.notes...)
 		c.ans = &kept
 		if c.req == nil {
 			// Its request is still wanted for the log.

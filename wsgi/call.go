@@ -27,6 +27,7 @@ type slot struct {
 
 	access accessLine
 	reply  packed // copy of the last head, for the access log
+	notes  []byte // and of what it shows of environ
 
 	now    int64   // CLOCK_MONOTONIC ns: when the application returned last
 	cur    *conn   // being served

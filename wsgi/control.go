@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cpython"
+	"gosrv/wsgi/errlog"
 	"gosrv/wsgi/workerctl"
 )
 
@@ -69,6 +70,9 @@ func (w *worker) reopenLogs(names []string, fds []int) {
 			}
 			if old, ok := w.logFDs[names[i]]; ok {
 				_ = unix.Dup3(fd, old, unix.O_CLOEXEC)
+			}
+			if names[i] == workerctl.FDErrorLog {
+				errlog.LastWords(fd)
 			}
 			if names[i] == workerctl.FDErrorLog && w.pythonLog != nil {
 				w.pythonLog(fd) // Python's loggers came with a descriptor of their own

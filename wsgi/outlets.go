@@ -59,6 +59,7 @@ func (w *worker) openOutlets(set *workerctl.Settings) error {
 		o.stats, o.requests = statsd.New(set.StatsdHost, set.StatsdPrefix, set.DogstatsdTags), true
 	}
 	w.log.SetCopies(w.copyLine)
+	errlog.LastWords(w.logFDs[workerctl.FDErrorLog])
 	w.settleOutlets()
 	return nil
 }

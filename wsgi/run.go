@@ -62,8 +62,8 @@ func Run() {
 	}
 	w.closeAccess()
 	w.log.Infof("Worker exiting (pid: %d)", os.Getpid())
-	taken, dropped, crossings := t.Counters()
 	w.closeOutlets()
+	taken, dropped, crossings := t.Counters()
 	w.tell(workerctl.WorkerExiting{Requests: w.served, Taken: taken, Dropped: dropped, Crossings: crossings})
 	t.Exit(0, exitDeadline)
 }

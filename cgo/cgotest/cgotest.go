@@ -54,7 +54,7 @@ func Refs() (taken, dropped uint64) {
 
 // ResultLayouts gives size and field offsets of gosrv_result in C and of cgo.Result.
 func ResultLayouts() (inC, inGo []uintptr) {
-	offsets := make([]C.size_t, 13)
+	offsets := make([]C.size_t, 15)
 	C.test_result_layout(&offsets[0])
 	for _, o := range offsets {
 		inC = append(inC, uintptr(o))
@@ -64,6 +64,7 @@ func ResultLayouts() (inC, inGo []uintptr) {
 		unsafe.Sizeof(r), unsafe.Offsetof(r.HeadLen), unsafe.Offsetof(r.BodyOff), unsafe.Offsetof(r.BodyLen),
 		unsafe.Offsetof(r.FD), unsafe.Offsetof(r.Ref), unsafe.Offsetof(r.RefLen), unsafe.Offsetof(r.Total),
 		unsafe.Offsetof(r.Need), unsafe.Offsetof(r.FileOff), unsafe.Offsetof(r.FileLen), unsafe.Offsetof(r.Handle), unsafe.Offsetof(r.Now),
+		unsafe.Offsetof(r.Notes), unsafe.Offsetof(r.NotesLen),
 	}
 	return inC, inGo
 }

@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import os
+import re
 import select
 import socket
 import sys
@@ -161,6 +162,19 @@ def route(log):
         if hasattr(log, "gauge") and hasattr(log, "timer"):
             bits |= METRICS  # its access() counts and measures
     return bits
+
+
+def noted(cfg):
+    """What the access log shows of environ as the application leaves it: (name as Go knows it, key,
+    key ...) each. Another middleware's client address is in REMOTE_ADDR, as with Gunicorn."""
+    if cfg.accesslog is None and (not cfg.syslog or cfg.disable_redirect_access_to_syslog):
+        return ()
+    text = cfg.access_log_format
+    names = re.findall(r"%\(\{([^}]*)\}e\)", text, re.IGNORECASE)
+    if "%(h)" in text or text == "json":
+        names.append("REMOTE_ADDR")
+    return tuple((name.lower(), *dict.fromkeys((name, name.upper(), name.lower())))
+                 for name in dict.fromkeys(names))
 
 
 def level():

@@ -105,6 +105,8 @@ class Worker:
             self.application = HookedApplication(self.wsgi, self, self._route & logs.ACCESS)
         if self._route:
             self._relay = logs.Relay(self.log)
+        if not self._route & logs.ACCESS and logs.noted(cfg):
+            _gosrv.note_environ(logs.noted(cfg))
         stacks.keep_for_watchdog()
         self.booted = True
 
@@ -237,6 +239,19 @@ class Worker:
         self._errors.reopen(os.dup(fd))
         logs.capture_output(self.cfg, self._errors.fd)
         self.log.reopen_files()
+
+    def enable_faults(self):
+        """A fault's Python stack goes into the error log, wherever stderr goes."""
+        import faulthandler
+
+        faulthandler.enable(self._errors.fd)
+
+    def last_words(self):
+        """The error log's descriptor, -1 if stderr is the same file."""
+        try:
+            return -1 if os.path.sameopenfile(self._errors.fd, 2) else self._errors.fd
+        except OSError:
+            return self._errors.fd
 
     def log_route(self):
         """(descriptor for Go's lines or -1, what Python logs, the least level)."""

@@ -69,6 +69,9 @@ func Compile(format string) (*Format, error) {
 
 // AsksForReply tells whether a line shows headers of the application's answer: if not, nobody needs to keep them.
 func (f *Format) AsksForReply() bool {
+	if f.json {
+		return true // the request's id
+	}
 	for i := range f.items {
 		if f.items[i].named && f.items[i].atom == 'o' {
 			return true

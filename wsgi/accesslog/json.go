@@ -6,14 +6,16 @@ import (
 )
 
 // appendJSON writes one object with the same keys in the same order in each line. Texts that the request does not have
-// are null. The client's address is the peer's; what a proxy says of it is beside it in forwarded_for.
+// are null. remote_addr is the peer's address, or what a middleware of the application has put in its place; what a
+// proxy says of the client is beside it in forwarded_for (X-Forwarded-For, Forwarded or X-Real-IP, as it was sent). The
+// request id is the client's or proxy's, or the one the application answers with.
 func (f *Format) appendJSON(dst []byte, e *Entry) []byte {
 	dst = append(dst, `{"time":"`...)
 	dst = e.End.In(f.zone).AppendFormat(dst, "2006-01-02T15:04:05.000Z07:00")
 	dst = append(dst, `","remote_addr":`...)
 	dst = appendJSONText(dst, e.Remote)
 	dst = append(dst, `,"forwarded_for":`...)
-	dst = appendJSONText(dst, e.Source.RequestHeader("x-forwarded-for"))
+	dst = appendJSONText(dst, e.requestHeader("x-forwarded-for", "forwarded", "x-real-ip"))
 	dst = append(dst, `,"user":`...)
 	dst = appendJSONText(dst, e.user())
 	dst = append(dst, `,"method":`...)
@@ -26,6 +28,8 @@ func (f *Format) appendJSON(dst []byte, e *Entry) []byte {
 	dst = appendJSONText(dst, e.Query)
 	dst = append(dst, `,"protocol":`...)
 	dst = appendJSONText(dst, e.Proto)
+	dst = append(dst, `,"scheme":`...)
+	dst = appendJSONText(dst, e.Source.Environ("wsgi.url_scheme"))
 	dst = append(dst, `,"host":`...)
 	dst = appendJSONText(dst, e.Source.RequestHeader("host"))
 	dst = append(dst, `,"status":`...)
@@ -39,10 +43,27 @@ func (f *Format) appendJSON(dst []byte, e *Entry) []byte {
 	dst = append(dst, `,"user_agent":`...)
 	dst = appendJSONText(dst, e.Source.RequestHeader("user-agent"))
 	dst = append(dst, `,"request_id":`...)
-	dst = appendJSONText(dst, e.Source.RequestHeader("x-request-id"))
+	dst = appendJSONText(dst, e.requestID())
 	dst = append(dst, `,"pid":`...)
 	dst = strconv.AppendInt(dst, int64(f.pid), 10)
 	return append(dst, "}\n"...)
+}
+
+// requestHeader is the first of these headers that the request has.
+func (e *Entry) requestHeader(names ...string) []byte {
+	for _, name := range names {
+		if value := e.Source.RequestHeader(name); value != nil {
+			return value
+		}
+	}
+	return nil
+}
+
+func (e *Entry) requestID() []byte {
+	if id := e.requestHeader("x-request-id", "x-correlation-id"); id != nil {
+		return id
+	}
+	return e.Source.ResponseHeader("x-request-id")
 }
 
 // appendJSONText writes a JSON string, or null for nil. Control characters and the line separators of Unicode are

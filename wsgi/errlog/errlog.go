@@ -7,6 +7,7 @@ package errlog
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -157,6 +158,26 @@ func (l *Logger) Logf(level Level, format string, args ...any) {
 	b = append(b, '\n')
 	l.buf = b
 	writeAll(l.fd, b)
+}
+
+// LastWords has the Go runtime write its fatal errors (a panic, a deadlock, a fault in Go) to fd as
+// well, if that is another file than standard error. fd stays the caller's; call it again when the
+// log is another file.
+func LastWords(fd int) {
+	if same(fd, 2) {
+		_ = debug.SetCrashOutput(nil, debug.CrashOptions{})
+		return
+	}
+	if own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+		file := os.NewFile(uintptr(own), "errorlog")
+		_ = debug.SetCrashOutput(file, debug.CrashOptions{}) // duplicates it
+		_ = file.Close()
+	}
+}
+
+func same(a, b int) bool {
+	var of, other unix.Stat_t
+	return unix.Fstat(a, &of) == nil && unix.Fstat(b, &other) == nil && of.Dev == other.Dev && of.Ino == other.Ino
 }
 
 // writeAll gives up on the first real error: a log that cannot be written has

@@ -68,12 +68,12 @@ type Settings struct {
 	ErrorLog        string `json:"errorlog"`
 	LogLevel        string `json:"loglevel"`
 	CaptureOutput   bool   `json:"capture_output"`
-	StatsdHost      string `json:"statsd_host"`
 	Syslog          bool   `json:"syslog"`
 	SyslogAddr      string `json:"syslog_addr"`
 	SyslogPrefix    string `json:"syslog_prefix"` // "": from proc_name
 	SyslogFacility  string `json:"syslog_facility"`
 	SyslogNoAccess  bool   `json:"disable_redirect_access_to_syslog"`
+	StatsdHost      string `json:"statsd_host"`
 	StatsdPrefix    string `json:"statsd_prefix"`
 	DogstatsdTags   string `json:"dogstatsd_tags"`
 
@@ -90,7 +90,6 @@ type Settings struct {
 	HTTP2MaxHeaderListSize    int    `json:"http2_max_header_list_size"`
 }
 
-// List is a list of strings; Gunicorn's comma-separated text is read as one too.
 // SyslogName is what stands between "gunicorn" and "error" or "access" in syslog lines.
 func (s *Settings) SyslogName() string {
 	if s.SyslogPrefix != "" {
@@ -99,6 +98,7 @@ func (s *Settings) SyslogName() string {
 	return strings.ReplaceAll(s.ProcName, ":", ".")
 }
 
+// List is a list of strings; Gunicorn's comma-separated text is read as one too.
 type List []string
 
 // UnmarshalJSON accepts a list, a comma-separated string, or null.

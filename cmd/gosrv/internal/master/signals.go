@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/wsgi/errlog"
 	"gosrv/wsgi/workerctl"
 )
 
@@ -88,6 +89,7 @@ func (m *Master) reopenLogs() {
 		if err := g.errorLog.Reopen(func(fd int) {
 			if g == m.current {
 				m.log.SetFD(fd)
+				errlog.LastWords(fd)
 			}
 		}); err != nil {
 			m.log.Errorf("Cannot reopen the error log: %v", err)

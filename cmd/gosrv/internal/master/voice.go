@@ -42,6 +42,7 @@ func (m *Master) openSyslog(s *workerctl.Settings) (*syslog.Sender, error) {
 // speakAs makes the master's lines those of a generation: its file, level, syslog and statsd.
 func (m *Master) speakAs(g *generation) {
 	m.log.SetFD(g.errorLog.FD())
+	errlog.LastWords(g.errorLog.FD())
 	m.log.SetLevel(g.plan.worker.LogLevel)
 	var copies []errlog.Copy
 	if sender := g.syslog; sender != nil {
