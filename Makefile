@@ -5,7 +5,7 @@ RUN_VENV := .venv
 RUN_DATA := tests/.cache/run
 SITE := tests/apps/djangosite
 
-.PHONY: all library run dev check test e2e parity matrix asan debugpy fuzz soak bench bench-hello profile clean
+.PHONY: all library run dev docs check test e2e parity matrix asan debugpy fuzz soak bench bench-hello profile clean
 
 # One binary for every CPython: which one is decided when it starts, so nothing here names a Python.
 all: library
@@ -40,6 +40,10 @@ $(RUN_VENV)/complete: tests/apps/requirements.txt
 	$(PYTHON) -m venv $(RUN_VENV)
 	$(RUN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/apps/requirements.txt
 	@touch $@
+
+# The settings reference, from the table of settings; a test says when it is out of step.
+docs:
+	go test ./cmd/gosrv/internal/config -run TestSettingsPageIsInStep -update
 
 # Before each commit: under a minute, no network.
 check:

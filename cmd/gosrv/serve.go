@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"gosrv/cmd/gosrv/internal/config"
 	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/libgosrv"
@@ -26,7 +28,7 @@ func serve(detached bool) int {
 	}
 	switch order {
 	case config.ShowHelp:
-		fmt.Print(config.Help())
+		fmt.Print(helpFor(os.Stdout))
 		return 0
 	case config.ShowVersion:
 		fmt.Print(config.VersionText())
@@ -79,6 +81,16 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 	}
 	o.Resolve = func(loaded ctl.ConfigLoaded) (*master.Plan, error) { return resolve(cl, loaded) }
 	return o, config.Run, nil
+}
+
+// helpFor gives the text of --help, in colour if it goes to a terminal and
+// nobody has asked for none (no-color.org).
+func helpFor(out *os.File) string {
+	_, err := unix.IoctlGetTermios(int(out.Fd()), unix.TCGETS)
+	if err != nil || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return config.Help()
+	}
+	return config.ColouredHelp()
 }
 
 // namedPython is what --python says; GOSRV_PYTHON is left to the search, which

@@ -1,7 +1,9 @@
 """Where settings come from besides Gunicorn's places: GOSRV_ variables, gosrv.toml, workers = auto; and what the server
 says about them."""
 import os
+import pty
 import re
+import subprocess
 
 import pytest
 
@@ -132,3 +134,28 @@ def test_server_header(start, tmp_path, args, conf, header):
 
 def test_server_header_cannot_make_another_header():
     assert "not a header value" in refused("--server-header", "a\r\nSet-Cookie: b")
+
+
+def help_on_a_terminal(**env):
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([*harness.command(), "--help"], env=harness.environment(TERM="xterm", **env), stdout=theirs, stdin=subprocess.DEVNULL)
+    os.close(theirs)
+    text = b""
+    while True:
+        try:
+            text += os.read(ours, 65536)
+        except OSError:  # nobody holds the other end any more
+            break
+    os.close(ours)
+    assert process.wait(30) == 0
+    return text.decode().replace("\r\n", "\n")
+
+
+def test_help_is_coloured_on_a_terminal_only():
+    plain = harness.run_once("--help").stdout
+    assert "\x1b" not in plain and max(map(len, plain.splitlines())) < 80
+    coloured = help_on_a_terminal()
+    assert "\x1b[1mMost used:\x1b[0m" in coloured and re.sub(r"\x1b\[\d*m", "", coloured) == plain
+    assert help_on_a_terminal(NO_COLOR="1") == plain
+    first = plain[plain.index("Most used:"):].split("\n\n")[0]
+    assert len(re.findall(r"^  -", first, re.M)) == 10

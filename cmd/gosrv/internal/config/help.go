@@ -24,11 +24,23 @@ Accepted, with nothing to do in gosrv:
 Not supported, each says what to use instead:
 %s
 Options may be shortened as long as they stay unambiguous, and may stand before
-or after the application. Later ones win: configuration file, then the variable
-GUNICORN_CMD_ARGS, then the command line.
+or after the application. Times and sizes may have units: 30s, 5m, 64k, 10MB.
+
+Settings also come from these places, of which a later one wins:
+  PORT, WEB_CONCURRENCY, FORWARDED_ALLOW_IPS, SENDFILE   other defaults
+  ./gunicorn.conf.py          run by Python; what names it leaves are settings
+  ./gosrv.toml                or the table [tool.gosrv] of ./pyproject.toml
+  GUNICORN_CMD_ARGS="..."     options as on the command line
+  GOSRV_WORKERS=4             every setting by its name; commas between items
+  the command line
+With -c FILE (.py or .toml) that is the only file read. --print-config shows
+the names and what they came out as, --check-config where each was said.
 
 A running server takes orders, waits for the outcome and says why if it failed:
   gosrv reload|stop|upgrade|status [--pid FILE] [--wait SECONDS]
+
+A configuration of uWSGI is translated, with notes on what has no equivalent:
+  gosrv import-uwsgi uwsgi.ini > gunicorn.conf.py
 
 Example:
   gosrv myproject.wsgi --bind 0.0.0.0:8000 --workers 4 --threads 2 \
@@ -44,6 +56,25 @@ var firstSettings = []string{
 var sectionOrder = []string{
 	sectionConfigFile, sectionSocket, sectionWorkers, sectionOwn, sectionLogging, sectionMechanics, sectionSecurity,
 	sectionDebugging, sectionNaming, sectionHooks, sectionSSL, sectionHTTP2, sectionControl, sectionDirty, sectionDirtyHooks,
+}
+
+// ColouredHelp is Help for a terminal: headings bold, options in colour.
+func ColouredHelp() string {
+	const bold, cyan, plain = "\x1b[1m", "\x1b[36m", "\x1b[0m"
+	lines := strings.Split(Help(), "\n")
+	for i, line := range lines {
+		option := strings.HasPrefix(line, "  -")
+		switch {
+		case option && strings.Contains(line[2:], "  "):
+			flags, text, _ := strings.Cut(line[2:], "  ")
+			lines[i] = "  " + cyan + flags + plain + "  " + text
+		case option:
+			lines[i] = cyan + line + plain
+		case strings.HasSuffix(line, ":") && !strings.HasPrefix(line, " "):
+			lines[i] = bold + line + plain
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Help gives the text of --help, made from the table. No line is longer than 79 columns.

@@ -23,7 +23,7 @@ var startRows = []Setting{
 	{
 		Name: "config", Section: sectionConfigFile, Flags: []string{"-c", "--config"}, Metavar: "CONFIG",
 		Default: "./gunicorn.conf.py", Check: anyString,
-		Help: "Configuration file: PATH, file:PATH or python:MODULE. It is run by Python; the names it leaves behind are settings. Without this flag ./gunicorn.conf.py is read if it exists.",
+		Help: "Configuration file: PATH, file:PATH or python:MODULE; PATH.toml is read without Python. A Python file is run; the names it leaves behind are settings. Without this flag ./gunicorn.conf.py is read if it exists, and then ./gosrv.toml or the table [tool.gosrv] of ./pyproject.toml.",
 	},
 	{
 		Name: "wsgi_app", Section: sectionConfigFile, Metavar: "STRING", Check: anyString,
@@ -108,7 +108,7 @@ var startRows = []Setting{
 	},
 	{
 		Name: "check_config", Section: sectionDebugging, Flags: []string{"--check-config"}, Action: StoreTrue, Default: false, Check: anyBool,
-		Help: "Load configuration and application, say what is wrong with them, and exit. The exit code is 0 if nothing is.",
+		Help: "Load configuration and application, say what would run or what is wrong, and exit. The exit code is 0 if nothing is wrong.",
 	},
 	{
 		Name: "print_config", Section: sectionDebugging, Flags: []string{"--print-config"}, Action: StoreTrue, Default: false, Check: anyBool,

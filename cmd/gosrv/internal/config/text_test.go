@@ -1,6 +1,8 @@
 package config
 
 import (
+	"flag"
+	"os"
 	"strings"
 	"testing"
 )
@@ -23,6 +25,19 @@ func TestHelpFitsTheTerminal(t *testing.T) {
 	}
 }
 
+func TestColouredHelpSaysTheSame(t *testing.T) {
+	text := ColouredHelp()
+	for _, code := range []string{"\x1b[1m", "\x1b[36m", "\x1b[0m"} {
+		if !strings.Contains(text, code) {
+			t.Errorf("no %q", code)
+		}
+		text = strings.ReplaceAll(text, code, "")
+	}
+	if text != Help() {
+		t.Error("without its colours it is another text")
+	}
+}
+
 func TestReferenceHasEveryRow(t *testing.T) {
 	text := Reference()
 	for _, s := range settings {
@@ -30,8 +45,26 @@ func TestReferenceHasEveryRow(t *testing.T) {
 			t.Errorf("%s: not one row", s.Name)
 		}
 	}
-	if !strings.HasPrefix(text, "Of Gunicorn's 120 settings ") {
-		t.Error(text[:80])
+	if !strings.Contains(text, "\n\nOf Gunicorn's 120 settings ") {
+		t.Error(text[:800])
+	}
+}
+
+var update = flag.Bool("update", false, "write the settings page anew")
+
+func TestSettingsPageIsInStep(t *testing.T) {
+	const page = "../../docs/settings.md"
+	if *update {
+		if err := os.WriteFile(page, []byte(Reference()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(text) != Reference() {
+		t.Error("cmd/gosrv/docs/settings.md is not what the table says: run make docs")
 	}
 }
 

@@ -28,8 +28,8 @@ type LoadConfig struct {
 	Argv     []string `json:"argv"`     // what sys.argv shows
 	Chdir    string   `json:"chdir"`    // --chdir as given, "" if not
 
-	Program  string         `json:"program"`  // run this in place of a config file, "" for none
-	Defaults map[string]any `json:"defaults"` // of all settings, for the program
+	Program  string         `json:"program,omitempty"`  // run this in place of a config file, "" for none
+	Defaults map[string]any `json:"defaults,omitempty"` // of all settings, for the program
 }
 
 // ConfigLoaded is the answer. Settings holds the file's plain values under

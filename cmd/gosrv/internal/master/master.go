@@ -33,13 +33,13 @@ type Options struct {
 	ConfigExplicit bool
 	Program        string         // a program that makes its own server, "" for none
 	Defaults       map[string]any // of all settings, for Program
-	Python         string        // sys.executable
-	Library        string        // libpython to load; "": Python has none and loads Worker
-	Worker         []byte        // the worker as a library, for a Python without libpython
-	About          string        // both, with where they were found: a debug line
-	Interpreter    string        // "Python 3.11 (/srv/venv/bin/python)": for people
-	Shim           []byte        // the Python side, pyshim.Bundle
-	Activated      []listen.Addr // sockets passed by systemd: they take the place of bind
+	Python         string         // sys.executable
+	Library        string         // libpython to load; "": Python has none and loads Worker
+	Worker         []byte         // the worker as a library, for a Python without libpython
+	About          string         // both, with where they were found: a debug line
+	Interpreter    string         // "Python 3.11 (/srv/venv/bin/python)": for people
+	Shim           []byte         // the Python side, pyshim.Bundle
+	Activated      []listen.Addr  // sockets passed by systemd: they take the place of bind
 	// Resolve merges what the config file said with everything else. Its error
 	// is shown as it is; one with an ExitCode method chooses the exit code.
 	Resolve func(ctl.ConfigLoaded) (*Plan, error)
