@@ -19,6 +19,7 @@ import (
 	"gosrv/cmd/gosrv/internal/operate"
 	"gosrv/cmd/gosrv/internal/python"
 	"gosrv/cmd/gosrv/internal/upgrade"
+	"gosrv/cmd/gosrv/internal/uwsgi"
 	"gosrv/cpython"
 	"gosrv/wsgi"
 )
@@ -47,6 +48,8 @@ func run() int {
 		return fail(err)
 	} else if operate.Is(os.Args) {
 		return operate.Run(os.Args[1:], os.Stdout, os.Stderr)
+	} else if uwsgi.Is(os.Args) {
+		return uwsgi.Run(os.Args[1:], os.Stdout, os.Stderr)
 	} else {
 		return serve(stage.Detached)
 	}
