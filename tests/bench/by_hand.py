@@ -17,6 +17,7 @@ def bjoern(application, port, workers):
 def fastpysgi(application, port, workers):
     import fastpysgi as server
 
+    server.server.max_content_length = 64 << 20  # its own limit is lower
     server.run(application, "127.0.0.1", port, loglevel=2, workers=workers)
 
 

@@ -3,7 +3,9 @@ with four workers. Each server runs alone, on both cores."""
 
 import os
 import subprocess
+import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -19,7 +21,7 @@ START_ROUNDS = 5
 
 
 def estimate(name, there):
-    return len(there) * START_ROUNDS * 0.8 if name == "start" else len(there) * 4.0
+    return len(there) * START_ROUNDS * 1.0 if name == "start" else (len(there) + 4) * 4.5
 
 
 def prepare(installed, scratch):
@@ -47,31 +49,30 @@ def first_answer(server, seconds=30):
                 raise processes.NotServing("the front page is wrong: %r" % text[:60])
             return time.perf_counter() - begun
         except urllib.error.HTTPError as e:
-            raise processes.NotServing("status %d" % e.code) from e
+            raise processes.NotServing("status %d: %s" % (e.code, server.last_words())) from e
         except OSError:
             time.sleep(0.002)
     raise processes.NotServing("no answer for %d s" % seconds)
 
 
-def started(peer, installed, scratch, env, number, **options):
-    folder = scratch / ("whole-%d" % number)
-    folder.mkdir()
+def started(peer, installed, scratch, env, **options):
+    folder = Path(tempfile.mkdtemp(prefix="whole-", dir=scratch))
     folder.chmod(0o777)
     port = processes.free_port()
     command = peer.command(peers.Setup(APP, port, folder, installed.bin, **options))
     return processes.Server(command, "0,1", SITE, env, folder / "output", port), command
 
 
-def one_start(peer, installed, scratch, env, number):
-    server, command = started(peer, installed, scratch, env, number)
+def one_start(peer, installed, scratch, env):
+    server, command = started(peer, installed, scratch, env)
     try:
         return {"ms": first_answer(server) * 1000}, command
     finally:
         server.stop()
 
 
-def one_memory(peer, installed, scratch, env, number, requests, **options):
-    server, command = started(peer, installed, scratch, env, number, **options)
+def one_memory(peer, installed, scratch, env, requests, **options):
+    server, command = started(peer, installed, scratch, env, **options)
     try:
         first_answer(server)
         load.run(server.port, requests, False, 16, 2, "0,1")  # every worker has worked
@@ -92,17 +93,16 @@ def measure(name, there, installed, scratch, say):
         cases = [(peer.name + ", %d workers" % WORKERS if peer.workers else peer.name + ", one process", peer, {"workers": WORKERS} if peer.workers else {})
                  for peer in there]
         cases += [(peer.name + ", %d workers, preload" % WORKERS, peer, {"workers": WORKERS, "preload": True}) for peer in there if peer.preload]
-    rows, number = {}, len(list(scratch.glob("whole-*")))
+    rows = {}
     for label, peer, options in cases:
         row = rows.setdefault(label, {"peer": peer.name, "rounds": [], "remarks": []})
-        number += 1
         if "failed" in row or "lacks" in row:
             continue
         try:
             if name == "start":
-                result, command = one_start(peer, installed, scratch, env, number)
+                result, command = one_start(peer, installed, scratch, env)
             else:
-                result, command = one_memory(peer, installed, scratch, env, number, requests, **options)
+                result, command = one_memory(peer, installed, scratch, env, requests, **options)
         except peers.Lacks as why:
             row["lacks"] = str(why)
         except (processes.NotServing, RuntimeError, subprocess.TimeoutExpired) as why:
