@@ -75,11 +75,20 @@ static void start_interpreter(int control, const char *python) {
 	py.PyConfig_Clear(config);
 }
 
-static void load_library(int control, const char *path) {
+/* load_library: release, if not empty, is the version that the executable is of: its
+ * extension modules may need what an older library does not have. */
+static void load_library(int control, const char *path, const char *release) {
 	void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
 	if (library == NULL) process_fail(control, "cannot load libpython: ", dlerror());
 	const char *missing = pyapi_load(library);
 	if (missing != NULL) process_fail(control, "libpython lacks the symbol ", missing);
+	const char *version = py.Py_GetVersion();
+	size_t n = strcspn(version, " ");
+	if (*release == 0 || (strlen(release) == n && strncmp(version, release, n) == 0)) return;
+	char text[512];
+	snprintf(text, sizeof text, "%s is Python %.*s, but python is %s: install the libpython of the same release, or pass --python",
+		path, (int)n, version, release);
+	process_fail(control, "libpython does not fit: ", text);
 }
 
 /* ignore_group_signals: Ctrl-C and a supervisor's signals reach the whole process group;
@@ -124,27 +133,35 @@ void process_shim(int control, int shim_fd) {
 	free(bundle);
 }
 
+/* take_variable: an order of the master, "" if it gave none; the application must not see it. */
+static char *take_variable(const char *name) {
+	const char *value = getenv(name);
+	char *copy = strdup(value ? value : "");
+	unsetenv(name);
+	return copy;
+}
+
 void process_main(int argc, char **argv) {
 	const char *role = getenv("_GOSRV_ZYGOTE");
 	int control, shim_fd;
 	if (role == NULL || sscanf(role, "%d,%d", &control, &shim_fd) != 2) return;
 	ignore_group_signals();
-	char *library = strdup(getenv("_GOSRV_LIBPYTHON") ? getenv("_GOSRV_LIBPYTHON") : "");
-	char *python = strdup(getenv("_GOSRV_PYTHON") ? getenv("_GOSRV_PYTHON") : "");
-	unsetenv("_GOSRV_ZYGOTE"); /* the application must not see them */
-	unsetenv("_GOSRV_LIBPYTHON");
-	unsetenv("_GOSRV_PYTHON");
+	unsetenv("_GOSRV_ZYGOTE");
+	char *library = take_variable("_GOSRV_LIBPYTHON");
+	char *python = take_variable("_GOSRV_PYTHON");
+	char *release = take_variable("_GOSRV_RELEASE");
 	process_title_area(argc, argv);
 	process_title("gosrv: zygote");
 	if (*library == 0) {
 		process_become(python);
 		process_fail(control, "cannot run python: ", strerror(errno));
 	}
-	load_library(control, library);
+	load_library(control, library, release);
 	start_interpreter(control, python);
 	process_shim(control, shim_fd);
 	free(library);
 	free(python);
+	free(release);
 	signals_save();
 	main_thread.state = py.PyEval_SaveThread();
 }

@@ -31,8 +31,7 @@ func serve(detached bool) int {
 		fmt.Print(helpFor(os.Stdout))
 		return 0
 	case config.ShowVersion:
-		fmt.Print(config.VersionText())
-		return 0
+		return showVersion(options.Start.Program)
 	}
 	options.Title = area.Set
 	m, err := master.New(options)
@@ -61,9 +60,7 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 		}
 		return o, order, err
 	}
-	// The path we were started by, symlinks and all: the venv it was called
-	// from may be only a link to the binary.
-	py, err := python.Find(python.Query{Flag: namedPython(cl), Binary: o.Start.Program, Getenv: os.Getenv, Carried: libgosrv.Carried()})
+	py, err := python.Find(query(cl, o.Start.Program))
 	if err != nil {
 		return o, config.Run, err
 	}
@@ -74,7 +71,7 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 	if o.Program = cl.Program(); o.Program != "" {
 		o.Argv, o.Defaults = append([]string{o.Program}, cl.Args...), cl.Defaults()
 	}
-	o.Python, o.Library, o.About = py.Executable, py.Library, py.String()
+	o.Python, o.Library, o.Release, o.About = py.Executable, py.Library, py.Release, py.String()
 	o.Interpreter = fmt.Sprintf("Python %s (%s)", py.Version, py.Executable)
 	if o.Library == "" {
 		o.Worker = libgosrv.Bytes()

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -66,6 +67,9 @@ def check_machine():
     if sys.platform != "linux":
         raise BuildError("gosrv runs on Linux only, this is %s. Develop in a container, or keep another server there:\n"
                          "    gosrv; sys_platform == 'linux'        (in requirements.txt)" % sys.platform)
+    if "musl" in (sysconfig.get_config_var("SOABI") or ""):
+        raise BuildError("gosrv needs glibc 2.17 or newer, this Python is built for musl (Alpine). Use an image with glibc,\n"
+                         "such as python:3-slim")
     if shutil.which("go") is None:
         raise BuildError("gosrv is built by Go 1.26 or newer, and no `go` is on PATH. Install Go and a C compiler, or a wheel:\n"
                          "there is one for Linux with glibc 2.17 or newer on x86-64 and arm64 (pip 20.3 or newer finds it)")

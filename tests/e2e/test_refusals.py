@@ -244,6 +244,20 @@ class TestNoPython:
         assert code == 1
         assert "3.9" in text and "3.6" in text and str(fake) in text
 
+    def test_a_libpython_of_another_release(self, tmp_path):
+        fake = self.stand_in(tmp_path, "import sys; sys.version = '3.99.1 (main)'")
+        code, text = refused("--python", fake, "hello")
+        assert code == 1
+        assert "libpython does not fit" in text and "but python is 3.99.1" in text and "--python" in text
+
+    def test_a_venv_whose_python_is_gone_is_not_passed_over(self, tmp_path):
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "python").symlink_to("/opt/gone/bin/python3")
+        (tmp_path / "pyvenv.cfg").write_text("home = /opt/gone/bin\nversion = 3.11.7\n")
+        code, text = refused("hello", env={"GOSRV_PYTHON": None, "VIRTUAL_ENV": tmp_path})
+        assert code == 1
+        assert "/opt/gone/bin" in text and "is gone" in text and "python3 -m venv --clear %s" % tmp_path in text
+
     def test_the_venv_variable_is_followed(self, start):
         venv = os.path.dirname(os.path.dirname(harness.python()))
         server = start("interpreter_facts", env={"GOSRV_PYTHON": None, "VIRTUAL_ENV": venv, "PATH": "/usr/bin:/bin"})

@@ -35,6 +35,7 @@ type Options struct {
 	Defaults       map[string]any // of all settings, for Program
 	Python         string         // sys.executable
 	Library        string         // libpython to load; "": Python has none and loads Worker
+	Release        string         // version of Python that Library must have, "" if it is not known
 	Worker         []byte         // the worker as a library, for a Python without libpython
 	About          string         // both, with where they were found: a debug line
 	Interpreter    string         // "Python 3.11 (/srv/venv/bin/python)": for people

@@ -74,7 +74,7 @@ func newLauncher(o Options, watch *ctl.Watch) (*launcher, error) {
 	return &launcher{
 		shim: o.Shim, worker: o.Worker, dir: dir, environ: os.Environ(), watch: watch,
 		// The zygote unsets these before Python starts.
-		zygoteEnv: []string{"_GOSRV_ZYGOTE=3,4", "_GOSRV_LIBPYTHON=" + o.Library, "_GOSRV_PYTHON=" + o.Python},
+		zygoteEnv: []string{"_GOSRV_ZYGOTE=3,4", "_GOSRV_LIBPYTHON=" + o.Library, "_GOSRV_PYTHON=" + o.Python, "_GOSRV_RELEASE=" + o.Release},
 	}, nil
 }
 

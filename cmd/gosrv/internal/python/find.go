@@ -41,12 +41,16 @@ func (q Query) candidates() []candidate {
 		dirs = append(dirs, filepath.Dir(real))
 	}
 	for _, dir := range dirs {
-		if isFile(filepath.Join(filepath.Dir(dir), "pyvenv.cfg")) {
-			list = appendFile(list, filepath.Join(dir, "python"), "the virtual environment gosrv lies in")
+		prefix := filepath.Dir(dir)
+		switch {
+		case isFile(filepath.Join(prefix, "pyvenv.cfg")):
+			list = appendLink(list, filepath.Join(dir, "python"), "the virtual environment gosrv lies in")
+		case installedBy(prefix):
+			list = appendFile(list, filepath.Join(dir, "python3"), "the Python gosrv was installed by")
 		}
 	}
 	if venv := q.Getenv("VIRTUAL_ENV"); venv != "" {
-		list = appendFile(list, filepath.Join(venv, "bin", "python"), "VIRTUAL_ENV")
+		list = appendLink(list, filepath.Join(venv, "bin", "python"), "VIRTUAL_ENV")
 	}
 	for _, name := range []string{"python3", "python"} {
 		if p, err := lookPath(name, q.Getenv("PATH")); err == nil {
@@ -68,6 +72,21 @@ func (q Query) places() []string {
 		places = append(places, "VIRTUAL_ENV (not set)")
 	}
 	return append(places, "python3 and python on PATH ("+q.Getenv("PATH")+")")
+}
+
+// installedBy tells whether the prefix is a Python's own (pyenv, conda, an image's /usr/local) in which pip has put
+// gosrv: then that Python is meant, as the first line of a script there would say.
+func installedBy(prefix string) bool {
+	found, err := filepath.Glob(filepath.Join(prefix, "lib", "python3*", "site-packages", "gosrv-*.dist-info"))
+	return err == nil && len(found) > 0
+}
+
+// appendLink takes a link into nothing, too: there is a virtual environment, and what is wrong with it is to be said.
+func appendLink(list []candidate, path, source string) []candidate {
+	if st, err := os.Lstat(path); err == nil && st.Mode()&os.ModeSymlink != 0 {
+		return append(list, candidate{path: path, source: source})
+	}
+	return appendFile(list, path, source)
 }
 
 func appendFile(list []candidate, path, source string) []candidate {

@@ -16,6 +16,7 @@ import (
 type Python struct {
 	Executable string // what sys.executable is to be: the venv's own python
 	Version    string // "3.11"
+	Release    string // "3.11.7", "" if it was not asked
 	Library    string // path of the libpython to load; "": it has none, and loads the worker's library itself
 	Source     string // where it was found, for the log
 }
@@ -49,12 +50,12 @@ v = sysconfig.get_config_var
 with open("/proc/self/maps") as maps:
     loaded = [line.split(None, 5)[5].rstrip("\n") for line in maps if "/libpython" in line]
 print(json.dumps({
-    "implementation": sys.implementation.name,
+    "implementation": getattr(getattr(sys, "implementation", None), "name", "cpython"),
     "major": sys.version_info[0], "minor": sys.version_info[1],
-    "executable": sys.executable, "base_prefix": sys.base_prefix, "pointer": struct.calcsize("P"),
+    "executable": sys.executable, "base_prefix": getattr(sys, "base_prefix", sys.prefix), "pointer": struct.calcsize("P"),
     "libdir": v("LIBDIR"), "ldlibrary": v("LDLIBRARY"), "instsoname": v("INSTSONAME"),
     "multiarch": v("MULTIARCH"), "shared": bool(v("Py_ENABLE_SHARED")), "gil_disabled": bool(v("Py_GIL_DISABLED")),
-    "loaded": loaded[0] if loaded else "",
+    "loaded": loaded[0] if loaded else "", "release": sys.version.split()[0],
 }))`
 
 // report is what the probe prints.
@@ -71,23 +72,68 @@ type report struct {
 	Multiarch      string `json:"multiarch"`
 	Shared         bool   `json:"shared"`
 	GILDisabled    bool   `json:"gil_disabled"`
+	Release        string `json:"release"`
 	Loaded         string `json:"loaded"` // the libpython that this python runs by, "" if it is part of it
 }
 
 // minMinor is the oldest CPython 3.x that is supported.
 const minMinor = 9
 
-// Find decides which Python serves. It runs that Python once, so it must come
-// before the master owns the waiting for children. Errors are *Error.
+// Find decides which Python serves. It may run that Python once, so it must
+// come before the master owns the waiting for children. Errors are *Error.
 func Find(q Query) (*Python, error) {
+	c, err := q.choose()
+	if err != nil {
+		return nil, err
+	}
+	f := readFile(c.path)
+	if f != nil {
+		if err := f.check(c); err != nil {
+			return nil, err
+		}
+	}
+	if p := q.quick(c, f); p != nil {
+		return p, nil
+	}
+	return q.ask(c)
+}
+
+// Ask is Find by asking that Python in any case: what it gives is complete.
+func Ask(q Query) (*Python, error) {
+	c, err := q.choose()
+	if err != nil {
+		return nil, err
+	}
+	if f := readFile(c.path); f != nil {
+		if err := f.check(c); err != nil {
+			return nil, err
+		}
+	}
+	return q.ask(c)
+}
+
+// choose takes the first candidate; it may not fall back to the second.
+func (q Query) choose() (candidate, error) {
 	list := q.candidates()
 	if len(list) == 0 {
-		return nil, &Error{
+		return candidate{}, &Error{
 			Message: "no Python found; looked at\n  " + strings.Join(q.places(), "\n  "),
 			Hint:    "install python3 or pass --python /path/to/python",
 		}
 	}
 	c := list[0]
+	if !strings.Contains(c.path, "/") {
+		path, err := lookPath(c.path, q.Getenv("PATH"))
+		if err != nil {
+			return c, &Error{fmt.Sprintf("%s: %s is not on PATH", c.source, c.path), "give the path of a python executable"}
+		}
+		c.path = path
+	}
+	return c, c.checkBase()
+}
+
+// ask runs the candidate once.
+func (q Query) ask(c candidate) (*Python, error) {
 	r, err := probe(c)
 	if err != nil {
 		return nil, err
@@ -102,6 +148,7 @@ func Find(q Query) (*Python, error) {
 	return &Python{
 		Executable: c.executable(r),
 		Version:    fmt.Sprintf("%d.%d", r.Major, r.Minor),
+		Release:    r.Release,
 		Library:    lib,
 		Source:     c.source,
 	}, nil
@@ -119,15 +166,7 @@ func (c candidate) executable(r *report) string {
 func probe(c candidate) (*report, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
-	path := c.path
-	if !strings.Contains(path, "/") {
-		found, err := exec.LookPath(path)
-		if err != nil {
-			return nil, &Error{fmt.Sprintf("%s: %s is not on PATH", c.source, path), "give the path of a python executable"}
-		}
-		path = found
-	}
-	cmd := exec.CommandContext(ctx, path, "-S", "-c", probeSource)
+	cmd := exec.CommandContext(ctx, c.path, "-S", "-c", probeSource)
 	cmd.WaitDelay = time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
