@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -149,7 +150,42 @@ func (c *Config) Print() string {
 		width = max(width, len(name))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.values)) {
-		fmt.Fprintf(&b, "%-*s = %s\n", width, name, pyStr(c.values[name]))
+		fmt.Fprintf(&b, "%-*s = %s\n", width, name, byName[name].printed(c.values[name]))
 	}
 	return b.String()
+}
+
+// printed gives a value as Gunicorn prints it, which keeps some settings in another form: hooks imported, the address
+// of statsd taken apart.
+func (s *Setting) printed(value any) string {
+	text, isText := value.(string)
+	switch {
+	case isText && s.Arity > 0:
+		return pyStr(Hook(text[strings.LastIndex(text, ".")+1:]))
+	case isText && s.Name == "statsd_host":
+		return printedAddress(text)
+	}
+	return pyStr(value)
+}
+
+// printedAddress shows unix:PATH as the path, fd://N as the number, and the rest as a pair of host and port.
+func printedAddress(text string) string {
+	if rest, isUnix := strings.CutPrefix(text, "unix:"); isUnix && !bareUnixPort.MatchString(text) {
+		return strings.TrimPrefix(rest, "//")
+	}
+	if number, isFD := strings.CutPrefix(text, "fd://"); isFD {
+		return number
+	}
+	host, port := strings.TrimPrefix(text, "tcp://"), "8125"
+	if strings.HasPrefix(host, "[") {
+		inside, after, _ := strings.Cut(host[1:], "]")
+		host = inside
+		if after != "" {
+			port = after[1:]
+		}
+	} else if name, after, found := strings.Cut(host, ":"); found {
+		host, port = name, after
+	}
+	n, _ := pyInt(port, 10) // the validator has read it
+	return "(" + reprString(strings.ToLower(host)) + ", " + strconv.Itoa(n) + ")"
 }
