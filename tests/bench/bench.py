@@ -2,7 +2,7 @@
 
 The server is pinned to core 0, wrk to core 1; rounds are interleaved (A B C A B C), and
 CPU is user + system time of the server's whole process tree, read from /proc. Only
-ratios of one run mean something.
+ratios of one run mean something. For more servers and scenarios see compare.py.
 
     python tests/bench/bench.py [--rounds 5] [--seconds 4] [--connections 64] [server ...]
 """
@@ -22,11 +22,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from processes import free_port, memory, pss_of, tree, usage  # noqa: F401 (start.py takes some from here)
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 APPS = ROOT / "tests" / "apps"
 BIN = Path(sys.executable).parent
-TICK = os.sysconf("SC_CLK_TCK")
 
 # name -> command line; {port} is filled in. The first is the yardstick of the ratios.
 SERVERS = {
@@ -41,49 +42,6 @@ SERVERS = {
     "gunicorn gthread": [str(BIN / "gunicorn"), "-b", "127.0.0.1:{port}", "-k", "gthread",
                          "--threads", "4", "--log-level", "warning", "hello:application"],
 }
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def tree(pid):
-    """pid and all its descendants."""
-    found = [pid]
-    for p in found:
-        try:
-            for task in Path("/proc/%d/task" % p).iterdir():
-                found += [int(c) for c in (task / "children").read_text().split()]
-        except OSError:
-            pass
-    return found
-
-
-def cpu_seconds(pid):
-    total = 0
-    for p in tree(pid):
-        try:
-            fields = Path("/proc/%d/stat" % p).read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-        except OSError:
-            pass
-    return total / TICK
-
-
-def memory_pss_of(pid):
-    """Proportional set size of one process in MiB, 0 if it has gone."""
-    try:
-        text = Path("/proc/%d/smaps_rollup" % pid).read_text()
-    except OSError:
-        return 0.0
-    found = re.search(r"^Pss:\s+(\d+)", text, re.M)
-    return int(found.group(1)) / 1024 if found else 0.0
-
-
-def memory_pss(pid):
-    return sum(memory_pss_of(p) for p in tree(pid))
 
 
 class Running:
@@ -139,13 +97,13 @@ def measure(names, rounds, seconds, connections, limit):
         for n in range(rounds):
             for name in names:
                 s = servers[name]
-                before = cpu_seconds(s.process.pid)
+                before = usage(s.process.pid)
                 requests, took, p99, errors = load(s.port, seconds, connections)
-                used = cpu_seconds(s.process.pid) - before
+                used = before.until(usage(s.process.pid))
                 results[name].append((requests / took, used / max(1, requests) * 1e6, p99, errors))
                 print("round %d  %-18s %8.0f req/s  %6.2f us" % ((n + 1, name) + results[name][-1][:2]),
                       file=sys.stderr, flush=True)
-        pss = {name: memory_pss(servers[name].process.pid) for name in names}
+        pss = {name: memory(servers[name].process.pid)[1] for name in names}
     finally:
         for s in servers.values():
             s.stop()

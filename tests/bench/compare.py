@@ -34,7 +34,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 RESULTS = HERE / "results"
 BARE = "bare C"
-ROUND_EXTRA, START_TIME, CHECK_TIME = 0.12, 5.0, 0.1  # seconds, for the estimate: a round's own time, a scenario's, a row's
+ROUND_EXTRA, START_TIME, CHECK_TIME = 0.1, 4.5, 0.2  # seconds, for the estimate: a round's own time, a scenario's, a row's
 
 
 class Progress:
@@ -199,9 +199,13 @@ class Run:
 
 
 
-def estimate(chosen, count, rounds):
-    """Seconds that the scenarios will take with so many peers."""
-    return sum(START_TIME + len(s.entries) * count * (CHECK_TIME + (rounds or s.rounds) * (s.seconds + ROUND_EXTRA)) for s in chosen)
+def estimate(chosen, there, rounds):
+    """Seconds that the scenarios will take with these peers."""
+    total = 0.0
+    for s in chosen:
+        rows = 1 + sum(1 for _, peer, options in s.each(there) if (peer.log or "log" not in options) and (peer.workers or options.get("workers", 1) == 1))
+        total += START_TIME + rows * (CHECK_TIME + (rounds or s.rounds) * (s.seconds + ROUND_EXTRA))
+    return total
 
 
 def folder_for(args, whole):
@@ -224,7 +228,7 @@ def arguments():
     parser.add_argument("--scenario", default="", help="names with commas between")
     parser.add_argument("--peers", default="", help="names with commas between; the beginning of a name is enough")
     parser.add_argument("--quick", action="store_true", help="the main rows in about three minutes")
-    parser.add_argument("--rounds", type=int, default=0, help="rounds of every scenario [7 for the first three, 3 for the others]")
+    parser.add_argument("--rounds", type=int, default=0, help="rounds of every scenario [6 for the first three, 3 for the others]")
     parser.add_argument("--minutes", type=float, default=25, help="begin no scenario that would end later than this [25]")
     parser.add_argument("--resume", action="store_true", help="go on with the newest report of today: what it has is kept")
     parser.add_argument("--list", action="store_true", help="show scenarios and peers")
@@ -256,10 +260,11 @@ def measure_all(args, raw, path, chosen, whole, there, installed, scratch):
     subprocess.run(["cc", "-O2", "-Wall", "-o", limit, str(HERE / "limit.c")], check=True)
     todo = [s for s in chosen if s.name not in raw["scenarios"]]
     whole = [name for name in whole if name not in raw["scenarios"]]
-    say.expected = say.passed() + estimate(todo, len(there) + 1, args.rounds) + sum(start_and_memory.estimate(name, there) for name in whole)
+    say.expected = say.passed() + estimate(todo, there, args.rounds) + sum(start_and_memory.estimate(name, there) for name in whole)
     raw["left out"] = []
+    save(path, raw)
     for s in todo:
-        if say.passed() + estimate([s], len(there) + 1, args.rounds) > args.minutes * 60:
+        if say.passed() + estimate([s], there, args.rounds) > args.minutes * 60:
             raw["left out"].append(s.name)
             continue
         say("%s: %s" % (s.name, s.title))

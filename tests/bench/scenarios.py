@@ -161,10 +161,10 @@ class Scenario:
 
 THREADS = 64
 SCENARIOS = [
-    Scenario("hello", "Hello, World, 64 connections", "hello", lambda: [request("/")], hello_due, PLAIN, rounds=7, headline=True),
-    Scenario("browser", "A browser's GET: 14 headers, 6 environ reads, 5 headers set", "browser", browser, browser_due, BROWSER, rounds=7, headline=True),
+    Scenario("hello", "Hello, World, 64 connections", "hello", lambda: [request("/")], hello_due, PLAIN, rounds=6, headline=True),
+    Scenario("browser", "A browser's GET: 14 headers, 6 environ reads, 5 headers set", "browser", browser, browser_due, BROWSER, rounds=6, headline=True),
     Scenario("varied", "Browsers' GETs that all differ: path, query, Cookie, User-Agent, header order", "browser", varied, browser_due, BROWSER,
-             rounds=7, headline=True),
+             rounds=6, headline=True),
     Scenario("one", "One client, kept alive", "hello", lambda: [request("/")], hello_due, PLAIN, connections=1),
     Scenario("close", "Connection: close on every request", "hello", lambda: [request("/", "Connection: close")], hello_due, PLAIN),
     Scenario("django", "A Django view with a template", "django_page", lambda: [request("/page/7?wanted=blue")], django_due,

@@ -42,7 +42,7 @@ def titles(pid):
     found = {}
     for p in bench.tree(pid):
         name = Path("/proc/%d/cmdline" % p).read_bytes().split(b"\0")[0].decode(errors="replace").split("[")[0].strip()
-        found["%s (%d)" % (name, p)] = bench.memory_pss_of(p)
+        found["%s (%d)" % (name, p)] = bench.pss_of(p)
     return found
 
 
