@@ -115,6 +115,13 @@ def make(cfg, destination):
     return found(cfg)
 
 
+def ignored(cfg):
+    """What there is to warn of: Gunicorn passes over a JSON file that is not there."""
+    if cfg.logconfig_json and not cfg.logconfig_dict and not os.path.exists(cfg.logconfig_json):
+        return ["logconfig_json: %s does not exist; logging is as without it" % cfg.logconfig_json]
+    return []
+
+
 def load(named):
     import importlib
 

@@ -110,7 +110,7 @@ class Zygote:
             ignore_group_signals()  # the import may have set handlers: they are the workers'
             gc.freeze()  # shared pages stay shared: the collector leaves them alone
         flush()
-        self.control.send("Configured", preloaded=self.preloaded is not None, warnings=found,
+        self.control.send("Configured", preloaded=self.preloaded is not None, warnings=found + logs.ignored(self.cfg),
                           relay=bool(logs.route(self.log) & logs.ERRORS), level=logs.level())
 
     def failed(self, stage, code, message, text):

@@ -1,6 +1,6 @@
 """Ways for a worker to die in a request, and one dump that must not kill it.
 
-/segfault /os_exit?N /sys_exit?N /sigkill /traceback (faulthandler.dump_traceback into the log)
+/segfault /os_exit?N /sys_exit?N /sigkill /abort /free /traceback (faulthandler.dump_traceback into the log)
 """
 import ctypes
 import faulthandler
@@ -23,6 +23,10 @@ def application(environ, start_response):
         sys.exit(int(query))
     if path == "/sigkill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if path == "/abort":
+        ctypes.CDLL(None).abort()
+    if path == "/free":  # glibc says what is wrong, and aborts
+        ctypes.CDLL(None).free(ctypes.c_void_p(ctypes.addressof(ctypes.create_string_buffer(256)) + 24))
     if path == "/traceback":
         faulthandler.dump_traceback(2)
     body = b"%d" % os.getpid()

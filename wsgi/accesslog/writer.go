@@ -40,18 +40,20 @@ type Writer struct {
 
 	written atomic.Uint64
 	dropped atomic.Uint64
+	telling atomic.Bool // a goroutine reports what is lost
+
+	told     sync.Mutex // guards the reports
+	reported uint64
+	cause    error
 
 	// The goroutine's own.
-	sink     *sink
-	sending  []byte
-	reported uint64
-	last     time.Time
-	cause    error
+	sink    *sink
+	sending []byte
 }
 
 // NewWriter starts a Writer on fd, which belongs to the Writer from now on (0, 1 and 2 are never closed). queue is the
 // most bytes of waiting lines, 0 for DefaultQueue. report gets a sentence for the error log when lines were lost, at
-// most every ten seconds, on the Writer's goroutine.
+// most every ten seconds, on a goroutine of its own.
 func NewWriter(fd, queue int, report func(text string)) *Writer {
 	if queue <= 0 {
 		queue = DefaultQueue
@@ -67,7 +69,7 @@ func (w *Writer) Write(line []byte) {
 	w.mu.Lock()
 	if w.closed || len(w.filling)+len(line) > w.queue {
 		w.mu.Unlock()
-		w.dropped.Add(1)
+		w.lose(1, nil)
 		return
 	}
 	w.filling = append(w.filling, line...)
@@ -127,12 +129,11 @@ func (w *Writer) run() {
 			lost, err := w.sink.write(w.sending, lines)
 			w.written.Add(lines - lost)
 			if err != nil {
-				w.dropped.Add(lost)
-				w.cause = err
+				w.lose(lost, err)
 			}
 		}
-		w.reportLost(last)
 		if last {
+			w.reportLost()
 			w.sink.close()
 			return
 		}
@@ -172,17 +173,49 @@ func (w *Writer) swap() (lines uint64, last bool) {
 	return lines, last
 }
 
-// reportLost tells of lines lost since the last report, not too often.
-func (w *Writer) reportLost(last bool) {
+// lose counts lines that do not go out, and sees to it that somebody says so: not the writing goroutine, which may be
+// stuck in the kernel.
+func (w *Writer) lose(n uint64, cause error) {
+	if cause != nil {
+		w.told.Lock()
+		w.cause = cause
+		w.told.Unlock()
+	}
+	w.dropped.Add(n)
+	if w.report != nil && w.telling.CompareAndSwap(false, true) {
+		go w.tell()
+	}
+}
+
+// tell reports losses until there are no more.
+func (w *Writer) tell() {
+	for w.reportLost() {
+		select {
+		case <-time.After(reportEvery):
+		case <-w.done:
+			return
+		}
+	}
+	w.telling.Store(false)
+	if w.reportLost() && w.telling.CompareAndSwap(false, true) { // lost since the look before
+		w.tell()
+	}
+}
+
+// reportLost tells of lines lost since the last report; false: there are none.
+func (w *Writer) reportLost() bool {
+	w.told.Lock()
+	defer w.told.Unlock()
 	lost := w.dropped.Load() - w.reported
-	if lost == 0 || w.report == nil || !last && time.Since(w.last) < reportEvery {
-		return
+	if lost == 0 || w.report == nil {
+		return false
 	}
 	cause := "the log is slower than the requests"
 	if w.cause != nil {
 		cause = w.cause.Error()
 	}
-	w.report(fmt.Sprintf("Access log: lines lost: %d (%s)", lost, cause))
 	w.reported += lost
-	w.last, w.cause = time.Now(), nil
+	w.cause = nil
+	w.report(fmt.Sprintf("Access log: lines lost: %d (%s)", lost, cause))
+	return true
 }
