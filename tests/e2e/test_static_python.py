@@ -71,6 +71,20 @@ def test_a_worker_that_dies_is_replaced_and_a_reload_goes_on(start, static):
     assert wait_for(lambda: server.get("/").text == "hello app", "an answer", 10)
 
 
+def test_a_python_that_does_not_start_is_named(static):
+    done = harness.run_once("--bind", "127.0.0.1:0", "--python", static, "hello", env={"PYTHONHOME": "/nowhere"})
+    assert done.returncode == 1
+    assert "exited with code 1 while starting; does Python itself start? Try: %s -c pass" % static in done.stderr
+
+
+def test_version_verbose_says_which_python_and_which_way(static):
+    said = harness.run_once("--version", "--verbose", "--python", static).stdout
+    release = pythons.ask(static).version
+    assert "\npython %d.%d.%d at %s\nchosen by: --python\nhas no library: " % (*release, static) in said
+    usual = harness.run_once("--version", "--verbose").stdout
+    assert "\nchosen by: GOSRV_PYTHON\nloaded as a library: /" in usual or "\nhas no library: " in usual
+
+
 def test_the_log_says_which_way(start, static):
     server = start("hello:application", "--python", static)
     assert re.search(r"Using Python 3\.\d+ at %s \(--python\), library none" % re.escape(static), server.log)

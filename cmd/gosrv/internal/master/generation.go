@@ -299,7 +299,11 @@ func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
 	switch {
 	case m.phase == stopping:
 	case m.phase == starting:
-		m.failStart(ctl.Failed{Stage: "zygote", Exit: 1, Message: text + " while starting"})
+		text += " while starting"
+		if g.plan == nil {
+			text += "; does Python itself start? Try: " + m.opt.Python + " -c pass"
+		}
+		m.failStart(ctl.Failed{Stage: "zygote", Exit: 1, Message: text})
 	case g == m.next:
 		m.abortReload(text)
 	default:

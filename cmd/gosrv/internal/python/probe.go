@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -184,12 +185,18 @@ func probe(c candidate) (*report, error) {
 	return &r, nil
 }
 
-// reason is the last line a failed Python said, or the system's error.
+// reason is the last error, or else the last line, a failed Python said, or the system's error.
 func reason(err error, stderr string) string {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		if lines := strings.Split(strings.TrimSpace(stderr), "\n"); lines[len(lines)-1] != "" {
-			return lines[len(lines)-1]
+		lines := strings.Split(strings.TrimSpace(stderr), "\n")
+		for _, line := range slices.Backward(lines) {
+			if strings.Contains(line, "Error") { // below it a Python that does not start shows its threads
+				return line
+			}
+		}
+		if last := lines[len(lines)-1]; last != "" {
+			return last
 		}
 	}
 	var pathErr *exec.Error

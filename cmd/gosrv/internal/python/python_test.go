@@ -103,6 +103,9 @@ func TestUnusablePythonIsExplained(t *testing.T) {
 		{"no library", edit(func(r *report) { r.Libdir, r.InstSoname, r.Multiarch = "/nonexistent/l", "libpython3.11.a", "m-a" }),
 			[]string{"has no shared library", "/nonexistent/l/libpython3.11.so.1.0", "/nonexistent/lib/m-a/libpython3.11.so", "--enable-shared", "libpython3.11"}},
 		{"not there", func(t *testing.T) { os.Remove(path) }, []string{"cannot run", "no such file or directory"}},
+		{"does not start", func(t *testing.T) {
+			script(t, path, "echo 'ModuleNotFoundError: no encodings' >&2; echo 'Current thread 0x1:' >&2; echo '  <no Python frame>' >&2; exit 1")
+		}, []string{"cannot run", "ModuleNotFoundError: no encodings"}},
 		{"crashes", func(t *testing.T) { script(t, path, "echo detail; echo it broke >&2; exit 1") }, []string{"cannot run", "it broke"}},
 		{"not a python", func(t *testing.T) { script(t, path, "echo hello") }, []string{"does not seem to be a Python 3"}},
 	} {
