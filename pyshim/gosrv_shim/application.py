@@ -12,7 +12,7 @@ class AppImportError(Exception):
 
 
 def load(uri):
-    """Imports and returns the application of uri, or of the program that knows it."""
+    """Imports and returns the application of uri, or has it made by whoever knows how."""
     import importlib
 
     if callable(uri):

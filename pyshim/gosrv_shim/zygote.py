@@ -1,13 +1,14 @@
 """The zygote: obeys the master, forks workers. One thread; only `main` returns, in a worker."""
 
 import _gosrv
+import functools
 import gc
 import os
 import signal
 import sys
 import traceback
 
-from . import application, channel, conffile, hooks, leftovers, logs, program, stacks
+from . import application, channel, conffile, hooks, leftovers, logs, pasteapp, program, stacks
 from .worker import FRESH, Worker, flush
 
 
@@ -73,6 +74,8 @@ class Zygote:
         else:
             self.app_uri = program.application.wsgi
             program.adopt(settings)
+        if settings.get("paste"):
+            self.app_uri = functools.partial(pasteapp.load, self.app_uri, settings["raw_paste_global_conf"])
         os.environ["SERVER_SOFTWARE"] = GUNICORN  # what runs beside Gunicorn looks for it
         os.environ.update(message.get("env") or {})
         self.cfg = hooks.Settings(settings, self.hooks, self.objects)
@@ -101,7 +104,7 @@ class Zygote:
         found = []
         if settings.get("preload_app"):
             try:
-                with leftovers.Watch(self.app_uri) as watch:
+                with leftovers.Watch(message["app"]) as watch:
                     self.preloaded = application.load(self.app_uri)
             except BaseException as e:
                 self.failed(*why(e))

@@ -207,3 +207,25 @@ def application(environ, start_response):
     seen = server.get().json()
     assert seen["argv"][0] == str(harness.binary()) and "looks" in seen["argv"]
     assert seen["software"].startswith("gunicorn/") and seen["gunicorn"] is True
+
+
+PASTE = """
+def loadapp(uri, name=None, relative_to=None, global_conf=None):
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [repr((uri, name, relative_to, sorted(global_conf.items()))).encode()]
+
+    return application
+"""
+
+
+def test_a_paste_file(start, tmp_path):
+    """What PasteDeploy is called with, by a module in its place; and what is said where there is none."""
+    (tmp_path / "site.ini").write_text("[app:main]\nuse = egg:site\n")
+    assert "--paste needs the package PasteDeploy: pip install PasteDeploy" in refused("--paste", "site.ini", "--check-config", cwd=tmp_path)
+    (tmp_path / "paste").mkdir()
+    (tmp_path / "paste" / "__init__.py").write_text("")
+    (tmp_path / "paste" / "deploy.py").write_text(PASTE)
+    server = start("--paste", "site.ini#admin", "--paste-global", "a=b", "--paste-global", r"c\=d=e", cwd=tmp_path)
+    assert server.get().text == repr(("config:%s#admin" % (tmp_path / "site.ini"), None, str(tmp_path), [("a", "b"), ("c=d", "e")]))
+    assert all("[%s]" % (tmp_path / "site.ini") in worker.title for worker in server.workers())

@@ -31,10 +31,11 @@ func (c *Config) ProcName() string {
 	if name := c.String("proc_name"); name != "" {
 		return name
 	}
-	if c.sources["default_proc_name"] == FromDefault {
+	name := c.String("default_proc_name")
+	if c.sources["default_proc_name"] == FromDefault && name == byName["default_proc_name"].Default {
 		return c.app
 	}
-	return c.String("default_proc_name")
+	return name
 }
 
 // Int gives an integer setting; 0 if name is not one.

@@ -69,7 +69,7 @@ func (cl *CommandLine) Merge(file File) (*Config, []Warning, error) {
 	if program := cl.Program(); program != "" {
 		words = []string{program} // the words are the program's
 	}
-	if err := cfg.resolve(words); err != nil {
+	if err := cfg.resolve(words, cl.dir); err != nil {
 		return nil, nil, err
 	}
 	return cfg, warnings, nil

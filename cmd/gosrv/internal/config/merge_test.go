@@ -99,7 +99,8 @@ func TestCombinationsThatAreRefused(t *testing.T) {
 		{[]string{"a", "--protocol", "uwsgi"}, "protocol is not supported: gosrv speaks HTTP only"},
 		{[]string{"a", "--dirty-workers", "2"}, "dirty_workers is not supported: gosrv has no dirty workers"},
 		{[]string{"a", "--asgi-loop", "uvloop"}, "asgi_loop is not supported: gosrv serves WSGI"},
-		{[]string{"--paste", "x.ini"}, "paste is not supported: make a module"},
+		{[]string{"--paste", "/nowhere/x.ini#a"}, "'/nowhere/x.ini' not found (command line: paste = '/nowhere/x.ini#a'; allowed: a PasteDeploy file"},
+		{[]string{"a", "--paste-global", `a\=b`}, `environment setting 'a\\=b' invalid: --paste-global must be KEY=VALUE`},
 	}
 	for _, test := range tests {
 		if got := mergeError(t, test.argv, File{}); !strings.HasPrefix(got, test.want) {

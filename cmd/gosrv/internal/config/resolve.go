@@ -21,15 +21,20 @@ var workerClasses = map[string]string{
 	"egg:gunicorn#gthread":                  WorkerGThread,
 }
 
-// resolve works out what follows from several settings together. words are the loose words of the command line.
-func (cfg *Config) resolve(words []string) error {
+// resolve works out what follows from several settings together. words are the loose words of the command line; dir is
+// what relative paths are relative to.
+func (cfg *Config) resolve(words []string, dir string) error {
 	if err := cfg.resolveWorker(); err != nil {
 		return err
 	}
 	if err := cfg.size(); err != nil {
 		return err
 	}
-	if len(words) > 0 {
+	if location := cfg.String("paste"); location != "" {
+		if err := cfg.resolvePaste(location, dir); err != nil {
+			return err
+		}
+	} else if len(words) > 0 {
 		cfg.app = words[0]
 		if cfg.sources["default_proc_name"] == FromDefault {
 			cfg.values["default_proc_name"] = words[0]
@@ -43,6 +48,11 @@ func (cfg *Config) resolve(words []string) error {
 	for _, entry := range cfg.Strings("raw_env") {
 		if !strings.Contains(entry, "=") {
 			return &Error{Message: fmt.Sprintf("environment setting %s invalid: it must be KEY=VALUE", reprString(entry))}
+		}
+	}
+	for _, entry := range cfg.Strings("raw_paste_global_conf") {
+		if !strings.Contains(strings.ReplaceAll(entry, `\=`, ""), "=") {
+			return &Error{Message: fmt.Sprintf("environment setting %s invalid: --paste-global must be KEY=VALUE", reprString(entry))}
 		}
 	}
 	return nil

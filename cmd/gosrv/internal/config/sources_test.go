@@ -205,3 +205,21 @@ func TestWorkersAuto(t *testing.T) {
 		t.Errorf("%d workers, %q", cfg.Int("workers"), cfg.Sizing())
 	}
 }
+
+func TestPasteFileIsTheApplication(t *testing.T) {
+	inFolder(t, map[string]string{"a.ini": "[app:main]\nuse = x\n", "b.ini": "[app:main]\n[loggers]\nkeys = root\n"})
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, _ := merged(t, []string{"ignored", "--paste", "a.ini#other", "--paste-global", "k=v"}, File{})
+	if cfg.App() != dir+"/a.ini#other" || cfg.ProcName() != dir+"/a.ini" || cfg.String("logconfig") != "" {
+		t.Errorf("%q %q %q", cfg.App(), cfg.ProcName(), cfg.String("logconfig"))
+	}
+	if cfg, _ = merged(t, []string{"--paste", "b.ini"}, File{}); cfg.String("logconfig") != dir+"/b.ini" {
+		t.Errorf("logconfig %q", cfg.String("logconfig"))
+	}
+	if cfg, _ = merged(t, []string{"--paste", "b.ini", "--log-config", "c"}, File{}); cfg.String("logconfig") != "c" {
+		t.Errorf("logconfig %q", cfg.String("logconfig"))
+	}
+}

@@ -84,7 +84,6 @@ var namingRows = []Setting{
 	},
 	{
 		Name: "paste", Section: sectionMechanics, Flags: []string{"--paste", "--paster"}, Metavar: "STRING", Check: anyString,
-		State: Unsupported, Note: "make a module that calls paste.deploy.loadapp() and name that as the application",
-		Help: "PasteDeploy file with the application.",
+		Help: "PasteDeploy file with the application, or FILE#SECTION. The package PasteDeploy must be installed; [loggers] in the file configures logging, [server:main] is not read.",
 	},
 }

@@ -109,8 +109,7 @@ var http2Rows = []Setting{
 	},
 	{
 		Name: "raw_paste_global_conf", Section: sectionMechanics, Flags: []string{"--paste-global"}, Metavar: "CONF", Action: Append, Default: []string{}, Check: listText,
-		State: Unsupported, Note: "see paste",
-		Help: "KEY=VALUE for PasteDeploy.",
+		Help: "KEY=VALUE for PasteDeploy's global configuration. May be repeated.",
 	},
 }
 
