@@ -3,6 +3,7 @@ package errlog
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
@@ -102,4 +103,61 @@ func TestConcurrentLinesStayWholeOverSetFD(t *testing.T) {
 
 func TestUnwritableLogIsSilent(t *testing.T) {
 	New(-1, "info").Infof("nobody hears this")
+}
+
+func TestRelayedLinesAreNotWritten(t *testing.T) {
+	l, read := logFile(t, "info")
+	var relayed, copied []string
+	able := true
+	l.SetRelay(func(level Level, _ time.Time, text string) bool {
+		relayed = append(relayed, fmt.Sprint(level, level.Python(), text))
+		return able
+	})
+	l.SetCopies(func(level Level, text []byte) { copied = append(copied, level.String()+" "+string(text)) })
+	l.Warningf("one %d\n", 1)
+	able = false
+	l.Errorf("two")
+	l.SetRelay(nil)
+	l.Infof("three")
+	if got := strings.Join(relayed, ","); got != "WARNING 30one 1,ERROR 40two" {
+		t.Error(got)
+	}
+	if got := strings.Join(copied, ","); got != "ERROR two,INFO three" {
+		t.Error(got)
+	}
+	if got := read(); strings.Contains(got, "one") || !strings.Contains(got, "[ERROR] two\n") || !strings.Contains(got, "[INFO] three\n") {
+		t.Error(got)
+	}
+}
+
+func TestLevelsOfPython(t *testing.T) {
+	for number, want := range map[int]Level{0: Debug, 5: Debug, 10: Debug, 15: Info, 20: Info, 30: Warning, 40: Error, 50: Critical, 60: Critical} {
+		if got := FromPython(number); got != want {
+			t.Errorf("%d: %v, want %v", number, got, want)
+		}
+	}
+}
+
+// TestLastWords runs itself in a process that panics.
+func TestLastWords(t *testing.T) {
+	if path := os.Getenv("LAST_WORDS"); path != "" {
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		LastWords(2) // the same file as standard error: nothing to do
+		LastWords(int(f.Fd()))
+		go panic("these are my last words")
+		select {}
+	}
+	path := t.TempDir() + "/log"
+	run := exec.Command(os.Args[0], "-test.run=^TestLastWords$")
+	run.Env = append(os.Environ(), "LAST_WORDS="+path)
+	if err := run.Run(); err == nil {
+		t.Fatal("the process ended well")
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(text), "panic: these are my last words") {
+		t.Errorf("%q, %v", text, err)
+	}
 }

@@ -113,6 +113,7 @@ func (s *Sender) run() {
 				continue
 			}
 			s.send(batch[i])
+			s.reportLost() // a batch may take long
 			i++
 		}
 		s.reportLost()

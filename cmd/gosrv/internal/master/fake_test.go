@@ -47,6 +47,7 @@ type world struct {
 	hookFails   string                  // name of a hook that raises
 	hookKeeps   string                  // name of a hook that leaves a thread behind
 	execFails   bool
+	relays      bool // zygotes are given the master's lines
 	asked       []int // for their stacks
 
 	parent       int // what getppid says
@@ -126,6 +127,7 @@ type fakeZygote struct {
 	configured []ctl.Configure
 	hooks      []string
 	orders     []ctl.RunHook
+	lines      []string // LogLine, with the level
 	facts      []string // WorkerStarted and WorkerEnded, as "start 1", "end 1", "child_exit 1" with the age
 }
 
@@ -295,7 +297,9 @@ func (w *world) obey(z *fakeZygote, order workerctl.Message, fds []int) {
 			z.ch.say(*w.loadFails)
 			return
 		}
-		z.ch.say(ctl.Configured{})
+		z.ch.say(ctl.Configured{Relay: w.relays, Level: 20})
+	case ctl.LogLine:
+		z.lines = append(z.lines, fmt.Sprintf("%d %s", order.Level, order.Text))
 	case ctl.RunHook:
 		z.hooks, z.orders = append(z.hooks, order.Name), append(z.orders, order)
 		if z.hangs = order.Name == w.hookHangs; z.hangs {
