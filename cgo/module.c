@@ -17,15 +17,8 @@ static PyObject *none(void) {
 	return py._Py_NoneStruct;
 }
 
-/* fork_intermediate(): fork without Python's at-fork hooks. The child forks the worker by
- * os.fork() (whose hooks then run once) and leaves, so that the worker becomes the
- * master's child (PR_SET_CHILD_SUBREAPER). True in the child; in the zygote False, when
- * the child has gone. */
-static PyObject *fork_intermediate(PyObject *self, PyObject *unused) {
-	(void)self, (void)unused;
-	pid_t pid = fork();
-	if (pid < 0) return py.PyErr_SetFromErrno(py.PyExc_OSError);
-	if (pid == 0) return py.PyBool_FromLong(1);
+/* wait_for(pid): reap a child that leaves at once; NULL with OSError if it says why not. */
+static PyObject *wait_for(pid_t pid) {
 	int status;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
@@ -33,6 +26,36 @@ static PyObject *fork_intermediate(PyObject *self, PyObject *unused) {
 		return py.PyErr_SetFromErrno(py.PyExc_OSError);
 	}
 	return py.PyBool_FromLong(0);
+}
+
+/* fork_worker(): what os.fork() does, but with a process in between that leaves at once, so
+ * that the worker becomes the master's child (PR_SET_CHILD_SUBREAPER). True in the worker;
+ * in the zygote False, when the process in between has gone. That one must not come back to
+ * Python: if a preloaded application has threads, the interpreter there waits for them, and
+ * only PyOS_AfterFork_Child mends it. */
+static PyObject *fork_worker(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	py.PyOS_BeforeFork();
+	pid_t pid = fork();
+	if (pid == 0) {
+		pid_t worker = fork();
+		if (worker != 0) _exit(worker < 0 ? errno : 0);
+		py.PyOS_AfterFork_Child();
+		return py.PyBool_FromLong(1);
+	}
+	int error = errno;
+	py.PyOS_AfterFork_Parent();
+	errno = error;
+	return pid < 0 ? py.PyErr_SetFromErrno(py.PyExc_OSError) : wait_for(pid);
+}
+
+/* try_fork(): fork without Python's at-fork hooks, for what C libraries do at a fork. The
+ * child leaves at once, without Python, for the reason given above. */
+static PyObject *try_fork(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	pid_t pid = fork();
+	if (pid == 0) _exit(0);
+	return pid < 0 ? py.PyErr_SetFromErrno(py.PyExc_OSError) : wait_for(pid);
 }
 
 static PyObject *set_title(PyObject *self, PyObject *text) {
@@ -174,7 +197,8 @@ static PyObject *note_environ(PyObject *self, PyObject *keys) {
 
 static PyMethodDef functions[] = {
 	{"note_environ", note_environ, METH_O, NULL},
-	{"fork_intermediate", fork_intermediate, METH_NOARGS, NULL},
+	{"fork_worker", fork_worker, METH_NOARGS, NULL},
+	{"try_fork", try_fork, METH_NOARGS, NULL},
 	{"set_title", set_title, METH_O, NULL},
 	{"die_with", die_with, METH_O, NULL},
 	{"enter_worker", (PyCFunction)(void *)enter_worker, METH_FASTCALL, NULL},

@@ -57,6 +57,9 @@ enum { TPFLAGS_DEFAULT = 1 << 18 };
 	X(void, Py_DecRef, (PyObject *)) \
 	X(const char *, Py_GetVersion, (void)) \
 	X(int, Py_IsInitialized, (void)) \
+	X(void, PyOS_BeforeFork, (void)) \
+	X(void, PyOS_AfterFork_Parent, (void)) \
+	X(void, PyOS_AfterFork_Child, (void)) \
 	X(PyThreadState *, PyEval_SaveThread, (void)) \
 	X(void, PyEval_RestoreThread, (PyThreadState *)) \
 	X(int, PyErr_CheckSignals, (void)) \

@@ -192,8 +192,7 @@ def belongings():
 def outlive_fork():
     """The threads that a fork leaves alone. Some libraries (OpenBLAS) end theirs before it and
     start them again when needed; so one is tried, without Python's own hooks."""
-    if _gosrv.fork_intermediate():
-        os._exit(0)
+    _gosrv.try_fork()
     return {tid for kind, tid in belongings() if kind == "task"}
 
 

@@ -209,19 +209,13 @@ def fork_worker():
     """True in the worker. Its parent is gone by then, so that it is the master's child."""
     reader, writer = os.pipe()
     try:
-        intermediate = _gosrv.fork_intermediate()
+        born = _gosrv.fork_worker()
     except OSError:
         channel.close_all((reader, writer))
         raise
-    if not intermediate:
+    if not born:
         channel.close_all((reader, writer))
         return False
-    try:
-        child = os.fork()
-    except OSError as e:
-        os._exit(e.errno)
-    if child:
-        os._exit(0)
     os.close(writer)
     os.read(reader, 1)  # end of file: the intermediate process has gone
     os.close(reader)

@@ -5,7 +5,6 @@ import time
 import pytest
 
 import repeated
-from waiting import wait_for
 
 pytestmark = pytest.mark.gosrv_only("Gunicorn ends over code that does not import, and resets what waits in its queue")
 CLASSES = {"sync": (), "threads": ("--threads", "4"), "preload": ("--preload",)}
@@ -40,6 +39,14 @@ def test_reloads_leave_nothing_in_the_master(start):
     after = repeated.possessions(server.pid)
     assert after["descriptors"] == before["descriptors"]
     assert after["threads"] <= before["threads"] + 5, "a thread for each reload would be ten"
+
+
+@pytest.mark.matrix
+def test_workers_are_forked_beside_threads_of_a_preloaded_application(start):
+    """The process in between once went on in Python, where it waited for threads that it did not have."""
+    server = start("busy_threads", "-w", "16", "--preload", balance=False)
+    server.wait_workers(16, timeout=60)
+    assert server.get().status_code == 200
 
 
 # -- for minutes ----------------------------------------------------------------------------------------------------
