@@ -16,23 +16,27 @@ const maxAccept = 64
 // exits, so that what is queued belongs to the workers that go on.
 type listener struct {
 	fd       int
+	id       int // the master's number for the socket
 	base     cpython.Base
 	about    environ.Listener
 	constant map[string][]byte // environ keys in lower case that no request sets, for the access log
 	active   bool              // in the epoll set
 	parked   bool              // it was, before the relief led
 	empty    bool              // the last accept found nothing
+	ending   bool              // to be closed when it is empty
 }
 
 // listen starts accepting. EPOLLEXCLUSIVE: one waiting worker is woken for a
 // connection, not all of them.
 func (w *worker) listen() error {
 	w.openExchange()
-	for i := range w.listeners {
-		l := &w.listeners[i]
+	for _, l := range w.listeners {
 		// Whoever made the socket may have left it blocking, and another worker
 		// may be quicker than this one.
 		if err := unix.SetNonblock(l.fd, true); err != nil {
+			return err
+		}
+		if err := l.begin(w.set.backlog); err != nil {
 			return err
 		}
 		if e := w.poll.Add(l.fd, special, loop.ReadShared); e != loop.None {
@@ -55,8 +59,7 @@ func (w *worker) unlisten(l *listener) {
 // drain nobody else will. It reports whether this thread still leads.
 func (s *slot) emptyQueue() bool {
 	w, left := s.w, false
-	for i := range w.listeners {
-		l := &w.listeners[i]
+	for _, l := range w.listeners {
 		if l.active && !s.accept(l, maxAccept) {
 			return false
 		}

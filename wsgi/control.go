@@ -47,6 +47,10 @@ func (w *worker) message(typ string, raw json.RawMessage, fds []int) {
 		w.order(bits)
 	case "Quit":
 		w.order(quitOrder)
+	case "Cover", "Uncover":
+		if w.laneMessage(typ, raw, fds) {
+			return
+		}
 	case "ReopenLogs":
 		var m workerctl.ReopenLogs
 		if json.Unmarshal(raw, &m) == nil {

@@ -14,6 +14,7 @@ const (
 	drainOrder uint32 = 1 << iota
 	finalOrder        // with drainOrder: no other worker will serve the queue
 	quitOrder
+	laneOrder // listeners come or go
 )
 
 // lastIdle is how long idle connections live in a final drain: as long as
@@ -52,6 +53,9 @@ func (w *worker) order(bits uint32) {
 func (s *slot) obey(orders uint32) {
 	w := s.w
 	w.orders.And(^orders)
+	if orders&laneOrder != 0 {
+		w.arrangeLanes()
+	}
 	if orders&quitOrder != 0 {
 		w.drain.on, w.drain.over = true, true
 		w.draining.Store(true)
@@ -87,8 +91,8 @@ func (s *slot) startDrain(reason string, final bool) {
 		s.finishQueue()
 		return
 	}
-	for i := range w.listeners {
-		w.unlisten(&w.listeners[i])
+	for _, l := range w.listeners {
+		w.unlisten(l)
 	}
 }
 

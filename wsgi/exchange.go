@@ -174,8 +174,8 @@ func (w *worker) takeOffer(packet []byte, fd int) *conn {
 }
 
 func (w *worker) listenerNamed(name string) *listener {
-	for i := range w.listeners {
-		if l := &w.listeners[i]; l.name() == name {
+	for _, l := range w.listeners {
+		if l.name() == name {
 			return l
 		}
 	}

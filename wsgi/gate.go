@@ -49,8 +49,8 @@ func (w *worker) shutGate(most time.Duration) {
 	}
 	w.gate.shut, w.gate.retry = true, w.now+int64(most)
 	w.shutExchange()
-	for i := range w.listeners {
-		w.unlisten(&w.listeners[i])
+	for _, l := range w.listeners {
+		w.unlisten(l)
 	}
 }
 

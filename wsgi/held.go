@@ -92,9 +92,9 @@ func (s *slot) sweep() {
 	s.look()
 	if !r.swept && r.brisk {
 		r.swept = true
-		for i := range w.listeners {
-			if w.listeners[i].parked {
-				s.accept(&w.listeners[i], maxAccept)
+		for _, l := range w.listeners {
+			if l.parked {
+				s.accept(l, maxAccept)
 			}
 		}
 	}

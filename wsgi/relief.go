@@ -210,8 +210,7 @@ func (s *slot) nap() {
 // new connections and offers, which others are to take meanwhile, orders, and
 // Python's signals.
 func (w *worker) closeDoors() {
-	for i := range w.listeners {
-		l := &w.listeners[i]
+	for _, l := range w.listeners {
 		l.parked = l.active
 		w.unlisten(l)
 	}
@@ -227,8 +226,7 @@ func (w *worker) closeDoors() {
 // openDoors undoes that. The gate may have been shut meanwhile.
 func (w *worker) openDoors() {
 	x := &w.exchange
-	for i := range w.listeners {
-		l := &w.listeners[i]
+	for _, l := range w.listeners {
 		if l.parked && !w.gate.shut {
 			w.reopen(l.fd, loop.ReadShared)
 			l.active = true

@@ -155,8 +155,8 @@ func (w *worker) take(m *workerctl.Serve, fds []int) error {
 	return w.openOutlets(&m.Settings)
 }
 
-func newListener(fd int, d workerctl.Listener, rules *environ.Rules) listener {
-	l := listener{fd: fd, constant: map[string][]byte{}, about: environ.Listener{
+func newListener(fd int, d workerctl.Listener, rules *environ.Rules) *listener {
+	l := &listener{fd: fd, id: d.ID, constant: map[string][]byte{}, about: environ.Listener{
 		Unix: d.Kind == "unix", Host: d.Host, Port: uint16(d.Port), Path: d.Path,
 	}}
 	for _, v := range l.about.Base(rules) {
@@ -167,8 +167,7 @@ func newListener(fd int, d workerctl.Listener, rules *environ.Rules) listener {
 
 // bases builds the constant environ of each listener.
 func (w *worker) bases(t *cpython.Thread) error {
-	for i := range w.listeners {
-		l := &w.listeners[i]
+	for _, l := range w.listeners {
 		var kv []cpython.KV
 		for _, v := range l.about.Base(w.rules) {
 			kv = append(kv, cpython.KV{Key: v.Name, Value: v.Value})
@@ -195,8 +194,8 @@ func (w *worker) run(app Application, start func(n int) error) error {
 	s := w.newSlot(0, app)
 	s.ident = w.ident()
 	w.slots = append(w.slots[:0], s)
-	for i := range w.listeners {
-		w.own(w.listeners[i].fd, true)
+	for _, l := range w.listeners {
+		w.own(l.fd, true)
 	}
 	w.own(w.poll.FD(), true)
 	if err := w.newCrew(w.set.threads); err != nil {

@@ -24,6 +24,7 @@ type settings struct {
 	promise                   int           // seconds of Keep-Alive: timeout=N; 0: none is given
 	keepAlive                 bool
 	threads                   int
+	backlog                   int
 	maxRequests               uint64 // jitter included; 0: no limit
 	maxConns                  int
 	maxEngaged                int    // worker_connections: connections with a complete request
@@ -62,6 +63,7 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		request:     seconds(g.RequestTimeout),
 		sync:        g.WorkerClass == "sync" && g.Threads <= 1,
 		threads:     max(1, g.Threads),
+		backlog:     max(1, g.Backlog),
 		maxRequests: g.MaxRequests,
 		maxConns:    g.MaxConnections,
 		bodyLimit:   g.LimitRequestBody,

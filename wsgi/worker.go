@@ -43,7 +43,7 @@ type worker struct {
 	timers    *loop.Timers
 	bufs      loop.Buffers
 	spare     spare
-	listeners []listener
+	listeners []*listener
 	slots     []*slot
 	memos     memos
 	peer      loop.Peer // of the connection being accepted
@@ -74,6 +74,7 @@ type worker struct {
 	ident     func() uint64                 // cpython.ThreadIdent
 	lost      atomic.Int32                  // calls that the watchdog has found too late and that still run
 	gate      gate
+	lanes     lanes
 	relief    *relief // nil: nobody leads while the main thread is in the application
 	exchange  offers
 }
@@ -99,6 +100,9 @@ func (s *slot) turn() bool {
 	if orders := w.orders.Load(); orders != 0 {
 		s.obey(orders)
 		return true
+	}
+	if w.lanes.ending > 0 && !s.endLanes() {
+		return false
 	}
 	if w.drain.queue {
 		if !s.emptyQueue() {
@@ -203,9 +207,9 @@ func (s *slot) dispatchSpecial(ev loop.Event) bool {
 	if w.exchange.active && ev.FD == w.exchange.out {
 		return s.takeOffers(maxAccept)
 	}
-	for i := range w.listeners {
-		if w.listeners[i].fd == ev.FD {
-			return s.accept(&w.listeners[i], maxAccept)
+	for _, l := range w.listeners {
+		if l.fd == ev.FD {
+			return s.accept(l, maxAccept)
 		}
 	}
 	w.attend(s, ev.FD)

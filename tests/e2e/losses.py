@@ -12,7 +12,7 @@ from classifier import Clients
 from masters import Succession
 from waiting import TimedOut, wait_for
 
-CLASSES = {"sync": (), "threads": ("--threads", "4"), "preload": ("--preload",)}
+CLASSES = {"sync": (), "threads": ("--threads", "4"), "preload": ("--preload",), "reuse-port": ("--reuse-port",)}
 STEP = 60  # answers between two events
 KEEP_ALIVE = ("--keep-alive", "1")  # short, so that many requests meet its end
 

@@ -18,7 +18,7 @@ def test_nothing_is_lost(start, event, worker_class):
     assert clients.counts["ok"] > 100
 
 
-@pytest.mark.parametrize("worker_class", ["sync", "threads"])
+@pytest.mark.parametrize("worker_class", ["sync", "threads", "reuse-port"])
 def test_a_killed_worker_takes_no_more_along_than_it_had(start, worker_class):
     kept, closing, times = 6, 4, 2
     clients = measure(start, "kill -9", worker_class, times, kept=kept, closing=closing)

@@ -47,12 +47,25 @@ type Listener struct {
 	Host string `json:"host,omitempty"` // tcp: as bound, IPv6 without brackets
 	Port int    `json:"port,omitempty"` // tcp: as bound, never 0
 	Path string `json:"path,omitempty"` // unix; "@name" for an abstract socket
+	ID   int    `json:"id,omitempty"`   // the master's number for the socket, with --reuse-port
 }
 
 // Drain orders a graceful stop: finish what runs or waits, then exit.
 type Drain struct {
 	GracefulTimeout float64 `json:"graceful_timeout"` // seconds until the master sends SIGKILL
 	Final           bool    `json:"final"`            // no other worker will serve what waits in the accept queues
+}
+
+// Cover orders to serve one more socket of an address, whose own worker is not
+// there (--reuse-port). Its descriptor comes along.
+type Cover struct {
+	Listener Listener `json:"listener"`
+}
+
+// Uncover orders to serve a socket no longer: what waits in it is served, then
+// it is closed.
+type Uncover struct {
+	ID int `json:"id"`
 }
 
 // Quit orders a quick stop: cut what runs.
@@ -108,6 +121,12 @@ func (Serve) Type() string { return "Serve" }
 
 // Type implements Message.
 func (Drain) Type() string { return "Drain" }
+
+// Type implements Message.
+func (Cover) Type() string { return "Cover" }
+
+// Type implements Message.
+func (Uncover) Type() string { return "Uncover" }
 
 // Type implements Message.
 func (Quit) Type() string { return "Quit" }

@@ -13,7 +13,8 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "reuse_port", Section: sectionMechanics, Flags: []string{"--reuse-port"}, Action: StoreTrue, Default: false, Check: anyBool,
-		Help: "Give each worker listening sockets of its own with SO_REUSEPORT. The kernel then spreads connections over them.",
+		State: Better, Note: "the sockets are the master's: they outlive their workers, and what waits in them is served",
+		Help: "Give each worker a listening socket of its own for each TCP address, with SO_REUSEPORT: the kernel spreads connections over them evenly, whatever the workers are at. The master keeps them and hands them from worker to successor; while a worker is not there the others serve its socket. When there are fewer workers, the socket of the last one takes no more connections and is closed half a second later, once it is empty: a client whose handshake takes longer than that is refused, one whose SYN meets that half second connects at its second attempt.",
 	},
 	{
 		Name: "chdir", Section: sectionMechanics, Flags: []string{"--chdir"}, Default: Computed("the current directory"), Check: directory,

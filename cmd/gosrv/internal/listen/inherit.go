@@ -8,9 +8,9 @@ import (
 // They come in the order of its bind setting, which may differ from ours:
 // those that are bound to one of addrs become that address's socket, the
 // others are closed here and go on in the old master. A descriptor that is no
-// socket is left out.
-func Inherit(fds []int, addrs []Addr) Set {
-	var set Set
+// socket is left out. beside has what is bound to an address of addrs that has
+// its socket already: those of its other workers, with --reuse-port.
+func Inherit(fds []int, addrs []Addr) (set, beside Set) {
 	taken := map[Addr]bool{}
 	for i, fd := range fds {
 		s, err := adopt(Addr{Kind: FD, FD: fd})
@@ -22,6 +22,11 @@ func Inherit(fds []int, addrs []Addr) Set {
 		if !ok && len(fds) == len(addrs) && addrs[i].Kind == FD && !taken[addrs[i]] {
 			asked, ok = addrs[i], true // fd://N: the number is the old master's
 		}
+		if first := set.boundTo(s); !ok && first != nil {
+			s.Asked = first.Asked
+			beside = append(beside, s)
+			continue
+		}
 		if !ok {
 			_ = unix.Close(fd)
 			continue
@@ -31,7 +36,7 @@ func Inherit(fds []int, addrs []Addr) Set {
 		s.own()
 		set = append(set, s)
 	}
-	return set
+	return set, beside
 }
 
 // wanted finds the address that a bound socket serves: an equal one before one
@@ -74,6 +79,16 @@ func (s *Socket) serves(a Addr, anyPort bool) bool {
 		return ok && other.Addr == sa.Addr
 	}
 	return false
+}
+
+// boundTo gives the TCP socket with the same address, nil if there is none.
+func (s Set) boundTo(other *Socket) *Socket {
+	for _, have := range s {
+		if have.Bound.Kind == TCP && have.Bound == other.Bound {
+			return have
+		}
+	}
+	return nil
 }
 
 // own notes the path of a unix socket, which is ours to remove in the end.

@@ -44,7 +44,7 @@ func TestInheritMatchesSocketsToAddresses(t *testing.T) {
 	unixFD, _ := handed(t, "unix", path)
 	port := bound.(*net.TCPAddr).Port
 	asked := []Addr{{Kind: Unix, Path: path}, {Kind: TCP, Host: "localhost", Port: port}, {Kind: TCP, Host: "127.0.0.1", Port: 1}}
-	set := Inherit([]int{tcp, other, unixFD}, asked)
+	set, _ := Inherit([]int{tcp, other, unixFD}, asked)
 	if len(set) != 2 || set.find(asked[1]).FD != tcp || set.find(asked[0]).FD != unixFD {
 		t.Fatalf("got %v", set)
 	}
@@ -60,7 +60,8 @@ func TestInheritMatchesSocketsToAddresses(t *testing.T) {
 func TestInheritedPathIsRemovedInTheEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	fd, _ := handed(t, "unix", path)
-	Inherit([]int{fd}, []Addr{{Kind: Unix, Path: path}}).Replace(nil)
+	set, _ := Inherit([]int{fd}, []Addr{{Kind: Unix, Path: path}})
+	set.Replace(nil)
 	if _, err := os.Stat(path); err == nil {
 		t.Error("the path is left behind")
 	}
@@ -70,7 +71,7 @@ func TestInheritPortsChosenByTheKernelAndNumbers(t *testing.T) {
 	a, _ := handed(t, "tcp", "127.0.0.1:0")
 	b, _ := handed(t, "tcp", "127.0.0.1:0")
 	asked := []Addr{{Kind: TCP, Host: "127.0.0.1"}, {Kind: FD, FD: 3}}
-	set := Inherit([]int{a, b}, asked)
+	set, _ := Inherit([]int{a, b}, asked)
 	if len(set) != 2 || set.find(asked[0]).FD != a || set.find(asked[1]).FD != b {
 		t.Errorf("got %v", set)
 	}
@@ -78,7 +79,31 @@ func TestInheritPortsChosenByTheKernelAndNumbers(t *testing.T) {
 }
 
 func TestInheritLeavesOutWhatIsNoSocket(t *testing.T) {
-	if set := Inherit([]int{1 << 20}, []Addr{{Kind: TCP, Host: "127.0.0.1"}}); len(set) != 0 {
+	if set, _ := Inherit([]int{1 << 20}, []Addr{{Kind: TCP, Host: "127.0.0.1"}}); len(set) != 0 {
 		t.Errorf("got %v", set)
 	}
+}
+
+func TestSeveralSocketsOfOneAddress(t *testing.T) {
+	a := Addr{Kind: TCP, Host: "127.0.0.1"}
+	first, err := Open(a, Options{Backlog: 1, ReusePort: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Beside(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second.Listens() || second.Bound != first.Bound {
+		t.Errorf("second socket: %+v of %+v", second, first)
+	}
+	if err := unix.Listen(second.FD, 1); err != nil {
+		t.Fatal(err)
+	}
+	set, beside := Inherit([]int{first.FD, second.FD}, []Addr{{Kind: TCP, Host: "127.0.0.1", Port: first.Bound.Port}})
+	if len(set) != 1 || len(beside) != 1 || set[0].FD != first.FD || beside[0].FD != second.FD || !beside[0].Listens() {
+		t.Errorf("inherited %v and beside it %v", set, beside)
+	}
+	set.Leave(nil)
+	beside.Leave(nil)
 }

@@ -28,10 +28,18 @@ func (s Set) Refuse() error {
 		if have.Asked.Kind != TCP {
 			continue
 		}
-		prog := unix.SockFprog{Len: uint16(len(dropSYN)), Filter: &dropSYN[0]}
-		if err := unix.SetsockoptSockFprog(have.FD, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog); err != nil {
-			return fmt.Errorf("refusing connections on %s: %w", have.Asked, err)
+		if err := have.Refuse(); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// Refuse does that to one TCP socket.
+func (s *Socket) Refuse() error {
+	prog := unix.SockFprog{Len: uint16(len(dropSYN)), Filter: &dropSYN[0]}
+	if err := unix.SetsockoptSockFprog(s.FD, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog); err != nil {
+		return fmt.Errorf("refusing connections on %s: %w", s.Asked, err)
 	}
 	return nil
 }

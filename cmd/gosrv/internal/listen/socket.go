@@ -67,6 +67,45 @@ func openTCP(a Addr, o Options) (*Socket, error) {
 	return finish(fd, a, o, err)
 }
 
+// Beside binds one more socket to the address of a TCP socket, for another
+// worker. Whoever serves it first makes it listen: only then does the kernel
+// put connections there.
+func Beside(s *Socket) (*Socket, error) {
+	sa, err := unix.Getsockname(s.FD)
+	if err != nil {
+		return nil, fmt.Errorf("reading socket address: %w", err)
+	}
+	family := unix.AF_INET
+	if _, six := sa.(*unix.SockaddrInet6); six {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("making socket: %w", err)
+	}
+	// The first one may come from a server that was started without the setting.
+	err = unix.SetsockoptInt(s.FD, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	for _, option := range [][3]int{{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}, {unix.SOL_SOCKET, unix.SO_REUSEPORT, 1}, {unix.IPPROTO_TCP, unix.TCP_NODELAY, 1}} {
+		if err == nil {
+			err = unix.SetsockoptInt(fd, option[0], option[1], option[2])
+		}
+	}
+	if err == nil {
+		err = unix.Bind(fd, sa)
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("binding one more socket to %s: %w", s.Asked, err)
+	}
+	return &Socket{FD: fd, Bound: s.Bound, Asked: s.Asked}, nil
+}
+
+// Listens tells whether the socket takes connections.
+func (s *Socket) Listens() bool {
+	on, err := unix.GetsockoptInt(s.FD, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	return err == nil && on != 0
+}
+
 // resolve finds what to bind. A name means its first IPv4 address, as with
 // Gunicorn, which binds names with AF_INET.
 func resolve(a Addr) (unix.Sockaddr, int, error) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"gosrv/cmd/gosrv/internal/listen"
 )
 
 // state is how far a worker is. See the state table in DESIGN.md.
@@ -33,6 +35,9 @@ type child struct {
 	aborted       time.Time // SIGABRT was sent then, for a timeout
 	shown         bool      // the log says that its boot takes too long
 	killed        bool      // SIGKILL was sent by us
+
+	sockets listen.Set // it was given; the loop's, too
+	covers  listen.Set // it serves beside those
 
 	ch      channel        // the loop's; the table does not touch it
 	failure *workerFailure // what it said about not booting
@@ -116,8 +121,9 @@ func (t *children) byAge(age int) *child {
 }
 
 // plan says what brings one generation to so many workers: how many to spawn,
-// or which to retire, oldest first.
-func (t *children) plan(generation, workers int) (spawn int, retire []*child) {
+// or which to retire: the oldest or, where each has its place (lanes), the last
+// ones.
+func (t *children) plan(generation, workers int, places bool) (spawn int, retire []*child) {
 	var have []*child // in order of age, as the list is
 	for _, c := range t.list {
 		if c.generation == generation && c.counts() {
@@ -126,6 +132,9 @@ func (t *children) plan(generation, workers int) (spawn int, retire []*child) {
 	}
 	if len(have) <= workers {
 		return workers - len(have), nil
+	}
+	if places {
+		slices.SortStableFunc(have, func(a, b *child) int { return b.nr - a.nr })
 	}
 	return 0, have[:len(have)-workers]
 }

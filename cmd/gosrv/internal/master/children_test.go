@@ -43,7 +43,7 @@ func TestPlanCountsWhatIsOrWillBeCapacity(t *testing.T) {
 		{"leaving ones do not count as too many", []state{draining, ready, ready}, 2, 0, nil},
 		{"zero", []state{ready}, 0, 0, []int{1}},
 	} {
-		spawn, retire := table(t, 1, c.states...).plan(1, c.workers)
+		spawn, retire := table(t, 1, c.states...).plan(1, c.workers, false)
 		if spawn != c.spawn || !reflect.DeepEqual(ages(retire), c.retire) {
 			t.Errorf("%s: spawn %d, retire %v; want %d, %v", c.name, spawn, ages(retire), c.spawn, c.retire)
 		}
@@ -53,10 +53,10 @@ func TestPlanCountsWhatIsOrWillBeCapacity(t *testing.T) {
 func TestGenerationsAreCountedApart(t *testing.T) {
 	c := table(t, 1, ready, ready)
 	fresh, _ := c.add(2, time.Unix(1, 0))
-	if spawn, _ := c.plan(2, 2); spawn != 1 {
+	if spawn, _ := c.plan(2, 2, false); spawn != 1 {
 		t.Errorf("spawn %d", spawn)
 	}
-	if spawn, retire := c.plan(1, 2); spawn != 0 || retire != nil {
+	if spawn, retire := c.plan(1, 2, false); spawn != 0 || retire != nil {
 		t.Error("the old generation is not complete")
 	}
 	if fresh.nr != 0 || fresh.slot != 2 || fresh.age != 3 {

@@ -468,3 +468,10 @@ func (w *world) wantAlive(n int) {
 		w.t.Errorf("%d workers live, want %d; log:\n%s", got, n, w.lines())
 	}
 }
+
+// ready lets a worker whose boot hangs come up.
+func (w *world) ready(k *fakeWorker) {
+	w.t.Helper()
+	k.ch.say(workerctl.WorkerReady{})
+	w.run()
+}

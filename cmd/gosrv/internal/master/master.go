@@ -82,6 +82,7 @@ type Master struct {
 	generations int         // started ever
 	reloadAgain bool        // a HUP came while one was being obeyed
 	children    children
+	lanes       lanes
 	retired     []*zygote               // told to exit, not reaped yet
 	keepers     []*zygote               // no longer needed to fork, but hooks left something in them
 	strays      map[int]unix.WaitStatus // reaped before WorkerSpawned was read
@@ -204,6 +205,7 @@ func (m *Master) step() {
 			m.balance(m.next, now)
 			m.completeReload()
 		}
+		m.tendLanes(now)
 	case stopping:
 		m.continueStop(now)
 	}
@@ -241,6 +243,7 @@ func (m *Master) pause() time.Duration {
 			sooner(z.deadline)
 		}
 	}
+	sooner(m.laneTime())
 	if every := m.opt.Manager.Watchdog; every > 0 {
 		sooner(m.watchdog.Add(every / 2))
 	}

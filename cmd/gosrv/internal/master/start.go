@@ -101,7 +101,9 @@ func (m *Master) start() {
 		if addrs == nil {
 			addrs = p.addrs
 		}
-		m.sys.bind(addrs, p.socketOptions(), listen.Inherit(m.opt.Origin.Sockets, addrs), m.opened)
+		inherited, beside := listen.Inherit(m.opt.Origin.Sockets, addrs)
+		m.lanes.adopt(beside)
+		m.sys.bind(addrs, p.socketOptions(), inherited, m.opened)
 	})
 }
 

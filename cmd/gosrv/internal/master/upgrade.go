@@ -103,6 +103,11 @@ func (m *Master) socketFDs() []int {
 	for _, s := range m.current.sockets {
 		fds = append(fds, s.FD)
 	}
+	for _, l := range m.lanes {
+		if l.ends.IsZero() && l.socket.Listens() {
+			fds = append(fds, l.socket.FD)
+		}
+	}
 	return fds
 }
 

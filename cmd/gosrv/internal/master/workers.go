@@ -20,7 +20,7 @@ func (m *Master) balance(g *generation, now time.Time) {
 	if g.crash.fails > 0 && m.children.steady(g.number, g.crash.last, now) {
 		g.crash.reset()
 	}
-	missing, surplus := m.children.plan(g.number, g.workers)
+	missing, surplus := m.children.plan(g.number, g.workers, g.reuses())
 	for _, c := range surplus {
 		m.retire(c, now)
 	}
@@ -67,8 +67,13 @@ func (m *Master) serveOrder(g *generation, c *child) (workerctl.Serve, []int) {
 	names, logFDs := g.logFDs()
 	serve.FDs = append([]string{workerctl.FDScoreboard}, names...)
 	fds := append([]int{m.boardFD}, logFDs...)
-	for _, s := range g.sockets {
-		serve.Listeners = append(serve.Listeners, s.Bound)
+	c.sockets = m.socketsFor(g, c.nr)
+	for _, s := range c.sockets {
+		about := s.Bound
+		if g.reuses() {
+			about.ID = s.FD
+		}
+		serve.Listeners = append(serve.Listeners, about)
 		serve.FDs, fds = append(serve.FDs, workerctl.FDListener), append(fds, s.FD)
 	}
 	if g.handsOver() {
@@ -103,11 +108,11 @@ func (m *Master) order(c *child, msg workerctl.Message, sig unix.Signal) {
 }
 
 // instruct sends an order by channel.
-func (m *Master) instruct(c *child, msg workerctl.Message) {
+func (m *Master) instruct(c *child, msg workerctl.Message, fds ...int) {
 	if c.ch == nil {
 		return
 	}
-	if err := c.ch.Send(msg); err != nil {
+	if err := c.ch.Send(msg, fds...); err != nil {
 		m.log.Debugf("Worker (pid:%d) takes no orders: %v", c.pid, err)
 	}
 }

@@ -1,0 +1,209 @@
+package master
+
+import (
+	"slices"
+	"time"
+
+	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/wsgi/workerctl"
+)
+
+// With --reuse-port each worker has a socket of its own for each TCP address,
+// its lane, which the master keeps and passes to the worker's successor. The
+// first worker's is the generation's; the others are here. What must hold:
+//
+//   - A lane listens when its first worker is ready, not before.
+//   - One whose worker is not there is served by all others (Cover), until the
+//     successor is ready (Uncover).
+//   - One that is no longer needed takes no SYN from then on, is covered for
+//     laneGrace, so that connections whose handshake is under way arrive, and
+//     is closed by each worker once it is empty.
+
+// laneGrace is longer than a handshake and shorter than the second after which
+// a client repeats a SYN that was dropped: the next one meets another lane.
+const laneGrace = 500 * time.Millisecond
+
+// lane is the socket that one worker has beside the first one's.
+type lane struct {
+	nr     int // of the worker
+	socket *listen.Socket
+	ends   time.Time // closed then; zero: it is needed
+}
+
+// lanes are those of all generations: their sockets outlive each.
+type lanes []*lane
+
+// reuses tells whether each worker of the generation has sockets of its own.
+func (g *generation) reuses() bool { return g.plan != nil && g.plan.worker.ReusePort }
+
+// adopt takes the sockets that the old master's workers had beside the first.
+func (l *lanes) adopt(beside listen.Set) {
+	next := map[listen.Addr]int{}
+	for _, s := range beside {
+		next[s.Asked]++
+		*l = append(*l, &lane{nr: next[s.Asked], socket: s})
+	}
+}
+
+// socketsFor gives the sockets of one worker, one for each address.
+func (m *Master) socketsFor(g *generation, nr int) listen.Set {
+	if !g.reuses() || nr == 0 {
+		return g.sockets
+	}
+	var set listen.Set
+	for _, first := range g.sockets {
+		set = append(set, m.laneBeside(first, nr))
+	}
+	return set
+}
+
+// laneBeside gives the socket of a worker for an address; the first worker's if
+// there can be none.
+func (m *Master) laneBeside(first *listen.Socket, nr int) *listen.Socket {
+	if first.Asked.Kind != listen.TCP {
+		return first
+	}
+	for _, l := range m.lanes {
+		if l.nr == nr && l.ends.IsZero() && l.socket.Asked == first.Asked && l.socket.Bound == first.Bound {
+			return l.socket
+		}
+	}
+	s, err := listen.Beside(first)
+	if err != nil {
+		m.log.Warningf("Worker %d shares a socket: %v", nr, err)
+		return first
+	}
+	m.lanes = append(m.lanes, &lane{nr: nr, socket: s})
+	return s
+}
+
+// tendLanes retires lanes that have no worker any more, and sees that all that
+// listen are served.
+func (m *Master) tendLanes(now time.Time) {
+	if len(m.lanes) == 0 && !m.current.reuses() {
+		return
+	}
+	var gone []*listen.Socket
+	m.lanes = slices.DeleteFunc(m.lanes, func(l *lane) bool {
+		if l.ends.IsZero() && m.alone() && !m.needed(l) {
+			l.ends = now.Add(laneGrace)
+			if err := l.socket.Refuse(); err != nil {
+				m.log.Debugf("%v", err)
+			}
+		}
+		if l.ends.IsZero() || now.Before(l.ends) {
+			return false
+		}
+		gone = append(gone, l.socket)
+		return true
+	})
+	for _, s := range gone {
+		s.Close(false) // the workers that cover it have duplicates
+		for _, c := range m.children.list {
+			m.uncover(c, s)
+		}
+	}
+	m.coverLanes()
+}
+
+// needed tells whether a lane has, or will have, a worker of its own.
+func (m *Master) needed(l *lane) bool {
+	for _, g := range []*generation{m.current, m.next} {
+		if g == nil || g.plan == nil {
+			continue
+		}
+		if g.reuses() && (l.nr < g.workers || g.workers == 0) && slices.ContainsFunc(g.sockets, func(s *listen.Socket) bool {
+			return s.Asked == l.socket.Asked && s.Bound == l.socket.Bound
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// coverLanes has the ready workers serve what no worker of its own serves.
+func (m *Master) coverLanes() {
+	var bare listen.Set
+	for _, s := range m.listening() {
+		if !slices.ContainsFunc(m.children.list, func(c *child) bool { return c.accepts() && slices.Contains(c.sockets, s) }) {
+			bare = append(bare, s)
+		}
+	}
+	for _, c := range m.children.list {
+		if !c.accepts() || c.generation != m.current.number {
+			continue
+		}
+		for _, s := range bare {
+			if !slices.Contains(c.covers, s) && !slices.Contains(c.sockets, s) {
+				c.covers = append(c.covers, s)
+				about := s.Bound
+				about.ID = s.FD
+				m.instruct(c, workerctl.Cover{Listener: about}, s.FD)
+			}
+		}
+		for _, s := range slices.Clone(c.covers) {
+			if !slices.Contains(bare, s) {
+				m.uncover(c, s)
+			}
+		}
+	}
+}
+
+// uncover takes a socket from a worker that covers it, or whose own it was.
+func (m *Master) uncover(c *child, s *listen.Socket) {
+	covers, own := slices.Index(c.covers, s), slices.Index(c.sockets, s)
+	if covers < 0 && own < 0 {
+		return
+	}
+	if covers >= 0 {
+		c.covers = slices.Delete(c.covers, covers, covers+1)
+	}
+	if own >= 0 {
+		c.sockets = slices.Delete(slices.Clone(c.sockets), own, own+1)
+	}
+	m.instruct(c, workerctl.Uncover{ID: s.FD})
+}
+
+// listening gives every socket that has a queue: the first workers' and the
+// lanes'.
+func (m *Master) listening() listen.Set {
+	var set listen.Set
+	for _, s := range m.current.sockets {
+		if s.Asked.Kind == listen.TCP {
+			set = append(set, s)
+		}
+	}
+	for _, l := range m.lanes {
+		if l.socket.Listens() {
+			set = append(set, l.socket)
+		}
+	}
+	return set
+}
+
+// laneTime is the moment at which the next lane is to be closed; zero: none.
+func (m *Master) laneTime() (first time.Time) {
+	for _, l := range m.lanes {
+		if !l.ends.IsZero() {
+			first = sooner(first, l.ends)
+		}
+	}
+	return first
+}
+
+// closeLanes closes the master's share of all lanes. final: no other master
+// serves them, so that no SYN may come any more.
+func (m *Master) closeLanes(final bool) {
+	for _, l := range m.lanes {
+		if final {
+			if err := l.socket.Refuse(); err != nil {
+				m.log.Debugf("%v", err)
+			}
+		}
+		l.socket.Close(false)
+	}
+	m.lanes = nil
+}
+
+// accepts tells whether the worker serves its sockets' queues.
+func (c *child) accepts() bool { return c.state == ready && !c.leaving && c.ch != nil }

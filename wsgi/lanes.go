@@ -1,0 +1,141 @@
+package wsgi
+
+import (
+	"encoding/json"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/workerctl"
+)
+
+// With --reuse-port the kernel spreads connections over one socket for each
+// worker. A socket whose worker is not there (it crashed, or was not replaced)
+// is covered by the others, so that nobody waits in its queue: the master sends
+// them a duplicate, and takes it back when the worker's successor serves.
+
+// lanes are the sockets that come and go while a worker serves.
+type lanes struct {
+	mu     sync.Mutex
+	orders []laneMessage // read from the channel, not yet obeyed by who leads
+	ending int           // listeners that are to be closed; guarded by the lead
+}
+
+// laneMessage is a Cover, with its descriptor, or an Uncover (fd is -1).
+type laneMessage struct {
+	listener workerctl.Listener
+	fd       int
+}
+
+// laneMessage takes a Cover or an Uncover and its descriptor over; false: it is
+// not understood.
+func (w *worker) laneMessage(typ string, raw json.RawMessage, fds []int) bool {
+	m := laneMessage{fd: -1}
+	var err error
+	switch {
+	case typ == "Cover" && len(fds) == 1:
+		var c workerctl.Cover
+		err = json.Unmarshal(raw, &c)
+		m.listener, m.fd = c.Listener, fds[0]
+	case typ == "Uncover" && len(fds) == 0:
+		var u workerctl.Uncover
+		err = json.Unmarshal(raw, &u)
+		m.listener.ID = u.ID
+	default:
+		return false
+	}
+	if err != nil {
+		return false
+	}
+	w.lanes.mu.Lock()
+	w.lanes.orders = append(w.lanes.orders, m)
+	w.lanes.mu.Unlock()
+	w.order(laneOrder)
+	return true
+}
+
+// arrangeLanes obeys what has come. The caller leads.
+func (w *worker) arrangeLanes() {
+	w.lanes.mu.Lock()
+	orders := w.lanes.orders
+	w.lanes.orders = nil
+	w.lanes.mu.Unlock()
+	for _, m := range orders {
+		if m.fd >= 0 {
+			w.cover(m)
+			continue
+		}
+		for _, l := range w.listeners {
+			if l.id == m.listener.ID && !l.ending {
+				l.ending = true
+				w.lanes.ending++
+			}
+		}
+	}
+}
+
+// cover begins to serve one more socket of an address.
+func (w *worker) cover(m laneMessage) {
+	l := newListener(m.fd, m.listener, w.rules)
+	like := w.listenerNamed(l.name())
+	if like == nil || w.drain.on && !w.drain.final {
+		loop.Drop(m.fd) // an address of other settings, or this worker is on its way out
+		return
+	}
+	if err := unix.SetNonblock(l.fd, true); err != nil {
+		w.log.Errorf("Cannot serve another worker's socket: %v", err)
+		loop.Drop(m.fd)
+		return
+	}
+	l.base = like.base
+	w.own(l.fd, true)
+	w.listeners = append(w.listeners, l)
+	switch {
+	case w.gate.shut: // opened with the others
+	case w.relief != nil && like.parked:
+		l.parked = true
+	default:
+		w.reopen(l.fd, loop.ReadShared)
+		l.active = true
+		w.drain.queue = w.drain.queue || w.drain.final
+	}
+}
+
+// endLanes closes the listeners that are to end, once their queues are served.
+// It reports whether this thread still leads.
+func (s *slot) endLanes() bool {
+	w := s.w
+	if s.relieves() || w.gate.shut && !w.drain.on {
+		return true // the queue is for the main thread, when there is room
+	}
+	for i := 0; i < len(w.listeners); i++ {
+		l := w.listeners[i]
+		if !l.ending {
+			continue
+		}
+		if l.active && !s.accept(l, maxAccept) {
+			return false
+		}
+		if l.active && !l.empty {
+			continue // others first
+		}
+		w.unlisten(l)
+		w.own(l.fd, false)
+		loop.Drop(l.fd)
+		w.listeners = append(w.listeners[:i:i], w.listeners[i+1:]...)
+		w.lanes.ending--
+		i--
+	}
+	return true
+}
+
+// begin makes a socket listen whose first worker this is: before somebody
+// serves it the kernel must not put connections there.
+func (l *listener) begin(backlog int) error {
+	on, err := unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err != nil || on != 0 {
+		return err
+	}
+	return unix.Listen(l.fd, backlog)
+}
