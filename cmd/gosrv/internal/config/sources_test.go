@@ -50,7 +50,7 @@ func TestValuesOfVariables(t *testing.T) {
 		"GOSRV_PRELOAD_APP=on", "GOSRV_SENDFILE=no", "GOSRV_TIMEOUT=2m", "GOSRV_LIMIT_REQUEST_BODY=10MB", "GOSRV_UMASK=022",
 		`GOSRV_SECURE_SCHEME_HEADERS={"X-S": "on"}`, "GOSRV_FORWARDED_ALLOW_IPS=10.0.0.0/8,::1", "GOSRV_ACCESSLOG=-",
 		"GOSRV_WORKERS=", "GOSRV_PYTHON=/p", "GOSRV_PORT=tcp://10.0.0.1:80", "GOSRV_PORT_80_TCP_ADDR=10.0.0.1",
-		"GOSRV_SERVICE_HOST=h", "GOSRV_SERVICE_PORT_HTTP=80", "GOSRVX=1", "_GOSRV_X=1")
+		"GOSRV_SERVICE_HOST=h", "GOSRV_BIN=x", "GOSRV_TEST_PYTHON=x", "GOSRV_SERVICE_PORT_HTTP=80", "GOSRVX=1", "_GOSRV_X=1")
 	got := strings.Join(cfg.Changed(), "\n")
 	for _, want := range []string{"bind = ['127.0.0.1:1', 'unix:/run/a.sock'] ", "raw_env = ['A=1,2', 'B='] ", "preload_app = True ",
 		"sendfile = False ", "timeout = 120 ", "limit_request_body = 10485760 ", "umask = 18 ", "secure_scheme_headers = {'X-S': 'on'} ",

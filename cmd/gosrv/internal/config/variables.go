@@ -25,9 +25,9 @@ func (e Environ) Lookup(name string) (value string, set bool) {
 const variablePrefix = "GOSRV_"
 
 // foreignVariables have the prefix and are not ours: what Kubernetes sets for a service that is called gosrv, and what
-// the tests of this repository use.
+// the builds and tests of this repository use.
 var foreignVariables = regexp.MustCompile(
-	`^GOSRV_(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT=(tcp|udp|sctp)://|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=|BIN=|TEST_\w+=)`)
+	`^GOSRV_(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT=(tcp|udp|sctp)://|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=|(BIN|WHEEL|GOARCH|MANYLINUX|TOOLS|TEST_\w+)=)`)
 
 func (s *Setting) variable() string { return variablePrefix + strings.ToUpper(s.Name) }
 
