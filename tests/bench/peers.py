@@ -139,7 +139,7 @@ def cheroot(s):
 def wsgo(s):
     s.without(preload="has no preload")
     if s.log:
-        raise Lacks("logs to standard output, always")
+        raise Lacks("logs to its output, always")
     return [s.program("wsgo"), "--module", s.app, "--http-socket", "127.0.0.1:%d" % s.port, "--processes", str(s.workers),
             "--workers", str(s.threads or 16)]
 
@@ -159,12 +159,15 @@ def mod_wsgi(s):
 
 
 def weft(s):
-    s.without(preload="has no preload", log="not set up")
-    return [s.program("weft"), "--host", "127.0.0.1", "--port", str(s.port), "--workers", str(s.workers), s.app + ":application"]
+    s.without(preload="has no preload", log="logs to its output only")
+    argv = [s.program("weft"), "--host", "127.0.0.1", "--port", str(s.port), "--workers", str(s.workers), "--protocol", "wsgi", "--app-dir", ".",
+            "--max-body", str(64 << 20)]
+    argv += ["--wsgi-threads", str(s.threads)] if s.threads else []
+    return argv + [s.app + ":application"]
 
 
 def m0serve(s):
-    s.without(preload="has no preload", log="logs to standard output only")
+    s.without(preload="has no preload", log="logs to its output only")
     argv = [s.program("m0serve"), "--host", "127.0.0.1", "--port", str(s.port), "--workers", str(s.workers), "--max-body", "64m",
             "--protocol", "wsgi"]
     argv += ["--blocking-threads", str(s.threads)] if s.threads > 1 else []
@@ -194,7 +197,7 @@ PEERS = [
     Peer("gunicorn gthread", gunicorn("gthread"), ("gunicorn", "gunicorn_h1c"), threads=True, log=True, preload=True, why="with the C parser, 4 threads"),
     Peer("gunicorn gevent", gunicorn("gevent"), ("gevent", "gunicorn", "gunicorn_h1c"), log=True, preload=True, why="with the C parser", waits="greenlets"),
     Peer("granian", granian, ("granian",), threads=True, log=True, why="as in its own benchmarks: one runtime thread, one blocking thread, HTTP/1 only"),
-    Peer("fastpysgi", by_hand("fastpysgi"), ("fastpysgi",), why="as in its README"),
+    Peer("fastpysgi", by_hand("fastpysgi"), ("fastpysgi",), why="as in its README; bodies up to 64 MB allowed"),
     Peer("bjoern", by_hand("bjoern"), ("bjoern",), ("libev-dev",), "/usr/include/ev.h", why="as in its README; processes by reuse_port"),
     Peer("freastal", by_hand("freastal"), ("freastal",), why="as in its README"),
     Peer("peregrine", peregrine, ("peregrine-server",), threads=True, why="defaults"),
@@ -203,7 +206,7 @@ PEERS = [
     Peer("cheroot", cheroot, ("cheroot",), threads=True, workers=False, why="defaults"),
     Peer("wsgo", wsgo, ("wsgo",), threads=True, why="defaults: 16 threads"),
     Peer("mod_wsgi", mod_wsgi, ("mod_wsgi",), ("apache2-dev", "apache2-bin"), "/usr/bin/apxs", threads=True, log=True, why="mod_wsgi-express, defaults: 5 threads"),
-    Peer("weft", weft, ("weft-server",), why="defaults"),
+    Peer("weft", weft, ("weft-server",), threads=True, why="defaults; bodies up to 64 MB allowed"),
     Peer("m0serve", m0serve, ("m0serve",), threads=True, why="one loop; bodies up to 64 MB allowed"),
 ]
 
