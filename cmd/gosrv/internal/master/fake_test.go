@@ -47,7 +47,7 @@ type world struct {
 	hookFails   string                  // name of a hook that raises
 	hookKeeps   string                  // name of a hook that leaves a thread behind
 	execFails   bool
-	relays      bool // zygotes are given the master's lines
+	relays      bool  // zygotes are given the master's lines
 	asked       []int // for their stacks
 
 	parent       int // what getppid says
