@@ -5,6 +5,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,45 +18,51 @@ static PyObject *none(void) {
 	return py._Py_NoneStruct;
 }
 
-/* wait_for(pid): reap a child that leaves at once; NULL with OSError if it says why not. */
-static PyObject *wait_for(pid_t pid) {
+/* reap waits for a child whose exit code is 0 or an errno, which it leaves in errno. */
+static int reap(pid_t pid) {
 	int status;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
-		return py.PyErr_SetFromErrno(py.PyExc_OSError);
-	}
-	return py.PyBool_FromLong(0);
+	errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+	return errno == 0 ? 0 : -1;
 }
 
-/* fork_worker(): what os.fork() does, but with a process in between that leaves at once, so
- * that the worker becomes the master's child (PR_SET_CHILD_SUBREAPER). True in the worker;
- * in the zygote False, when the process in between has gone. That one must not come back to
- * Python: if a preloaded application has threads, the interpreter there waits for them, and
- * only PyOS_AfterFork_Child mends it. */
+/* fork_worker(): True in the worker, False in the zygote. Two forks, and between them a
+ * process that only leaves, so that the worker becomes the master's child
+ * (PR_SET_CHILD_SUBREAPER); the worker returns when that process has gone. Python's at-fork
+ * hooks see one fork, from the zygote to the worker: a library that stops its threads before
+ * and starts them again after it finds them where they are. */
 static PyObject *fork_worker(PyObject *self, PyObject *unused) {
 	(void)self, (void)unused;
+	int gone[2];
+	if (pipe2(gone, O_CLOEXEC) != 0) return py.PyErr_SetFromErrno(py.PyExc_OSError);
 	py.PyOS_BeforeFork();
 	pid_t pid = fork();
 	if (pid == 0) {
 		pid_t worker = fork();
 		if (worker != 0) _exit(worker < 0 ? errno : 0);
+		char end;
+		close(gone[1]);
+		while (read(gone[0], &end, 1) < 0 && errno == EINTR) {}
+		close(gone[0]);
 		py.PyOS_AfterFork_Child();
 		return py.PyBool_FromLong(1);
 	}
 	int error = errno;
+	close(gone[0]);
+	close(gone[1]);
 	py.PyOS_AfterFork_Parent();
 	errno = error;
-	return pid < 0 ? py.PyErr_SetFromErrno(py.PyExc_OSError) : wait_for(pid);
+	if (pid < 0 || reap(pid) != 0) return py.PyErr_SetFromErrno(py.PyExc_OSError);
+	return py.PyBool_FromLong(0);
 }
 
-/* try_fork(): fork without Python's at-fork hooks, for what C libraries do at a fork. The
- * child leaves at once, without Python, for the reason given above. */
-static PyObject *try_fork(PyObject *self, PyObject *unused) {
+/* fork_on_trial(): a fork without Python's hooks, whose child leaves at once. */
+static PyObject *fork_on_trial(PyObject *self, PyObject *unused) {
 	(void)self, (void)unused;
 	pid_t pid = fork();
 	if (pid == 0) _exit(0);
-	return pid < 0 ? py.PyErr_SetFromErrno(py.PyExc_OSError) : wait_for(pid);
+	if (pid < 0 || reap(pid) != 0) return py.PyErr_SetFromErrno(py.PyExc_OSError);
+	return none();
 }
 
 static PyObject *set_title(PyObject *self, PyObject *text) {
@@ -198,7 +205,7 @@ static PyObject *note_environ(PyObject *self, PyObject *keys) {
 static PyMethodDef functions[] = {
 	{"note_environ", note_environ, METH_O, NULL},
 	{"fork_worker", fork_worker, METH_NOARGS, NULL},
-	{"try_fork", try_fork, METH_NOARGS, NULL},
+	{"fork_on_trial", fork_on_trial, METH_NOARGS, NULL},
 	{"set_title", set_title, METH_O, NULL},
 	{"die_with", die_with, METH_O, NULL},
 	{"enter_worker", (PyCFunction)(void *)enter_worker, METH_FASTCALL, NULL},

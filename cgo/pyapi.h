@@ -57,9 +57,6 @@ enum { TPFLAGS_DEFAULT = 1 << 18 };
 	X(void, Py_DecRef, (PyObject *)) \
 	X(const char *, Py_GetVersion, (void)) \
 	X(int, Py_IsInitialized, (void)) \
-	X(void, PyOS_BeforeFork, (void)) \
-	X(void, PyOS_AfterFork_Parent, (void)) \
-	X(void, PyOS_AfterFork_Child, (void)) \
 	X(PyThreadState *, PyEval_SaveThread, (void)) \
 	X(void, PyEval_RestoreThread, (PyThreadState *)) \
 	X(int, PyErr_CheckSignals, (void)) \
@@ -118,6 +115,9 @@ enum { TPFLAGS_DEFAULT = 1 << 18 };
 	X(long long, PyLong_AsLongLong, (PyObject *)) \
 	X(Py_ssize_t, PyLong_AsSsize_t, (PyObject *)) \
 	X(PyObject *, PyBool_FromLong, (long)) \
+	X(void, PyOS_BeforeFork, (void)) \
+	X(void, PyOS_AfterFork_Parent, (void)) \
+	X(void, PyOS_AfterFork_Child, (void)) \
 	X(void, PyConfig_InitPythonConfig, (void *)) \
 	X(PyStatus, PyConfig_SetBytesArgv, (void *, Py_ssize_t, char *const *)) \
 	X(PyStatus, Py_InitializeFromConfig, (const void *)) \

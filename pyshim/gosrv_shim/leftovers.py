@@ -192,7 +192,7 @@ def belongings():
 def outlive_fork():
     """The threads that a fork leaves alone. Some libraries (OpenBLAS) end theirs before it and
     start them again when needed; so one is tried, without Python's own hooks."""
-    _gosrv.try_fork()
+    _gosrv.fork_on_trial()
     return {tid for kind, tid in belongings() if kind == "task"}
 
 

@@ -125,7 +125,7 @@ class Zygote:
         worker = Worker(message["nr"], message["age"], self.cfg, self.log, self.server, self.errors)
         try:
             hooks.run(self.cfg, self.log, "pre_fork", self.server, worker)
-            born = fork_worker()
+            born = _gosrv.fork_worker()
         except Exception as e:
             channel.close_all(fds)
             self.control.send("SpawnFailed", nr=message["nr"], age=message["age"], message=str(e))
@@ -203,23 +203,6 @@ def main(control_fd):
 
     stacks.answer_with(2)
     Zygote(channel.Channel(control_fd)).serve()
-
-
-def fork_worker():
-    """True in the worker. Its parent is gone by then, so that it is the master's child."""
-    reader, writer = os.pipe()
-    try:
-        born = _gosrv.fork_worker()
-    except OSError:
-        channel.close_all((reader, writer))
-        raise
-    if not born:
-        channel.close_all((reader, writer))
-        return False
-    os.close(writer)
-    os.read(reader, 1)  # end of file: the intermediate process has gone
-    os.close(reader)
-    return True
 
 
 def become_worker(worker, control, preloaded, uri, log):
