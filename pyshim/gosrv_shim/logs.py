@@ -108,8 +108,8 @@ def make(cfg, destination):
     if named in (DEFAULT_CLASS, "simple"):
         return Logger(cfg, destination)
     found = cfg.objects.get("logger_class")
-    if not isinstance(found, type):
-        found = load(named)
+    if not isinstance(found, type) or named != "%s.%s" % (found.__module__, found.__qualname__):
+        found = load(named)  # the command line may name another than the config file
     if hasattr(found, "install"):
         found.install()
     return found(cfg)
@@ -156,6 +156,11 @@ def plain(log):
         for h in handlers(log))
 
 
+def own_access(log):
+    """Whether the class has an access() of its own: it may do anything."""
+    return type(log).access.__module__ not in (glogging.__name__, metrics.__name__, "gunicorn.glogging")
+
+
 def route(log):
     """ERRORS | ACCESS | METRICS: what Go cannot do in this logger's place."""
     bits = 0
@@ -163,8 +168,8 @@ def route(log):
     errors, access = logging.getLogger("gunicorn.error"), logging.getLogger("gunicorn.access")
     if not errors.disabled and (not ours or not plain(errors)):
         bits |= ERRORS
-    if not ours or (not access.disabled and log.access_log_enabled and not plain(access)
-                    and any(handlers(access))):
+    enabled = getattr(log, "access_log_enabled", True) and not access.disabled and any(handlers(access))
+    if own_access(log) or enabled and not (ours and plain(access)):
         bits |= ACCESS
         if hasattr(log, "gauge") and hasattr(log, "timer"):
             bits |= METRICS  # its access() counts and measures

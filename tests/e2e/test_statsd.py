@@ -47,8 +47,8 @@ def test_requests_and_lines_are_counted(start, statsd):
 
 
 def test_the_count_of_requests_is_exact(start, statsd):
-    server = start("hello", "--statsd-host", statsd.to)  # which has answered one request
-    for _ in range(40):
+    server = start("hello", "--statsd-host", statsd.to, ready=None)
+    for _ in range(41):
         assert server.get().status_code == 200
     wait_for(lambda: metrics(statsd).count("gunicorn.requests:1|c|@1.0") >= 41, "41 requests")
     server.stop()

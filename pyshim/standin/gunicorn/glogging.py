@@ -111,8 +111,9 @@ class SyslogHandler(logging.Handler):
     def __init__(self, address, facility):
         super().__init__()
         self.kind, self.address = parse_syslog_address(address)
-        self.facility, self.socket, self.again = facility, None, 0.0
+        self.facility, self.again = facility, 0.0
         self.lines = address.startswith("tcp://")
+        self.socket, self.pid = self.connect(), os.getpid()
 
     def emit(self, record):
         try:
@@ -127,6 +128,9 @@ class SyslogHandler(logging.Handler):
             self.handleError(record)
 
     def send(self, data):
+        if self.pid != os.getpid():
+            self.drop()  # after a fork: it is the other process's
+            self.pid = os.getpid()
         for _ in range(2):  # a server that was started again is found at the second attempt
             if self.socket is None and time.monotonic() >= self.again:
                 self.socket = self.connect()
@@ -376,5 +380,5 @@ class Logger:
             raise RuntimeError("unknown facility name")
         handler = SyslogHandler(cfg.syslog_addr, facility)
         handler.setFormatter(logging.Formatter("gunicorn.%s.%s: %s" % (prefix, name, fmt)))
-        handler._gunicorn = True
+        handler._gunicorn, handler._plain = True, handler.formatter
         log.addHandler(handler)

@@ -2,12 +2,16 @@
 
 import logging
 import socket
+import time
 
 GAUGE_TYPE, COUNTER_TYPE, HISTOGRAM_TYPE, TIMER_TYPE = "gauge", "counter", "histogram", "timer"
 
 
 class Metrics:
-    """gunicorn.instrument.statsd.Statsd without its base. Datagrams are lost rather than waited for."""
+    """gunicorn.instrument.statsd.Statsd without its base. A server that does not read costs PATIENCE
+    seconds, and then nothing for PAUSE."""
+
+    PATIENCE, PAUSE = 0.05, 1.0
 
     def __init__(self, cfg):
         super().__init__(cfg)
@@ -17,10 +21,10 @@ class Metrics:
         prefix = cfg.statsd_prefix or ""
         self.prefix = prefix.rstrip(".") + "." if len(prefix) > 1 else prefix
         self.dogstatsd_tags = cfg.dogstatsd_tags
-        self.sock = self._connect(cfg.statsd_host)
+        self.sock, self.again = self._connect(cfg.statsd_host), 0.0
 
-    @staticmethod
-    def _connect(where):
+    @classmethod
+    def _connect(cls, where):
         """None if there is no such address: metrics are then dropped, as a datagram would be."""
         if where is None:
             return None
@@ -32,7 +36,7 @@ class Metrics:
                 found = socket.getaddrinfo(where[0], where[1], 0, socket.SOCK_DGRAM)
                 family, _, _, _, where = min(found, key=lambda f: f[0] != socket.AF_INET)
             sock = socket.socket(family, socket.SOCK_DGRAM)
-            sock.setblocking(False)
+            sock.settimeout(cls.PATIENCE)
             sock.connect(where)
         except OSError:
             return None
@@ -103,8 +107,11 @@ class Metrics:
             msg = msg.encode("utf-8", "replace")
         if self.dogstatsd_tags:
             msg += b"|#" + self.dogstatsd_tags.encode("utf-8", "replace")
+        if self.sock is None or time.monotonic() < self.again:
+            return
         try:
-            if self.sock is not None:
-                self.sock.send(msg)
+            self.sock.send(msg)
+        except socket.timeout:
+            self.again = time.monotonic() + self.PAUSE
         except OSError:
-            pass  # nobody listens, or its queue is full
+            pass  # nobody listens
