@@ -57,13 +57,9 @@ def test_each_worker_has_a_socket_of_its_own(served):
 
 def test_the_number_follows_ttin_and_ttou(served):
     server = served("-w", "1")
-    for _ in range(2):
-        server.send_signal(signal.SIGTTIN)
-    server.wait_workers(3)
-    wait_for(lambda: listening(server.port) == 3, lambda: "three sockets, not %d" % listening(server.port))
-    for _ in range(2):
-        server.send_signal(signal.SIGTTOU)
-    wait_for(lambda: listening(server.port) == 1, lambda: "one socket, not %d" % listening(server.port))
+    for count, sig in ((2, signal.SIGTTIN), (3, signal.SIGTTIN), (2, signal.SIGTTOU), (1, signal.SIGTTOU)):
+        server.send_signal(sig)  # one at a time: two that wait are one
+        wait_for(lambda: listening(server.port) == count, lambda: "%d sockets, not %d" % (count, listening(server.port)))
     assert set(answers(server, 10)) == set(server.wait_workers(1))
 
 
