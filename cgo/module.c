@@ -82,6 +82,14 @@ static PyObject *die_with(PyObject *self, PyObject *number) {
 	return none();
 }
 
+/* no_new_privileges(): from here on no set-user-ID program gives this process, or one it
+ * starts, more than it has. */
+static PyObject *no_new_privileges(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return py.PyErr_SetFromErrno(py.PyExc_OSError);
+	return none();
+}
+
 static int keep(PyObject *worker, const char *name, PyObject **slot) {
 	*slot = py.PyObject_GetAttrString(worker, name);
 	return *slot ? 0 : -1;
@@ -208,6 +216,7 @@ static PyMethodDef functions[] = {
 	{"fork_on_trial", fork_on_trial, METH_NOARGS, NULL},
 	{"set_title", set_title, METH_O, NULL},
 	{"die_with", die_with, METH_O, NULL},
+	{"no_new_privileges", no_new_privileges, METH_NOARGS, NULL},
 	{"enter_worker", (PyCFunction)(void *)enter_worker, METH_FASTCALL, NULL},
 	{"wakeup_open", wakeup_open, METH_NOARGS, NULL},
 	{"request", request, METH_O, NULL},

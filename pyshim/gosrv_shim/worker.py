@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 
-from . import application, development, hooks, logs, stacks
+from . import application, development, hooks, logs, privileges, stacks
 
 # The bits of _gosrv.request (gosrv.h, GOSRV_SIG_*).
 DRAIN, QUIT = 1, 2
@@ -89,7 +89,7 @@ class Worker:
         self.pid = os.getpid()
         _gosrv.set_title("gosrv: worker %s [%s]" % (self.nr, self.title()))
         hooks.run(cfg, self.log, "post_fork", self._server, self)
-        hooks.drop_privileges(cfg)
+        privileges.drop(cfg)
         _gosrv.die_with(signal.SIGTERM)
         if os.getppid() != self.ppid:
             raise SystemExit(0)  # the master died meanwhile

@@ -39,7 +39,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "user", Section: sectionMechanics, Flags: []string{"-u", "--user"}, Metavar: "USER", Default: Computed("the user who starts gosrv"), Check: userName,
-		Help: "User that workers run as, by name or number. Needs root.",
+		Help: "User that workers run as, by name or number. Needs root. A worker that could become root again is refused; see also allow_new_privileges.",
 	},
 	{
 		Name: "group", Section: sectionMechanics, Flags: []string{"-g", "--group"}, Metavar: "GROUP", Default: Computed("the group of who starts gosrv"), Check: groupName,

@@ -55,6 +55,10 @@ var ownRows = []Setting{
 		Help: "Leave the connections of a worker that is inside the application to that worker. Without it, another worker that has nothing to do serves their requests meanwhile (class sync with one thread).",
 	},
 	{
+		Name: "allow_new_privileges", Section: sectionOwn, Flags: []string{"--allow-new-privileges"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Help: "Let the application start programs that give it more rights than its user has, such as sudo. Without it, workers that were started by root and run as another user (user, group) can never get privileges again: sudo and other set-user-ID programs do not work in them (PR_SET_NO_NEW_PRIVS). Workers whose user is not changed are not touched.",
+	},
+	{
 		Name: "no_environ_memo", Section: sectionOwn, Flags: []string{"--no-environ-memo"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
 		Help: "Parse every request's headers and build its environ from nothing. Without it, a header block that repeats byte for byte costs a comparison and a copy. The application sees no difference; the setting is for measurements.",
 	},
