@@ -78,6 +78,8 @@ class Zygote:
             self.app_uri = functools.partial(pasteapp.load, self.app_uri, settings["raw_paste_global_conf"])
         os.environ["SERVER_SOFTWARE"] = GUNICORN  # what runs beside Gunicorn looks for it
         os.environ.update(message.get("env") or {})
+        if conffile.plain(self.objects.get("logconfig_dict")) != settings.get("logconfig_dict"):
+            self.objects.pop("logconfig_dict", None)  # another place won
         self.cfg = hooks.Settings(settings, self.hooks, self.objects)
         self.errors = logs.Destination(fds[0] if fds else 2)
         logs.capture_output(self.cfg, self.errors.fd)
@@ -98,6 +100,9 @@ class Zygote:
         _gosrv.set_title("gosrv: zygote gen %s [%s]" % (message["generation"], self.server.proc_name))
         try:
             self.hooks.update(hooks.named(settings))
+        except conffile.ConfigError as e:
+            self.failed("config", 1, str(e), "")
+            return
         except Exception as e:
             self.failed("config", 1, "Failed to import a hook", traceback_of(e))
             return
