@@ -249,6 +249,9 @@ type server struct {
 // testThreads is the number of threads of the workers under test.
 var testThreads = 1
 
+// testProbe stands for taking the GIL; nil: nobody looks.
+var testProbe func()
+
 // testSettings are Gunicorn's defaults with time-outs that no test waits for.
 func testSettings() settings {
 	return settings{
@@ -281,6 +284,7 @@ func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, 
 		t.Fatal(err)
 	}
 	w.ctl = workerctl.NewConn(end)
+	w.probe = testProbe
 	s.worker, s.master, s.app.w = w, master, w
 	go func() {
 		defer close(s.ended)

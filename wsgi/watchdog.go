@@ -256,12 +256,13 @@ func (d *watchdog) act(found []victim, now int64) {
 		w.log.Criticalf("Python stacks of the worker (pid:%d):\n%s", os.Getpid(), d.stacks(serving))
 		d.printed = loop.Now()
 	}
-	if critical && !d.told {
+	switch {
+	case !critical:
+		w.order(drainOrder)
+	case !d.told:
 		d.told = true
 		w.tell(workerctl.WorkerTimedOut{})
-		return
 	}
-	w.order(drainOrder)
 }
 
 // pythonRuns tells whether the GIL can be had in a reasonable time.
