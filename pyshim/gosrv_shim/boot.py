@@ -4,6 +4,7 @@
 
 
 def boot():
+    import importlib
     import json
     import sys
     from importlib.machinery import ModuleSpec
@@ -49,22 +50,26 @@ def boot():
 
         package = "gosrv_shim"
 
+        @classmethod
+        def load(cls, name):
+            """A module of the shim. Nothing is cached on disk, so each one has to be compiled;
+            those that few configurations need wait until one does (PEP 562)."""
+            if "gosrv_shim/%s.py" % name not in files:
+                raise AttributeError(name)
+            sys.meta_path.insert(0, cls)
+            try:
+                return importlib.import_module("gosrv_shim." + name)
+            finally:
+                sys.meta_path.remove(cls)
+
     class StandIn(Finder):
         """Stays, at the end: a Gunicorn that is installed is found before it."""
 
         package = "gunicorn"
 
     sys.modules["_gosrv"] = _gosrv
-    sys.meta_path.insert(0, Shim)
-    try:
-        import gosrv_shim.zygote as zygote
-
-        for name in files:
-            package, _, module = name[: -len(".py")].partition("/")
-            if package == "gosrv_shim" and module != "__init__":
-                __import__("gosrv_shim." + module)
-    finally:
-        sys.meta_path.remove(Shim)
+    zygote = Shim.load("zygote")
+    sys.modules["gosrv_shim"].__getattr__ = Shim.load
     sys.meta_path.append(StandIn)
     sys.modules["gosrv_shim"].stand_in = StandIn
     zygote.main(control_fd)

@@ -2,10 +2,13 @@
 
 import os
 
+from . import conffile
 
-NAMES = ("on_starting", "on_reload", "when_ready", "pre_fork", "post_fork", "post_worker_init",
-         "worker_int", "worker_abort", "pre_exec", "pre_request", "post_request", "child_exit",
-         "worker_exit", "nworkers_changed", "on_exit")
+# How many arguments each hook may take; the settings table has the same numbers.
+ARITIES = {"on_starting": (1,), "on_reload": (1,), "when_ready": (1,), "pre_fork": (2,), "post_fork": (2,),
+           "post_worker_init": (1,), "worker_int": (1,), "worker_abort": (1,), "pre_exec": (1,),
+           "pre_request": (2,), "post_request": (2, 3, 4), "child_exit": (2,), "worker_exit": (2,),
+           "nworkers_changed": (3,), "on_exit": (1,)}
 
 
 def named(settings):
@@ -13,11 +16,15 @@ def named(settings):
     import importlib
 
     found = {}
-    for name in NAMES:
+    for name, arities in ARITIES.items():
         path = settings.get(name)
         if isinstance(path, str):
             module, _, function = path.rpartition(".")
             found[name] = getattr(importlib.import_module(module), function)
+            arity = conffile.arity(found[name])
+            if arity >= 0 and arity not in arities:
+                raise conffile.ConfigError("%s = %r: the function takes %d arguments; allowed: %s" % (
+                    name, path, arity, " to ".join(str(n) for n in sorted({arities[0], arities[-1]}))))
     return found
 
 

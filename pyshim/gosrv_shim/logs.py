@@ -261,7 +261,7 @@ lock, start = _thread.allocate_lock, _thread.start_new_thread
 
 def refused(message):
     """What access() gets about a request that never reached the application."""
-    from .request_hooks import Request, Response
+    from . import request_hooks
 
     environ = {"REQUEST_METHOD": message["method"], "RAW_URI": message["target"],
                "PATH_INFO": message["path"], "QUERY_STRING": message["query"],
@@ -270,10 +270,10 @@ def refused(message):
     for name, value in message["headers"] or ():
         key = name.upper().replace("-", "_")
         environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
-    response = Response()
+    response = request_hooks.Response()
     response.start("%d %s" % (message["status"], message["reason"]), [])
     response.sent = message["bytes"]
-    return response, Request(environ), environ, timedelta(0)
+    return response, request_hooks.Request(environ), environ, timedelta(0)
 
 
 class ErrorStream(io.TextIOBase):

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 
-from . import application, development, hooks, logs, privileges, stacks
+from . import application, hooks, logs, privileges, stacks
 
 # The bits of _gosrv.request (gosrv.h, GOSRV_SIG_*).
 DRAIN, QUIT = 1, 2
@@ -100,9 +100,9 @@ class Worker:
         hooks.run(cfg, self.log, "post_worker_init", self)
         self._route = logs.route(self.log)  # the application may have configured the loggers, too
         if "pre_request" in cfg.hooks or "post_request" in cfg.hooks or self._route & logs.ACCESS:
-            from .request_hooks import HookedApplication
+            from . import request_hooks
 
-            self.application = HookedApplication(self.wsgi, self, self._route & logs.ACCESS)
+            self.application = request_hooks.HookedApplication(self.wsgi, self, self._route & logs.ACCESS)
         if self._route:
             self._relay = logs.Relay(self.log)
         if not self._route & logs.ACCESS and logs.noted(cfg):
@@ -115,8 +115,12 @@ class Worker:
         the browser shows why, and the next edit may repair it."""
         reloader = None
         if self.cfg.settings.get("spew"):
+            from . import development
+
             development.spew()
         if self.cfg.settings.get("reload"):
+            from . import development
+
             reloader = development.watch(self)
         try:
             self.wsgi = preloaded or application.load(uri)
@@ -138,6 +142,8 @@ class Worker:
         be broken."""
         self.log.info("Worker reloading: %s modified", name)
         if self._preloaded:
+            from . import development
+
             development.ask_master()
             return False
         self.alive = False

@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 
-from . import application, channel, conffile, hooks, leftovers, logs, pasteapp, program, stacks
+from . import application, channel, conffile, hooks, logs, pasteapp, program, stacks
 from .worker import FRESH, Worker, flush
 
 
@@ -103,11 +103,16 @@ class Zygote:
         except conffile.ConfigError as e:
             self.failed("config", 1, str(e), "")
             return
+        except conffile.ConfigError as e:
+            self.failed("config", 1, str(e), "")
+            return
         except Exception as e:
             self.failed("config", 1, "Failed to import a hook", traceback_of(e))
             return
         found = []
         if settings.get("preload_app"):
+            from . import leftovers
+
             try:
                 with leftovers.Watch(message["app"]) as watch:
                     self.preloaded = application.load(self.app_uri)
