@@ -103,9 +103,6 @@ class Zygote:
         except conffile.ConfigError as e:
             self.failed("config", 1, str(e), "")
             return
-        except conffile.ConfigError as e:
-            self.failed("config", 1, str(e), "")
-            return
         except Exception as e:
             self.failed("config", 1, "Failed to import a hook", traceback_of(e))
             return
