@@ -222,3 +222,17 @@ def test_hooks_of_a_wrong_arity_are_refused(tmp_path, hook):
     done = harness.run_once("--check-config", "-c", tmp_path / "conf.py", "hello")
     assert done.returncode == 1 and "conf.py:1: %s = " % hook in done.stderr
     assert "allowed: def %s(" % hook in done.stderr or "allowed: a function of 2 to 4" in done.stderr
+
+
+def test_hooks_by_path_are_imported_and_their_arity_looked_at(tmp_path):
+    (tmp_path / "mine.py").write_text("def two(a, b):\n    pass\n\n\ndef five(a, b, c, d, e):\n    pass\n\n\napplication = print\n")
+    for text, complaint in (
+        ("post_fork = 'mine.two'\npost_request = 'mine.two'\n", ""),
+        ("post_fork = 'mine.five'\n", "post_fork = 'mine.five': the function takes 5 arguments; allowed: 2"),
+        ("post_request = 'mine.five'\n", "post_request = 'mine.five': the function takes 5 arguments; allowed: 2 to 4"),
+        ("post_fork = 'mine.nothing'\n", "module 'mine' has no attribute 'nothing'"),
+    ):
+        (tmp_path / "conf.py").write_text(text)
+        done = {server: harness.run_once("--check-config", "-c", "conf.py", "mine", server=server, cwd=tmp_path) for server in ("gunicorn", "gosrv")}
+        assert {d.returncode for d in done.values()} == {1 if complaint else 0}, done
+        assert complaint in done["gosrv"].stderr
