@@ -11,6 +11,7 @@ import sys
 import gosrv_shim
 
 application = None  # whose run() was called
+running = False     # the program is on its way there
 
 
 class TakenOver(BaseException):
@@ -24,8 +25,9 @@ class Unusable(Exception):
 def take_over(app):
     """run() of the stand-in's BaseApplication. It does not return."""
     global application
-    if application is not None:
-        raise RuntimeError("gosrv is running already: run() of an application can be called once only")
+    if not running:
+        raise RuntimeError("gosrv is serving already: run() is for programs that are started by"
+                           " gosrv --program FILE, once in each")
     application = app
     raise TakenOver
 
@@ -36,16 +38,20 @@ def load(location, argv, defaults):
     sys.meta_path.insert(0, gosrv_shim.stand_in)
     for name in [name for name in sys.modules if name.partition(".")[0] == "gunicorn"]:
         del sys.modules[name]
+    global running
     import gunicorn.config
 
     gunicorn.config.DEFAULTS.update(defaults)
     code, module = find(location)
     sys.argv = [module.__file__] + argv[1:]
     sys.modules["__main__"] = module
+    running = True
     try:
         exec(code, vars(module))
     except TakenOver:
         return application.cfg.said()
+    finally:
+        running = False
     raise Unusable("%s ended without a call of run() of its application; to serve a WSGI callable, name it"
                    " instead: gosrv MODULE:NAME" % location)
 

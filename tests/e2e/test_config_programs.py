@@ -39,6 +39,8 @@ class Standalone(BaseApplication):
 
 
 def handler(environ, start_response):
+    if environ["PATH_INFO"] == "/run":
+        Standalone(handler, {}).run()
     body = "%s %s %s %s" % (PLACE, sys.argv[0], STARTED != os.getpid(), __name__)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [body.encode()]
@@ -77,6 +79,13 @@ def test_its_settings_count_as_a_config_files(start, tmp_path):
     server = start("--program", program(tmp_path), "--workers", "1", "--", "--there", cwd=tmp_path)
     server.wait_workers(1)
     assert server.get().text.startswith("--there ")
+
+
+def test_run_in_a_worker_is_an_error_of_the_application(start, tmp_path):
+    server = start("--program", program(tmp_path))
+    assert server.get("/run").status_code == 500
+    server.wait_log("RuntimeError: gosrv is serving already: run\\(\\) is for programs")
+    assert server.get().text.startswith("nowhere ")
 
 
 def test_a_reload_runs_it_anew(start, tmp_path):

@@ -46,9 +46,10 @@ class BaseApplication:
 
     def run(self):
         """Hands over to gosrv; does not return."""
-        shim = sys.modules.get("gosrv_shim.program")
-        if shim is not None:
-            shim.take_over(self)
+        if "_gosrv" in sys.modules:
+            from gosrv_shim import program
+
+            program.take_over(self)
         launch.program()
 
 
