@@ -191,14 +191,14 @@ def release(what, folder, *arches):
     return plain("build %s for %s" % (what, ", ".join(arches)), [str(tools()), str(WHEEL / "release.py"), what, str(folder), *arches])
 
 
-def wheel_tests(venv):
-    """One wheel for this machine, and what is said and done once it is installed."""
+def wheel():
+    """One wheel for this machine; gives what test_wheel.py wants to know of it."""
     folder = pythons.CACHE / "wheel"
     shutil.rmtree(folder, ignore_errors=True)
     machine = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
-    if release("wheel", folder, machine):
-        found = str(next(folder.glob("*.whl")))
-        pytest("the wheel", venv, "-n", "2", "test_wheel.py", env={"GOSRV_WHEEL": found, "GOSRV_TOOLS": str(tools().parent)})
+    if not release("wheel", folder, machine):
+        return {}
+    return {"GOSRV_WHEEL": str(next(folder.glob("*.whl"))), "GOSRV_TOOLS": str(tools().parent)}
 
 
 # -- the machine ---------------------------------------------------------------------------------------------------
@@ -238,9 +238,8 @@ def do_test():
     go_test("boundary tests with pointer checks", [], go_packages("./cgo/...", "./cpython/..."), go_environment(venv, GOEXPERIMENT="cgocheck2"))
     pytest("the arithmetic of the benchmark", venv, "-p", "no:cacheprovider", str(TESTS / "bench"))
     if build():
-        pytest("end to end", venv, "-n", "2")
+        pytest("end to end", venv, "-n", "2", env=wheel())
         matrix(venv)
-        wheel_tests(venv)
     race = BINARY.with_name("gosrv-race")
     if build(race, "-race"):
         pytest("end to end with the race detector", venv, "-n", "2", "-m", "matrix", binary=race, env={"GORACE": "halt_on_error=1 exitcode=66"})
