@@ -38,12 +38,14 @@ static PyObject *fork_worker(PyObject *self, PyObject *unused) {
 	py.PyOS_BeforeFork();
 	pid_t pid = fork();
 	if (pid == 0) {
-		pid_t worker = fork();
+		pid_t between = getpid(), worker = fork();
 		if (worker != 0) _exit(worker < 0 ? errno : 0);
 		char end;
 		close(gone[1]);
 		while (read(gone[0], &end, 1) < 0 && errno == EINTR) {}
 		close(gone[0]);
+		/* a process that ends closes its descriptors first, and gives its children away later */
+		while (getppid() == between) usleep(200);
 		py.PyOS_AfterFork_Child();
 		return py.PyBool_FromLong(1);
 	}
