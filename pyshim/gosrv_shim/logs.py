@@ -284,7 +284,10 @@ class ErrorStream(io.TextIOBase):
         self.destination = destination
 
     def write(self, text):
-        self.destination.write(text)
+        try:
+            self.destination.write(text)
+        except OSError:
+            pass  # a full disk costs the line, and not the answer
         return len(text)
 
     def writable(self):

@@ -3,12 +3,13 @@ import json
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 
 import harness
 from waiting import wait_for
-from wire import once
+from wire import Wire, once
 
 STAND_IN = str(harness.ROOT / "pyshim" / "standin")
 JSON_CONF = '''
@@ -329,6 +330,23 @@ def test_an_access_log_that_takes_nothing_costs_no_answer(start, tmp_path, where
         "full": "no space left on device", "stalled": "the log is slower than the requests"}[where], timeout=30)
     if where == "stalled":
         os.close(reader)
+
+
+@pytest.mark.gosrv_only("wsgi.errors of Gunicorn raises then")
+def test_an_error_log_on_a_full_disk_costs_no_answer(tmp_path):
+    path = str(tmp_path / "s")
+    command = harness.command() + ["logging_lines", "--bind", "unix:" + path, "--error-logfile", "/dev/full"]
+    server = subprocess.Popen(command, cwd=str(harness.APPS), env=harness.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: os.path.exists(path), "the socket")
+        for what in ("/warn", "/order", "/boom", "/"):
+            with Wire(path) as wire:
+                assert wire.get(what).status == (500 if what == "/boom" else 200)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_capture_output_takes_what_c_and_python_print(start, tmp_path):
