@@ -221,7 +221,7 @@ def become_worker(worker, control, preloaded, uri, log):
         worker.boot(preloaded, uri)
         _gosrv.enter_worker(control.detach(), worker)
     except SystemExit as e:
-        if worker.booted or os.getppid() != worker.ppid:
+        if worker.booted or worker.aborted or os.getppid() != worker.ppid:
             os._exit(e.code if isinstance(e.code, int) else 1)
         leave(control, *why(e))
     except BaseException as e:

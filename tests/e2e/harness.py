@@ -73,11 +73,12 @@ class Server:
 
     balance=False for tests that kill a worker: what a killed process took it cannot give back.
     log=PATH when --error-logfile sends the log elsewhere than to stderr.
+    listens=False for one that gets stuck before it does; call listens() later.
     program=[...] for another way to start the server, fds for descriptors that it inherits.
     """
 
     def __init__(self, *args, env=None, cwd=APPS, bind="127.0.0.1:0", log_level="debug", server=None, balance=True, ready="/", log=None,
-                 program=None, fds=()):
+                 program=None, fds=(), listens=True):
         self.kind = server or kind()
         self.balance = balance and self.kind == "gosrv" and log_level == "debug"
         self.dir = Path(tempfile.mkdtemp(prefix="gosrv-e2e-"))
@@ -99,7 +100,9 @@ class Server:
             )
         self.pid = self.process.pid
         try:
-            self.addresses = self._addresses()
+            self.addresses = []
+            if listens:
+                self.listens()
             if ready:
                 self._answered(ready)
         except BaseException:
@@ -108,14 +111,14 @@ class Server:
 
     # -- start ---------------------------------------------------------------------------------------------------
 
-    def _addresses(self):
-        """What the `Listening at` lines say, in order; they are all there when the worker class is named."""
+    def listens(self):
+        """Wait for the `Listening at` lines and take the addresses, in order; they are all there when the worker class is named."""
         self.wait_log(r"Using worker: \S+|Control socket|Booting worker", timeout=20)
         found = []
         for text, _ in LISTENING.findall(self.log):
             for one in text.split(","):
                 found.append(parse_address(one))
-        return found
+        self.addresses = found
 
     def _answered(self, path):
         def ask():
