@@ -5,7 +5,7 @@ RUN_VENV := .venv
 RUN_DATA := tests/.cache/run
 SITE := tests/apps/djangosite
 
-.PHONY: all library run dev docs check test e2e parity matrix asan debugpy fuzz soak bench bench-hello profile clean
+.PHONY: all library run dev docs check test e2e parity matrix asan debugpy tools fuzz soak bench bench-hello profile clean
 
 # One binary for every CPython: which one is decided when it starts, so nothing here names a Python.
 all: library
@@ -94,6 +94,10 @@ debugpy:
 T ?= 60s
 fuzz:
 	$(PYTHON) tests/run.py fuzz $(T)
+
+# Before a release: APM launchers, debuggers, coverage, extension modules. Two minutes to install, one to run.
+tools:
+	$(PYTHON) tests/run.py tools
 
 # Minutes, not seconds: what only shows under long load.
 soak:

@@ -6,7 +6,7 @@
     tests/run.py parity    the end-to-end tests that hold for both, against Gunicorn
     tests/run.py matrix    the marked end-to-end tests on each other CPython
     tests/run.py wheel | deb           the packages, into dist/
-    tests/run.py asan | debugpy | soak | fuzz SECONDS
+    tests/run.py asan | debugpy | tools | soak | fuzz SECONDS
     tests/run.py bench | compare ... | profile ...
 
 The last line is `N passed, N failed, N skipped`, summed over everything that ran.
@@ -27,6 +27,7 @@ ROOT = TESTS.parent
 E2E = TESTS / "e2e"
 APP_PACKAGES = TESTS / "apps" / "requirements.txt"
 TEST_PACKAGES = E2E / "requirements.txt"
+TOOL_PACKAGES = E2E / "requirements-tools.txt"
 WHEEL = ROOT / "pyshim" / "wheel"
 BINARY = ROOT / "bin" / "gosrv"
 GO_FOLDERS = ["cmd", "cpython", "wsgi", "environ", "cgo", "pyshim", "tests"]
@@ -290,6 +291,12 @@ def do_debugpy():
     go_test("boundary tests on a debug CPython", [], go_packages("./cgo/...", "./cpython/..."), go_environment(home))
     if build():
         pytest("end to end on a debug CPython", test_venv(), "-m", "debugpy or matrix", python=home / "bin" / "python")
+
+
+def do_tools():
+    """Launchers, debuggers and extension modules that applications meet: a few hundred megabytes from the package index."""
+    if build():
+        pytest("tools and extension modules", pythons.venv(pythons.default(), APP_PACKAGES, TEST_PACKAGES, TOOL_PACKAGES), "-m", "tools")
 
 
 def do_soak():

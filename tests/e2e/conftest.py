@@ -23,6 +23,7 @@ def pytest_configure(config):
         "gosrv_only(why): holds for gosrv and not for Gunicorn, for the reason given",
         "matrix: run on every CPython the machine has, not only on the default one",
         "debugpy: needs a debug build of CPython (make debugpy)",
+        "tools: needs requirements-tools.txt (make tools)",
         "soak: runs for minutes (make soak)",
     ):
         config.addinivalue_line("markers", line)
@@ -31,7 +32,7 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     """Leave out, rather than skip, what the chosen server or the kind of run does not have."""
     asked = config.getoption("-m") or ""
-    away = [marker for marker in ("soak", "debugpy") if marker not in asked]
+    away = [marker for marker in ("soak", "debugpy", "tools") if marker not in asked]
     if config.getoption("--server") == "gunicorn":
         away.append("gosrv_only")
     dropped = [item for item in items if any(item.get_closest_marker(marker) for marker in away)]
