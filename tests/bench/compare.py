@@ -298,7 +298,8 @@ def main():
     raw = json.loads(path.read_text()) if path.exists() else {"begun": time.strftime("%Y-%m-%d %H:%M:%S %Z"), "scenarios": {}}
     raw["machine"] = dict(machine(), python=str(installed.python))
     raw["missing"] = missing
-    raw["peers"] = {p.name: {"version": versions.get(p.packages[-1 if "gevent" in p.packages else 0].lower().replace("_", "-"), "") if p.packages else "", "settings": p.why} for p in wanted}
+    raw["peers"] = {p.name: {"version": ", ".join("%s %s" % (name, versions.get(name.lower().replace("_", "-"), "?")) for name in p.packages), "settings": p.why}
+                    for p in wanted}
     say.begun = time.monotonic()  # installing does not count
     with tempfile.TemporaryDirectory(prefix="gosrv-bench-") as scratch:
         os.chmod(scratch, 0o755)

@@ -182,7 +182,7 @@ SCENARIOS = [
              entries=({"workers": 1}, {"workers": 2}), labels=("1 worker", "2 workers"), server_cores="0,1", client_cores="0,1", main="rps"),
     Scenario("short", "Connections of 10 requests", "hello", some_close, hello_due, PLAIN),
     Scenario("1mb", "1 MB answer", "one_mb", lambda: [request("/")], lambda _: bytes(range(256)) * 4096, {"content-length": "1048576"}, connections=16),
-    Scenario("upload10m", "10 MB upload, read by the application", "upload", upload(10 << 20), upload_due, {"content-type": "text/plain"}, connections=4),
+    Scenario("upload10m", "10 MB upload, read by the application", "upload", upload(10 << 20), upload_due, {"content-type": "text/plain"}, connections=2),
 ]
 # Measured in start_and_memory.py, by other means.
 WHOLE = {"start": "Django project: start to first answer", "memory": "Django project, 4 workers: memory of the tree"}

@@ -222,3 +222,25 @@ def test_an_unfinished_run_leaves_the_last_complete_state(tmp_path):
     with pytest.raises(TypeError):
         compare.save(tmp_path / "raw.json", {"a": object()})
     assert json.loads((tmp_path / "raw.json").read_text()) == {"a": 1}
+
+
+# -- the profile ---------------------------------------------------------------------------------------------------
+
+def test_a_c_stack_is_set_on_the_go_stack_that_calls_it():
+    import flame
+
+    go = [("runtime.main", "Go"), ("gosrv/wsgi.Run", "Go"), ("gosrv/cgo._Cfunc_gosrv_app_call", "Go")]
+    c = [("runtime.asmcgocall.abi0", "Go"), ("_cgo_0a1b_Cfunc_gosrv_app_call", "gosrv's C"), ("PyObject_Call", "CPython")]
+    other = [("_start", "libc and others"), ("main", "gosrv's C")]
+    assert flame.joined([go + [("runtime.cgocall", "Go")], c, other]) == [go + [("runtime.cgocall", "Go")], go + c, other]
+    assert flame.folded([go, go]) == ["runtime.main;gosrv/wsgi.Run;gosrv/cgo._Cfunc_gosrv_app_call 2"]
+
+
+@pytest.mark.parametrize("symbol, dso, kind", [
+    ("tcp_ack", "[kernel.kallsyms]", "kernel"), ("_PyEval_EvalFrameDefault", "/x/libpython3.11.so.1.0", "CPython"),
+    ("gosrv/wsgi.(*slot).turn", "/x/gosrv", "Go"), ("memeqbody", "/x/gosrv", "Go"), ("put_headers", "/x/gosrv", "gosrv's C"), ("memcpy", "/x/libc.so.6", "libc and others"),
+])
+def test_whose_code_a_frame_is(symbol, dso, kind):
+    import flame
+
+    assert flame.kind_of(symbol, dso) == kind
