@@ -59,7 +59,7 @@ def kind_of(symbol, dso):
         return "kernel"
     if "libpython" in dso:
         return "CPython"
-    if Path(dso).name.startswith("gosrv"):
+    if "gosrv" in Path(dso).name:  # the program, or its library in another Python's process
         return "Go" if "." in symbol or symbol.startswith(("runtime", "go:", "memeqbody", "aeshash", "cmpbody", "indexbyte")) else "gosrv's C"
     return "libc and others"
 

@@ -238,7 +238,7 @@ def test_a_c_stack_is_set_on_the_go_stack_that_calls_it():
 
 @pytest.mark.parametrize("symbol, dso, kind", [
     ("tcp_ack", "[kernel.kallsyms]", "kernel"), ("_PyEval_EvalFrameDefault", "/x/libpython3.11.so.1.0", "CPython"),
-    ("gosrv/wsgi.(*slot).turn", "/x/gosrv", "Go"), ("memeqbody", "/x/gosrv", "Go"), ("put_headers", "/x/gosrv", "gosrv's C"), ("memcpy", "/x/libc.so.6", "libc and others"),
+    ("gosrv/wsgi.(*slot).turn", "/x/gosrv", "Go"), ("memeqbody", "/x/gosrv", "Go"), ("put_headers", "/x/gosrv", "gosrv's C"), ("put_pair", "/x/libgosrv.so", "gosrv's C"), ("memcpy", "/x/libc.so.6", "libc and others"),
 ])
 def test_whose_code_a_frame_is(symbol, dso, kind):
     import flame
