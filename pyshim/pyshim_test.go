@@ -3,7 +3,12 @@ package pyshim
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
 	"testing"
+
+	"gosrv/wsgi/workerctl"
 )
 
 func TestBundleHoldsBootAndModules(t *testing.T) {
@@ -26,5 +31,12 @@ func TestBundleHoldsBootAndModules(t *testing.T) {
 	}
 	if _, ok := modules["gosrv_shim/boot.py"]; ok {
 		t.Error("boot.py is also a module: it would run twice")
+	}
+}
+
+func TestSignalForStacksIsTheMasters(t *testing.T) {
+	text, err := os.ReadFile("gosrv_shim/stacks.py")
+	if want := fmt.Sprintf("\nSIGNAL = %d\n", workerctl.StackSignal); err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("stacks.py lacks %q, %v", want, err)
 	}
 }

@@ -110,15 +110,6 @@ func (a *answer) ended() verdict {
 	return sent
 }
 
-// finish ends the application's call, if it lives.
-func (s *slot) finish(a *answer) {
-	if a.res.Handle != nil {
-		s.watchFinish(&a.res)
-	}
-	s.keepNotes(a)
-	a.state = cpython.Done
-}
-
 // compose turns the step that the application has just made into bytes.
 func (s *slot) compose(c *conn, a *answer) verdict {
 	for a.state == cpython.Grow {

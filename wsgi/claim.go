@@ -144,12 +144,15 @@ func (s *slot) runSignals() cpython.Flags {
 	return s.app.RunSignals()
 }
 
-// watchFinish is Finish for a call that no request waits for any more: close()
-// of the application may get stuck, too.
-func (s *slot) watchFinish(res *cpython.Result) {
-	if s.w.watch != nil && s.claim.word.Load() == 0 {
-		s.claim.begin(loop.Now(), true)
-		defer s.unwatched()
+// finish ends the application's call, if it lives.
+func (s *slot) finish(a *answer) {
+	if a.res.Handle != nil {
+		if s.w.watch != nil && s.claim.word.Load() == 0 {
+			s.claim.begin(loop.Now(), true) // close() may get stuck, too
+			defer s.unwatched()
+		}
+		s.app.Finish(&a.res)
 	}
-	s.app.Finish(res)
+	s.keepNotes(a)
+	a.state = cpython.Done
 }
