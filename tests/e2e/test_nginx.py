@@ -118,6 +118,23 @@ def test_a_streaming_answer_waits_for_its_reader(site, way):
     assert produced() - before == size and received >= size
 
 
+@pytest.mark.parametrize("args", [(), ("--no-sendfile",)], ids=["sendfile", "copied"])
+def test_a_file_through_both(start, proxied, tmp_path, args):
+    """With and without sendfile on either side; the answer is larger than nginx's buffers, so that it waits in a file there."""
+    data = random.Random(1).randbytes(1 << 20)
+    (tmp_path / "data").write_bytes(data)
+    server = start("file_wrapper", *args, bind=BINDS, env={"FILE": tmp_path / "data"})
+    lanes = {"%s-%s-%s" % (way, switch, buffering): "sendfile %s; proxy_buffering %s;" % (switch, buffering)
+             for way in WAYS for switch in ("on", "off") for buffering in ("on", "off")}
+    front = proxied([nginx.Lane(name, server.addresses[WAYS.index(name.split("-")[0])], options=options) for name, options in lanes.items()])
+    for name in lanes:
+        with front.wire() as wire:
+            for path, expected in (("file", data), ("file?offset=1000&length=500000", data[1000:501000]), ("memory", bytes(range(256)) * 100)):
+                answer = wire.get("/%s/%s" % (name, path))
+                assert (answer.status, hashlib.sha256(answer.body).digest()) == (200, hashlib.sha256(expected).digest()), (name, path)
+    assert not front.complaints()
+
+
 numbers = itertools.count()
 
 
