@@ -223,6 +223,9 @@ def become_worker(worker, control, preloaded, uri, log):
     except SystemExit as e:
         if worker.booted or worker.aborted or os.getppid() != worker.ppid:
             os._exit(e.code if isinstance(e.code, int) else 1)
+        if not worker.alive and not worker.aborted:  # told to go: that is no failure to boot
+            worker.shutdown()
+            os._exit(0)
         leave(control, *why(e))
     except BaseException as e:
         leave(control, *why(e))

@@ -4,6 +4,7 @@ import signal
 import pytest
 import requests
 
+import harness
 from masters import order
 from waiting import wait_for
 
@@ -176,3 +177,25 @@ def test_a_hook_that_raises_before_the_start_ends_it(start, tmp_path):
     ended = harness.run_once("hello", "-c", conf, "-b", "127.0.0.1:0")
     assert ended.returncode != 0
     assert "not today" in ended.stderr
+
+
+def test_a_quick_stop_during_the_boot_is_no_failure(start, tmp_path):
+    """The signal meets the worker within post_worker_init, where its boot is not over."""
+    (tmp_path / "conf.py").write_text("""
+import os, signal
+
+home = os.path.dirname(os.path.abspath(__file__))
+
+
+def post_worker_init(worker):
+    if worker.age == 1:
+        os.kill(os.getpid(), signal.SIGQUIT)
+
+
+def worker_exit(server, worker):
+    with open(os.path.join(home, "left"), "a") as out:
+        out.write("%d\\n" % worker.age)
+""")
+    server = start("hello", "-c", tmp_path / "conf.py", balance=False)
+    server.wait_log(harness.BOOTING.pattern, count=2)
+    assert (tmp_path / "left").read_text() == "1\n" and "failed to boot" not in server.log
