@@ -94,8 +94,7 @@ def test_reload(hooked):
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGQUIT], ids=lambda s: s.name)
 def test_worker_int(hooked, sig):
-    server, hooks = hooked("-w", "1", ready=None)
-    hooks.wait("post_worker_init")
+    server, hooks = hooked("-w", "1", ready="/fast")  # served: its boot is over, whose end the hook is not yet
     server.send_signal(sig, server.wait_workers(1)[0])
     hooks.wait("child_exit")
     assert hooks.named("worker_int", "worker_exit") == ["worker_int(worker(age=1))", "worker_exit(server(num_workers=1), worker(age=1))"]
