@@ -23,6 +23,18 @@ def test_changed_code_is_served(start, site, args):  # noqa: F811
     assert "mine.py modified" in server.log
 
 
+@pytest.mark.gosrv_only("Gunicorn's sync worker keeps no connection, its threads keep theirs")
+@pytest.mark.parametrize("args", [(), ("--threads", "2")], ids=["sync", "threads"])
+def test_a_browser_sees_the_new_code_at_once(start, site, args):  # noqa: F811
+    """A kept connection would get one more answer of the old worker; so none is kept, unless --keep-alive says so."""
+    server = start("mine", "--reload", *args, cwd=site.folder, balance=False)
+    with server.wire() as wire:
+        assert wire.get("/").get("Connection") == "close"
+    server = start("mine", "--reload", "--keep-alive", "9", *args, cwd=site.folder, balance=False)
+    with server.wire() as wire:
+        assert [wire.get("/").body for _ in range(2)] == [b"first"] * 2
+
+
 @pytest.mark.gosrv_only("Gunicorn serves the old code with --preload")
 def test_changed_code_is_served_with_preload(start, site):  # noqa: F811
     server = start("mine", "--reload", "--preload", "-w", "2", cwd=site.folder, balance=False)

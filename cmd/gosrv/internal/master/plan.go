@@ -47,6 +47,7 @@ type mechanics struct {
 	PrintConfig bool     `json:"print_config"`
 	Daemon      bool     `json:"daemon"`
 	KeepStdio   bool     `json:"enable_stdio_inheritance"`
+	Reload      bool     `json:"reload"`
 
 	BacklogMetric bool `json:"enable_backlog_metric"`
 }
@@ -71,6 +72,10 @@ func (p *Plan) prepare() error {
 		return fmt.Errorf("reading settings: %w", err)
 	}
 	p.worker.KeepaliveSet = p.KeepaliveSet
+	if p.own.Reload && !p.KeepaliveSet {
+		// A browser's kept connection would show the old code once more.
+		p.worker.Keepalive, p.worker.KeepaliveSet = 0, true
+	}
 	for _, name := range serverHooks {
 		if _, dotted := p.Settings[name].(string); dotted && p.Hooks != nil {
 			p.Hooks[name] = -1
