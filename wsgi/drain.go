@@ -117,16 +117,23 @@ func (w *worker) ended() bool {
 	return w.count <= int(w.lost.Load()) && !d.queue || d.deadline > 0 && w.now >= d.deadline
 }
 
-// countRequest counts a request as it begins and starts the recycling of a
-// worker that has served enough.
+// countRequest counts a request as it begins and asks for the successor of a
+// worker that has served enough. Until that is ready this one serves on: its
+// import must cost nobody's time.
 func (s *slot) countRequest() {
 	w := s.w
 	w.served++
 	w.score.AddRequest()
-	if w.set.maxRequests > 0 && w.served >= w.set.maxRequests && !w.drain.on {
-		w.log.Infof("Autorestarting worker after current request.")
-		s.startDrain("max_requests", false)
+	if w.set.maxRequests == 0 || w.served < w.set.maxRequests || w.drain.on || w.spent {
+		return
 	}
+	w.log.Infof("Autorestarting worker after current request.")
+	if w.set.maxRequests == 1 {
+		s.startDrain("max_requests", false) // who wants that wants a new process for each request
+		return
+	}
+	w.spent = true
+	w.tell(workerctl.WorkerSpent{})
 }
 
 // tell sends a fact to the master. A master that is gone cannot be told; the

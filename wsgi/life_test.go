@@ -126,6 +126,20 @@ func TestFinalDrainDuringAnotherServesTheQueue(t *testing.T) {
 	s.wait()
 }
 
+// Who wants one request a process wants no second one.
+func TestMaxRequestsOfOneLeavesAtOnce(t *testing.T) {
+	set := testSettings()
+	set.maxRequests = 1
+	s := serveFake(t, set, hello)
+	c := s.dial()
+	c.send(get("/"))
+	if h := c.head(); !strings.Contains(h, "Connection: close") {
+		t.Errorf("got %q", h)
+	}
+	c.rest()
+	s.wait()
+}
+
 func TestIdleConnectionsEndWithTheirTime(t *testing.T) {
 	set := testSettings()
 	set.idle = 50 * time.Millisecond
@@ -182,22 +196,34 @@ func TestClientThatTakesNothingIsCutOff(t *testing.T) {
 	<-closed
 }
 
+// A worker that has served max_requests serves on until it has a successor.
 func TestMaxRequestsRecyclesTheWorker(t *testing.T) {
 	set := testSettings()
 	set.maxRequests = 3
 	s := serveFake(t, set, hello)
 	c := s.dial()
-	for i := range 3 {
+	ask := func() string {
 		c.send(get("/"))
 		h := c.head()
-		if last := strings.Contains(h, "Connection: close"); last != (i == 2) {
+		c.body(6)
+		return h
+	}
+	for i := range 5 {
+		if h := ask(); strings.Contains(h, "Connection: close") {
 			t.Errorf("request %d: %q", i, h)
 		}
-		c.body(6)
+	}
+	for _, want := range []string{"WorkerReady", "WorkerSpent"} {
+		if typ, _, _, err := s.master.Recv(); typ != want || err != nil {
+			t.Fatalf("said %s, %v; want %s", typ, err, want)
+		}
+	}
+	s.drainBy(drainMessage{GracefulTimeout: 30})
+	if h := ask(); !strings.Contains(h, "Connection: close") {
+		t.Errorf("after the order: %q", h)
 	}
 	c.gone()
 	s.wait()
-	s.drainBy(nil)
 	if !strings.Contains(s.logged(), "[INFO] Autorestarting worker after current request.") {
 		t.Errorf("log: %q", s.logged())
 	}

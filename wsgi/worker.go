@@ -62,6 +62,7 @@ type worker struct {
 	kept      string // keptLines
 	server    string // serverLine
 	served    uint64
+	spent     bool // it has served max_requests and the master knows
 	drain     drainState
 	orders    atomic.Uint32 // drainOrder, quitOrder
 	quitting  atomic.Bool   // drain.over is on its way

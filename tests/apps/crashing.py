@@ -1,6 +1,6 @@
 """Ways for a worker to die in a request, and one dump that must not kill it.
 
-/segfault /os_exit?N /sys_exit?N /sigkill /abort /free /traceback (faulthandler.dump_traceback into the log)
+/segfault /os_exit?N /sys_exit?N /sigkill /memory /abort /free /traceback (faulthandler.dump_traceback into the log)
 """
 import ctypes
 import faulthandler
@@ -23,6 +23,9 @@ def application(environ, start_response):
         sys.exit(int(query))
     if path == "/sigkill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if path == "/memory":  # a gigabyte, if it is let
+        taken = [b"x" * (1 << 20) for _ in range(1 << 10)]
+        taken.clear()
     if path == "/abort":
         ctypes.CDLL(None).abort()
     if path == "/free":  # glibc says what is wrong, and aborts

@@ -4,7 +4,10 @@ import signal
 
 import pytest
 
+import cgroups
+import harness
 import procs
+from test_reload import site  # noqa: F401
 from waiting import wait_for
 
 OWN = pytest.mark.gosrv_only("Gunicorn has no zygote")
@@ -158,8 +161,53 @@ def test_a_killed_master_takes_everything_with_it(start):
 
 def test_max_requests_recycles_workers_without_losing_a_request(start):
     server = start("crashing", "-w", "2", "--max-requests", "20", balance=False)
-    seen = {int(server.get().text) for _ in range(150)}
-    assert len(seen) >= 4
+    seen = set()
+
+    def four():
+        seen.update(int(server.get().text) for _ in range(20))
+        return len(seen) >= 4
+
+    wait_for(four, lambda: "answers of four workers, not %s" % seen, 30)
+
+
+@pytest.mark.gosrv_only("Gunicorn's worker leaves first: with one worker nobody serves until the next one is imported")
+@pytest.mark.parametrize("args", [(), ("--threads", "2"), ("--reuse-port",)], ids=["sync", "threads", "reuse-port"])
+def test_a_recycled_worker_stays_until_its_successor_is_ready(start, site, args):  # noqa: F811
+    gate = site.folder / "gate"
+    site.source("import os, time\nwhile os.path.exists(%r): time.sleep(0.01)\n" % str(gate) + open(harness.APPS / "crashing.py").read())
+    server = start("mine", "--max-requests", "5", *args, cwd=site.folder, balance=False)
+    old, = server.wait_workers(1)
+    gate.touch()
+    while "Autorestarting" not in server.log:
+        assert int(server.get().text) == old
+    server.wait_log("Booting worker", count=2)
+    for _ in range(20):
+        assert int(server.get().text) == old, "somebody answers while the successor is being imported"
+    gate.unlink()
+    new, = server.wait_workers(1, without=[old])
+    assert int(server.get().text) == new
+
+
+@pytest.mark.gosrv_only("Gunicorn logs Perhaps out of memory? in any case")
+def test_the_kernels_kill_is_told_from_an_operators(start):
+    """Where this machine lets us make a cgroup, the kernel kills a worker that takes too much; elsewhere there is no counter."""
+    group = cgroups.make(96 << 20)
+    server = start("crashing", balance=False, program=group.program(harness.command()))
+    try:
+        pids = server.wait_workers(1)
+        procs.kill(pids[0])
+        server.wait_log(r"Worker \(pid:%d\) was sent SIGKILL! Perhaps out of memory\?" % pids[0])
+        pids = server.wait_workers(1, without=pids)
+        if group.path:
+            with server.wire() as wire:
+                wire.send("GET /memory HTTP/1.1\r\nHost: t\r\n\r\n")
+                assert wire.rest() == b""
+            server.wait_log(r"Worker \(pid:%d\) was sent SIGKILL! Out of memory: killed by the kernel \(cgroup /\S+: oom_kill \d+ -> \d+\)\. "
+                            r"Lost: GET /memory" % pids[0])
+            server.wait_workers(1, without=pids)
+        server.stop()
+    finally:
+        group.remove()
 
 
 def test_a_worker_told_to_end_is_replaced(start):

@@ -9,6 +9,7 @@
 //	                   <---------------  WorkerReady     application imported, loop runs
 //	                                     or WorkerFailed, then exit
 //	  Drain | Quit | ReopenLogs ------>
+//	                   <---------------  WorkerSpent     wants a successor
 //	                   <---------------  WorkerDraining  no new work from here
 //	                   <---------------  WorkerExiting   last words
 //	                   <---------------  WorkerTimedOut  stuck in the application: abort it

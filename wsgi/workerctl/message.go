@@ -99,6 +99,11 @@ const (
 // WorkerReady says that the application is imported and the loop accepts.
 type WorkerReady struct{}
 
+// WorkerSpent says that the worker has served as many requests as it should
+// (max_requests). It serves on until its successor is ready and it is told to
+// drain.
+type WorkerSpent struct{}
+
 // WorkerDraining says that the worker takes no new connections from now on.
 type WorkerDraining struct {
 	Reason string `json:"reason"` // "max_requests", "signal", "order"
@@ -142,6 +147,9 @@ func (WorkerFailed) Type() string { return "WorkerFailed" }
 
 // Type implements Message.
 func (WorkerReady) Type() string { return "WorkerReady" }
+
+// Type implements Message.
+func (WorkerSpent) Type() string { return "WorkerSpent" }
 
 // Type implements Message.
 func (WorkerDraining) Type() string { return "WorkerDraining" }

@@ -55,6 +55,10 @@ var ownRows = []Setting{
 		Help: "Leave the connections of a worker that is inside the application to that worker. Without it, another worker that has nothing to do serves their requests meanwhile (class sync with one thread).",
 	},
 	{
+		Name: "reload_one_by_one", Section: sectionOwn, Flags: []string{"--reload-one-by-one"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Help: "At HUP, replace one worker after the other, where memory is too short for all workers twice. The first new worker must be ready before an old one leaves, so that code that does not load changes nothing; after that each pair in turn, so that old and new code serve beside each other for longer. Without it, all new workers are ready before the first old one leaves.",
+	},
+	{
 		Name: "allow_new_privileges", Section: sectionOwn, Flags: []string{"--allow-new-privileges"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
 		Help: "Let the application start programs that give it more rights than its user has, such as sudo. Without it, workers that were started by root and run as another user (user, group) can never get privileges again: sudo and other set-user-ID programs do not work in them (PR_SET_NO_NEW_PRIVS). Workers whose user is not changed are not touched.",
 	},

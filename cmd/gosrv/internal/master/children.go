@@ -29,6 +29,7 @@ type child struct {
 	pid           int // 0 while spawning
 	state         state
 	leaving       bool // we told it to go
+	spent         bool // it goes when its successor is ready
 	spawned       time.Time
 	ready         time.Time // zero until it was
 	deadline      time.Time // SIGKILL then; zero: none
@@ -49,7 +50,7 @@ func (c *child) String() string {
 }
 
 // counts tells whether the child is, or will be, capacity.
-func (c *child) counts() bool { return !c.leaving && c.state != draining }
+func (c *child) counts() bool { return !c.leaving && !c.spent && c.state != draining }
 
 // crashed tells whether its death now would be a sign of a crash loop.
 func (c *child) crashed(now time.Time) bool {
@@ -139,6 +140,18 @@ func (t *children) plan(generation, workers int, places bool) (spawn int, retire
 	return 0, have[:len(have)-workers]
 }
 
+// relieved gives the spent workers of a generation that are not needed any
+// more: with those that are ready there are enough.
+func (t *children) relieved(generation, workers int) []*child {
+	var spent []*child
+	for _, c := range t.list {
+		if c.generation == generation && c.spent && c.state == ready && !c.leaving {
+			spent = append(spent, c)
+		}
+	}
+	return spent[:min(max(0, t.serving(generation)+len(spent)-workers), len(spent))]
+}
+
 // serving counts the workers of a generation that are ready.
 func (t *children) serving(generation int) int {
 	n := 0
@@ -178,6 +191,11 @@ func (t *children) steady(generation int, since, now time.Time) bool {
 	return slices.ContainsFunc(t.list, func(c *child) bool {
 		return c.generation == generation && c.state == ready && c.spawned.After(since) && now.Sub(c.ready) >= settled
 	})
+}
+
+// leaving tells whether a worker of the generation is on its way out.
+func (t *children) leaving(generation int) bool {
+	return slices.ContainsFunc(t.list, func(c *child) bool { return c.generation == generation && (c.leaving || c.state == draining) })
 }
 
 // spawning tells whether a process may exist whose pid is not known yet.

@@ -130,7 +130,7 @@ func (m *Master) coverLanes() {
 		}
 	}
 	for _, c := range m.children.list {
-		if !c.accepts() || c.generation != m.current.number {
+		if !c.accepts() || c.generation < m.current.number {
 			continue
 		}
 		for _, s := range bare {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/cgroup"
 	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/daemon"
 	"gosrv/cmd/gosrv/internal/listen"
@@ -82,6 +83,7 @@ type Master struct {
 	generations int         // started ever
 	reloadAgain bool        // a HUP came while one was being obeyed
 	children    children
+	oom         oom
 	lanes       lanes
 	retired     []*zygote               // told to exit, not reaped yet
 	keepers     []*zygote               // no longer needed to fork, but hooks left something in them
@@ -91,6 +93,7 @@ type Master struct {
 	afterHook   func(failed bool)       // what it does then
 	calls       chan func()             // results of work done elsewhere
 	ticked      time.Time               // last look at the time-outs
+	looked      time.Time               // last look at the cgroup
 	arrivals    <-chan struct{}         // something can be read
 
 	parent    int        // the master this one is to replace, while that lives
@@ -134,7 +137,7 @@ func New(o Options) (*Master, error) {
 	m.sys = system{
 		now: time.Now, monotonic: monotonic, exec: l.exec, pair: l.pair,
 		closeFD: func(fd int) { _ = unix.Close(fd) }, kill: unix.Kill, askStacks: askStacks, reap: reap, bind: m.bindApart,
-		ppid: os.Getppid, replace: m.replaceApart, tell: o.Manager.Tell, publish: shown.Publish,
+		oomKills: cgroup.Find("/proc/self/cgroup", "/sys/fs/cgroup").Kills, ppid: os.Getppid, replace: m.replaceApart, tell: o.Manager.Tell, publish: shown.Publish,
 		detach: func(keepOutput bool) error {
 			return daemon.Detach(o.Start.Argv, o.Start.Dir, o.Start.Environ, keepOutput)
 		},
@@ -200,6 +203,10 @@ func (m *Master) step() {
 	case serving:
 		m.revive(m.current, now)
 		m.checkTimeouts(now)
+		if now.Sub(m.looked) >= tick {
+			m.looked = now
+			m.lookForKills(now)
+		}
 		m.balance(m.current, now)
 		if m.next != nil {
 			m.balance(m.next, now)

@@ -46,6 +46,7 @@ type mechanics struct {
 	CheckConfig bool     `json:"check_config"`
 	PrintConfig bool     `json:"print_config"`
 	Daemon      bool     `json:"daemon"`
+	OneByOne    bool     `json:"reload_one_by_one"`
 	KeepStdio   bool     `json:"enable_stdio_inheritance"`
 	Reload      bool     `json:"reload"`
 

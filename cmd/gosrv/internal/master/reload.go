@@ -82,6 +82,25 @@ func (m *Master) movePidfile(path string) {
 	m.pidfile = path
 }
 
+// wanted is how many workers a generation is to have now. With
+// reload_one_by_one a reload costs the memory of one worker, not of all: the
+// new generation gets another one when its last is ready and the old one that
+// this has replaced has gone.
+func (m *Master) wanted(g *generation) int {
+	next := m.next
+	if next == nil || next.plan == nil || !next.plan.own.OneByOne {
+		return g.workers
+	}
+	fresh := m.children.serving(next.number)
+	switch {
+	case g == m.current:
+		return max(0, g.workers-fresh)
+	case m.children.leaving(m.current.number):
+		return min(g.workers, fresh)
+	}
+	return min(g.workers, fresh+1)
+}
+
 // completeReload hands over once every worker of the new generation serves.
 func (m *Master) completeReload() {
 	next := m.next

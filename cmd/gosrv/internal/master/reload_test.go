@@ -219,3 +219,61 @@ func TestAbandonedReloadKeepsSocketsAndLogs(t *testing.T) {
 		t.Errorf("the new log has %q", b)
 	}
 }
+
+func TestReloadOneByOne(t *testing.T) {
+	w := newWorld(t, map[string]any{"workers": 3, "reload_one_by_one": true})
+	w.serve()
+	old := w.alive()
+	for _, k := range old {
+		k.deaf = true // they have long requests
+	}
+	w.bootHangs = true
+	w.signal(unix.SIGHUP)
+	for done := range 3 {
+		fresh := w.alive()[len(w.alive())-1]
+		if fresh.order.Generation != 2 || len(w.alive()) != 4 {
+			t.Fatalf("after %d: %d workers live", done, len(w.alive()))
+		}
+		for i, k := range old {
+			if told := len(k.got) > 0; told != (i < done) {
+				t.Errorf("after %d: old worker %d was told %v", done, i, k.got)
+			}
+		}
+		w.ready(fresh)
+		if len(w.alive()) != 4 {
+			t.Errorf("after %d: another one is started before an old one has gone", done)
+		}
+		w.end(old[done], exited(0))
+		w.run()
+	}
+	w.wantAlive(3)
+	w.wantLog("Generation 2 serves")
+}
+
+func TestReloadOneByOneThatFails(t *testing.T) {
+	w := newWorld(t, map[string]any{"workers": 2, "reload_one_by_one": true})
+	w.serve()
+	w.bootFails = &workerctl.WorkerFailed{Stage: "app", Exit: 3, Message: "broken"}
+	w.signal(unix.SIGHUP)
+	w.wantAlive(2)
+	w.wantLog("generation 1 serves on")
+	for _, k := range w.alive() {
+		if k.order.Generation != 1 || len(k.got) != 0 {
+			t.Errorf("worker of generation %d was told %v", k.order.Generation, k.got)
+		}
+	}
+	// One that fails later brings the old ones back.
+	w.bootFails, w.bootHangs = nil, true
+	w.signal(unix.SIGHUP)
+	w.ready(w.alive()[2])
+	w.end(w.alive()[len(w.alive())-1], exited(1))
+	w.run()
+	w.bootHangs = false
+	w.pass(10 * time.Second)
+	w.wantAlive(2)
+	for _, k := range w.alive() {
+		if k.order.Generation != 1 {
+			t.Errorf("worker of generation %d", k.order.Generation)
+		}
+	}
+}

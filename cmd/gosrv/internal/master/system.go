@@ -41,7 +41,10 @@ type system struct {
 	askStacks func(pid int) bool
 	// reap gives one process that has ended, false if there is none.
 	reap func() (pid int, status unix.WaitStatus, ok bool)
-	ppid func() int
+	// oomKills counts the processes that the kernel has killed for want of
+	// memory in the server's cgroup, which is where; false: it cannot be known.
+	oomKills func() (kills int, where string, ok bool)
+	ppid     func() int
 	// replace starts the new master; ready runs in the loop when that serves.
 	replace func(sockets []int, systemd bool, ready func()) (pid int, err error)
 	// detach starts this server again without a terminal.

@@ -3,7 +3,6 @@ package master
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -20,8 +19,9 @@ func (m *Master) balance(g *generation, now time.Time) {
 	if g.crash.fails > 0 && m.children.steady(g.number, g.crash.last, now) {
 		g.crash.reset()
 	}
-	missing, surplus := m.children.plan(g.number, g.workers, g.reuses())
-	for _, c := range surplus {
+	workers := m.wanted(g)
+	missing, surplus := m.children.plan(g.number, workers, g.reuses())
+	for _, c := range append(surplus, m.children.relieved(g.number, workers)...) {
 		m.retire(c, now)
 	}
 	for g.up() && g.crash.open(now) && missing > 0 {
@@ -212,6 +212,9 @@ func (m *Master) fromWorker(c *child, typ string, raw json.RawMessage) error {
 		return nil
 	case "WorkerFailed":
 		return receive(raw, func(msg workerctl.WorkerFailed) { m.workerFailed(c, msg) })
+	case "WorkerSpent":
+		c.spent = true
+		return nil
 	case "WorkerDraining":
 		c.state = draining
 		return nil
@@ -335,64 +338,4 @@ func (m *Master) died(pid int, status unix.WaitStatus) {
 	}
 	m.readWorker(c)
 	m.workerDied(c, status)
-}
-
-// workerDied says in Gunicorn's words how a worker ended and draws the
-// conclusions. Its exit code is only data: what stops the server is a worker
-// that says it could not boot, before any was ever ready.
-func (m *Master) workerDied(c *child, status unix.WaitStatus) {
-	m.logDeath(c, status)
-	m.workerGone(c)
-	m.crashed(c)
-	m.forget(c)
-	if m.phase == stopping {
-		return
-	}
-	switch {
-	case m.next != nil && c.generation == m.next.number && c.ready.IsZero() && !c.leaving:
-		m.abortReload(fmt.Sprintf("Worker (pid:%d) of the new generation did not start", c.pid))
-	case c.failure != nil && !m.current.proven && c.generation == m.current.number:
-		reason := "Worker failed to boot."
-		if c.failure.Exit == workerctl.ExitApp {
-			reason = "App failed to load."
-		}
-		m.halt(reason, c.failure.Exit)
-	}
-}
-
-func (m *Master) logDeath(c *child, status unix.WaitStatus) {
-	lost := m.lostRequest(c)
-	switch {
-	case status.Signaled() && status.Signal() == unix.SIGKILL && c.killed:
-		m.log.Errorf("Worker (pid:%d) was sent SIGKILL!%s", c.pid, lost)
-	case status.Signaled() && status.Signal() == unix.SIGKILL:
-		m.log.Errorf("Worker (pid:%d) was sent SIGKILL! Perhaps out of memory?%s", c.pid, lost)
-	case status.Signaled() && status.Signal() == unix.SIGTERM:
-		m.log.Infof("Worker (pid:%d) was sent SIGTERM!%s", c.pid, lost)
-	case status.Signaled():
-		m.log.Warningf("Worker (pid:%d) was sent %s!%s", c.pid, unix.SignalName(status.Signal()), lost)
-	case status.ExitStatus() != 0 || lost != "":
-		m.log.Errorf("Worker (pid:%d) exited with code %d.%s", c.pid, status.ExitStatus(), lost)
-	}
-}
-
-// lostRequest names the request that was inside the application when a worker
-// died, the oldest if there were several.
-func (m *Master) lostRequest(c *child) string {
-	if m.board == nil || c.slot < 0 {
-		return ""
-	}
-	r := m.board.Snapshot(c.slot)
-	if r.PID != c.pid || r.Start == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" Lost: %s %s", r.Method, r.Path)
-}
-
-// describe says how a process ended.
-func describe(status unix.WaitStatus) string {
-	if status.Signaled() {
-		return "was sent " + unix.SignalName(status.Signal())
-	}
-	return fmt.Sprintf("exited with code %d", status.ExitStatus())
 }

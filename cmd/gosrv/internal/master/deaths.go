@@ -1,0 +1,110 @@
+package master
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/workerctl"
+)
+
+// workerDied says in Gunicorn's words how a worker ended and draws the
+// conclusions. Its exit code is only data: what stops the server is a worker
+// that says it could not boot, before any was ever ready.
+func (m *Master) workerDied(c *child, status unix.WaitStatus) {
+	m.logDeath(c, status)
+	m.workerGone(c)
+	m.crashed(c)
+	m.forget(c)
+	if m.phase == stopping {
+		return
+	}
+	switch {
+	case m.next != nil && c.generation == m.next.number && c.ready.IsZero() && !c.leaving:
+		m.abortReload(fmt.Sprintf("Worker (pid:%d) of the new generation did not start", c.pid))
+	case c.failure != nil && !m.current.proven && c.generation == m.current.number:
+		reason := "Worker failed to boot."
+		if c.failure.Exit == workerctl.ExitApp {
+			reason = "App failed to load."
+		}
+		m.halt(reason, c.failure.Exit)
+	}
+}
+
+func (m *Master) logDeath(c *child, status unix.WaitStatus) {
+	lost := m.lostRequest(c)
+	switch {
+	case status.Signaled() && status.Signal() == unix.SIGKILL && c.killed:
+		m.log.Errorf("Worker (pid:%d) was sent SIGKILL!%s", c.pid, lost)
+	case status.Signaled() && status.Signal() == unix.SIGKILL:
+		m.log.Errorf("Worker (pid:%d) was sent SIGKILL! %s%s", c.pid, m.whyKilled(), lost)
+	case status.Signaled() && status.Signal() == unix.SIGTERM:
+		m.log.Infof("Worker (pid:%d) was sent SIGTERM!%s", c.pid, lost)
+	case status.Signaled():
+		m.log.Warningf("Worker (pid:%d) was sent %s!%s", c.pid, unix.SignalName(status.Signal()), lost)
+	case status.ExitStatus() != 0 || lost != "":
+		m.log.Errorf("Worker (pid:%d) exited with code %d.%s", c.pid, status.ExitStatus(), lost)
+	}
+}
+
+// lostRequest names the request that was inside the application when a worker
+// died, the oldest if there were several.
+func (m *Master) lostRequest(c *child) string {
+	if m.board == nil || c.slot < 0 {
+		return ""
+	}
+	r := m.board.Snapshot(c.slot)
+	if r.PID != c.pid || r.Start == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" Lost: %s %s", r.Method, r.Path)
+}
+
+// describe says how a process ended.
+func describe(status unix.WaitStatus) string {
+	if status.Signaled() {
+		return "was sent " + unix.SignalName(status.Signal())
+	}
+	return fmt.Sprintf("exited with code %d", status.ExitStatus())
+}
+
+// oomMemory is how long after the counter has moved a death is put down to it:
+// the kernel counts before the process is gone.
+const oomMemory = 2 * time.Second
+
+// oom is what is known of the kernel's counter of processes killed for want of
+// memory, in the server's cgroup.
+type oom struct {
+	known bool      // it was read before
+	seen  int       // last value read
+	spare int       // kills that no death of a worker explains yet
+	moved time.Time // when the counter has last risen
+}
+
+// lookForKills reads the counter: what it rises while nobody of ours dies was
+// somebody else in the cgroup.
+func (m *Master) lookForKills(now time.Time) (kills int, where string, ok bool) {
+	kills, where, ok = m.sys.oomKills()
+	if now.Sub(m.oom.moved) > oomMemory {
+		m.oom.spare = 0
+	}
+	if ok && !m.oom.known {
+		m.oom.known, m.oom.seen = true, kills
+	}
+	if ok && kills > m.oom.seen {
+		m.oom.spare += kills - m.oom.seen
+		m.oom.seen, m.oom.moved = kills, now
+	}
+	return kills, where, ok
+}
+
+// whyKilled says what is known of a SIGKILL that was not ours.
+func (m *Master) whyKilled() string {
+	kills, where, ok := m.lookForKills(m.sys.now())
+	if !ok || m.oom.spare == 0 {
+		return "Perhaps out of memory?"
+	}
+	m.oom.spare--
+	return fmt.Sprintf("Out of memory: killed by the kernel (cgroup %s: oom_kill %d -> %d).", where, kills-1-m.oom.spare, kills-m.oom.spare)
+}
