@@ -51,6 +51,11 @@ func (w *worker) message(typ string, raw json.RawMessage, fds []int) {
 		if w.laneMessage(typ, raw, fds) {
 			return
 		}
+	case "Exchange":
+		var m workerctl.Exchange
+		if json.Unmarshal(raw, &m) == nil && w.joinExchange(m.FDs, fds) {
+			return
+		}
 	case "ReopenLogs":
 		var m workerctl.ReopenLogs
 		if json.Unmarshal(raw, &m) == nil {

@@ -55,6 +55,29 @@ func (x *offers) take(name string, fd int) (err error) {
 	return err
 }
 
+// joinExchange begins to hand connections over: the worker is no longer alone.
+// It reports whether it has taken the descriptors. Without a relief the caller
+// is the main thread, which leads.
+func (w *worker) joinExchange(names []string, fds []int) bool {
+	if w.relief != nil || w.set.threads > 1 || w.drain.on || len(names) != len(fds) {
+		return false
+	}
+	for i, name := range names {
+		if err := w.exchange.take(name, fds[i]); err != nil {
+			w.log.Errorf("Cannot hand connections over: %v", err)
+			return true // what was taken stays unused
+		}
+	}
+	if err := w.newRelief(); err != nil {
+		w.log.Errorf("Cannot hand connections over: %v", err)
+		return true
+	}
+	if !w.gate.shut {
+		w.openExchange()
+	}
+	return true
+}
+
 // packet is room for one, used by whoever leads.
 func (x *offers) packet() []byte {
 	if x.buf == nil {

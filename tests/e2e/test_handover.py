@@ -65,6 +65,27 @@ def test_nobody_waits_for_a_busy_worker(two):
     close([*wires, busy])
 
 
+def test_a_worker_that_was_alone(start):
+    """TTIN gives it somebody to hand over to."""
+    server = start("slots", "--workers", "1", "--timeout", "60")
+    first, = server.wait_workers(1)
+    wires = [Wire(server.address, 20) for _ in range(10)]
+    assert {int(wire.get("/pid").body) for wire in wires} == {first}
+    server.send_signal(signal.SIGTTIN)
+    server.wait_workers(2)
+    second, = set(server.wait_workers(2)) - {first}
+
+    def served_by_the_second():
+        """While the first one sleeps, its connections are served by the second, once that is ready."""
+        wires[0].send("GET /sleep?s=0.5 HTTP/1.1\r\nHost: t\r\n\r\n")
+        found = {int(wire.get("/pid").body) for wire in wires[1:]}
+        assert wires[0].answer().status == 200
+        return second in found
+
+    wait_for(served_by_the_second, "an answer of the second worker to a client of the first", 30)
+    close(wires)
+
+
 def test_the_switch(start):
     """The same test fails with the hand-over switched off: it does what the first one shows."""
     server = start("slots", "--workers", "2", "--timeout", "60", "--no-hand-over")

@@ -183,3 +183,32 @@ def test_usr1_reopens_the_log(start, tmp_path):
     wait_for(log.exists, "a new log file")
     server.get("/before")
     server.wait_log("RAISED-before")
+
+
+@pytest.mark.gosrv_only("Gunicorn starts all new workers at once")
+@pytest.mark.parametrize("args", [(), ("--preload",), ("--reuse-port",)], ids=["plain", "preload", "reuse-port"])
+def test_hup_one_by_one(start, site, args):
+    """Never more than one worker too many, and nothing lost; code that does not load changes nothing."""
+    server = start("mine", "-w", "3", "--reload-one-by-one", *args, cwd=site.folder)
+    old = server.wait_workers(3)
+    most = []
+
+    def replaced():
+        now = server.worker_pids()
+        most.append(len(now))
+        return "Generation 2 serves" in server.log and len(now) == 3 and not set(now) & set(old)
+
+    with Load(server, keep=True) as load:
+        wait_for(lambda: "first" in load.answers, "an answer")
+        site.answer("second")
+        server.send_signal(signal.SIGHUP)
+        wait_for(replaced, lambda: "three new workers, not %s" % server.workers(), 40)
+        wait_for(lambda: "second" in load.answers, "an answer of the new code")
+        kept = server.worker_pids()
+        site.source("def application(\n")
+        server.send_signal(signal.SIGHUP)
+        server.wait_log("Reload failed")
+        server.wait_workers(3)
+        assert server.worker_pids() == kept
+    assert load.failures == []
+    assert max(most) <= 4

@@ -68,6 +68,12 @@ type Uncover struct {
 	ID int `json:"id"`
 }
 
+// Exchange gives a worker that was alone what it needs to hand connections over,
+// now that there are others. Its descriptors are named in order by FDs.
+type Exchange struct {
+	FDs []string `json:"fds"` // FDExchangeIn, FDExchangeOut, FDClaims
+}
+
 // Quit orders a quick stop: cut what runs.
 type Quit struct{}
 
@@ -132,6 +138,9 @@ func (Cover) Type() string { return "Cover" }
 
 // Type implements Message.
 func (Uncover) Type() string { return "Uncover" }
+
+// Type implements Message.
+func (Exchange) Type() string { return "Exchange" }
 
 // Type implements Message.
 func (Quit) Type() string { return "Quit" }

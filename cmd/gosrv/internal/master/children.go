@@ -39,6 +39,7 @@ type child struct {
 
 	sockets listen.Set // it was given; the loop's, too
 	covers  listen.Set // it serves beside those
+	trades  bool       // it has the exchange
 
 	ch      channel        // the loop's; the table does not touch it
 	failure *workerFailure // what it said about not booting

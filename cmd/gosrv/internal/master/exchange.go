@@ -38,6 +38,19 @@ func (x *exchange) close() {
 	x.fds = nil
 }
 
+// shareExchange gives it to workers that were alone when they were started.
+func (m *Master) shareExchange(g *generation) {
+	if g.plan == nil || !g.handsOver() {
+		return
+	}
+	for _, c := range m.children.of(g.number) {
+		if !c.trades && c.counts() {
+			c.trades = true
+			m.instruct(c, workerctl.Exchange{FDs: exchangeNames}, m.exchange.fds...)
+		}
+	}
+}
+
 // handsOver tells whether the generation's workers use the exchange. A worker
 // with threads needs none: it is stuck only when all of them are.
 func (g *generation) handsOver() bool {

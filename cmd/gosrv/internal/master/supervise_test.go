@@ -340,6 +340,25 @@ func TestKillsForWantOfMemoryAreNamed(t *testing.T) {
 	}
 }
 
+func TestWorkerThatWasAloneGetsTheExchange(t *testing.T) {
+	w := newWorld(t, map[string]any{"workers": 1})
+	w.serve()
+	first := w.alive()[0]
+	if strings.Contains(fmt.Sprint(first.serve.FDs), "exchange") {
+		t.Error("one worker alone has somebody to trade with")
+	}
+	w.signal(unix.SIGTTIN)
+	w.signal(unix.SIGTTIN)
+	if !reflect.DeepEqual(first.got, []string{"Exchange"}) {
+		t.Errorf("told %v", first.got)
+	}
+	for _, k := range w.alive()[1:] {
+		if !strings.Contains(fmt.Sprint(k.serve.FDs), "exchange-in") || len(k.got) != 0 {
+			t.Errorf("a later worker has %v and was told %v", k.serve.FDs, k.got)
+		}
+	}
+}
+
 func TestResizing(t *testing.T) {
 	w := newWorld(t, nil)
 	w.serve()

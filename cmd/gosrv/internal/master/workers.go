@@ -24,6 +24,7 @@ func (m *Master) balance(g *generation, now time.Time) {
 	for _, c := range append(surplus, m.children.relieved(g.number, workers)...) {
 		m.retire(c, now)
 	}
+	m.shareExchange(g)
 	for g.up() && g.crash.open(now) && missing > 0 {
 		if !m.spawn(g, now) {
 			return
@@ -76,7 +77,7 @@ func (m *Master) serveOrder(g *generation, c *child) (workerctl.Serve, []int) {
 		serve.Listeners = append(serve.Listeners, about)
 		serve.FDs, fds = append(serve.FDs, workerctl.FDListener), append(fds, s.FD)
 	}
-	if g.handsOver() {
+	if c.trades = g.handsOver(); c.trades {
 		serve.FDs, fds = append(serve.FDs, exchangeNames...), append(fds, m.exchange.fds...)
 	}
 	return serve, fds
