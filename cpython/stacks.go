@@ -29,10 +29,10 @@ func ProbeGIL() {
 }
 
 // Stacks is the Python stack of each thread, or the reason why there is none. Those of the
-// threads in late are marked. It needs the GIL for nothing: if that is to be had, stacks do
+// threads in late are marked, those in idle are only counted. It needs the GIL for nothing: if that is to be had, stacks do
 // not change while they are read; if it is not, the thread that keeps it is inside C code
 // and changes none. For goroutines on threads that have no Thread; one at a time.
-func Stacks(late []uint64) string {
+func Stacks(late, idle []uint64) string {
 	turn := new(int32)
 	first := make(chan int, 2) // the outcome of the one whose turn it was
 	attempt := func(gil bool) {
@@ -43,18 +43,18 @@ func Stacks(late []uint64) string {
 	go attempt(true)
 	select {
 	case fd := <-first:
-		return stacksText(fd, late)
+		return stacksText(fd, late, idle)
 	case <-time.After(stacksPatience):
 	}
 	attempt(false)
-	return stacksText(<-first, late)
+	return stacksText(<-first, late, idle)
 }
 
 // otherTurn is gosrv_stacks's result for a thread that came second.
 const otherTurn = -2
 
 // stacksText reads what was written and marks threads.
-func stacksText(fd int, late []uint64) string {
+func stacksText(fd int, late, idle []uint64) string {
 	if fd < 0 {
 		return "(not to be had: there is no faulthandler, or the application uses its signal)"
 	}
@@ -63,23 +63,39 @@ func stacksText(fd int, late []uint64) string {
 	if err != nil || n == 0 {
 		return fmt.Sprintf("(not to be had: %v)", err)
 	}
-	return markStacks(string(buf[:n]), late)
+	return markStacks(string(buf[:n]), late, idle)
 }
 
 // markStacks says which threads are late, and leaves out those that are at nothing of Python's.
-func markStacks(text string, late []uint64) string {
+func markStacks(text string, late, idle []uint64) string {
 	var kept []string
+	waiting := 0
 	for stack := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n\n") {
 		head, frames, _ := strings.Cut(stack, "\n")
 		if strings.TrimSpace(frames) == "<no Python frame>" {
 			continue // waits for the GIL, as the one that writes has
 		}
-		for _, ident := range late {
-			if name := fmt.Sprintf("0x%016x", ident); ident != 0 && strings.Contains(head, name) {
-				stack = strings.Replace(stack, name, name+", which is late", 1)
-			}
+		if named(head, idle) != "" {
+			waiting++
+			continue
+		}
+		if name := named(head, late); name != "" {
+			stack = strings.Replace(stack, name, name+", which is late", 1)
 		}
 		kept = append(kept, stack)
 	}
+	if waiting > 0 {
+		kept = append(kept, fmt.Sprintf("%d more wait for requests", waiting))
+	}
 	return strings.Join(kept, "\n\n")
+}
+
+// named is how the first line of a stack names one of the threads, "" if it does not.
+func named(head string, idents []uint64) string {
+	for _, ident := range idents {
+		if name := fmt.Sprintf("0x%016x", ident); ident != 0 && strings.Contains(head, name) {
+			return name
+		}
+	}
+	return ""
 }

@@ -192,7 +192,7 @@ func (l *listener) name() string {
 // makes the threads of a crew: each is to call enlist.
 func (w *worker) run(app Application, start func(n int) error) error {
 	s := w.newSlot(0, app)
-	s.ident = w.ident()
+	s.ident.Store(w.ident())
 	w.slots = append(w.slots[:0], s)
 	for _, l := range w.listeners {
 		w.own(l.fd, true)

@@ -91,7 +91,8 @@ func (w *worker) lastMoment() int64 {
 // enlist makes the calling thread the slot's, for life.
 func (w *worker) enlist(n int, app Application) {
 	s := w.slots[n]
-	s.app, s.ident = app, w.ident()
+	s.app = app
+	s.ident.Store(w.ident())
 	s.work(n == 1)
 }
 

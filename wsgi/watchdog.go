@@ -37,11 +37,11 @@ const (
 // master, which ends the worker by SIGABRT and SIGKILL.
 type watchdog struct {
 	w      *worker
-	limit  int64                         // of a request of the crew or of a main thread that serves, ns; 0: none
-	main   int64                         // of what the main thread of a crew does in Python; 0: none
-	gil    int64                         // of taking the GIL; 0: none
-	probe  func()                        // takes the GIL and gives it back; nil: not looked at
-	stacks func(serving []uint64) string // of all threads; those of the idents are marked; nil: none
+	limit  int64                            // of a request of the crew or of a main thread that serves, ns; 0: none
+	main   int64                            // of what the main thread of a crew does in Python; 0: none
+	gil    int64                            // of taking the GIL; 0: none
+	probe  func()                           // takes the GIL and gives it back; nil: not looked at
+	stacks func(late, idle []uint64) string // cpython.Stacks; nil: none
 
 	asked    int64        // CLOCK_MONOTONIC ns of the probe under way, 0: none
 	answered atomic.Int64 // the last probe that came back
@@ -163,7 +163,7 @@ func (d *watchdog) examine(s *slot, now, limit int64) (*victim, int64) {
 func (d *watchdog) answer(s *slot, now, word int64) *victim {
 	d.w.lost.Add(1)
 	defer s.claim.settle()
-	v := &victim{ident: s.ident, critical: s.n == 0}
+	v := &victim{ident: s.ident.Load(), critical: s.n == 0}
 	age := time.Duration(now - word&^claimBits).Seconds()
 	c := s.cur
 	if c == nil {
@@ -245,15 +245,15 @@ func (d *watchdog) act(found []victim, now int64) {
 		w.log.SetRelay(nil) // Python's loggers cannot log it
 	}
 	critical := false
-	var serving []uint64
+	var late []uint64
 	for _, v := range found {
 		w.log.Criticalf("WORKER TIMEOUT (pid:%d): %s", os.Getpid(), v.text)
 		critical = critical || v.critical
-		serving = append(serving, v.ident)
+		late = append(late, v.ident)
 	}
 	w.score.SetState(scoreboard.Draining) // the others hand nothing over to it
 	if d.stacks != nil && (d.printed == 0 || now-d.printed >= stacksEvery) {
-		w.log.Criticalf("Python stacks of the worker (pid:%d):\n%s", os.Getpid(), d.stacks(serving))
+		w.log.Criticalf("Python stacks of the worker (pid:%d):\n%s", os.Getpid(), d.stacks(late, d.idle()))
 		d.printed = loop.Now()
 	}
 	switch {
@@ -263,6 +263,16 @@ func (d *watchdog) act(found []victim, now int64) {
 		d.told = true
 		w.tell(workerctl.WorkerTimedOut{})
 	}
+}
+
+// idle gives the threads of the crew that are at no request.
+func (d *watchdog) idle() (idents []uint64) {
+	for _, s := range d.w.slots {
+		if s.n > 0 && s.claim.word.Load() == 0 {
+			idents = append(idents, s.ident.Load())
+		}
+	}
+	return idents
 }
 
 // pythonRuns tells whether the GIL can be had in a reasonable time.

@@ -69,11 +69,11 @@ type worker struct {
 	draining  atomic.Bool   // drain.on, for those who do not lead
 	graceful  atomic.Int64  // ns a drain may take; 0: any time
 	crew      crew
-	watch     *watchdog                     // nil: no time-out is set
-	probe     func()                        // takes the GIL and gives it back; nil: there is none
-	stacks    func(serving []uint64) string // cpython.Stacks; nil: there are none
-	ident     func() uint64                 // cpython.ThreadIdent
-	lost      atomic.Int32                  // calls that the watchdog has found too late and that still run
+	watch     *watchdog                        // nil: no time-out is set
+	probe     func()                           // takes the GIL and gives it back; nil: there is none
+	stacks    func(late, idle []uint64) string // cpython.Stacks; nil: there are none
+	ident     func() uint64                    // cpython.ThreadIdent
+	lost      atomic.Int32                     // calls that the watchdog has found too late and that still run
 	gate      gate
 	lanes     lanes
 	relief    *relief // nil: nobody leads while the main thread is in the application

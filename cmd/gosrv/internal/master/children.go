@@ -35,6 +35,7 @@ type child struct {
 	deadline      time.Time // SIGKILL then; zero: none
 	aborted       time.Time // SIGABRT was sent then, for a timeout
 	shown         bool      // the log says that its boot takes too long
+	toldLate      bool      // it has logged, and answered, the requests that it dies over
 	killed        bool      // SIGKILL was sent by us
 
 	sockets listen.Set // it was given; the loop's, too

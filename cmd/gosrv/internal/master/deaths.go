@@ -51,7 +51,7 @@ func (m *Master) logDeath(c *child, status unix.WaitStatus) {
 // lostRequest names the request that was inside the application when a worker
 // died, the oldest if there were several.
 func (m *Master) lostRequest(c *child) string {
-	if m.board == nil || c.slot < 0 {
+	if m.board == nil || c.slot < 0 || c.toldLate {
 		return ""
 	}
 	r := m.board.Snapshot(c.slot)

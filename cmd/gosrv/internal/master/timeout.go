@@ -60,6 +60,7 @@ func (m *Master) checkTimeouts(now time.Time) {
 // workerTimedOut ends a worker that is stuck in the application, as it says
 // itself. Its successor need not wait for that.
 func (m *Master) workerTimedOut(c *child) {
+	c.toldLate = true
 	if c.state == ready {
 		c.state = draining
 	}
