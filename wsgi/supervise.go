@@ -34,6 +34,7 @@ func (w *worker) supervise(start func(n int) error) error {
 	}
 	w.startWatchdog()
 	w.tell(workerctl.WorkerReady{})
+	close(k.begun)
 	deadline := int64(0)
 	for !k.over.Load() {
 		wait := -1
@@ -93,6 +94,7 @@ func (w *worker) enlist(n int, app Application) {
 	s := w.slots[n]
 	s.app = app
 	s.ident.Store(w.ident())
+	<-w.crew.begun
 	s.work(n == 1)
 }
 

@@ -177,6 +177,7 @@ func (w *worker) newCrew(size int) error {
 		return e
 	}
 	k.lead.Store(1) // the first thread's
+	k.begun = make(chan struct{})
 	return nil
 }
 
