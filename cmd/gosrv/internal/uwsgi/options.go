@@ -105,7 +105,7 @@ var rules = map[string]rule{
 	"exec":                      {none: "the server hooks of gunicorn.conf.py, ExecStartPre= of systemd"},
 	"import":                    {none: "import it in the application, or in post_worker_init"},
 	"log":                       {none: "the loggers of the application; logrotate and kill -USR1 for files"},
-	"log-x-forwarded-for": {none: "access_log_format with %({x-forwarded-for}i)s for %(h)s"},
+	"log-x-forwarded-for":       {none: "access_log_format with %({x-forwarded-for}i)s for %(h)s"},
 	"cpu-affinity":              {none: "CPUAffinity= of systemd; the kernel does well by itself"},
 	"limit-as":                  {none: "MemoryMax= of systemd, or the container's limit"},
 	"rlimit":                    {none: "Limit...= of systemd"},
