@@ -86,6 +86,8 @@ func TestConfigFileAndPythonAreKnownEarly(t *testing.T) {
 		{nil, []string{"GUNICORN_CMD_ARGS=-c y.py --python p2", "GOSRV_PYTHON=p3"}, "y.py", true, "p2"},
 		{[]string{"-c", "", "--python", "p1"}, []string{"GOSRV_PYTHON=p3"}, "", false, "p1"},
 		{nil, []string{"GOSRV_PYTHON=p3"}, "", false, "p3"},
+		{nil, []string{"GOSRV_CONFIG=z.py", "GUNICORN_CMD_ARGS=-c y.py"}, "z.py", true, ""},
+		{[]string{"--program", "serve.py"}, nil, "", true, ""},
 	}
 	for _, test := range tests {
 		cl, err := ParseArgs(test.argv, env(test.env...))
