@@ -63,8 +63,8 @@ const (
 	SignalQuit  = C.GOSRV_SIG_QUIT
 )
 
-// Here and not in the worker's entry: other packages' initialisation takes its time, and
-// meanwhile a TERM would be Go's.
+// Here and not in the worker's entry: what the initialisation of packages sets up later is
+// not of Go's start any more.
 func init() { C.gosrv_signals_return() }
 
 // WorkerFD is gosrv_worker_fd: the control channel, -1 in the master.

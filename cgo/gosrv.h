@@ -72,8 +72,8 @@ int gosrv_worker_fd(void);
  */
 gosrv_thread *gosrv_main_attach(void);
 
-/* gosrv_signals_return: give back the signal dispositions that Go's start took. Until
- * then a TERM meets Go's own handler, which ends the process: Go unblocks such signals.
+/* gosrv_signals_return: Go's start is over. Until then sigaction() gave it no handler but
+ * for faults and its preemption (signals.c); the limits that it raised are put back here.
  * thread:  any, as early after Go's start as can be
  * GIL:     not needed
  * lends:   nothing

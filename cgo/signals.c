@@ -1,6 +1,6 @@
-/* signals.c: who owns which signal in a worker. Python had its handlers first; Go's start
- * takes nearly all signals; afterwards Python's are put back and Go keeps SIGURG (its
- * preemption) and, for faults inside this binary, the four fault signals.
+/* signals.c: who owns which signal in a worker. Python had its handlers first and
+ * keeps them; Go's start gets SIGURG (its preemption) and, for faults inside this binary,
+ * the four fault signals.
  * cgo/DESIGN.md, "Signals". */
 #define _GNU_SOURCE
 #include "core.h"
@@ -29,10 +29,30 @@ static uintptr_t own_text, own_text_end; /* this binary's code: Go and our C */
 
 static int is_fault(int s) { return s == SIGSEGV || s == SIGBUS || s == SIGFPE || s == SIGILL; }
 
-/* signals_save: remember what Python (or the application's import) has set. */
+/* gos: the signals that Go may have; 32 and 33 are the C library's own. */
+static int is_gos(int s) { return s == SIGURG || s == 32 || s == 33 || is_fault(s); }
+
+extern int __sigaction(int, const struct sigaction *, struct sigaction *);
+static volatile int go_starts;
+
+/* sigaction: in place of the C library's for this binary alone. runtime/cgo calls it, and
+ * while Go starts it gets a yes and no handler: a TERM that met Go's would end the process,
+ * and Go unblocks such signals, so that they cannot be held back. */
+__attribute__((visibility("hidden"))) int sigaction(int s, const struct sigaction *new, struct sigaction *old) {
+	if (!go_starts || new == NULL || is_gos(s)) return __sigaction(s, new, old);
+	if (old) *old = before_go[s];
+	return 0;
+}
+
+/* signals_save: remember what Python (or the application's import) has set, in the form in
+ * which it is safe on Go's threads. What follows is Go's start. */
 void signals_save(void) {
-	for (int s = 1; s < SIGNALS; s++) sigaction(s, NULL, &before_go[s]);
+	for (int s = 1; s < SIGNALS; s++) {
+		signals_fix_onstack(s);
+		sigaction(s, NULL, &before_go[s]);
+	}
 	getrlimit(RLIMIT_NOFILE, &files_before_go);
+	go_starts = 1;
 }
 
 int signals_wakeup_open(void) { return pipe2(wakeup, O_NONBLOCK | O_CLOEXEC); }
@@ -147,14 +167,9 @@ static void settle_faults(void) {
 int gosrv_signals_return(void) {
 	struct sigaction now;
 	if (gosrv_worker_fd() < 0) return 0;
+	go_starts = 0;
 	sigaction(SIGURG, NULL, &now);
 	go_handler = (void *)now.sa_sigaction;
-	for (int s = 1; s < SIGNALS; s++) {
-		if (s == SIGKILL || s == SIGSTOP || s == SIGURG || s == 32 || s == 33 || is_fault(s)) continue;
-		struct sigaction old = before_go[s];
-		if (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN) old.sa_flags |= SA_ONSTACK;
-		sigaction(s, &old, NULL);
-	}
 	/* Go raised the soft limit for itself; the application and its children see the user's */
 	if (files_before_go.rlim_max != 0) setrlimit(RLIMIT_NOFILE, &files_before_go);
 	return 1;

@@ -31,6 +31,9 @@ type listener struct {
 func (w *worker) listen() error {
 	w.openExchange()
 	for _, l := range w.listeners {
+		if l.active {
+			continue
+		}
 		// Whoever made the socket may have left it blocking, and another worker
 		// may be quicker than this one.
 		if err := unix.SetNonblock(l.fd, true); err != nil {
@@ -38,6 +41,9 @@ func (w *worker) listen() error {
 		}
 		if err := l.begin(w.set.backlog); err != nil {
 			return err
+		}
+		if !l.about.Unix {
+			loop.NoDelay(l.fd) // accepted sockets inherit it
 		}
 		if e := w.poll.Add(l.fd, special, loop.ReadShared); e != loop.None {
 			return e
@@ -101,9 +107,6 @@ func (s *slot) accept(l *listener, most int) bool {
 		default: // EAGAIN: the queue is empty, or another worker was quicker
 			l.empty = true
 			return true
-		}
-		if !l.about.Unix {
-			loop.NoDelay(fd)
 		}
 		if w.count >= w.set.maxConns {
 			w.makeRoom(s)

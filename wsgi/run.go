@@ -31,6 +31,7 @@ func init() { cpython.SetWorkerEntry(Run) }
 // at neither flags nor os.Args: all it needs comes over the control channel.
 func Run() {
 	t := cpython.Attach()
+	ownRuntime(cpython.OwnFD)
 	ctl := workerctl.NewConn(cpython.ControlFD())
 	if tz, set := t.Getenv("TZ"); set {
 		time.Local = zoneOf(tz) // of the logs; Django, for one, sets it when it is imported

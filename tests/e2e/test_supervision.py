@@ -241,3 +241,31 @@ def test_descriptors_of_a_worker_are_few_and_stay_so(start):
     for _ in range(200):
         server.get()
     wait_for(lambda: len(procs.open_fds(pid)) <= len(before), "closed connections to be closed")
+
+
+SIGNALLED = """
+import os, signal, time
+
+def post_worker_init(worker):
+    worker_pid = os.getpid()
+    if worker.age <= %(workers)d and os.fork() == 0:
+        time.sleep(worker.age * 0.0003)
+        os.kill(worker_pid, signal.SIGQUIT if worker.age %% 2 else signal.SIGINT)
+        os._exit(0)
+
+def worker_int(worker):
+    with open(%(seen)r, "a") as f:
+        f.write("%%d\\n" %% worker.age)
+"""
+
+
+@pytest.mark.matrix
+def test_a_signal_while_go_starts_is_the_applications(start, tmp_path):
+    """Between Python's last word and Go's first a signal must not meet Go's own handlers, which end the process."""
+    workers, seen = 16, tmp_path / "seen"
+    seen.touch()
+    conf = tmp_path / "conf.py"
+    conf.write_text(SIGNALLED % {"workers": workers, "seen": str(seen)})
+    start("hello", "-c", conf, "-w", workers, ready=None, balance=False)
+    wait_for(lambda: {int(line) for line in seen.read_text().split()} == set(range(1, workers + 1)),
+             lambda: "worker_int of every worker, was: %s" % seen.read_text().split())
