@@ -140,6 +140,28 @@ func TestMaxRequestsOfOneLeavesAtOnce(t *testing.T) {
 	s.wait()
 }
 
+// Idle connections outlive the order to drain, so that their next request is
+// answered; before the worker's time is up they end softly, and it leaves.
+func TestIdleConnectionsEndBeforeADrainIsCut(t *testing.T) {
+	s := serveFake(t, testSettings(), hello)
+	asks, sleeps := s.dial(), s.dial()
+	for _, c := range []*client{asks, sleeps} {
+		c.send(get("/"))
+		wantAnswer(c, "GET / ")
+	}
+	s.drainBy(drainMessage{GracefulTimeout: 2})
+	asks.send(get("/again"))
+	if h := asks.head(); !strings.Contains(h, "Connection: close") {
+		t.Errorf("got %q", h)
+	}
+	asks.Close()
+	if got := sleeps.rest(); got != "" { // an end of file; a reset would be an error
+		t.Errorf("got %q", got)
+	}
+	sleeps.Close()
+	s.wait()
+}
+
 func TestIdleConnectionsEndWithTheirTime(t *testing.T) {
 	set := testSettings()
 	set.idle = 50 * time.Millisecond

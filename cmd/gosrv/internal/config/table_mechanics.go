@@ -22,7 +22,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "daemon", Section: sectionMechanics, Flags: []string{"-D", "--daemon"}, Action: StoreTrue, Default: false, Check: anyBool,
-		Help: "Detach from the terminal and run in the background.",
+		Help: "Detach from the terminal and run in the background. The configuration file is evaluated twice: once before, so that its mistakes are told on the terminal, and once by the server that stays.",
 	},
 	{
 		Name: "raw_env", Section: sectionMechanics, Flags: []string{"-e", "--env"}, Metavar: "ENV", Action: Append, Default: []string{}, Check: listText,
