@@ -70,13 +70,13 @@ func (s *slot) serve(c *conn) bool {
 		keep: r.KeepAlive && w.keepAlive,
 		kept: w.kept, server: w.server,
 	}}
-	s.enter(c, a, r.Method.Of(head), r.Path.Of(head))
-	if c.stream != nil {
-		s.body = c.stream.body()
-	}
 	if w.crew.size == 1 && w.poll.Left() > 0 {
 		// Another connection of this batch is most likely next.
 		flags |= cpython.KeepGIL
+	}
+	s.enter(c, a, r.Method.Of(head), r.Path.Of(head))
+	if c.stream != nil {
+		s.body = c.stream.body()
 	}
 	a.state = s.app.Call(c.listener.base, head, s.pack.Extra, s.pack.Desc, s.pack.Headers, flags, &s.body, c.fd(), s.out, &a.res)
 	v := s.compose(c, a)
