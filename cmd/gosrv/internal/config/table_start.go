@@ -58,6 +58,7 @@ var startRows = []Setting{
 	},
 	{
 		Name: "max_requests", Section: sectionWorkers, Flags: []string{"--max-requests"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt,
+		State: Better, Note: "it serves on until its successor is ready; with max_requests = 1 it leaves at once",
 		Help: "Replace a worker after that many requests, against memory that grows. 0 means never.",
 	},
 	{
