@@ -246,42 +246,6 @@ func TestForkFailureIsRetried(t *testing.T) {
 	w.wantLog("[ERROR] Cannot fork a worker: Resource temporarily unavailable")
 }
 
-func TestKillsForWantOfMemoryAreNamed(t *testing.T) {
-	w := newWorld(t, nil)
-	w.oomKills = 3 // long before
-	w.serve()
-	kill := func() string {
-		before := len(w.lines())
-		w.end(w.alive()[0], signaled(unix.SIGKILL))
-		w.run()
-		w.pass(settled + time.Second)
-		return w.lines()[before:]
-	}
-	if got := kill(); !strings.Contains(got, "Perhaps out of memory?") {
-		t.Errorf("an operator's kill: %s", got)
-	}
-	w.oomKills = 4
-	if got := kill(); !strings.Contains(got, "was sent SIGKILL! Out of memory: killed by the kernel (cgroup /app: oom_kill 3 -> 4).") {
-		t.Errorf("the kernel's kill: %s", got)
-	}
-	w.oomKills = 5 // somebody else's
-	w.pass(10 * time.Second)
-	if got := kill(); !strings.Contains(got, "Perhaps out of memory?") {
-		t.Errorf("an operator's kill after one of the kernel elsewhere: %s", got)
-	}
-	w.oomKills = 7
-	for range 2 {
-		w.end(w.alive()[0], signaled(unix.SIGKILL))
-	}
-	w.run()
-	w.wantLog("oom_kill 5 -> 6).", "oom_kill 6 -> 7).")
-	w.oomKills = -1
-	w.pass(10 * time.Second)
-	if got := kill(); !strings.Contains(got, "Perhaps out of memory?") {
-		t.Errorf("without a counter: %s", got)
-	}
-}
-
 func TestWorkerThatWasAloneGetsTheExchange(t *testing.T) {
 	w := newWorld(t, map[string]any{"workers": 1})
 	w.serve()
