@@ -89,6 +89,7 @@ def test_the_level_counts_for_the_application_too(start, level):
     assert ("[DEBUG] careful in detail" in server.log) == (level == "debug")
 
 
+@pytest.mark.matrix
 def test_every_line_goes_by_logconfig_dict(start, tmp_path):
     server = start("logging_lines", "-c", conf(tmp_path, JSON_CONF), log_level=None)
     server.get("/", headers={"X-Own": "own", "User-Agent": "tester"})
@@ -285,6 +286,7 @@ logconfig_dict = {
     wait_for(both, "the worker's lines in the new file")
 
 
+@pytest.mark.matrix
 def test_environ_in_the_access_log_is_as_the_application_left_it(start):
     form = "%(h)s|%({my.user}e)s|%({request_number}e)s|%({my.object}e)s|%({none}e)s|%({http_host}e)s|%({wsgi.url_scheme}e)s|%(U)s"
     server = start("logging_lines", "--access-logfile", "-", "--access-logformat", form)
@@ -378,6 +380,7 @@ CRASHES = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.gosrv_only("Gunicorn's worker dies without a word")
 @pytest.mark.parametrize("path", sorted(CRASHES))
 def test_last_words_are_in_the_error_log(start, tmp_path, path):
