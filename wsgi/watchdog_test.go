@@ -272,14 +272,17 @@ func TestOtherRequestsOfACrewAreAnsweredFirst(t *testing.T) {
 		c, other := s.dial(), s.dial()
 		c.send(get("/stuck"))
 		dog := <-app.in
-		stuck := dog.w.slots[1:]
-		for _, one := range stuck { // of the two only this one is late
-			if word := one.claim.word.Load(); word > 0 {
-				one.claim.word.CompareAndSwap(word, 4)
+		var stuck *claim
+		for _, one := range dog.w.slots[1:] {
+			if one.claim.word.Load() > 0 {
+				stuck = &one.claim
 			}
 		}
 		other.send(get("/slow"))
 		<-inside
+		// Of the two only this one is late. The watchdog looks by itself, too: not
+		// before both are there.
+		stuck.word.CompareAndSwap(stuck.word.Load(), 4)
 		dog.look(loop.Now())
 		if head := c.head(); !strings.HasPrefix(head, "HTTP/1.1 504 ") {
 			t.Errorf("answered %q", head)
