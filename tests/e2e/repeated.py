@@ -198,6 +198,23 @@ def possessions(pid):
     return {"descriptors": len(os.listdir("/proc/%d/fd" % pid)), "threads": field("Threads"), "resident": field("VmRSS") << 10}
 
 
+def at_rest(pid, descriptors=None):
+    """Its possessions once every child that has ended is reaped, which closes the channels to it; and when it has no more than so
+    many descriptors, or as many as it had at the look before."""
+    seen = []
+
+    def look():
+        if any(p.ppid == pid and not p.alive for p in procs.table()):
+            return False
+        seen.append(possessions(pid))
+        if descriptors is not None:
+            return seen[-1]["descriptors"] == descriptors
+        return len(seen) > 3 and len({one["descriptors"] for one in seen[-3:]}) == 1
+
+    wait_for(look, lambda: "%s descriptors, not %s" % (descriptors, [one["descriptors"] for one in seen[-5:]]))
+    return seen[-1]
+
+
 def reloads(server, times):
     """So many reloads, one after the other, each to its end: the workers before it have gone, too."""
     for _ in range(times):
