@@ -44,7 +44,14 @@ static int stacks_ready(void) {
 }
 
 int gosrv_stacks(int gil, int32_t *turn) {
+	static __thread int attached;
 	int state = gil ? py.PyGILState_Ensure() : 0, result = -2;
+	/* Once more, without its release: the thread keeps its thread state for life. One that was
+	 * freed while faulthandler walks the list, in a crash, would be a second crash. */
+	if (gil && !attached) {
+		attached = 1;
+		py.PyGILState_Ensure();
+	}
 	if (__sync_bool_compare_and_swap(turn, 0, 1)) {
 		result = -1;
 		if (stacks_ready()) {

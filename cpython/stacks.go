@@ -2,7 +2,9 @@ package cpython
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +27,29 @@ func ThreadIdent() uint64 { return cgo.ThreadIdent() }
 // threads that have no Thread.
 func ProbeGIL() {
 	turn := int32(1)
-	cgo.Stacks(true, &turn)
+	<-inspect(func() { cgo.Stacks(true, &turn) })
+}
+
+// inspections are done by one thread, the only one of Go's own that Python gets to know.
+var inspections = sync.OnceValue(func() chan<- func() {
+	asked := make(chan func(), 64)
+	go func() {
+		runtime.LockOSThread()
+		for f := range asked {
+			f()
+		}
+	}()
+	return asked
+})
+
+// inspect has f done by that thread, after what it is at. The result is closed then.
+func inspect(f func()) <-chan struct{} {
+	done := make(chan struct{})
+	inspections() <- func() {
+		f()
+		close(done)
+	}
+	return done
 }
 
 // Stacks is the Python stack of each thread, or the reason why there is none. Those of the
@@ -40,7 +64,7 @@ func Stacks(late, idle []uint64) string {
 			first <- fd
 		}
 	}
-	go attempt(true)
+	inspect(func() { attempt(true) })
 	select {
 	case fd := <-first:
 		return stacksText(fd, late, idle)

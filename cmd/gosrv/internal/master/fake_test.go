@@ -171,7 +171,7 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 	w.m.sys = system{
 		now: func() time.Time { return w.clock }, monotonic: func() int64 { return w.clock.UnixNano() },
 		exec: w.exec, pair: w.pair, closeFD: func(fd int) { delete(w.peers, fd) },
-		kill: w.kill, askStacks: func(pid int) bool { w.asked = append(w.asked, pid); return true }, reap: w.reap, oomKills: func() (int, string, bool) { return w.oomKills, "/app", w.oomKills >= 0 }, ppid: func() int { return w.parent }, replace: w.replace,
+		kill: w.kill, hasStacks: func(int) bool { return true }, askStacks: w.askStacks, reap: w.reap, oomKills: func() (int, string, bool) { return w.oomKills, "/app", w.oomKills >= 0 }, ppid: func() int { return w.parent }, replace: w.replace,
 		detach:  func(keep bool) error { w.detached = append(w.detached, keep); return nil },
 		tell:    func(a ...string) error { w.told = append(w.told, strings.Join(a, "\n")); return nil },
 		publish: func(s status.Status) error { w.status = s; return nil },

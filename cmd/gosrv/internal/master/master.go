@@ -136,7 +136,7 @@ func New(o Options) (*Master, error) {
 	m := newMaster(o)
 	m.sys = system{
 		now: time.Now, monotonic: monotonic, exec: l.exec, pair: l.pair,
-		closeFD: func(fd int) { _ = unix.Close(fd) }, kill: unix.Kill, askStacks: askStacks, reap: reap, bind: m.bindApart,
+		closeFD: func(fd int) { _ = unix.Close(fd) }, kill: unix.Kill, hasStacks: hasStacks, askStacks: askStacks, reap: reap, bind: m.bindApart,
 		oomKills: cgroup.Find("/proc/self/cgroup", "/sys/fs/cgroup").Kills, ppid: os.Getppid, replace: m.replaceApart, tell: o.Manager.Tell, publish: shown.Publish,
 		detach: func(keepOutput bool) error {
 			return daemon.Detach(o.Start.Argv, o.Start.Dir, o.Start.Environ, keepOutput)

@@ -36,9 +36,10 @@ type system struct {
 	pair    func() (ch channel, peer int, err error)
 	closeFD func(fd int)
 	kill    func(pid int, sig unix.Signal) error
-	// askStacks makes a process write its Python stacks to the error log; false:
-	// it has no Python, or not yet.
-	askStacks func(pid int) bool
+	// hasStacks tells whether askStacks does any good: the process runs Python.
+	hasStacks func(pid int) bool
+	// askStacks makes a process write its Python stacks to the error log.
+	askStacks func(pid int)
 	// reap gives one process that has ended, false if there is none.
 	reap func() (pid int, status unix.WaitStatus, ok bool)
 	// oomKills counts the processes that the kernel has killed for want of
@@ -162,9 +163,9 @@ func reap() (int, unix.WaitStatus, bool) {
 	}
 }
 
-// askStacks sends the signal for stacks, if the process has a handler for it: it
+// hasStacks tells whether the process has a handler for the signal for stacks: it
 // would end without one.
-func askStacks(pid int) bool {
+func hasStacks(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return false
@@ -172,8 +173,10 @@ func askStacks(pid int) bool {
 	_, after, _ := strings.Cut(string(text), "\nSigCgt:")
 	line, _, _ := strings.Cut(after, "\n")
 	caught, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
-	return err == nil && caught>>(workerctl.StackSignal-1)&1 == 1 && unix.Kill(pid, workerctl.StackSignal) == nil
+	return err == nil && caught>>(workerctl.StackSignal-1)&1 == 1
 }
+
+func askStacks(pid int) { _ = unix.Kill(pid, workerctl.StackSignal) }
 
 func monotonic() int64 {
 	var ts unix.Timespec

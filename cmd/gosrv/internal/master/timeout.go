@@ -46,7 +46,7 @@ func (m *Master) checkTimeouts(now time.Time) {
 		case !over:
 		case c.state == booting && !c.shown:
 			// A tick before the end, so that the stacks are written by then.
-			m.log.Criticalf("WORKER TIMEOUT (pid:%d)%s%s", c.pid, what, m.askStacks(c.pid))
+			m.explain(c.pid, fmt.Sprintf("WORKER TIMEOUT (pid:%d)%s", c.pid, what))
 			c.shown = true
 		default:
 			if !c.shown {
@@ -77,13 +77,15 @@ func (m *Master) abort(c *child, now time.Time) {
 	m.signalWorker(c, unix.SIGABRT)
 }
 
-// askStacks makes a process whose Python cannot answer write its stacks to the
-// error log, and gives the end of the line that says so.
-func (m *Master) askStacks(pid int) string {
-	if !m.sys.askStacks(pid) {
-		return "; there is no Python stack"
+// explain logs what a process is late with and makes it write its Python stacks
+// behind that line: it does so at once, in several pieces.
+func (m *Master) explain(pid int, line string) {
+	if !m.sys.hasStacks(pid) {
+		m.log.Criticalf("%s; there is no Python stack", line)
+		return
 	}
-	return "; its Python stacks follow"
+	m.log.Criticalf("%s; its Python stacks follow", line)
+	m.sys.askStacks(pid)
 }
 
 // checkSpawns ends a zygote that obeys no order to spawn for as long as a
@@ -98,7 +100,7 @@ func (m *Master) checkSpawns(now time.Time) {
 		if !g.zygote.shown {
 			g.zygote.shown = true
 			m.hush(g.zygote) // it logs nothing now
-			m.log.Criticalf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs%s", g.zygote.pid, now.Sub(c.spawned).Seconds(), m.askStacks(g.zygote.pid))
+			m.explain(g.zygote.pid, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs", g.zygote.pid, now.Sub(c.spawned).Seconds()))
 			return // killed at the next look
 		}
 		g.zygote.configured = false
@@ -189,7 +191,7 @@ func (m *Master) showStuck(now time.Time) {
 		if t := g.stuck(now); t != nil && !t.shown {
 			t.shown = true
 			m.hush(g.zygote) // it logs nothing now
-			m.log.Criticalf("ZYGOTE TIMEOUT (pid:%d): %s takes more than %.0fs%s", g.zygote.pid, t.name, now.Sub(t.since).Truncate(time.Second).Seconds(), m.askStacks(g.zygote.pid))
+			m.explain(g.zygote.pid, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): %s takes more than %.0fs", g.zygote.pid, t.name, now.Sub(t.since).Truncate(time.Second).Seconds()))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package master
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -190,4 +191,13 @@ func TestHupGivesAStuckReloadUp(t *testing.T) {
 		t.Errorf("generations %v; log:\n%s", got, w.lines())
 	}
 	w.wantLog("Reload failed: generation 1 serves on", "Generation 3 serves")
+}
+
+// askStacks is called behind the line that announces the stacks: they would end
+// up in its middle.
+func (w *world) askStacks(pid int) {
+	w.asked = append(w.asked, pid)
+	if n := strings.Count(w.lines(), "; its Python stacks follow"); n != len(w.asked) {
+		w.t.Errorf("process %d is asked for its stacks before the log says so", pid)
+	}
 }
