@@ -44,6 +44,7 @@ type crew struct {
 	asleep atomic.Uint32 // 1 while the leader waits for events, or is about to
 	eager  atomic.Int32  // points: above eagerPoints calls have been slow and idle lately
 	over   atomic.Bool   // the worker ends
+	out    atomic.Int32  // threads that have ended, with close() called for all that was suspended
 	begun  chan struct{} // closed when all threads are there: a call that keeps the GIL would hold up their start
 	guard  atomic.Uint32 // what the standby is at: noStandby, watching, dozing
 

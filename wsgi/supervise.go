@@ -36,9 +36,9 @@ func (w *worker) supervise(start func(n int) error) error {
 	w.tell(workerctl.WorkerReady{})
 	close(k.begun)
 	deadline := int64(0)
-	for !k.over.Load() {
+	for !k.over.Load() || int(k.out.Load()) < k.size {
 		wait := -1
-		if w.draining.Load() || w.orders.Load() != 0 {
+		if w.draining.Load() || w.orders.Load() != 0 || k.over.Load() {
 			wait = drainLook
 			if deadline == 0 {
 				deadline = w.lastMoment()
@@ -51,7 +51,7 @@ func (w *worker) supervise(start func(n int) error) error {
 		for ev, ok := w.watcher.Next(); ok; ev, ok = w.watcher.Next() {
 			w.attend(w.slots[0], ev.FD)
 		}
-		if w.quitting.Load() {
+		if w.quitting.Load() || k.over.Load() {
 			deadline = min(deadline, loop.Now()+int64(lateThreads))
 		}
 		if deadline > 0 && loop.Now() >= deadline {

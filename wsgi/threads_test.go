@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gosrv/wsgi/workerctl"
 )
 
 // withThreads runs a test against a worker of four threads.
@@ -123,5 +125,27 @@ func TestManyConnectionsOnManyThreads(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	})
+}
+
+// The main thread, with which the process ends, waits for close() of what other
+// threads have left suspended.
+func TestWorkerEndsAfterCloseOfSuspendedAnswers(t *testing.T) {
+	withThreads(t, func(t *testing.T) {
+		var closed atomic.Bool
+		s := serveFake(t, testSettings(), func(*fakeRequest) fakeReply {
+			return endless(func() {
+				time.Sleep(50 * time.Millisecond) // what close() takes, and less than it is given
+				closed.Store(true)
+			})
+		})
+		c := s.dial()
+		c.send(get("/"))
+		c.head()
+		_ = s.master.Send(workerctl.Drain{GracefulTimeout: 0.1})
+		s.wait()
+		if !closed.Load() {
+			t.Error("the worker has ended before close()")
+		}
 	})
 }
