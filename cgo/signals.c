@@ -116,11 +116,10 @@ static void on_abort(int s, siginfo_t *info, void *context) {
 		const char *text = (const char *)*abort_message + sizeof(unsigned);
 		if (write(abort_log, text, strlen(text)) < 0) errno = 0;
 	}
-	struct sigaction python = before_go[s];
-	python.sa_flags |= SA_ONSTACK;
+	const struct sigaction *python = &before_go[s];
 	/* after a time-out the log has the stacks already, and nothing is fatal about it */
-	int timeout = info->si_pid != getpid() && stacks_were_shown() && python.sa_handler != SIG_DFL;
-	sigaction(s, timeout ? &python : &python_abort, NULL);
+	int timeout = info->si_pid != getpid() && stacks_were_shown() && python->sa_handler != SIG_DFL;
+	sigaction(s, timeout ? python : &python_abort, NULL);
 	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), s);
 }
 
