@@ -1,6 +1,7 @@
 """--reload and --spew. Only a worker that was started with one of them pays for it."""
 
 import glob
+import importlib.machinery
 import linecache
 import os
 import signal
@@ -11,6 +12,44 @@ import traceback
 
 INTERVAL = 1.0  # seconds between two looks at the files, Gunicorn's
 
+times = {}  # file: when it had been written as of its import, or as of the first look at it
+
+
+def note_imports(extra):
+    """To be called before the application is imported: an edit that follows the import, but precedes
+    the reloader's first look, is then seen. The loader asks for a source's time before it reads it."""
+    stats = importlib.machinery.SourceFileLoader.path_stats
+
+    def path_stats(self, path):
+        found = stats(self, path)
+        times.setdefault(path, found["mtime"])
+        return found
+
+    importlib.machinery.SourceFileLoader.path_stats = path_stats
+    for name in matching(extra):
+        changed(name)
+
+
+def matching(names):
+    """The files that names and patterns stand for now; those of a pattern may be new at each look."""
+    for name in names:
+        if glob.has_magic(name):
+            yield from glob.glob(name, recursive=True)
+        else:
+            yield name
+
+
+def changed(name):
+    """Whether a file is newer than at the look before."""
+    try:
+        modified = os.stat(name).st_mtime
+    except OSError:
+        return False
+    if times.setdefault(name, modified) >= modified:
+        return False
+    times[name] = modified
+    return True
+
 
 class Reloader(threading.Thread):
     """Looks at every imported source file and at the extra ones; ends the worker when one
@@ -18,36 +57,18 @@ class Reloader(threading.Thread):
 
     def __init__(self, worker, extra):
         super().__init__(daemon=True, name="reloader")
-        self.worker = worker
-        self.patterns = [name for name in extra if glob.has_magic(name)]
-        self.extra = [name for name in extra if not glob.has_magic(name)]
-        self.times = {}
+        self.worker, self.extra = worker, list(extra)
 
     def files(self):
-        """Patterns are looked up each time: files may be new."""
         for module in tuple(sys.modules.values()):
             name = getattr(module, "__file__", None)
             if name:
                 yield name[:-1] if name.endswith((".pyc", ".pyo")) else name
-        yield from self.extra
-        for pattern in self.patterns:
-            yield from glob.glob(pattern, recursive=True)
-
-    def changed(self):
-        """The first file that is newer than at the look before, None if none is."""
-        for name in self.files():
-            try:
-                modified = os.stat(name).st_mtime
-            except OSError:
-                continue
-            if self.times.setdefault(name, modified) < modified:
-                self.times[name] = modified
-                return name
-        return None
+        yield from matching(self.extra)
 
     def run(self):
         while True:
-            name = self.changed()
+            name = next(filter(changed, self.files()), None)
             if name is not None and self.worker.leave_for(name):
                 return
             time.sleep(INTERVAL)

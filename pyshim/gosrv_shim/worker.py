@@ -122,6 +122,8 @@ class Worker:
             from . import development
 
             reloader = development.watch(self)
+            if preloaded is None:
+                development.note_imports(reloader.extra)
         try:
             self.wsgi = preloaded or application.load(uri)
         except SyntaxError as e:

@@ -110,6 +110,10 @@ class Zygote:
         if settings.get("preload_app"):
             from . import leftovers
 
+            if settings.get("reload"):
+                from . import development
+
+                development.note_imports(settings.get("reload_extra_files") or ())
             try:
                 with leftovers.Watch(message["app"]) as watch:
                     self.preloaded = application.load(self.app_uri)

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from test_reload import site  # noqa: F401
+from test_reload import APP, site  # noqa: F401
 from waiting import wait_for
 
 
@@ -21,6 +21,17 @@ def test_changed_code_is_served(start, site, args):  # noqa: F811
     newer(site.folder / "mine.py")
     wait_for(lambda: server.get().text == "second", "new code")
     assert "mine.py modified" in server.log
+
+
+@pytest.mark.gosrv_only("Gunicorn takes the edit for what it has imported")
+@pytest.mark.parametrize("preload", [(), ("--preload",)], ids=["worker", "preload"])
+def test_an_edit_before_the_first_look_at_the_files_is_seen(start, site, preload):  # noqa: F811
+    site.source(APP % "new")
+    edit = (site.folder / "mine.py").rename(site.folder / "edit")
+    newer(edit)
+    site.source(APP % "old" + "import os\nif os.path.exists('edit'): os.rename('edit', __file__)\n")
+    server = start("mine", "--reload", *preload, cwd=site.folder, balance=False)
+    wait_for(lambda: server.get().text == "new", "the edited code")
 
 
 @pytest.mark.gosrv_only("Gunicorn's sync worker keeps no connection, its threads keep theirs")
