@@ -42,12 +42,12 @@ class Client:
         if self.state != "open":
             return
         try:
-            if self.sip:
-                self.take(self.sock.recv(self.sip))
-            else:
-                if self.trickle:
-                    self.sock.send(self.trickle)
-                self.take(self.sock.recv(65536))
+            if self.trickle:
+                self.sock.send(self.trickle)
+        except OSError:
+            pass  # too late; what the server has said before is still to be read
+        try:
+            self.take(self.sock.recv(self.sip or 65536))
         except BlockingIOError:
             pass
         except OSError as error:

@@ -2,6 +2,7 @@
 
 The same class starts gosrv or, with `--server gunicorn`, Gunicorn: a test that holds for both is a parity test.
 """
+import contextlib
 import os
 import re
 import shutil
@@ -25,6 +26,8 @@ BOOTING = re.compile(r"Booting worker with pid: (\d+)")
 REFERENCES = re.compile(r"pid=(\d+) exits after \d+ requests, (\d+) references taken, (\d+) dropped, \d+ crossings")
 # Gunicorn forgets a TERM that reaches a worker in its boot, and then waits for its graceful time-out of 30 s.
 STOP_TIME = {"gosrv": 20.0, "gunicorn": 45.0}
+# With threads a connection is kept for 2 s by default: too short for a test that asks on it again and may be held up meanwhile.
+KEPT = ("--keep-alive", "75")
 # What a developer's shell may hold and would change the server under test.
 FOREIGN = re.compile(r"^(PYTHON|VIRTUAL_ENV|GUNICORN|GOSRV|WEB_CONCURRENCY$|PORT$|SENDFILE$|SCRIPT_NAME$|FORWARDED_ALLOW_IPS$|DJANGO|PYTEST)")
 
@@ -219,6 +222,19 @@ class Server:
     def signal_group(self, sig):
         """As Ctrl-C does: to every process of the group at once."""
         os.killpg(self.pid, sig)
+
+    @contextlib.contextmanager
+    def held(self):
+        """The workers stand still in this block: what a test sends in it is all there when they look, however slow the test is."""
+        pids = self.worker_pids()
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            wait_for(lambda: {procs.Proc(pid).state for pid in pids} == {"T"}, "the workers' halt")
+            yield
+        finally:
+            for pid in pids:
+                procs.kill(pid, signal.SIGCONT)
 
     # -- stop ----------------------------------------------------------------------------------------------------
 

@@ -132,12 +132,7 @@ class TestTheClientLeaves:
 
 def stalled(closes):
     """A client that asks for much and reads nothing; the server has given it all that the socket takes."""
-    wire = Wire.__new__(Wire)
-    wire.kept = b""
-    wire.sock = socket.socket()
-    wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    wire.sock.settimeout(15)
-    wire.sock.connect(closes.server.address)
+    wire = Wire(closes.server.address, room=4096)
     wire.send("GET %s HTTP/1.1\r\nHost: t\r\n\r\n" % closes.path("pieces", "&n=1000&size=100000"))
     wire.until(b"\r\n\r\n")
     return wire

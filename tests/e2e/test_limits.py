@@ -145,7 +145,7 @@ class TestTheBody:
 
 @pytest.fixture(scope="module")
 def hasty(start_shared):
-    return start_shared("echo_request", "--header-timeout", "1", "--body-timeout", "1", "--keep-alive", "1")
+    return start_shared("echo_request", "--header-timeout", "1", "--body-timeout", "1")
 
 
 @OURS
@@ -153,15 +153,17 @@ class TestTimes:
     """Time-outs end in 408 when something of a request has come, and in silence when nothing has."""
 
     def test_half_a_head(self, hasty):
-        with hasty.wire() as wire:
-            wire.send("GET / HTTP/1.1\r\nHos")
+        with hasty.held():
+            wire = hasty.wire().send("GET / HTTP/1.1\r\nHos")
+        with wire:
             assert wire.answer().status_line == "HTTP/1.1 408 Request Timeout"
             assert wire.closed()
 
     def test_half_a_body(self, hasty):
         for head in ("Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n5\r\nhal"):
-            with hasty.wire() as wire:
-                wire.send("POST / HTTP/1.1\r\nHost: t\r\n" + head)
+            with hasty.held():
+                wire = hasty.wire().send("POST / HTTP/1.1\r\nHost: t\r\n" + head)
+            with wire:
                 assert wire.answer().status_line == "HTTP/1.1 408 Request Timeout"
                 assert wire.closed()
 
@@ -169,8 +171,8 @@ class TestTimes:
         with hasty.wire() as wire:
             assert wire.rest() == b""
 
-    def test_nothing_after_a_request(self, hasty):
-        with hasty.wire() as wire:
+    def test_nothing_after_a_request(self, start):
+        with start("echo_request", "--keep-alive", "1").wire() as wire:
             assert wire.get("/").status == 200
             assert wire.rest() == b""
 

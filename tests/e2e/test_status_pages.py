@@ -58,24 +58,26 @@ pytestmark = pytest.mark.gosrv_only("Gunicorn's pages echo the request and have 
 
 @pytest.fixture(scope="module")
 def server(start_shared):
-    return start_shared(
-        "echo_request", "--limit-request-body", "1000", "--header-timeout", "1", "--body-timeout", "1", log_level="info", ready="/")
+    return start_shared("echo_request", "--limit-request-body", "1000", log_level="info", ready="/")
+
+
+@pytest.fixture(scope="module")
+def hasty(start_shared):
+    return start_shared("echo_request", "--header-timeout", "1", "--body-timeout", "1", log_level="info")
 
 
 def refused(server, raw):
-    with server.wire() as wire:
-        try:
-            wire.send(raw)
-        except OSError:
-            pass
+    with server.held():  # what has come says what is wrong, not how fast it came
+        wire = server.wire().send(raw)
+    with wire:
         answer = wire.answer()
         assert wire.closed(), "an error is the last thing said"
         return answer
 
 
 @pytest.mark.parametrize("status, raw", ALL, ids=NUMBERED)
-def test_status_line_and_head(server, status, raw):
-    answer = refused(server, raw)
+def test_status_line_and_head(server, hasty, status, raw):
+    answer = refused(hasty if status[:3] == "408" else server, raw)
     assert answer.status_line == "HTTP/1.1 " + status
     assert answer.all("Connection") == ["close"]
     assert int(answer.get("Content-Length")) == len(answer.body) > 0
@@ -138,7 +140,7 @@ def test_peers_that_never_stop_sending_stall_nobody(server):
     for wire in pushers:
         wire.send(EARLY["413"])
         wire.sock.setblocking(False)
-    alive, deadline = set(pushers), time.monotonic() + 15
+    alive, deadline = set(pushers), time.monotonic() + 60
     answered = 0
     while (alive or answered < 200) and time.monotonic() < deadline:
         push(alive)

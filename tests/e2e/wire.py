@@ -40,10 +40,13 @@ class Closed(Exception):
 class Wire:
     """A connection of one's own. Reads never take more than one answer off it, so pipelining shows."""
 
-    def __init__(self, address, timeout=15.0):
+    def __init__(self, address, timeout=15.0, room=None):
+        """room: the bytes that the receive buffer holds; by default the kernel lets it grow with the traffic."""
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
+        if room is not None:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
         self.sock.connect(address)
         self.kept = b""
 
