@@ -5,6 +5,7 @@ import re
 import pytest
 import requests
 
+import harness
 import sites
 
 pytestmark = pytest.mark.matrix
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.matrix
 @pytest.fixture(scope="module", params=["sync", "threads"])
 def site(start_shared, tmp_path_factory, request):
     env = sites.prepare(tmp_path_factory.mktemp("site-" + request.param))
-    more = ["--threads", "3"] if request.param == "threads" else []
+    more = ["--threads", "3", *harness.KEPT] if request.param == "threads" else []
     return start_shared("myproject.wsgi", "-w", "2", *more, env=env, cwd=sites.PROJECT)
 
 

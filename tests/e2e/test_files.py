@@ -24,7 +24,7 @@ def content(path):
     return path.read_bytes()
 
 
-@pytest.fixture(scope="module", params=[(), ("--threads", "2"), ("--no-sendfile",)], ids=["sync", "threads", "no-sendfile"])
+@pytest.fixture(scope="module", params=[(), ("--threads", "2", *harness.KEPT), ("--no-sendfile",)], ids=["sync", "threads", "no-sendfile"])
 def server(start_shared, path, request):
     found = start_shared("file_kinds", *request.param, env={"FILE": path})
     yield found

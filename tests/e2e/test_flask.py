@@ -4,12 +4,14 @@ import hashlib
 import pytest
 import requests
 
+import harness
+
 pytestmark = pytest.mark.matrix
 
 
 @pytest.fixture(scope="module", params=["1", "3"], ids=["sync", "threads"])
 def flask(start_shared, request):
-    return start_shared("flaskapp:app", "-w", "2", "--threads", request.param)
+    return start_shared("flaskapp:app", "-w", "2", "--threads", request.param, *harness.KEPT)
 
 
 def test_a_page(flask):

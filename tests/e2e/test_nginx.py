@@ -21,6 +21,7 @@ WAYS = ["tcp", "unix"]
 APPS = ["echo_request", "read_body", "closing", "pacing"]
 VARIANTS = {"": "", "-straight": "proxy_request_buffering off; proxy_buffering off;"}
 CLASSES = {"sync": (), "threads": ("--threads", "4")}
+LONG = ("--keep-alive", "75")  # longer than nginx keeps a connection, so that it never meets the end of one
 
 
 @pytest.fixture
@@ -205,7 +206,7 @@ def nothing_lost(front, traffic):
 @pytest.mark.parametrize("worker_class", list(CLASSES))
 def test_hup_under_load(start, proxied, worker_class):
     """Neither GET nor POST is tried again by nginx here: what a worker loses on its way out is a 502."""
-    server = start("numbered", "-w", "2", *CLASSES[worker_class], bind=BINDS)
+    server = start("numbered", "-w", "2", *CLASSES[worker_class], *LONG, bind=BINDS)
     front = proxied([nginx.Lane("load-%s" % way, address) for way, address in zip(WAYS, server.addresses)])
     traffic = Traffic(front)
     for way, method in itertools.product(WAYS, ["GET", "POST"]):
@@ -221,7 +222,6 @@ def test_hup_under_load(start, proxied, worker_class):
 
 
 SOAK = 600  # seconds
-LONG = ("--keep-alive", "75")
 SHORT = ("--keep-alive", "2")
 
 

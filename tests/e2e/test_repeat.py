@@ -4,12 +4,14 @@ import json
 
 import pytest
 
+import harness
+
 pytestmark = pytest.mark.gosrv_only("Gunicorn's sync worker closes after each answer")
 
 BLOCK = ("User-Agent: tester", "Accept: */*", "X-Twice: 1", "X-Twice: 2", "Cookie: a=b")
 
 
-@pytest.fixture(scope="module", params=[(), ("--threads", "3"), ("--no-environ-memo",)], ids=["one thread", "threads", "no memo"])
+@pytest.fixture(scope="module", params=[(), ("--threads", "3", *harness.KEPT), ("--no-environ-memo",)], ids=["one thread", "threads", "no memo"])
 def server(request, start_shared):
     return start_shared(*request.param, "changes_environ")
 

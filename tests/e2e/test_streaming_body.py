@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import harness
 import procs
 import test_input
 from test_stop import in_background
@@ -47,7 +48,8 @@ def digest(data):
 
 @pytest.fixture(scope="module", params=THREADS, ids=["sync", "threads"])
 def server(request, start_shared):
-    return start_shared("streamed_body", "--stream-request-body", "--threads", str(request.param), "--body-timeout", "20", "--limit-request-body", "100000000")
+    return start_shared("streamed_body", "--stream-request-body", "--threads", str(request.param), "--body-timeout", "20", "--limit-request-body", "100000000",
+                        *harness.KEPT)
 
 
 def mark(server, line):

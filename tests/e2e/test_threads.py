@@ -3,6 +3,7 @@ import signal
 
 import pytest
 
+import harness
 from test_stop import in_background
 from waiting import wait_for
 
@@ -70,7 +71,7 @@ def test_settrace_of_the_config_file_is_in_force(start, tmp_path):
 
 @pytest.mark.matrix
 def test_connections_are_kept_alive_with_threads(start):
-    server = start("hello", "--threads", "2")
+    server = start("hello", "--threads", "2", *harness.KEPT)
     with server.wire() as wire:
         for _ in range(20):
             assert wire.get("/").body == b"hello app"

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+import harness
 from test_stop import in_background
 from waiting import wait_for
 from wire import Wire
@@ -12,7 +13,7 @@ SIZES = [2, 4, 8]
 
 @pytest.fixture(scope="module")
 def four(start_shared):
-    return start_shared("slots", "--threads", "4")
+    return start_shared("slots", "--threads", "4", *harness.KEPT)
 
 
 def many(server, path, count, each=1):
@@ -49,7 +50,7 @@ def test_no_more_requests_at_once_than_threads(start, tmp_path):
 def test_a_free_thread_is_enough(start, tmp_path, busy):
     """Slow requests delay nobody while a thread is free: on new connections, kept ones, and ones opened before."""
     gate = tmp_path / "gate"
-    server = start("slots", "--threads", "4", env={"GATE": gate})
+    server = start("slots", "--threads", "4", *harness.KEPT, env={"GATE": gate})
     with Wire(server.address) as early, Wire(server.address) as kept:
         assert kept.get("/who").status == 200
         waits = [in_background(lambda: server.get("/gate")) for _ in range(busy)]
