@@ -3,8 +3,8 @@
 A request is counted when its first byte has been sent. Its outcome is one of
 
     ok          the whole answer, and the right one
-    excused     end of file before any byte of the answer, on a reused connection, within 50 ms of the server's own idle
-                time-out: both ends spoke at once, which no server can avoid (RFC 9112 9.5)
+    excused     end of file before any byte of the answer, on a reused connection that may have been idle for the server's
+                own idle time-out when the request left: both ends spoke at once, which no server can avoid (RFC 9112 9.5)
     lost        end of file before any byte of the answer, in any other case; or no answer for 30 s
     reset       the connection was reset before any byte of the answer, or while it was idle
     truncated   the answer began and did not end, by end of file or reset
@@ -20,7 +20,7 @@ import threading
 import time
 
 PATIENCE = 30.0
-EXCUSE = 0.05
+EXCUSE = 0.05  # seconds that the clocks of the two may differ
 BAD = ("lost", "reset", "truncated", "wrong")
 
 
@@ -46,7 +46,7 @@ class Connection:
         except ConnectionResetError:
             self.socket.close()
             raise Ended("reset") from None
-        self.answered = None  # when the last answer was complete
+        self.asked = None  # when the last request was about to leave; its answer cannot be older
 
     def closed_meanwhile(self):
         """Whether the server has said goodbye to an idle connection: what every client looks for before it asks again."""
@@ -62,13 +62,13 @@ class Connection:
 
     def ask(self, number, keep):
         """One request; True if the connection can be used again. Raises Ended for anything but ok."""
-        asked = time.monotonic()
-        reused = self.answered is not None
-        idle = asked - self.answered if reused else 0.0
+        before, self.asked = self.asked, time.monotonic()
         try:
             self.socket.sendall(b"GET /?%d HTTP/1.1\r\nHost: t\r\n%s\r\n" % (number, b"" if keep else b"Connection: close\r\n"))
         except (BrokenPipeError, ConnectionResetError):
             raise Ended("reset") from None
+        # Not less than the server has waited: this thread may have stood still at any of these lines.
+        idle = time.monotonic() - before if before is not None else 0.0
         got = b""
         while True:
             try:
@@ -80,12 +80,11 @@ class Connection:
             if not data:
                 if got:
                     raise Ended("truncated")
-                raise Ended("excused" if reused and abs(idle - self.idle_timeout) <= EXCUSE else "lost")
+                raise Ended("excused" if before is not None and idle >= self.idle_timeout - EXCUSE else "lost")
             got += data
             complete = whole(got)
             if complete is not None:
                 break
-        self.answered = time.monotonic()
         status, headers, body = complete
         if status != 200 or body != b"%d" % number:
             raise Ended("wrong")

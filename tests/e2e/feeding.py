@@ -77,8 +77,8 @@ def everything(wire):
 
 
 def taken(sock):
-    """Wait until the peer has read all that was sent on this unix socket."""
-    deadline = time.monotonic() + 5
+    """Wait until the peer has read all that was sent on this unix socket; on TCP, until its kernel has it."""
+    deadline = time.monotonic() + 30
     room = bytearray(4)
     while time.monotonic() < deadline:
         fcntl.ioctl(sock, termios.TIOCOUTQ, room)
