@@ -1,4 +1,8 @@
-"""A thread that ticks 100 times a second from the first request on; the answer is the count so far."""
+"""A thread that ticks 100 times a second from the first request on; the answer is the count so far.
+
+The file that TICKS (environment) names gets a byte for each tick, so that they can be counted without a request.
+"""
+import os
 import threading
 import time
 
@@ -6,8 +10,10 @@ state = {"ticks": 0, "thread": None}
 
 
 def tick():
+    told = open(os.environ.get("TICKS", os.devnull), "ab", buffering=0)
     while True:
         state["ticks"] += 1
+        told.write(b".")
         time.sleep(0.01)
 
 

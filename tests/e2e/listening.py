@@ -1,8 +1,22 @@
 """Servers that only listen: for syslog and statsd, over every kind of socket."""
+import random
 import socket
 import threading
 
 from waiting import wait_for
+
+
+def free_port():
+    """A port that nobody has now, and that the kernel gives to nobody who does not ask for it: it stays free."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        first = int(f.read().split()[0])
+    while True:
+        port = random.randrange(10_000, first)
+        try:
+            socket.create_server(("", port), reuse_port=False).close()
+        except OSError:
+            continue
+        return port
 
 
 class Listener:
@@ -69,6 +83,13 @@ class Listener:
             return next((one for one in self.all() if word in one), None)
 
         return wait_for(look, lambda: "%r among %r" % (word, self.all()), timeout)
+
+    def catch_up(self):
+        """Wait until every datagram sent before this moment is collected: one of our own is behind them."""
+        mark = b"mark %d" % len(self.all())
+        with socket.socket(self.sock.family, socket.SOCK_DGRAM) as own:
+            own.sendto(mark, str(self.path) if self.port is None else ("127.0.0.1", self.port))
+        self.wait(mark)
 
     def close(self):
         try:

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -37,13 +38,23 @@ def browser(tmp_path_factory):
     driver.quit()
 
 
-def text_of(browser, css):
-    return WebDriverWait(browser, 15).until(lambda b: b.find_element(By.CSS_SELECTOR, css)).text
+def wait(browser, look):
+    """What look() gives, once it gives something: after a click the old page may still be there."""
+    return WebDriverWait(browser, 30, ignored_exceptions=[NoSuchElementException, StaleElementReferenceException]).until(lambda _: look())
+
+
+def has_text(browser, css, text):
+    wait(browser, lambda: text in browser.find_element(By.CSS_SELECTOR, css).text)
+    return True
+
+
+def element(browser, by, name):
+    return wait(browser, lambda: browser.find_element(by, name))
 
 
 def test_the_page_has_its_style(site, browser):
     browser.get(site.url + "/")
-    assert text_of(browser, "h1") == "Papers sent"
+    assert has_text(browser, "h1", "Papers sent")
     assert browser.find_element(By.CSS_SELECTOR, "h1").value_of_css_property("color") == "rgba(0, 85, 119, 1)"
 
 
@@ -53,9 +64,9 @@ def test_login_to_the_admin(site, browser):
     browser.find_element(By.NAME, "username").send_keys(sites.ADMIN[0])
     browser.find_element(By.NAME, "password").send_keys(sites.ADMIN[1])
     browser.find_element(By.CSS_SELECTOR, "input[type=submit]").click()
-    assert "Site administration" in text_of(browser, "#content h1")
-    browser.find_element(By.LINK_TEXT, "Papers").click()
-    assert "Select paper to change" in text_of(browser, "#content h1")
+    assert has_text(browser, "#content h1", "Site administration")
+    element(browser, By.LINK_TEXT, "Papers").click()
+    assert has_text(browser, "#content h1", "Select paper to change")
 
 
 def test_send_a_file(site, browser, tmp_path):
@@ -64,10 +75,10 @@ def test_send_a_file(site, browser, tmp_path):
     path.write_bytes(content)
     browser.get(site.url + "/")
     browser.find_element(By.ID, "send-link").click()
-    browser.find_element(By.NAME, "note").send_keys("sent by Chromium")
+    element(browser, By.NAME, "note").send_keys("sent by Chromium")
     browser.find_element(By.NAME, "paper").send_keys(str(path))
     browser.find_element(By.ID, "send").click()
-    assert text_of(browser, "#name") == "from a browser.bin"
-    assert text_of(browser, "#size") == str(len(content))
-    assert text_of(browser, "#sha256") == hashlib.sha256(content).hexdigest()
-    assert text_of(browser, "#note") == "sent by Chromium"
+    assert has_text(browser, "#name", "from a browser.bin")
+    assert browser.find_element(By.ID, "size").text == str(len(content))
+    assert browser.find_element(By.ID, "sha256").text == hashlib.sha256(content).hexdigest()
+    assert browser.find_element(By.ID, "note").text == "sent by Chromium"

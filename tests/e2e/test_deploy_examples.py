@@ -3,7 +3,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import threading
 
@@ -12,6 +11,7 @@ import requests
 
 import harness
 import nginx
+from listening import free_port
 import procs
 from wire import Wire
 from waiting import wait_for
@@ -58,8 +58,7 @@ def checked(command, project):
 def test_procfile(project):
     name, colon, command = (EXAMPLES / "Procfile").read_text().strip().partition(": ")
     assert name == "web"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     env = harness.environment(PORT=port, WEB_CONCURRENCY=2, PATH="%s:%s" % (project / "bin", os.environ["PATH"]))
     with open(project / "out", "wb") as out:
         server = subprocess.Popen(["sh", "-c", command], cwd=project, env=env, stdout=out, stderr=out, start_new_session=True)

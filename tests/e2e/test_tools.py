@@ -16,6 +16,7 @@ import pytest
 import requests
 
 import harness
+from listening import free_port
 from waiting import wait_for
 
 pytestmark = [pytest.mark.tools, pytest.mark.gosrv_only("what is tried is gosrv")]
@@ -235,8 +236,7 @@ class Debugger:
 
 @pytest.mark.parametrize("args", [(), ("--threads", "2")], ids=["sync", "threads"])
 def test_debugpy_attach(start, shop, args):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     folder = shop("""
         import debugpy
 
