@@ -194,7 +194,9 @@ class Server:
         return [p.pid for p in self.workers()]
 
     def zygotes(self):
-        return [p for p in procs.children(self.pid) if p.title.startswith("gosrv: zygote")]
+        """The zygotes alive now, oldest first; a worker counts as one until it has its own title."""
+        found = [p for p in procs.children(self.pid) if p.title.startswith("gosrv: zygote")]
+        return sorted(found, key=lambda p: (p.start, p.pid))
 
     def wait_workers(self, count, without=(), timeout=20.0):
         """Wait until exactly `count` workers live, none of them in `without`; returns their pids."""

@@ -34,14 +34,19 @@ class Succession:
 
     def named(self, pid):
         """The new master's own pidfile tells it from a worker of Gunicorn, which has no title of its own."""
-        if self.pidfile is None:
-            return "master" in procs.Proc(pid).title
-        second = Path(str(self.pidfile) + ".2")
-        return second.exists() and second.read_text().strip() == str(pid)
+        try:
+            if self.pidfile is None:
+                return "master" in procs.Proc(pid).title
+            return Path(str(self.pidfile) + ".2").read_text().strip() == str(pid)
+        except (OSError, IndexError):  # not there yet, or gone
+            return False
 
     def recorded(self):
         """What the pidfile says; between two masters there may be none for a moment."""
-        return int(self.pidfile.read_text()) if self.pidfile.exists() else None
+        try:
+            return int(self.pidfile.read_text())
+        except FileNotFoundError:
+            return None
 
     def end_old(self, new, sig=signal.SIGTERM):
         """End the master that counted until now; `new` counts from here on."""

@@ -37,6 +37,10 @@ def site(tmp_path):
     return made
 
 
+# An idle connection outlives any pause of a client between its look at the connection and its request.
+PATIENT = ("--keep-alive", "60")
+
+
 class Load:
     """Requests without pause from a few threads, until stopped; remembers every answer and every failure."""
 
@@ -82,7 +86,7 @@ def test_hup_brings_new_code(start, site):
 @pytest.mark.gosrv_only("Gunicorn loses requests at a reload of the sync worker")
 @pytest.mark.parametrize("keep", [False, True], ids=["close", "keep-alive"])
 def test_hup_loses_no_request(start, site, keep):
-    server = start("mine", "-w", "2", cwd=site.folder)
+    server = start("mine", "-w", "2", *PATIENT, cwd=site.folder)
     with Load(server, keep=keep) as load:
         for text in ("second", "third", "fourth"):
             old = server.wait_workers(2)
@@ -181,15 +185,15 @@ def test_usr1_reopens_the_log(start, tmp_path):
     log.rename(tmp_path / "old.log")
     server.send_signal(signal.SIGUSR1)
     wait_for(log.exists, "a new log file")
-    server.get("/before")
-    server.wait_log("RAISED-before")
+    # The master makes the file and passes it on: a worker writes to the old one until it has it.
+    wait_for(lambda: server.get("/before") is not None and "RAISED-before" in server.log, "a worker's line in the new file")
 
 
 @pytest.mark.gosrv_only("Gunicorn starts all new workers at once")
 @pytest.mark.parametrize("args", [(), ("--preload",), ("--reuse-port",)], ids=["plain", "preload", "reuse-port"])
 def test_hup_one_by_one(start, site, args):
     """Never more than one worker too many, and nothing lost; code that does not load changes nothing."""
-    server = start("mine", "-w", "3", "--reload-one-by-one", *args, cwd=site.folder)
+    server = start("mine", "-w", "3", "--reload-one-by-one", *PATIENT, *args, cwd=site.folder)
     old = server.wait_workers(3)
     most = []
 

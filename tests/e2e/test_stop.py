@@ -72,7 +72,10 @@ def test_two_ctrl_c_do_not_hang(gated):
     server.wait_log("BEGIN")
     server.signal_group(signal.SIGINT)
     server.wait_log("Handling signal: int")
-    server.signal_group(signal.SIGINT)
+    try:
+        server.signal_group(signal.SIGINT)
+    except ProcessLookupError:
+        pass  # the first one was enough meanwhile
     server.wait_end(15)
     asked()
 

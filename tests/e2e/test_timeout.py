@@ -14,9 +14,9 @@ pytestmark = pytest.mark.gosrv_only("Gunicorn closes the connection without an a
 LATE = r"WORKER TIMEOUT \(pid:(\d+)\): GET /%s from 127\.0\.0\.1:\d+, running for [\d.]+s; %s"
 
 
-def stacks(log):
-    """The stacks that the log has, from their line to the next line of the log."""
-    return re.findall(r"Python stacks of the worker \(pid:\d+\):\n(.*?)(?=^\[|\Z)", log, re.S | re.M)
+def stacks(log, pid):
+    """The stacks that the log has of a worker, from their line to the next line of the log."""
+    return re.findall(r"Python stacks of the worker \(pid:%d\):\n(.*?)(?=^\[|\Z)" % pid, log, re.S | re.M)
 
 
 def answers_again(server):
@@ -44,7 +44,7 @@ def test_a_stuck_request_is_answered_and_explained(start, where, args):
         with pytest.raises((Closed, ConnectionResetError)):
             wire.answer()  # nothing of the call's own comes after it
     server.wait_log(r"File \".*stuck\.py\", line \d+ in %s$" % where)
-    text = stacks(server.log)[0]
+    text = stacks(server.log, pid)[0]
     late = [block for block in text.split("\n\n") if "which is late" in block.split("\n")[0]]
     assert len(late) == 1 and re.search(r"stuck\.py\", line \d+ in %s$" % where, late[0], re.M), text
     assert re.search(r"stuck\.py\", line \d+ in waits_in_the_background$", text, re.M), text

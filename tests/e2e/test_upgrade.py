@@ -73,7 +73,7 @@ def test_an_upgrade(begun, site, bind, args):
     masters.end_old(new)
     wait_for(lambda: "Master has been promoted." in server.log, "the promotion")
     wait_for(lambda: masters.recorded() == new, "the pidfile of the new master")
-    assert not os.path.exists(str(masters.pidfile) + ".2")
+    wait_for(lambda: not os.path.exists(str(masters.pidfile) + ".2"), "the end of its second name")  # after the first was written
     wait_for(lambda: "master [mine]" in procs.Proc(new).title, "the plain title")
     assert {who(server) for _ in range(5)} == {("second", new)}
     masters.stop()
