@@ -187,14 +187,15 @@ static void thread_prepare(gosrv_thread *t) {
 static PyObject *call_environ(gosrv_call *c, int base, const packed *request) {
 	gosrv_thread *t = c->thread;
 	uint32_t number = request->flags >> GOSRV_MEMO_SHIFT;
-	if (c->borrowed && number > 0 && number < GOSRV_MEMOS) {
+	if (c->borrowed) {
 		t->objects = c->objects; /* for environ_bind; lent again below */
-		PyObject *environ = memo_environ(t, base, (int)number, request);
+		PyObject *environ = number > 0 && number < GOSRV_MEMOS ? memo_environ(t, base, (int)number, request)
+			: shape_environ(t, base, request);
 		t->objects.request = NULL;
 		return environ;
 	}
 	PyObject *environ = environ_build(t->bases[base], request);
-	if (environ && !c->borrowed && environ_bind(environ, &c->objects) < 0) {
+	if (environ && environ_bind(environ, &c->objects) < 0) {
 		drop(environ);
 		return NULL;
 	}

@@ -60,7 +60,7 @@ struct gosrv_call {
 	gosrv_call *next;
 };
 
-enum { MEMO_TEXT = 64 };
+enum { MEMO_TEXT = 64, GOSRV_NAMES = 512 };
 
 /* A whole environ to be copied: a listener's base, one header block, and the slots of the
  * request that it was made for; only slots that differ from those are set in a copy. It
@@ -74,6 +74,18 @@ typedef struct {
 	} slots[GOSRV_SLOTS];
 } memo;
 
+/* The same for requests that have the same header names, in whatever order: the values that
+ * differ are set, too. */
+enum { SHAPES = 8, SHAPE_HEADERS = 32, NAME_WORDS = GOSRV_NAMES / 64 };
+typedef struct {
+	memo kept;
+	uint64_t names[NAME_WORDS]; /* a bit for each name's number */
+	uint32_t missed;            /* hash of the names that were looked for here last, in vain */
+	int base, https, n;
+	int16_t name[SHAPE_HEADERS];
+	PyObject *value[SHAPE_HEADERS]; /* in kept.environ */
+} shape;
+
 struct gosrv_thread {
 	PyThreadState *state;
 	int holding; /* the GIL, between two calls (GOSRV_KEEP_GIL) */
@@ -83,6 +95,7 @@ struct gosrv_thread {
 	int holders;                    /* dictionaries that hold the present bundle */
 	PyObject *bases[MAX_LISTENERS]; /* copies of the listeners' bases with objects in them */
 	memo memos[GOSRV_MEMOS];
+	shape shapes[SHAPES];
 	char *notes;                    /* of the call that was closed last: gosrv_result */
 	uint64_t notes_cap;
 	int calling;                    /* inside the application, as against a signal handler's call */
@@ -155,18 +168,31 @@ typedef struct {
 	int headers;
 	uint32_t flags;
 } packed; /* one request as environ.Packed left it */
+typedef struct {
+	PyObject *key, *value;
+	int name;  /* number of the key, -1: it is the item's own */
+	int owned; /* the value is */
+} item;        /* one header */
+int item_of(const packed *p, const uint32_t *h, item *i);
+void item_drop(const item *i);
 PyObject *environ_build(PyObject *base, const packed *p);
+int environ_set_items(PyObject *d, const packed *p, const item *items, int n);
 int environ_set(PyObject *d, PyObject *key, const char *p, uint32_t n);
 int environ_set_headers(PyObject *d, const packed *p);
 int environ_set_slots(PyObject *d, const packed *p);
 extern PyObject *slot_keys[GOSRV_SLOTS];
 int environ_bind(PyObject *environ, const bundle *b);
 
-/* memo.c: environ_build by way of the thread's memo of that number, bound to its bundle */
+/* memo.c: environ_build by way of the thread's memo of that number, or of its shapes; bound
+ * to the thread's bundle */
 PyObject *memo_environ(gosrv_thread *t, int base, int number, const packed *p);
+PyObject *shape_environ(gosrv_thread *t, int base, const packed *p);
 
 /* values.c: a str for latin-1 bytes, from a cache of hot values; counted as taken */
 PyObject *value_str(const char *p, uint32_t n);
+/* and the item of the line with that number (0: none), if it is the one of these bytes */
+int line_find(uint32_t number, const char *p, uint32_t name_len, uint32_t value_at, uint32_t value_len, item *i);
+void line_keep(uint32_t number, const char *p, uint32_t name_len, uint32_t value_at, uint32_t value_len, const item *i);
 
 /* start.c: start_response, write, early_hints */
 extern PyMethodDef start_response_def, write_def, early_hints_def;

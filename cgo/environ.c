@@ -18,9 +18,10 @@ static PyObject *key_scheme, *https, *key_input, *key_early_hints, *key_socket;
 
 /* Header names seen, as sent but for case. Bounded, so that a client that sends new names
  * for ever costs a fresh key a header and no memory. */
-enum { NAMES = 1024, NAMES_FULL = 512, NAME_MAX_LEN = 64 };
+enum { NAMES = 1024, NAME_MAX_LEN = 64 };
 static struct name_entry {
 	PyObject *key; /* kept for life */
+	uint16_t number;
 	uint8_t len;
 	char name[NAME_MAX_LEN];
 } names[NAMES];
@@ -28,10 +29,20 @@ static int names_used;
 
 static inline char lower(char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
 
+/* name_hash: case falls away with a bit in each byte. What else does collides, and is
+ * compared; the table is bounded, so that collisions cannot be farmed. */
 static uint32_t name_hash(const char *p, size_t n) {
-	uint32_t h = 2166136261u; /* FNV-1a: the table is bounded, so collisions cannot be farmed */
-	for (size_t i = 0; i < n; i++) h = (h ^ (uint8_t)lower(p[i])) * 16777619u;
-	return h;
+	const uint64_t fold = 0x2020202020202020u;
+	uint64_t h = n * 0x9E3779B97F4A7C15u, word;
+	for (; n >= 8; n -= 8, p += 8) {
+		memcpy(&word, p, 8);
+		h = (h ^ (word | fold)) * 0xD6E8FEB86659FD93u;
+		h ^= h >> 32;
+	}
+	word = 0;
+	memcpy(&word, p, n);
+	h = (h ^ (word | fold)) * 0xD6E8FEB86659FD93u;
+	return (uint32_t)(h >> 32);
 }
 
 static int name_equal(const struct name_entry *e, const char *p, size_t n) {
@@ -67,24 +78,27 @@ static PyObject *make_key(const char *p, size_t n) {
 	return key;
 }
 
-/* header_key: the key of a header name; *fresh says that the caller must drop it. */
-static PyObject *header_key(const char *p, size_t n, int *fresh) {
-	*fresh = 0;
+/* header_key: the key of a header name and its number; -1: it has none, and the caller
+ * must drop the key. */
+static PyObject *header_key(const char *p, size_t n, int *number) {
 	if (n <= NAME_MAX_LEN) {
 		uint32_t at = name_hash(p, n) % NAMES;
 		for (; names[at].key != NULL; at = (at + 1) % NAMES)
-			if (name_equal(&names[at], p, n)) return names[at].key;
-		if (names_used < NAMES_FULL) {
+			if (name_equal(&names[at], p, n)) {
+				*number = names[at].number;
+				return names[at].key;
+			}
+		if (names_used < GOSRV_NAMES) {
 			PyObject *key = make_key(p, n);
 			if (key == NULL) return NULL;
-			names_used++;
+			*number = names[at].number = (uint16_t)names_used++;
 			names[at].key = key;
 			names[at].len = (uint8_t)n;
 			for (size_t i = 0; i < n; i++) names[at].name[i] = lower(p[i]);
 			return key;
 		}
 	}
-	*fresh = 1;
+	*number = -1;
 	return take(make_key(p, n));
 }
 
@@ -113,17 +127,47 @@ int environ_set(PyObject *d, PyObject *key, const char *p, uint32_t n) {
 	return failed;
 }
 
+void item_drop(const item *i) {
+	if (i->name < 0) drop(i->key);
+	if (i->owned) drop(i->value);
+}
+
+/* item_of: the key and value of one header in desc. -1 with an exception. */
+int item_of(const packed *p, const uint32_t *h, item *i) {
+	uint32_t number = h[1] & GOSRV_HAS_LINE ? (h[1] & ~GOSRV_HAS_LINE) >> GOSRV_LINE_SHIFT : 0;
+	uint32_t len = number ? h[1] & ((1 << GOSRV_LINE_SHIFT) - 1) : h[1];
+	const char *name = request_string(p->head, p->extra, h[0]);
+	number = (h[0] | h[2]) & GOSRV_IN_EXTRA ? 0 : number; /* joined from several lines */
+	if (line_find(number, name, len, h[2] - h[0], h[3], i)) return 0;
+	i->owned = 1;
+	i->value = NULL;
+	i->key = header_key(name, len, &i->name);
+	if (i->key == NULL) return -1;
+	i->value = value_str(request_string(p->head, p->extra, h[2]), h[3]);
+	if (i->value == NULL) {
+		item_drop(i);
+		return -1;
+	}
+	line_keep(number, name, len, h[2] - h[0], h[3], i);
+	return 0;
+}
+
+int environ_set_items(PyObject *d, const packed *p, const item *items, int n) {
+	for (; n > 0; n--, items++)
+		if (py.PyDict_SetItem(d, items->key, items->value) < 0) return -1;
+	return p->flags & GOSRV_HTTPS ? py.PyDict_SetItem(d, key_scheme, https) : 0;
+}
+
 int environ_set_headers(PyObject *d, const packed *p) {
 	const uint32_t *h = p->desc + 2 * GOSRV_SLOTS;
 	for (int n = p->headers; n > 0; n--, h += 4) {
-		int fresh, failed;
-		PyObject *key = header_key(request_string(p->head, p->extra, h[0]), h[1], &fresh);
-		if (key == NULL) return -1;
-		failed = environ_set(d, key, request_string(p->head, p->extra, h[2]), h[3]);
-		if (fresh) drop(key);
+		item i;
+		if (item_of(p, h, &i) < 0) return -1;
+		int failed = py.PyDict_SetItem(d, i.key, i.value);
+		item_drop(&i);
 		if (failed) return -1;
 	}
-	return p->flags & GOSRV_HTTPS ? py.PyDict_SetItem(d, key_scheme, https) : 0;
+	return environ_set_items(d, p, NULL, 0);
 }
 
 /* set_present: n keys from pairs of offset and length, but for those that are absent. */

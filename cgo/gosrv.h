@@ -38,6 +38,8 @@ enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2 };
 /* A string of the request whose length is this is absent. */
 #define GOSRV_ABSENT 0xFFFFFFFFu
 #define GOSRV_IN_EXTRA 0x80000000u /* in an offset: the string lies in `extra`, not in `head` */
+#define GOSRV_HAS_LINE 0x80000000u /* in the length of a header's name: a hint lies above LINE_SHIFT, */
+#define GOSRV_LINE_SHIFT 16        /* the number of a line that comes again and again */
 #define GOSRV_MEMOS 64             /* numbers of memos are 1 to this - 1; 0 is none */
 #define GOSRV_SLOTS 10             /* strings at the start of desc, as environ.Slot has them */
 
@@ -47,8 +49,7 @@ typedef struct {
 	const void *ref;                       /* a piece left in Python's memory */
 	uint64_t ref_len;
 	int64_t total; /* whole body in bytes, -1 unknown */
-	uint64_t need; /* GOSRV_GROW */
-	int64_t file_off, file_len;
+	uint64_t need; int64_t file_off, file_len; /* GOSRV_GROW, GOSRV_FILE */
 	void *handle; /* the live call, NULL when closed */
 	int64_t now;  /* CLOCK_MONOTONIC ns at the step's end: cheaper here than in Go */
 	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (logs.c) */
@@ -135,9 +136,8 @@ gosrv_result *gosrv_thread_result(gosrv_thread *t);
  *          outlives this function (GOSRV_MORE, LAST, FILE, GROW)
  * gives:   the thread's result; its handle and ref belong to C until next or finish
  * fails:   GOSRV_FAILED, the traceback logged; never leaves an exception set
- * memo:    a number in flags that is not 0 promises that base, https and the headers of
- *          desc are those of all calls with this number since the last GOSRV_MEMO_NEW,
- *          so that C may copy an environ instead of making one
+ * memo:    a number in flags that is not 0 promises that base, https and the headers of desc
+ *          are those of all calls with this number since the last GOSRV_MEMO_NEW
  * stream:  0, or the number of a body that still comes: mem and body_fd are empty, and
  *          gosrvReadBody (export.go) is asked for it, by any Python thread, until the call
  *          is closed

@@ -1,5 +1,5 @@
-/* memo.c: environ of a header block that repeats: one dictionary copy and the few slots
- * that differ, instead of some thirty insertions. */
+/* memo.c: environ of a header block that repeats, or of header names that do: one dictionary
+ * copy and the few values that differ, instead of some thirty insertions. */
 #include "core.h"
 
 #include <string.h>
@@ -11,24 +11,18 @@ static void memo_drop(gosrv_thread *t, memo *m) {
 	m->environ = NULL;
 }
 
-/* memo_fill: make the memo from this request. -1 with an exception, and an empty memo. */
-static int memo_fill(gosrv_thread *t, memo *m, PyObject *base, const packed *p) {
+/* memo_keep: make the memo of an environ, which becomes the memo's, and its request's slots. */
+static void memo_keep(gosrv_thread *t, memo *m, PyObject *environ, const packed *p) {
 	memo_drop(t, m);
-	m->environ = py.PyDict_Copy(base);
-	if (m->environ == NULL) return -1;
+	m->environ = environ;
 	m->epoch = t->epoch;
 	t->holders++;
-	if (environ_set_headers(m->environ, p) < 0 || environ_set_slots(m->environ, p) < 0) {
-		memo_drop(t, m);
-		return -1;
-	}
 	for (int i = 0; i < GOSRV_SLOTS; i++) {
 		uint32_t len = p->desc[2 * i + 1];
 		m->slots[i].len = len;
 		if (len <= MEMO_TEXT)
 			memcpy(m->slots[i].text, request_string(p->head, p->extra, p->desc[2 * i]), len);
 	}
-	return 0;
 }
 
 /* set_changed: the slots that differ from the memo's; those over MEMO_TEXT always do.
@@ -45,11 +39,10 @@ static int set_changed(PyObject *d, const memo *m, const packed *p) {
 	return 0;
 }
 
-PyObject *memo_environ(gosrv_thread *t, int base, int number, const packed *p) {
-	memo *m = &t->memos[number];
-	if (m->environ == NULL || p->flags & GOSRV_MEMO_NEW) {
-		if (memo_fill(t, m, t->bases[base], p) < 0) return NULL;
-	} else if (m->epoch != t->epoch) { /* the thread has another bundle since */
+/* memo_copy: a copy of the memo's environ with this request's slots and the thread's bundle.
+ * NULL: an exception, or *useless. */
+static PyObject *memo_copy(gosrv_thread *t, memo *m, const packed *p, int *useless) {
+	if (m->epoch != t->epoch) { /* the thread has another bundle since */
 		if (environ_bind(m->environ, &t->objects) < 0) return NULL;
 		m->epoch = t->epoch;
 		t->holders++;
@@ -58,5 +51,92 @@ PyObject *memo_environ(gosrv_thread *t, int base, int number, const packed *p) {
 	int outcome = d ? set_changed(d, m, p) : -1;
 	if (outcome == 0) return d;
 	drop(d);
-	return outcome > 0 ? environ_build(t->bases[base], p) : NULL;
+	*useless = outcome > 0;
+	return NULL;
+}
+
+PyObject *memo_environ(gosrv_thread *t, int base, int number, const packed *p) {
+	memo *m = &t->memos[number];
+	int useless = 0;
+	if (m->environ == NULL || p->flags & GOSRV_MEMO_NEW) {
+		memo_drop(t, m); /* of another block, even if the next line fails */
+		PyObject *kept = environ_build(t->bases[base], p);
+		if (kept == NULL) return NULL;
+		refs_dropped++; /* it is the memo's */
+		memo_keep(t, m, kept, p);
+	}
+	PyObject *d = memo_copy(t, m, p, &useless);
+	return useless ? environ_build(t->bases[base], p) : d;
+}
+
+static int shape_fits(const shape *s, int base, const packed *p, const uint64_t *names) {
+	return s->kept.environ && s->base == base && s->https == (int)(p->flags & GOSRV_HTTPS) && s->n == p->headers
+		&& memcmp(s->names, names, sizeof s->names) == 0;
+}
+
+/* shape_copy: a copy of the shape's environ with the values of these items. */
+static PyObject *shape_copy(gosrv_thread *t, shape *s, const packed *p, const item *items, int *useless) {
+	PyObject *d = memo_copy(t, &s->kept, p, useless);
+	for (int i = 0; d != NULL && i < s->n; i++) {
+		int at = i; /* clients keep to one order */
+		if (s->name[at] != items[i].name)
+			for (at = 0; s->name[at] != items[i].name;) at++;
+		if (s->value[at] == items[i].value || py.PyDict_SetItem(d, items[i].key, items[i].value) == 0) continue;
+		drop(d);
+		return NULL;
+	}
+	return d;
+}
+
+/* shape_make: a fresh environ; its names take the place when they come there twice in a row. */
+static PyObject *shape_make(gosrv_thread *t, shape *s, int base, const packed *p, const item *items, const uint64_t *names, uint32_t hash) {
+	PyObject *d = take(py.PyDict_Copy(t->bases[base]));
+	if (d == NULL || environ_set_items(d, p, items, p->headers) < 0 || environ_set_slots(d, p) < 0) {
+		drop(d);
+		return NULL;
+	}
+	PyObject *kept = s->missed == hash ? py.PyDict_Copy(d) : NULL;
+	s->missed = hash;
+	if (kept == NULL) {
+		py.PyErr_Clear();
+		return d;
+	}
+	memo_keep(t, &s->kept, kept, p);
+	memcpy(s->names, names, sizeof s->names);
+	s->base = base;
+	s->https = p->flags & GOSRV_HTTPS;
+	s->n = p->headers;
+	for (int i = 0; i < s->n; i++) {
+		s->name[i] = (int16_t)items[i].name;
+		s->value[i] = items[i].value;
+	}
+	return d;
+}
+
+PyObject *shape_environ(gosrv_thread *t, int base, const packed *p) {
+	item items[SHAPE_HEADERS];
+	uint64_t names[NAME_WORDS] = {0};
+	int n = 0, numbered = 0, lines = 0;
+	if (p->headers > SHAPE_HEADERS || p->flags & GOSRV_PROXIED) return environ_build(t->bases[base], p);
+	for (; n < p->headers && item_of(p, p->desc + 2 * GOSRV_SLOTS + 4 * n, &items[n]) == 0; n++) {
+		lines += !items[n].owned;
+		if (items[n].name < 0) continue;
+		numbered++;
+		names[items[n].name / 64] |= UINT64_C(1) << items[n].name % 64;
+	}
+	uint64_t hash = 0;
+	for (int i = 0; i < NAME_WORDS; i++) hash = (hash ^ names[i]) * 0xD6E8FEB86659FD93u;
+	shape *s = &t->shapes[(hash >> 32) % SHAPES];
+	PyObject *d = NULL;
+	int useless = 0;
+	if (n < p->headers)
+		; /* an exception */
+	else if (lines == 0 || numbered < n) /* without lines nothing repeats */
+		useless = 1;
+	else if (shape_fits(s, base, p, names))
+		d = shape_copy(t, s, p, items, &useless);
+	else
+		d = shape_make(t, s, base, p, items, names, (uint32_t)(hash >> 16));
+	while (n > 0) item_drop(&items[--n]);
+	return useless ? environ_build(t->bases[base], p) : d;
 }

@@ -1,6 +1,7 @@
 /* values.c: str objects of header values and paths that come again and again. Direct-mapped:
- * a value takes the place of the one before it, so that the cache is bounded and a client
- * that sends new values for ever only misses. Guarded by the GIL. */
+ * a value takes the place of the one before it when it comes twice in a row, so that the
+ * cache is bounded and a client that sends new values for ever only misses. And header lines
+ * that Go has recognised. Guarded by the GIL. */
 #include "core.h"
 
 #include <string.h>
@@ -11,6 +12,9 @@ static struct {
 	const char *bytes; /* of text, in its own memory: it is ASCII */
 	uint32_t hash, len;
 } values[VALUES];
+/* Half of the hash of what is there, and of what was looked for there last, in vain. Apart,
+ * because most values are new ones, for which the large table is not worth a cache miss. */
+static uint16_t held[VALUES], missed[VALUES];
 
 /* hash_bytes: eight bytes a step; need not be strong, a collision only replaces. */
 static uint32_t hash_bytes(const char *p, uint32_t n) {
@@ -41,17 +45,55 @@ static void remember(PyObject *text, uint32_t hash, uint32_t n) {
 	values[at].bytes = bytes;
 	values[at].hash = hash;
 	values[at].len = n;
+	held[at] = (uint16_t)(hash >> 16);
 }
 
 PyObject *value_str(const char *p, uint32_t n) {
 	uint32_t hash = n <= VALUE_MAX ? hash_bytes(p, n) : 0;
 	int at = hash % VALUES;
-	if (n <= VALUE_MAX && values[at].text != NULL && values[at].hash == hash && values[at].len == n
+	uint16_t half = (uint16_t)(hash >> 16);
+	if (n <= VALUE_MAX && held[at] == half && values[at].text != NULL && values[at].hash == hash && values[at].len == n
 		&& memcmp(values[at].bytes, p, n) == 0) {
 		py.Py_IncRef(values[at].text);
 		return take(values[at].text);
 	}
 	PyObject *text = py.PyUnicode_DecodeLatin1(p, n, NULL); /* PEP 3333: bytes as latin-1 */
-	if (text != NULL && n <= VALUE_MAX) remember(text, hash, n);
+	if (text == NULL || n > VALUE_MAX) return take(text);
+	if (missed[at] == half) remember(text, hash, n);
+	missed[at] = half;
 	return take(text);
+}
+
+/* By Go's number, which says where to look and proves nothing. */
+enum { LINES = 257, LINE_MAX_LEN = 180 };
+static struct line {
+	PyObject *key, *value; /* the key is the table's of names, the value kept here */
+	uint32_t name_len, value_at, value_len;
+	int name;
+	char text[LINE_MAX_LEN]; /* from the name to the value's end */
+} lines[LINES];
+
+int line_find(uint32_t number, const char *p, uint32_t name_len, uint32_t value_at, uint32_t value_len, item *i) {
+	if (number == 0 || number >= LINES) return 0;
+	const struct line *l = &lines[number];
+	if (l->value == NULL || l->name_len != name_len || l->value_at != value_at || l->value_len != value_len
+		|| memcmp(l->text, p, value_at + value_len) != 0)
+		return 0;
+	*i = (item){.key = l->key, .value = l->value, .name = l->name};
+	return 1;
+}
+
+void line_keep(uint32_t number, const char *p, uint32_t name_len, uint32_t value_at, uint32_t value_len, const item *i) {
+	if (number == 0 || number >= LINES || value_len > LINE_MAX_LEN || value_at > LINE_MAX_LEN - value_len || i->name < 0)
+		return;
+	struct line *l = &lines[number];
+	if (l->value != NULL) py.Py_DecRef(l->value);
+	py.Py_IncRef(i->value);
+	l->key = i->key;
+	l->value = i->value;
+	l->name_len = name_len;
+	l->value_at = value_at;
+	l->value_len = value_len;
+	l->name = i->name;
+	memcpy(l->text, p, value_at + value_len);
 }

@@ -1,6 +1,8 @@
 package environ
 
 import (
+	"fmt"
+	"reflect"
 	"encoding/json"
 	"os"
 	"strings"
@@ -10,9 +12,21 @@ import (
 )
 
 // tryPack is pack for input that may be refused.
+// tryPack packs raw afresh and then as lines that are more and more known: the environ must not show it.
 func tryPack(raw string, f Facts) (map[string]string, bool) {
+	first, ok := packWith(nil, raw, f)
+	lines := http1.NewLines(f.Rules.Mark)
+	for n := range 4 {
+		if again, ok2 := packWith(lines, raw, f); ok2 != ok || !reflect.DeepEqual(first, again) {
+			panic(fmt.Sprintf("%q: the environ with known lines differs in round %d:\n%v\n%v", raw, n, again, first))
+		}
+	}
+	return first, ok
+}
+
+func packWith(lines *http1.Lines, raw string, f Facts) (map[string]string, bool) {
 	buf := []byte(raw)
-	var r http1.Request
+	r := http1.Request{Lines: lines}
 	var p Packed
 	if lenient.Parse(buf, &r) != nil || p.Pack(buf, &r, &f) != nil {
 		return nil, false

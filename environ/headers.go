@@ -58,6 +58,9 @@ func (p *Packed) headers(buf []byte, r *http1.Request, f *Facts) *http1.Error {
 	schemeSaid := false
 	for i := range r.Headers {
 		h := &r.Headers[i]
+		if h.Mark != 0 && p.fresh(h) {
+			continue
+		}
 		name := h.Name.Of(buf)
 		if f.Trusted {
 			if https, ok := f.Rules.scheme(name, h.Value.Of(buf)); ok {
@@ -88,6 +91,46 @@ func (p *Packed) headers(buf []byte, r *http1.Request, f *Facts) *http1.Error {
 		p.join(buf)
 	}
 	return nil
+}
+
+// Mark is what http1.NewLines asks of a name that repeats: 0 if a header with it must be looked at each time, else
+// its nameKey.
+func (r *Rules) Mark(name []byte) uint32 {
+	if _, ok := r.scheme(name, nil); ok || bytes.IndexByte(name, '_') >= 0 || http1.EqualFold(name, "proxy") {
+		return 0
+	}
+	return nameKey(name)
+}
+
+// fresh appends a header that has a mark, unless its name may have been here before.
+func (p *Packed) fresh(h *http1.Header) bool {
+	bit := bloomBit(h.Mark)
+	if p.bloom&bit != 0 {
+		return false
+	}
+	p.bloom |= bit
+	p.seen = append(p.seen, seen{key: h.Mark})
+	p.Desc = append(p.Desc, h.Name.Off, describeName(h), h.Value.Off, h.Value.Len)
+	return true
+}
+
+// bloomBit is the bit of a name's key in Packed.bloom.
+func bloomBit(key uint32) uint64 { return 1 << ((key ^ key>>8 ^ key>>16 ^ key>>24*7) & 63) }
+
+// describeName is the second word of a header in Desc: the name's length, with the line's number if it has one.
+func describeName(h *http1.Header) uint32 {
+	if h.Line == 0 {
+		return h.Name.Len
+	}
+	return HasLine | uint32(h.Line)<<LineShift | h.Name.Len
+}
+
+// nameLen is the length in a second word.
+func nameLen(word uint32) uint32 {
+	if word&HasLine == 0 {
+		return word
+	}
+	return word & (1<<LineShift - 1)
 }
 
 // scheme says whether a header of that name speaks of the scheme, and what.
@@ -145,13 +188,13 @@ func (p *Packed) add(buf []byte, r *http1.Request, h *http1.Header, name []byte)
 			key = 0
 		}
 	}
-	bit := uint64(1) << ((key ^ key>>8 ^ key>>16 ^ key>>24*7) & 63)
+	bit := bloomBit(key)
 	if p.bloom&bit != 0 && p.repeated(buf, key, name, value) {
 		return
 	}
 	p.bloom |= bit
 	p.seen = append(p.seen, seen{key: key})
-	p.Desc = append(p.Desc, h.Name.Off, h.Name.Len, value.Off, value.Len)
+	p.Desc = append(p.Desc, h.Name.Off, describeName(h), value.Off, value.Len)
 }
 
 // repeated stores the value with the first header of the same name, if there is one.
@@ -177,7 +220,7 @@ func (p *Packed) repeated(buf []byte, key uint32, name []byte, value http1.Span)
 // nameAt is the name of the header with that index in Desc.
 func (p *Packed) nameAt(i int) http1.Span {
 	at := 2*int(NSlots) + 4*i
-	return http1.Span{Off: p.Desc[at], Len: p.Desc[at+1]}
+	return http1.Span{Off: p.Desc[at], Len: nameLen(p.Desc[at+1])}
 }
 
 // join writes the values of repeated names to Extra and points Desc there: with "," between them as Gunicorn

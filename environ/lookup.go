@@ -32,7 +32,7 @@ func (p *Packed) Lookup(buf []byte, key string) []byte {
 	}
 	for i := range p.Headers {
 		at := 2*int(NSlots) + 4*i
-		if sent := p.at(buf, at); keyNames(name, sent) && plain == isPlain(sent) {
+		if sent := p.span(buf, p.Desc[at], nameLen(p.Desc[at+1])); keyNames(name, sent) && plain == isPlain(sent) {
 			return p.at(buf, at+2)
 		}
 	}
@@ -41,10 +41,14 @@ func (p *Packed) Lookup(buf []byte, key string) []byte {
 
 // at is the string whose offset and length begin at Desc[i].
 func (p *Packed) at(buf []byte, i int) []byte {
-	off, n := p.Desc[i], p.Desc[i+1]
-	if n == Absent {
+	if p.Desc[i+1] == Absent {
 		return nil
 	}
+	return p.span(buf, p.Desc[i], p.Desc[i+1])
+}
+
+// span is the string of n bytes at an offset of Desc.
+func (p *Packed) span(buf []byte, off, n uint32) []byte {
 	if off&InExtra != 0 {
 		buf, off = p.Extra, off&^InExtra
 	}

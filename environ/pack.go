@@ -29,6 +29,10 @@ const (
 	Absent = 0xFFFFFFFF
 	// InExtra is set in an offset into Packed.Extra; without it the offset is into the request's buffer.
 	InExtra = 1 << 31
+	// HasLine is set in the length of a header's name whose line has a number in http1.Lines. The length is in the
+	// bits below LineShift then, the number above.
+	HasLine   = 1 << 31
+	LineShift = 16
 )
 
 // proxyKeys is how many variables a PROXY header gives: PROXY_PROTOCOL, PROXY_ADDR, PROXY_PORT.

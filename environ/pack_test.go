@@ -69,7 +69,7 @@ func environment(p *Packed, buf []byte, f *Facts) map[string]string {
 		}
 	}
 	for h := headers; len(h) > 0; h = h[4:] {
-		name := strings.ToUpper(str(h[0], h[1]))
+		name := strings.ToUpper(str(h[0], nameLen(h[1])))
 		key := "HTTP_" + strings.ReplaceAll(name, "-", "_")
 		if name == "CONTENT-TYPE" || name == "CONTENT-LENGTH" {
 			key = strings.ReplaceAll(name, "-", "_")

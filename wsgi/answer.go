@@ -361,7 +361,7 @@ func (s *slot) suspend(c *conn, a *answer, v verdict) verdict {
 		c.ans = &kept
 		if c.req == nil {
 			// Its request is still wanted for the log.
-			c.req, s.req = s.req, newRequest()
+			c.req, s.req = s.req, s.w.newRequest()
 		}
 	}
 	return v

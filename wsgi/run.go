@@ -11,6 +11,7 @@ import (
 	"gosrv/cpython"
 	"gosrv/environ"
 	"gosrv/wsgi/errlog"
+	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/scoreboard"
 	"gosrv/wsgi/workerctl"
@@ -112,6 +113,9 @@ func newWorker(set settings, m *workerctl.Serve) (*worker, error) {
 		set: set, id: m.Worker, rules: rules, proxy: proxy, policy: newPolicy(&m.Settings),
 		keepAlive: set.keepAlive, kept: keptLines(set.promise), server: serverLine(set.server), poll: poll, timers: newTimers(&set), wakeup: -1,
 		own: func(int, bool) {}, ident: func() uint64 { return 0 }, logFDs: map[string]int{}, watcher: poll,
+	}
+	if !set.noMemo {
+		w.lines = http1.NewLines(rules.Mark)
 	}
 	w.graceful.Store(int64(set.graceful))
 	return w, nil

@@ -46,7 +46,8 @@ type worker struct {
 	listeners []*listener
 	slots     []*slot
 	memos     memos
-	peer      loop.Peer // of the connection being accepted
+	lines     *http1.Lines // field lines that repeat, guarded by the lead
+	peer      loop.Peer    // of the connection being accepted
 
 	conns      []*conn // by descriptor
 	free       []*conn
@@ -252,11 +253,11 @@ func (w *worker) getRequest() *http1.Request {
 		w.requests = w.requests[:n-1]
 		return r
 	}
-	return newRequest()
+	return w.newRequest()
 }
 
-func newRequest() *http1.Request {
-	return &http1.Request{Headers: make([]http1.Header, 0, 32)}
+func (w *worker) newRequest() *http1.Request {
+	return &http1.Request{Headers: make([]http1.Header, 0, 32), Lines: w.lines}
 }
 
 func (w *worker) putRequest(r *http1.Request) {

@@ -1,6 +1,7 @@
 """Requests that repeat a header block get the environ that a fresh one would get, whatever the application did to
 the last one."""
 import json
+import random
 
 import pytest
 
@@ -54,3 +55,41 @@ def test_the_peer_is_each_connections_own(server):
     with server.wire() as one, server.wire() as two:
         ports = {ask(w, "/", *BLOCK)["REMOTE_PORT"] for _ in range(5) for w in (one, two)}
     assert len(ports) == 2
+
+
+VALUES = {  # some come again and again, some never do
+    "Accept": lambda draw: draw.choice(["*/*", "text/html,application/xhtml+xml", "image/avif,image/webp"]),
+    "Accept-Language": lambda draw: draw.choice(["en-US,en;q=0.9", "de"]),
+    "User-Agent": lambda draw: "Mozilla/5.0 (X11; Linux x86_64) Version/%d" % draw.randrange(6),
+    "Cookie": lambda draw: "sessionid=%032x" % draw.getrandbits(128),
+    "Referer": lambda draw: "http://test/%s" % draw.choice(["", "a", "b", "%d" % draw.randrange(10**6)]),
+    "Cache-Control": lambda draw: "max-age=0",
+    "Authorization": lambda draw: draw.choice(["Basic YTpi", "Bearer %x" % draw.getrandbits(64)]),
+    "X-Forwarded-For": lambda draw: draw.choice(["192.0.2.1", "192.0.2.2, 192.0.2.1", "\xe9"]),
+    "X-Long": lambda draw: draw.choice("abc") * 300,
+}
+SETS = [("Accept", "User-Agent", "Cookie"), ("Accept", "Accept-Language", "User-Agent", "Referer"), tuple(VALUES), ("X-Forwarded-For",), ()]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_names_in_any_order_with_other_values(server, seed):
+    """What differs between requests with the same header names is each request's own."""
+    draw = random.Random(seed)
+    with server.wire() as one, server.wire() as two:
+        for _ in range(150):
+            names = list(draw.choice(SETS))
+            if draw.random() < 0.5:
+                draw.shuffle(names)
+            said = [(name, VALUES[name](draw)) for name in names]
+            if names and draw.random() < 0.1:
+                said.append((names[0].lower(), "twice"))
+            due = {}
+            for name, value in said:
+                key = "HTTP_" + name.upper().replace("-", "_")
+                due[key] = due[key] + ("; " if key == "HTTP_COOKIE" else ",") + value if key in due else value
+            query = draw.choice(["", "", "q=%d" % draw.randrange(10**6)])
+            path = draw.choice(["/", "/path", "/%d" % draw.randrange(10**6)])
+            got = ask(draw.choice((one, two)), path + "?" * bool(query) + query, *("%s: %s" % pair for pair in said))
+            assert {k: v for k, v in got.items() if k.startswith("HTTP_")} == {"HTTP_HOST": "test", **due}
+            assert (got["PATH_INFO"], got["QUERY_STRING"]) == (path, query)
+            assert not {"CONTENT_TYPE", "CONTENT_LENGTH"} & set(got)

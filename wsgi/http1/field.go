@@ -5,6 +5,20 @@ package http1
 func (p *Policy) whole(buf []byte, r *Request) {
 	i, limit, size, room := r.pos, p.headSize()-len("\r\n\r\n"), p.FieldSize, p.Fields-len(r.Headers)
 	for p.Fields <= 0 || room > 0 {
+		var l *line
+		if r.Lines != nil && len(buf)-i >= lineProbe {
+			at := place(buf[i:])
+			if l = &r.Lines.slot[at]; l.begins(buf[i:]) {
+				if end := i + int(l.n); end-len("\r\n") > limit || size > 0 && int(l.n) > size {
+					break
+				}
+				r.Headers = append(r.Headers, l.header(i, 1+uint16(at)))
+				r.line = i
+				i += int(l.n)
+				room--
+				continue
+			}
+		}
 		colon := skipToken(buf, i)
 		if colon == i || colon >= len(buf) || buf[colon] != ':' {
 			break
@@ -24,9 +38,12 @@ func (p *Policy) whole(buf []byte, r *Request) {
 		for last > from && (buf[last-1] == ' ' || buf[last-1] == '\t') {
 			last--
 		}
-		r.Headers = append(r.Headers, Header{span(i, colon), span(from, last)})
+		r.Headers = append(r.Headers, Header{Name: span(i, colon), Value: span(from, last)})
 		r.line = i
-		i = end + len("\r\n")
+		if end += len("\r\n"); l != nil {
+			r.Lines.note(l, buf[i:end], &r.Headers[len(r.Headers)-1])
+		}
+		i = end
 		room--
 	}
 	r.pos = i

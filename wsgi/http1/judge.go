@@ -17,7 +17,7 @@ const known = 1<<len("host") | 1<<len("expect") | 1<<len("connection") | 1<<len(
 func (p *Policy) judge(buf []byte, r *Request) error {
 	var f framing
 	for i := range r.Headers {
-		if n := r.Headers[i].Name.Len; n > 17 || known>>n&1 == 0 {
+		if n := r.Headers[i].Name.Len; r.Headers[i].Mark != 0 || n > 17 || known>>n&1 == 0 {
 			continue
 		}
 		if err := f.header(buf, r, &r.Headers[i]); err != nil {

@@ -9,7 +9,11 @@ func (s Span) Of(buf []byte) []byte { return buf[s.Off : s.Off+s.Len : s.Off+s.L
 func span(from, to int) Span { return Span{uint32(from), uint32(to - from)} }
 
 // Header is one field line: the name as sent, the value without the SP and HTAB around it (RFC 9112 section 5).
-type Header struct{ Name, Value Span }
+type Header struct {
+	Name, Value Span
+	Mark        uint32 // what the owner of Request.Lines knows of the name, 0: nothing
+	Line        uint16 // place in Request.Lines from 1, a hint: the line there may be another one by now; 0: none
+}
 
 // Form is the form of the request target (RFC 9112 section 3.2). The fourth one, authority-form, belongs to
 // CONNECT, which Parse refuses.
@@ -73,6 +77,8 @@ type Request struct {
 	ExpectContinue bool  // Expect: 100-continue from an HTTP/1.1 client
 	HasHost        bool
 
+	Lines *Lines // lines to recognise, nil: none; stays through Reset
+
 	// Where the scan stopped, kept between partial calls.
 	stage   stage
 	blank   uint8 // empty lines seen before the request line
@@ -85,7 +91,7 @@ type Request struct {
 
 // Reset forgets a partly parsed head, so that the next Parse starts at the first byte of its buffer. After a
 // complete head or an error Parse does that by itself.
-func (r *Request) Reset() { *r = Request{Headers: r.Headers[:0], ContentLength: -1} }
+func (r *Request) Reset() { *r = Request{Headers: r.Headers[:0], ContentLength: -1, Lines: r.Lines} }
 
 // Idle says that no byte of a request has been seen, empty lines apart: closing the connection loses nothing.
 func (r *Request) Idle() bool { return r.stage == stageStart || r.stage == stageDone }
