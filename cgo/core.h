@@ -82,7 +82,7 @@ typedef struct {
 	uint64_t names[NAME_WORDS]; /* a bit for each name's number */
 	uint32_t missed;            /* hash of the names that were looked for here last, in vain */
 	int base, https, n;
-	int16_t name[SHAPE_HEADERS];
+	uint8_t place[GOSRV_NAMES];     /* of a name's value, for the names that it has */
 	PyObject *value[SHAPE_HEADERS]; /* in kept.environ */
 } shape;
 

@@ -78,10 +78,8 @@ static int shape_fits(const shape *s, int base, const packed *p, const uint64_t 
 static PyObject *shape_copy(gosrv_thread *t, shape *s, const packed *p, const item *items, int *useless) {
 	PyObject *d = memo_copy(t, &s->kept, p, useless);
 	for (int i = 0; d != NULL && i < s->n; i++) {
-		int at = i; /* clients keep to one order */
-		if (s->name[at] != items[i].name)
-			for (at = 0; s->name[at] != items[i].name;) at++;
-		if (s->value[at] == items[i].value || py.PyDict_SetItem(d, items[i].key, items[i].value) == 0) continue;
+		if (s->value[s->place[items[i].name]] == items[i].value) continue;
+		if (py.PyDict_SetItem(d, items[i].key, items[i].value) == 0) continue;
 		drop(d);
 		return NULL;
 	}
@@ -107,7 +105,7 @@ static PyObject *shape_make(gosrv_thread *t, shape *s, int base, const packed *p
 	s->https = p->flags & GOSRV_HTTPS;
 	s->n = p->headers;
 	for (int i = 0; i < s->n; i++) {
-		s->name[i] = (int16_t)items[i].name;
+		s->place[items[i].name] = (uint8_t)i;
 		s->value[i] = items[i].value;
 	}
 	return d;

@@ -1,10 +1,10 @@
 package environ
 
 import (
-	"fmt"
-	"reflect"
 	"encoding/json"
+	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 

@@ -53,7 +53,7 @@ func sameName(a, b []byte) bool {
 
 // headers applies the policy to each header and appends what it lets pass to Desc, repeated ones joined.
 func (p *Packed) headers(buf []byte, r *http1.Request, f *Facts) *http1.Error {
-	p.seen, p.repeats, p.bloom = p.seen[:0], p.repeats[:0], 0
+	p.seen, p.repeats, p.bloom = p.seen[:0], p.repeats[:0], [4]uint64{}
 	p.named, p.HTTPS = false, f.Listener.HTTPS
 	schemeSaid := false
 	for i := range r.Headers {
@@ -104,18 +104,21 @@ func (r *Rules) Mark(name []byte) uint32 {
 
 // fresh appends a header that has a mark, unless its name may have been here before.
 func (p *Packed) fresh(h *http1.Header) bool {
-	bit := bloomBit(h.Mark)
-	if p.bloom&bit != 0 {
+	word, bit := bloomBit(h.Mark)
+	if p.bloom[word]&bit != 0 {
 		return false
 	}
-	p.bloom |= bit
+	p.bloom[word] |= bit
 	p.seen = append(p.seen, seen{key: h.Mark})
 	p.Desc = append(p.Desc, h.Name.Off, describeName(h), h.Value.Off, h.Value.Len)
 	return true
 }
 
-// bloomBit is the bit of a name's key in Packed.bloom.
-func bloomBit(key uint32) uint64 { return 1 << ((key ^ key>>8 ^ key>>16 ^ key>>24*7) & 63) }
+// bloomBit is where the bit of a name's key is in Packed.bloom.
+func bloomBit(key uint32) (word int, bit uint64) {
+	h := key * 0x9E3779B1 >> 24
+	return int(h >> 6), 1 << (h & 63)
+}
 
 // describeName is the second word of a header in Desc: the name's length, with the line's number if it has one.
 func describeName(h *http1.Header) uint32 {
@@ -188,11 +191,11 @@ func (p *Packed) add(buf []byte, r *http1.Request, h *http1.Header, name []byte)
 			key = 0
 		}
 	}
-	bit := bloomBit(key)
-	if p.bloom&bit != 0 && p.repeated(buf, key, name, value) {
+	word, bit := bloomBit(key)
+	if p.bloom[word]&bit != 0 && p.repeated(buf, key, name, value) {
 		return
 	}
-	p.bloom |= bit
+	p.bloom[word] |= bit
 	p.seen = append(p.seen, seen{key: key})
 	p.Desc = append(p.Desc, h.Name.Off, describeName(h), value.Off, value.Len)
 }

@@ -51,7 +51,7 @@ type Packed struct {
 
 	seen    []seen // one for each of Headers that came as a header
 	repeats []repeat
-	bloom   uint64     // of the keys in seen
+	bloom   [4]uint64  // of the keys in seen
 	script  http1.Span // of the SCRIPT_NAME header
 	named   bool       // there was one
 	joined  int        // bytes of Extra that belong to headers
