@@ -67,6 +67,13 @@ static PyObject *fork_on_trial(PyObject *self, PyObject *unused) {
 	return none();
 }
 
+/* fill_holes(): see holes.c. */
+static PyObject *fill_holes(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	process_fill_holes();
+	return none();
+}
+
 static PyObject *set_title(PyObject *self, PyObject *text) {
 	(void)self;
 	const char *p = py.PyUnicode_AsUTF8AndSize(text, NULL);
@@ -216,6 +223,7 @@ static PyMethodDef functions[] = {
 	{"note_environ", note_environ, METH_O, NULL},
 	{"fork_worker", fork_worker, METH_NOARGS, NULL},
 	{"fork_on_trial", fork_on_trial, METH_NOARGS, NULL},
+	{"fill_holes", fill_holes, METH_NOARGS, NULL},
 	{"set_title", set_title, METH_O, NULL},
 	{"die_with", die_with, METH_O, NULL},
 	{"no_new_privileges", no_new_privileges, METH_NOARGS, NULL},

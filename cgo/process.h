@@ -32,4 +32,7 @@ void process_title(const char *text);
 /* process_enter_worker: from here on this process is the worker behind fd. */
 void process_enter_worker(int fd);
 
+/* process_fill_holes: see holes.c; call it when the application is loaded and nothing forked. */
+void process_fill_holes(void);
+
 #endif

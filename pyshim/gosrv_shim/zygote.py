@@ -123,6 +123,7 @@ class Zygote:
             found = watch.warnings()
             ignore_group_signals()  # the import may have set handlers: they are the workers'
             gc.freeze()  # shared pages stay shared: the collector leaves them alone
+            _gosrv.fill_holes()  # and so does malloc
         flush()
         self.control.send("Configured", preloaded=self.preloaded is not None, warnings=found + logs.ignored(self.cfg),
                           relay=bool(logs.route(self.log) & logs.ERRORS), level=logs.level())

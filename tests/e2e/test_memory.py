@@ -1,4 +1,6 @@
 """What a worker holds comes back when it is not needed any more."""
+import textwrap
+
 import pytest
 
 from waiting import wait_for
@@ -29,3 +31,40 @@ def test_the_memory_of_a_burst_of_uploads_is_given_back(start):
     finally:
         for wire in wires:
             wire.sock.close()
+
+
+# An import that leaves a hole beside every block, and a look at what malloc has free when workers are about to be forked.
+HOLES = {
+    "holes.py": """
+        blocks = [bytes(3000) for _ in range(1000)]
+        del blocks[::2]
+
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            return [b"ok"]
+    """,
+    "gunicorn.conf.py": """
+        import ctypes
+
+        names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+
+        class Counts(ctypes.Structure):
+            _fields_ = [(name, ctypes.c_size_t) for name in names]
+
+        mallinfo = ctypes.CDLL(None).mallinfo2
+        mallinfo.restype = Counts
+
+        def when_ready(server):
+            counts = mallinfo()
+            server.log.info("free between blocks: %d", counts.fordblks - counts.keepcost)
+    """,
+}
+
+
+def test_workers_find_no_holes_on_the_pages_that_they_share(start, tmp_path):
+    for name, text in HOLES.items():
+        (tmp_path / name).write_text(textwrap.dedent(text))
+    server = start("holes:app", "--preload", cwd=tmp_path)
+    free = int(server.log.partition("free between blocks: ")[2].split()[0])
+    assert server.get().text == "ok"
+    assert free < 200_000  # the import left 1.5 MB
