@@ -90,6 +90,16 @@ func (k *claim) end() bool {
 // what it has read.
 func (k *claim) take(word int64) bool { return k.word.CompareAndSwap(word, claimTaken) }
 
+// since is when the slot has entered the application, 0 if it is not in it. What
+// the watchdog has taken began before all else.
+func (k *claim) since() int64 {
+	word := k.word.Load()
+	if word < 0 {
+		return 1
+	}
+	return word &^ claimBits
+}
+
 // settle ends take.
 func (k *claim) settle() { k.word.Store(claimSettled) }
 

@@ -68,10 +68,11 @@ const (
 // member is a slot's part of the crew.
 type member struct {
 	signal loop.Signal
-	heir   bool    // the lead was given to it; guarded by crew.mu
-	todo   []*conn // suspended calls to go on with; guarded by crew.mu
-	cpu    int64   // this thread's CPU time, ns, after its last slow call
-	start  int64   // of the request that runs, 0: none; guarded by crew.mu
+	heir   bool        // the lead was given to it; guarded by crew.mu
+	gone   atomic.Bool // the thread has ended, with close() called for what it had suspended
+	todo   []*conn     // suspended calls to go on with; guarded by crew.mu
+	cpu    int64       // this thread's CPU time, ns, after its last slow call
+	start  int64       // of the request that runs, 0: none; guarded by crew.mu
 	text   [160]byte
 	method int // length in text
 	path   int

@@ -12,8 +12,11 @@ import (
 
 const (
 	// lateThreads is how long, beyond the graceful time, the main thread waits
-	// for threads that are inside the application.
+	// for threads that are inside the application: for close() from its start.
 	lateThreads = 500 * time.Millisecond
+	// lastThreads bounds that for threads that are merely slow, as on a machine
+	// that has no time for them. The master's SIGKILL comes first, as a rule.
+	lastThreads = 10 * time.Second
 	// abortTime is how long it waits for the master to end a worker with threads
 	// that are stuck there.
 	abortTime = 3 * time.Second
@@ -54,12 +57,27 @@ func (w *worker) supervise(start func(n int) error) error {
 		if w.quitting.Load() || k.over.Load() {
 			deadline = min(deadline, loop.Now()+int64(lateThreads))
 		}
-		if deadline > 0 && loop.Now() >= deadline {
+		if now := loop.Now(); deadline > 0 && now >= deadline && (now >= deadline+int64(lastThreads) || !w.underWay(now)) {
 			break // what still runs is stuck; the process ends with it
 		}
 	}
 	w.abort()
 	return nil
+}
+
+// underWay tells whether a thread of the crew is still on its way to its end:
+// outside the application, or in it for less than it is given.
+func (w *worker) underWay(now int64) bool {
+	if w.watch == nil {
+		return false // nobody knows where they are
+	}
+	for _, s := range w.slots[1:] {
+		start := s.claim.since()
+		if !s.crew.gone.Load() && (start == 0 || now-start < int64(lateThreads)) {
+			return true
+		}
+	}
+	return false
 }
 
 // abort is the end of a worker with threads that are stuck: the others have

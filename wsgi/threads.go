@@ -13,6 +13,7 @@ func (s *slot) work(leads bool) {
 	for c := s.nextTodo(); c != nil; c = s.nextTodo() {
 		s.finish(c.ans)
 	}
+	s.crew.gone.Store(true)
 	s.w.crew.out.Add(1)
 	s.w.crew.ended.Wake()
 }

@@ -149,3 +149,29 @@ func TestWorkerEndsAfterCloseOfSuspendedAnswers(t *testing.T) {
 		}
 	})
 }
+
+// It waits longer for threads that are not stuck in the application, but only
+// do not come to it: half a second is little on a busy machine.
+func TestWorkerEndsAfterCloseByAThreadThatGetsNoTime(t *testing.T) {
+	withThreads(t, func(t *testing.T) {
+		set := testSettings()
+		set.request = time.Minute
+		var closed atomic.Bool
+		s := serveFake(t, set, func(*fakeRequest) fakeReply { return endless(func() { closed.Store(true) }) })
+		c := s.dial()
+		c.send(get("/"))
+		c.head()
+		k := &s.app.w.crew
+		k.mu.Lock()
+		_ = s.master.Send(workerctl.Drain{GracefulTimeout: 0.1})
+		select {
+		case <-s.ended:
+		case <-time.After(lateThreads + 300*time.Millisecond):
+		}
+		k.mu.Unlock()
+		s.wait()
+		if !closed.Load() {
+			t.Error("the worker has ended before close()")
+		}
+	})
+}
