@@ -67,6 +67,41 @@ func TestUnreadRestOfABodyIsDropped(t *testing.T) {
 	}
 }
 
+// Nobody reads while the only thread is inside the application. A rest that
+// came in that time came in time, and so did the request behind it.
+func TestRestThatWaitsInTheSocketIsReadBeforeTheTimeIsUp(t *testing.T) {
+	for name, request := range map[string][2]string{
+		"length":  {fmt.Sprintf(streamedLength, 6) + "abc", "def"},
+		"chunked": {streamedChunked + "3\r\nabc\r\n", "3\r\ndef\r\n0\r\n\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			entered, free := make(chan bool), make(chan bool)
+			s := serveFake(t, streaming(), func(r *fakeRequest) fakeReply {
+				switch {
+				case r.method == "POST":
+					return fakeReply{status: "200 OK", body: []byte(r.take(3))}
+				case r.path == "/slow":
+					entered <- true
+					<-free
+					r.app.w.timers.Shorten(classLinger, 1, 0) // as if it had taken two seconds
+				}
+				return hello(r)
+			})
+			c, slow := s.dial(), s.dial()
+			c.send(request[0])
+			if c.head(); c.body(3) != "abc" {
+				t.Fatal("the body was cut")
+			}
+			slow.send(get("/slow"))
+			<-entered
+			c.send(request[1] + get("/behind"))
+			free <- true
+			wantAnswer(slow, "GET /slow ")
+			wantAnswer(c, "GET /behind ")
+		})
+	}
+}
+
 func TestMuchUnreadBodyEndsTheConnection(t *testing.T) {
 	s := serveFake(t, streaming(), func(r *fakeRequest) fakeReply {
 		return fakeReply{status: "200 OK", body: []byte(r.take(3))}

@@ -59,7 +59,27 @@ func (s *slot) overdue(c *conn, class uint8) bool {
 		return s.overslept(c)
 	case classWrite:
 		s.noRoom(c)
+	case classLinger:
+		return s.outstayed(c)
 	default:
+		s.abandon(c)
+	}
+	return true
+}
+
+// outstayed ends a connection whose client has not sent what was left of a
+// body, or not its FIN, after a look into the socket.
+func (s *slot) outstayed(c *conn) bool {
+	gen, rest := c.gen, c.skip
+	if c.phase == skipping {
+		c.readable = true
+		if !s.pump(c) {
+			return false
+		}
+	} else {
+		s.discard(c) // closing over unread bytes would send RST
+	}
+	if c.gen == gen && c.skip == rest && (c.phase == skipping || c.phase == lingering) {
 		s.abandon(c)
 	}
 	return true
