@@ -117,14 +117,13 @@ func TestAccessLogOfRefusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := set
 			if strings.HasPrefix(name, "half a head") || x.want == "" {
-				set.header = 300 * time.Millisecond // long enough for what is sent to arrive
+				set.header = 50 * time.Millisecond
 			}
 			path := filepath.Join(t.TempDir(), "access.log")
-			s := serveFake(t, set, hello, logTo(t, path, "%(h)s %(r)s %(s)s %({x-a}i)s"), func(m *workerctl.Serve, _ *[]int) {
+			var c *client
+			s := serveFake(t, set, hello, early(t, &c, x.raw), logTo(t, path, "%(h)s %(r)s %(s)s %({x-a}i)s"), func(m *workerctl.Serve, _ *[]int) {
 				m.Settings.SecureSchemeHeaders = workerctl.StringMap{"X-FORWARDED-PROTO": "https", "X-FORWARDED-SSL": "on"}
 			})
-			c := s.dial()
-			c.send(x.raw)
 			c.rest()
 			if got := s.accessLines(path); len(got) != 1 || got[0] != x.want {
 				t.Errorf("got %q, want %q", got, x.want)

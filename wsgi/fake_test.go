@@ -394,13 +394,18 @@ type client struct {
 
 func (s *server) dial() *client {
 	s.t.Helper()
-	nc, err := net.Dial("tcp", s.addr)
+	return connect(s.t, s.addr)
+}
+
+func connect(t *testing.T, addr string) *client {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s.t.Cleanup(func() { nc.Close() })
+	t.Cleanup(func() { nc.Close() })
 	_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
-	return &client{nc, s.t, bufio.NewReader(nc)}
+	return &client{nc, t, bufio.NewReader(nc)}
 }
 
 func (c *client) send(text string) {

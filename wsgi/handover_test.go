@@ -51,9 +51,9 @@ func newMarket(t *testing.T) *market {
 }
 
 // worker starts one with a socket of its own.
-func (m *market) worker(handle func(*fakeRequest) fakeReply) *server {
+func (m *market) worker(handle func(*fakeRequest) fakeReply, adjust ...func(*workerctl.Serve, *[]int)) *server {
 	m.t.Helper()
-	s := serveFake(m.t, m.set, handle, func(o *workerctl.Serve, fds *[]int) {
+	s := serveFake(m.t, m.set, handle, append(adjust, func(o *workerctl.Serve, fds *[]int) {
 		if m.named == nil {
 			m.named = o.Listeners
 		}
@@ -67,7 +67,7 @@ func (m *market) worker(handle func(*fakeRequest) fakeReply) *server {
 		(*fds)[0] = m.fds[0]
 		*fds = append(*fds, m.fds[1], m.fds[2], claims)
 		o.FDs = append(o.FDs, workerctl.FDExchangeIn, workerctl.FDExchangeOut, workerctl.FDClaims)
-	})
+	})...)
 	waitFor(m.t, func() bool { return m.board.Snapshot(s.id.Slot).State == scoreboard.Idle })
 	return s
 }
@@ -107,11 +107,16 @@ func (a *sticky) handle(r *fakeRequest) fakeReply {
 
 // occupy gets the worker stuck.
 func (a *sticky) occupy(s *server) *client {
-	before := a.stuck.Load()
 	c := s.dial()
+	a.occupyBy(s, c)
+	return c
+}
+
+// occupyBy does it with a request of that client.
+func (a *sticky) occupyBy(s *server, c *client) {
+	before := a.stuck.Load()
 	c.send(get("/stuck"))
 	waitFor(s.t, func() bool { return a.stuck.Load() > before })
-	return c
 }
 
 func TestIdleWorkerServesWhatABusyOneOwns(t *testing.T) {
@@ -284,6 +289,7 @@ func TestReliefKeepsTime(t *testing.T) {
 	m, app := newMarket(t), newSticky()
 	defer app.release()
 	m.set.header = 30 * time.Millisecond
+	var reader, late, stuck *client
 	a := m.worker(func(r *fakeRequest) fakeReply {
 		if r.path == "/stream" {
 			return fakeReply{status: "200 OK", headers: []string{"Content-Length: 30000000"}, next: func(i int) ([]byte, bool) {
@@ -291,12 +297,10 @@ func TestReliefKeepsTime(t *testing.T) {
 			}}
 		}
 		return app.handle(r)
-	})
-	reader, late := a.dial(), a.dial()
-	reader.send(get("/stream"))
+	}, early(t, &reader, get("/stream")), early(t, &stuck, get("/first")), early(t, &late, "GET / HTTP/1.1\r\nHo"))
 	reader.head()
-	late.send("GET / HTTP/1.1\r\nHo")
-	stuck := app.occupy(a)
+	wantAnswer(stuck, "GET /first ")
+	app.occupyBy(a, stuck)
 	if got := late.head(); !strings.HasPrefix(got, "HTTP/1.1 408 ") {
 		t.Errorf("late: %q", got)
 	}

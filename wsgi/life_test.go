@@ -184,6 +184,15 @@ func TestKeepAliveZeroClosesAlways(t *testing.T) {
 	c.rest()
 }
 
+// early makes c a client that has sent text before the worker begins: however
+// slow the test is, all of it is there when the connection is accepted.
+func early(t *testing.T, c **client, text string) func(*workerctl.Serve, *[]int) {
+	return func(m *workerctl.Serve, _ *[]int) {
+		*c = connect(t, fmt.Sprintf("127.0.0.1:%d", m.Listeners[0].Port))
+		(*c).send(text)
+	}
+}
+
 func TestSlowClientsRunOutOfTime(t *testing.T) {
 	for name, x := range map[string]struct{ sent, want string }{
 		"nothing":   {"", ""},
@@ -193,9 +202,8 @@ func TestSlowClientsRunOutOfTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := testSettings()
 			set.header, set.body = 50*time.Millisecond, 50*time.Millisecond
-			s := serveFake(t, set, hello)
-			c := s.dial()
-			c.send(x.sent)
+			var c *client
+			s := serveFake(t, set, hello, early(t, &c, x.sent))
 			if got := c.rest(); !strings.HasPrefix(got, x.want) || x.want == "" && got != "" {
 				t.Errorf("got %q, want %q", got, x.want)
 			}

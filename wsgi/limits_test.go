@@ -104,13 +104,13 @@ func TestIdleConnectionEndsSoftly(t *testing.T) {
 // Nobody reads while the only thread is inside the application. What came in
 // that time came in time.
 func TestWhatWaitsInTheSocketIsReadBeforeTheTimeIsUp(t *testing.T) {
-	set := testSettings()
-	set.header, set.body = 100*time.Millisecond, 100*time.Millisecond
 	entered, free := make(chan bool), make(chan bool)
-	s := serveFake(t, set, func(r *fakeRequest) fakeReply {
+	s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
 		if r.path == "/slow" {
 			entered <- true
 			<-free
+			r.app.w.timers.Shorten(classHeader, 1, 0) // as if it had taken a minute
+			r.app.w.timers.Shorten(classBody, 1, 0)
 		}
 		return hello(r)
 	})
@@ -121,7 +121,6 @@ func TestWhatWaitsInTheSocketIsReadBeforeTheTimeIsUp(t *testing.T) {
 	<-entered
 	head.send("P/1.1\r\nHost: a\r\n\r\n")
 	body.send("cd")
-	time.Sleep(set.header + 20*time.Millisecond) // only time can make it late
 	free <- true
 	wantAnswer(head, "GET /head ")
 	wantAnswer(body, "POST /body abcd")

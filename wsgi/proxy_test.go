@@ -99,9 +99,8 @@ func TestPeerThatMayNotNameClientsCanStillSpeakHTTP(t *testing.T) {
 func TestProxyHeaderIsUnderTheDeadlineOfTheHead(t *testing.T) {
 	set := testSettings()
 	set.header = 50 * time.Millisecond
-	s := serveFake(t, set, hello, behindProxy("v1", "*"))
-	c := s.dial()
-	c.send("PROXY TCP4 ")
+	var c *client
+	s := serveFake(t, set, hello, behindProxy("v1", "*"), early(t, &c, "PROXY TCP4 "))
 	if answer := c.rest(); !strings.HasPrefix(answer, "HTTP/1.1 408 ") {
 		t.Errorf("got %q", answer)
 	}

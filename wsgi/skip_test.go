@@ -162,10 +162,11 @@ var brokenBodies = map[string]struct {
 }
 
 func TestReadingABrokenBodyFails(t *testing.T) {
-	set := streaming()
-	set.body, set.bodyLimit = 100*time.Millisecond, 64
+	set, hasty := streaming(), streaming()
+	set.bodyLimit = 64
+	hasty.body = 100 * time.Millisecond
 	faults, going := make(chan error, 1), make(chan bool, 1)
-	s := serveFake(t, set, func(r *fakeRequest) fakeReply {
+	handle := func(r *fakeRequest) fakeReply {
 		if got := r.take(5); got != "abcde" {
 			t.Errorf("read %q", got)
 		}
@@ -176,8 +177,13 @@ func TestReadingABrokenBodyFails(t *testing.T) {
 			return fakeReply{status: "422 Own"}
 		}
 		return fakeReply{fail: 1}
-	})
+	}
+	patient, quick := serveFake(t, set, handle), serveFake(t, hasty, handle)
 	for name, x := range brokenBodies {
+		s := patient
+		if x.fault == unix.ETIMEDOUT {
+			s = quick
+		}
 		for uri, status := range map[string]string{"/x": x.status, "/own": "422"} {
 			t.Run(name+uri, func(t *testing.T) {
 				c := s.dial()

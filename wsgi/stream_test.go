@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -174,9 +176,7 @@ func TestContinueLeavesAtTheFirstRead(t *testing.T) {
 		c.send(head)
 		<-entered
 		c.send("body")
-		for s.unread(c) == 0 { // it is in the server's socket
-			time.Sleep(time.Millisecond)
-		}
+		waitFor(t, func() bool { return s.unread(c) > 0 }) // it is in the server's socket
 		free <- true
 		wantAnswer(c, "POST /wait body")
 	}
@@ -186,13 +186,21 @@ func TestContinueLeavesAtTheFirstRead(t *testing.T) {
 
 // unread is how much of what the client has sent lies in the server's socket.
 func (s *server) unread(c *client) int {
-	local := c.LocalAddr().String()
-	for fd := range 1024 {
-		if sa, err := unix.Getpeername(fd); err == nil {
-			if in, ok := sa.(*unix.SockaddrInet4); ok && fmt.Sprintf("127.0.0.1:%d", in.Port) == local {
-				n, _ := unix.IoctlGetInt(fd, unix.SIOCINQ)
-				return n
-			}
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	at := func(sa unix.Sockaddr, err error) string {
+		if in, ok := sa.(*unix.SockaddrInet4); ok && err == nil {
+			return fmt.Sprintf("127.0.0.1:%d", in.Port)
+		}
+		return ""
+	}
+	for _, entry := range open {
+		fd, _ := strconv.Atoi(entry.Name())
+		if at(unix.Getpeername(fd)) == c.LocalAddr().String() && at(unix.Getsockname(fd)) == s.addr {
+			n, _ := unix.IoctlGetInt(fd, unix.SIOCINQ)
+			return n
 		}
 	}
 	return 0
@@ -202,14 +210,19 @@ func (s *server) unread(c *client) int {
 func TestTimeOfABodyCountsWhileItIsWaitedFor(t *testing.T) {
 	set := streaming()
 	set.body = 200 * time.Millisecond
+	begun, sent := make(chan bool), make(chan bool)
 	s := serveFake(t, set, func(r *fakeRequest) fakeReply {
 		got := r.take(5)
-		time.Sleep(300 * time.Millisecond)
+		begun <- true
+		<-sent
+		time.Sleep(set.body + 20*time.Millisecond) // only time can make it late
 		return fakeReply{status: "200 OK", body: []byte(got + r.take(5))}
 	})
 	c := s.dial()
 	c.send(fmt.Sprintf(streamedLength, 12) + "abcde")
+	<-begun
 	c.send("fghijkl")
+	sent <- true
 	if c.head(); c.body(10) != "abcdefghij" {
 		t.Error("the body was cut")
 	}
