@@ -83,7 +83,7 @@ func (s *slot) startDrain(reason string, final bool) {
 	if grace := w.graceful.Load(); grace > 0 {
 		w.drain.deadline = loop.Now() + grace
 		// What is idle still then gets a look and a soft end, not a cut.
-		w.timers.Shorten(classIdle, grace-min(int64(lingerTime), grace/2), loop.Now())
+		w.timers.Shorten(classIdle, grace-min(int64(w.set.linger), grace/2), loop.Now())
 	}
 	w.shutExchange()
 	w.crew.tellMain()

@@ -255,7 +255,7 @@ var testProbe func()
 // testSettings are Gunicorn's defaults with time-outs that no test waits for.
 func testSettings() settings {
 	return settings{
-		header: time.Minute, body: time.Minute, write: time.Minute, idle: time.Minute, graceful: time.Minute,
+		header: time.Minute, body: time.Minute, write: time.Minute, idle: time.Minute, graceful: time.Minute, linger: time.Minute,
 		keepAlive: true, threads: testThreads, maxConns: 1000, maxEngaged: math.MaxInt, bodyMemory: bodyMemory,
 	}
 }

@@ -21,6 +21,7 @@ type settings struct {
 	timeout, request          time.Duration // timeout, request_timeout
 	sync                      bool          // the class is sync: timeout counts a request's time
 	overtime                  time.Duration // an idle connection gets so much more than idle
+	linger                    time.Duration // lingerTime
 	promise                   int           // seconds of Keep-Alive: timeout=N; 0: none is given
 	keepAlive                 bool
 	threads                   int
@@ -85,7 +86,7 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		t.maxEngaged = g.WorkerConnections
 	}
 	t.keepAlive = t.idle > 0
-	t.promise, t.overtime = int(t.idle/time.Second), idleOvertime
+	t.promise, t.overtime, t.linger = int(t.idle/time.Second), idleOvertime, lingerTime
 	if t.maxConns == 0 {
 		t.maxConns = descriptors() - reservedFDs
 	}

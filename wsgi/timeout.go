@@ -27,7 +27,7 @@ const (
 // newTimers makes the classes in the order of the constants above. An idle time
 // of 0 arms nothing: no connection is kept.
 func newTimers(t *settings) *loop.Timers {
-	return loop.NewTimers(0, int64(t.header), int64(t.body), int64(t.write)/looks, int64(t.idle+t.overtime), int64(lingerTime))
+	return loop.NewTimers(0, int64(t.header), int64(t.body), int64(t.write)/looks, int64(t.idle+t.overtime), int64(t.linger))
 }
 
 // expire ends what has waited too long. It reports whether this thread still
