@@ -45,6 +45,11 @@ def python():
     return os.environ.get("GOSRV_TEST_PYTHON", sys.executable)
 
 
+def patient():
+    """Arguments for a server that is fed slowly: a byte at a time can take longer than the 10 s that a head has by default."""
+    return ["--header-timeout", "600", "--body-timeout", "600"] if kind() == "gosrv" else []
+
+
 def command(server=None):
     return [str(binary())] if (server or kind()) == "gosrv" else [python(), "-m", "gunicorn", "--no-control-socket"]
 

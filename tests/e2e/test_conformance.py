@@ -43,7 +43,7 @@ def server_for(start_shared):
     def get(case):
         if case.settings not in servers:
             servers[case.settings] = start_shared(
-                "echo_request", *flags(case.settings), bind=["127.0.0.1:0", "unix:DIR/app.sock"], log_level="info", ready=None)
+                "echo_request", *flags(case.settings), *harness.patient(), bind=["127.0.0.1:0", "unix:DIR/app.sock"], log_level="info", ready=None)
         return servers[case.settings]
 
     return get

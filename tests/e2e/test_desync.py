@@ -4,6 +4,7 @@ The application keeps the targets of all requests it was given: what must not be
 """
 import pytest
 
+import harness
 from feeding import bytewise, feed
 
 pytestmark = pytest.mark.gosrv_only("Gunicorn's sync worker closes after each answer")
@@ -97,7 +98,7 @@ BODIES = {
 
 @pytest.fixture(scope="module")
 def server(start_shared):
-    return start_shared("echo_request", bind=["127.0.0.1:0", "unix:DIR/app.sock"], log_level="info")
+    return start_shared("echo_request", *harness.patient(), bind=["127.0.0.1:0", "unix:DIR/app.sock"], log_level="info")
 
 
 def never_smuggled(server):

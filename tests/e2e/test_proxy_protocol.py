@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+import harness
 from feeding import bytewise, feed
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -27,7 +28,7 @@ def servers(start_shared):
 
     def get(*args):
         if args not in made:
-            made[args] = start_shared("echo_request", *args, bind=["127.0.0.1:0", "unix:DIR/app.sock"], log_level="info", ready="/")
+            made[args] = start_shared("echo_request", *args, *harness.patient(), bind=["127.0.0.1:0", "unix:DIR/app.sock"], log_level="info", ready="/")
         return made[args]
 
     return get

@@ -11,7 +11,6 @@ from wire import Wire
 
 pytestmark = pytest.mark.gosrv_only("each of these clients holds a worker or a thread of Gunicorn's")
 ROUNDS = 100  # of a good client; the measured times are printed
-PATIENT = "600"  # seconds: no bad client gives way before a good one has given up
 ROOM = 128 << 10  # bytes of the receive buffer of a client that is to hold little
 
 
@@ -59,7 +58,7 @@ def report(name, **times):
 
 def test_all_of_them_at_once(start):
     """400 slow heads, 400 slow bodies (half after Expect), 400 slow readers and 50 that never close."""
-    server = start("pacing", "--header-timeout", PATIENT, "--body-timeout", PATIENT, "--write-timeout", PATIENT)
+    server = start("pacing", *harness.patient(), "--write-timeout", "600")  # no bad client gives way before a good one has given up
     pids = server.worker_pids()
     with Crowd(server.address, headers=400, bodies=400, readers=400, holders=50) as crowd:
         wait_for(lambda: server.get("/produced").text != "0", "the first answer to a slow reader")
@@ -133,7 +132,7 @@ def resident(pid):
 
 def idle_connections(start, count, bound):
     """So many kept-alive connections, each after one request; returns nothing, prints what they cost."""
-    server = start("pacing", "--keep-alive", "300")
+    server = start("pacing", "--keep-alive", "300", *harness.patient())  # all are open before the first of them asks
     worker = server.worker_pids()[0]
     for _ in range(200):
         ask(server.address)
