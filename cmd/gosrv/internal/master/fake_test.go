@@ -55,6 +55,7 @@ type world struct {
 	successors   []fakeSuccessor
 	detached     []bool   // by the master: with its output kept?
 	told         []string // to systemd, one datagram an entry
+	gaveBack     int      // how often memory was given back
 	status       status.Status
 	oomKills     int // in the cgroup; negative: there is none to be read
 }
@@ -174,7 +175,7 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 		kill: w.kill, hasStacks: func(int) bool { return true }, askStacks: w.askStacks, reap: w.reap, oomKills: func() (int, string, bool) { return w.oomKills, "/app", w.oomKills >= 0 }, ppid: func() int { return w.parent }, replace: w.replace,
 		detach:  func(keep bool) error { w.detached = append(w.detached, keep); return nil },
 		tell:    func(a ...string) error { w.told = append(w.told, strings.Join(a, "\n")); return nil },
-		publish: func(s status.Status) error { w.status = s; return nil },
+		publish: func(s status.Status) error { w.status = s; return nil }, giveBack: func() { w.gaveBack++ },
 		bind: func(a []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error)) {
 			w.binds++
 			done(listen.OpenAll(a, o, kept, w.m.log, func(time.Duration) bool { return true }))

@@ -94,6 +94,7 @@ type Master struct {
 	calls       chan func()             // results of work done elsewhere
 	ticked      time.Time               // last look at the time-outs
 	looked      time.Time               // last look at the cgroup
+	rested      int                     // generation after whose start memory was given back
 	arrivals    <-chan struct{}         // something can be read
 
 	parent    int        // the master this one is to replace, while that lives
@@ -137,7 +138,7 @@ func New(o Options) (*Master, error) {
 	m.sys = system{
 		now: time.Now, monotonic: monotonic, exec: l.exec, pair: l.pair,
 		closeFD: func(fd int) { _ = unix.Close(fd) }, kill: unix.Kill, hasStacks: hasStacks, askStacks: askStacks, reap: reap, bind: m.bindApart,
-		oomKills: cgroup.Find("/proc/self/cgroup", "/sys/fs/cgroup").Kills, ppid: os.Getppid, replace: m.replaceApart, tell: o.Manager.Tell, publish: shown.Publish,
+		oomKills: cgroup.Find("/proc/self/cgroup", "/sys/fs/cgroup").Kills, ppid: os.Getppid, replace: m.replaceApart, tell: o.Manager.Tell, publish: shown.Publish, giveBack: giveBack,
 		detach: func(keepOutput bool) error {
 			return daemon.Detach(o.Start.Argv, o.Start.Dir, o.Start.Environ, keepOutput)
 		},
@@ -213,6 +214,7 @@ func (m *Master) step() {
 			m.completeReload()
 		}
 		m.tendLanes(now)
+		m.rest()
 	case stopping:
 		m.continueStop(now)
 	}

@@ -52,6 +52,8 @@ type system struct {
 	detach  func(keepOutput bool) error
 	tell    func(assignments ...string) error // to systemd
 	publish func(status.Status) error
+	// giveBack returns unused memory to the system.
+	giveBack func()
 	// bind opens sockets without holding up the loop; done runs in the loop.
 	bind func(addrs []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error))
 }
