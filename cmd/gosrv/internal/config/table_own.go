@@ -64,6 +64,6 @@ var ownRows = []Setting{
 	},
 	{
 		Name: "no_environ_memo", Section: sectionOwn, Flags: []string{"--no-environ-memo"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
-		Help: "Parse every request's headers and build its environ from nothing. Without it, a header block that repeats byte for byte costs a comparison and a copy. The application sees no difference; the setting is for measurements.",
+		Help: "Parse every request's headers and build its environ from nothing. Without it, what repeats (a whole header block, a line of it, the set of names) costs a comparison and a copy. The application sees no difference; the setting is for measurements.",
 	},
 }
