@@ -109,6 +109,9 @@ func (s *slot) signals() {
 		w.order(quitOrder)
 	}
 	if flags&cpython.DrainRequested != 0 {
+		if w.ctl != nil {
+			w.control() // the master's orders, sent before the signal, say what it leaves out
+		}
 		w.order(drainOrder)
 	}
 }

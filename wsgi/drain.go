@@ -94,7 +94,9 @@ func (s *slot) startDrain(reason string, final bool) {
 		return
 	}
 	for _, l := range w.listeners {
-		w.unlisten(l)
+		if !l.ending { // its queue is nobody else's
+			w.unlisten(l)
+		}
 	}
 }
 
@@ -116,7 +118,7 @@ func (w *worker) ended() bool {
 	if d.over {
 		return true
 	}
-	return w.count <= int(w.lost.Load()) && !d.queue || d.deadline > 0 && w.now >= d.deadline
+	return w.count <= int(w.lost.Load()) && !d.queue && w.lanes.ending == 0 || d.deadline > 0 && w.now >= d.deadline
 }
 
 // countRequest counts a request as it begins and asks for the successor of a

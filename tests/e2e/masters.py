@@ -58,10 +58,10 @@ class Succession:
 
     def stop(self):
         """TERM to the master that counts, and nothing is left."""
-        os.kill(self.pid, signal.SIGTERM)
         if self.pid == self.server.pid:
             self.server.stop()
             return
+        os.kill(self.pid, signal.SIGTERM)
         wait_for(lambda: not procs.alive(self.pid), "the end of the master", 20)
         self.server.stopped = True
         self.server._nothing_left()

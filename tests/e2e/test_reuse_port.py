@@ -96,3 +96,32 @@ def test_sockets_outlive_reloads_and_upgrades(served, tmp_path):
     assert not set(answers(server)) & set(old)
     assert listening(server.port) == 2
     masters.stop()
+
+
+@pytest.mark.parametrize("ends", ["old", "new"])
+def test_a_socket_that_the_other_master_does_not_have_is_served_to_its_end(served, tmp_path, ends):
+    """TTIN beside another master makes a socket that is only this one's: what waits in its queue has nobody else."""
+    from masters import Succession
+
+    server = served("-w", "1", "--pid", tmp_path / "pid")
+    masters = Succession(server, tmp_path / "pid")
+    new = masters.begin()
+    server.wait_log(r"The new master \(pid:\d+\) serves")
+    leaves = server.pid if ends == "old" else new
+    before = [p.pid for p in procs.children(leaves)]
+    server.send_signal(signal.SIGTTIN, leaves)
+    wait_for(lambda: listening(server.port) == 2, "a socket more")
+    workers = lambda: [p.pid for p in procs.children(leaves) if p.title.startswith("gosrv: worker") and p.pid not in before]
+    late, = wait_for(workers, "its worker")
+    procs.kill(late, signal.SIGSTOP)
+    wires = [Wire(server.address, 20).send("GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n") for _ in range(30)]
+    procs.kill(leaves, signal.SIGTERM)
+    server.wait_log("Handling signal: term")
+    procs.kill(late, signal.SIGCONT)
+    assert len([wire.answer().body for wire in wires]) == 30
+    if ends == "old":
+        assert server.process.wait(20) == 0
+        masters.pid = new
+    else:
+        server.wait_log("Upgrade failed")
+    masters.stop()

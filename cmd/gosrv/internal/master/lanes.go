@@ -27,6 +27,7 @@ const laneGrace = 500 * time.Millisecond
 type lane struct {
 	nr     int // of the worker
 	socket *listen.Socket
+	shared bool      // another master has it, while there is one
 	ends   time.Time // closed then; zero: it is needed
 }
 
@@ -41,7 +42,7 @@ func (l *lanes) adopt(beside listen.Set) {
 	next := map[listen.Addr]int{}
 	for _, s := range beside {
 		next[s.Asked]++
-		*l = append(*l, &lane{nr: next[s.Asked], socket: s})
+		*l = append(*l, &lane{nr: next[s.Asked], socket: s, shared: true})
 	}
 }
 
@@ -191,13 +192,19 @@ func (m *Master) laneTime() (first time.Time) {
 	return first
 }
 
-// closeLanes closes the master's share of all lanes. final: no other master
-// serves them, so that no SYN may come any more.
-func (m *Master) closeLanes(final bool) {
+// closeLanes closes the master's share of all lanes. In a graceful stop no SYN
+// may come any more to those that no other master serves; beside another one the
+// workers are told which these are, because they leave the queues to its workers.
+func (m *Master) closeLanes(graceful bool) {
 	for _, l := range m.lanes {
-		if final {
+		if graceful && (m.alone() || !l.shared) {
 			if err := l.socket.Refuse(); err != nil {
 				m.log.Debugf("%v", err)
+			}
+			for _, c := range m.children.list {
+				if !m.alone() {
+					m.uncover(c, l.socket)
+				}
 			}
 		}
 		l.socket.Close(false)

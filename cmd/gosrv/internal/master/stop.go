@@ -74,7 +74,7 @@ func (m *Master) refuseClients(graceful bool) {
 	if m.next != nil {
 		m.next.closeSockets(m.current.sockets)
 	}
-	m.closeLanes(graceful && m.alone())
+	m.closeLanes(graceful)
 	m.release(&m.current.holdings, nil)
 }
 

@@ -98,13 +98,14 @@ func (m *Master) beginUpgrade() {
 	})
 }
 
+// socketFDs gives what a new master inherits.
 func (m *Master) socketFDs() []int {
 	var fds []int
 	for _, s := range m.current.sockets {
 		fds = append(fds, s.FD)
 	}
 	for _, l := range m.lanes {
-		if l.ends.IsZero() && l.socket.Listens() {
+		if l.shared = l.ends.IsZero() && l.socket.Listens(); l.shared {
 			fds = append(fds, l.socket.FD)
 		}
 	}
