@@ -249,6 +249,9 @@ type server struct {
 // testThreads is the number of threads of the workers under test.
 var testThreads = 1
 
+// patience is when a test gives up what it waits for.
+const patience = 2 * time.Minute
+
 // testProbe stands for taking the GIL; nil: nobody looks.
 var testProbe func()
 
@@ -341,7 +344,7 @@ func (s *server) orders() (*workerctl.Serve, []int) {
 // still be in its close() when the worker's loop has ended.
 func (s *server) allClosed() {
 	s.t.Helper()
-	for end := time.Now().Add(5 * time.Second); s.app.open() != 0; runtime.Gosched() {
+	for end := time.Now().Add(patience); s.app.open() != 0; runtime.Gosched() {
 		if time.Now().After(end) {
 			s.t.Errorf("%d application calls were never closed", s.app.open())
 			return
@@ -371,7 +374,7 @@ func (s *server) wait() {
 	s.t.Helper()
 	select {
 	case <-s.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		s.t.Fatal("the worker does not end")
 	}
 }
@@ -404,7 +407,7 @@ func connect(t *testing.T, addr string) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = nc.SetDeadline(time.Now().Add(patience))
 	return &client{nc, t, bufio.NewReader(nc)}
 }
 

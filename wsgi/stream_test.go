@@ -163,7 +163,7 @@ func TestContinueLeavesAtTheFirstRead(t *testing.T) {
 	if b, err := c.r.Peek(1); err == nil {
 		t.Errorf("%q before the first read", b)
 	}
-	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(patience))
 	free <- true
 	if got := c.head(); got != "HTTP/1.1 100 Continue\r\n\r\n" {
 		t.Errorf("got %q", got)

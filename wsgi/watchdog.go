@@ -24,6 +24,9 @@ const (
 	holdLook = int64(5 * time.Millisecond)
 	// gilPatience is how long the GIL is waited for before Python counts as stuck.
 	gilPatience = 100 * time.Millisecond
+	// catchUp is what a process that has stood still (SIGSTOP, a frozen
+	// container, a machine without time for it) gets before it is judged.
+	catchUp = 250 * time.Millisecond
 	// stacksEvery is how often the stacks are written at most: requests that
 	// began together are late together.
 	stacksEvery = int64(time.Second)
@@ -47,6 +50,8 @@ type watchdog struct {
 	answered atomic.Int64 // the last probe that came back
 	printed  int64        // CLOCK_MONOTONIC ns of the last stacks
 	told     bool         // the master knows
+	due      int64        // CLOCK_MONOTONIC ns of the next look
+	spared   bool         // the last look was put off
 	stop     chan struct{}
 	done     chan struct{} // nil: not started
 }
@@ -101,9 +106,22 @@ func (d *watchdog) run() {
 		case <-d.stop:
 			return
 		case <-timer.C:
-			timer.Reset(time.Duration(d.look(loop.Now())))
+			now, wait := loop.Now(), int64(catchUp)
+			if !d.stoodStill(now) {
+				wait = d.look(now)
+			}
+			d.due = now + min(wait, math.MaxInt64-now)
+			timer.Reset(time.Duration(wait))
 		}
 	}
+}
+
+// stoodStill tells whether the watchdog itself comes so late that the process
+// cannot have run: what it would measure is not the application's time. A look
+// is put off for that once, never twice in a row.
+func (d *watchdog) stoodStill(now int64) bool {
+	d.spared = !d.spared && d.due > 0 && now-d.due > int64(catchUp)
+	return d.spared
 }
 
 // look finds what is late now, and says for how many ns nothing else can be.

@@ -162,6 +162,29 @@ func TestLateRequestIsAnsweredLoggedAndTold(t *testing.T) {
 	}
 }
 
+// Time in which the process stood still is not the application's: it gets a
+// moment to go on, but only one.
+func TestProcessThatStoodStillIsNotJudgedAtOnce(t *testing.T) {
+	const sec = int64(time.Second)
+	d := &watchdog{}
+	if d.stoodStill(5 * sec) {
+		t.Error("the first look was put off")
+	}
+	d.due = 10 * sec
+	if d.stoodStill(10*sec + sec/10) {
+		t.Error("a look that was as good as punctual was put off")
+	}
+	if !d.stoodStill(13 * sec) {
+		t.Error("a look after 3 s of standstill was not put off")
+	}
+	if d.due = 14 * sec; d.stoodStill(20 * sec) {
+		t.Error("a look was put off twice in a row")
+	}
+	if d.due = 30 * sec; !d.stoodStill(40 * sec) {
+		t.Error("a later standstill does not count any more")
+	}
+}
+
 func TestHeadIsAnswered504WithoutABody(t *testing.T) {
 	app := newStuckApp()
 	s := serveFake(t, timedSettings(time.Minute), app.serve)
