@@ -129,7 +129,7 @@ func (d *watchdog) look(now int64) int64 {
 	next := int64(math.MaxInt64)
 	var found []victim
 	for _, s := range d.w.slots {
-		if limit := d.limitOf(s); limit > 0 {
+		if limit := d.limitOf(s); limit > 0 && !d.wantsGIL(s) {
 			v, left := d.examine(s, now, limit)
 			if v != nil {
 				found = append(found, *v)
@@ -156,6 +156,13 @@ func (d *watchdog) limitOf(s *slot) int64 {
 		return d.main
 	}
 	return d.limit
+}
+
+// wantsGIL tells whether a slot is the main thread of a crew while nobody gets
+// the GIL: that is what its signal handlers wait for. The look at the GIL comes to
+// its end soon after, and answers the requests, too.
+func (d *watchdog) wantsGIL(s *slot) bool {
+	return d.w.crew.size > 1 && s.n == 0 && d.asked != 0 && d.answered.Load() != d.asked
 }
 
 // examine takes a slot's request if it is late; else it tells the time it has.

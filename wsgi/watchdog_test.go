@@ -356,3 +356,33 @@ func TestGILThatNobodyCanTakeIsATimeout(t *testing.T) {
 		close(free)
 	})
 }
+
+// A signal makes the main thread wait for the GIL as well, and it may be found
+// late first; what keeps the GIL is answered all the same.
+func TestGILIsMissedByTheMainThreadToo(t *testing.T) {
+	withThreads(t, func(t *testing.T) {
+		free := make(chan struct{})
+		var stuck atomic.Bool
+		testProbe = func() {
+			if stuck.Load() {
+				<-free
+			}
+		}
+		defer func() { testProbe = nil }()
+		set := testSettings()
+		set.timeout = 200 * time.Millisecond
+		s := serveFake(t, set, func(r *fakeRequest) fakeReply {
+			stuck.Store(true)
+			r.app.w.slots[0].claim.begin(loop.Now(), true)
+			<-free
+			return hello(r)
+		})
+		c := s.dial()
+		c.send(get("/"))
+		if head := c.head(); !strings.HasPrefix(head, "HTTP/1.1 504 ") {
+			t.Errorf("answered %q", head)
+		}
+		s.said("WorkerTimedOut")
+		close(free)
+	})
+}
