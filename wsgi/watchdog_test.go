@@ -362,6 +362,7 @@ func TestGILThatNobodyCanTakeIsATimeout(t *testing.T) {
 func TestGILIsMissedByTheMainThreadToo(t *testing.T) {
 	withThreads(t, func(t *testing.T) {
 		free := make(chan struct{})
+		defer close(free)
 		var stuck atomic.Bool
 		testProbe = func() {
 			if stuck.Load() {
@@ -383,6 +384,5 @@ func TestGILIsMissedByTheMainThreadToo(t *testing.T) {
 			t.Errorf("answered %q", head)
 		}
 		s.said("WorkerTimedOut")
-		close(free)
 	})
 }

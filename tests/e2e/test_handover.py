@@ -49,15 +49,22 @@ def free(server, wire):
     server.gate.unlink()
 
 
+def joined(server, count):
+    """So many kept-alive connections, each asked as soon as it is there, and the worker that each is with."""
+    wires, pids = [], []
+    for _ in range(count):
+        wires.append(Wire(server.address, 20))
+        pids.append(int(wires[-1].get("/pid").body))
+    return wires, pids
+
+
 def spread(server, count=CLIENTS):
     """Kept-alive connections, and the worker that each of them is with: at least one is with either."""
-    wires = [Wire(server.address, 20) for _ in range(count // 2)]
-    pids = [int(wire.get("/pid").body) for wire in wires]
+    wires, pids = joined(server, count // 2)
     occupy(server, wires[0])  # its worker is busy: the next ones go to the other
-    more = [Wire(server.address, 20) for _ in range(count - len(wires))]
-    pids += [int(wire.get("/pid").body) for wire in more]
+    more, theirs = joined(server, count - len(wires))
     free(server, wires[0])
-    return wires + more, pids
+    return wires + more, pids + theirs
 
 
 def close(wires):
@@ -80,8 +87,8 @@ def test_a_worker_that_was_alone(serve):
     """TTIN gives it somebody to hand over to."""
     server = serve(workers=1)
     first, = server.wait_workers(1)
-    wires = [Wire(server.address, 20) for _ in range(10)]
-    assert {int(wire.get("/pid").body) for wire in wires} == {first}
+    wires, pids = joined(server, 10)
+    assert set(pids) == {first}
     server.send_signal(signal.SIGTTIN)
     server.wait_workers(2)
     second, = set(server.wait_workers(2)) - {first}
@@ -236,8 +243,7 @@ def test_a_kept_connection_survives_the_death_of_the_receiver(serve):
 
 def test_a_thousand_hand_overs_leave_nothing_behind(two):
     """Descriptors are flat while connections go to and fro between the workers."""
-    wires = [Wire(two.address, 20) for _ in range(51)]
-    owners = [int(wire.get("/pid").body) for wire in wires]
+    wires, owners = joined(two, 51)
     moved, before = 0, None
     while moved < 1000:
         wires[0].send("GET /sleep?s=0.15 HTTP/1.1\r\nHost: t\r\n\r\n")
@@ -271,11 +277,10 @@ def test_the_client_sees_the_end_while_a_child_of_the_application_lives(start):
 def test_the_client_of_a_handed_over_connection_sees_its_end(serve):
     """A child that was forked where the connection came from, and still lives, keeps nothing open."""
     server = serve(app="lingering_child")
-    wires = [Wire(server.address, 20) for _ in range(20)]
-    pids = [wire.get("/pid").body for wire in wires]
+    wires, pids = joined(server, 20)
     occupy(server, wires[0], "/child")
     for wire, pid in list(zip(wires, pids))[1:]:
-        assert wire.get("/pid", "Connection: close").body != pids[0]
+        assert int(wire.get("/pid", "Connection: close").body) != pids[0]
         assert wire.closed()
     free(server, wires[0])
     close(wires)

@@ -118,9 +118,10 @@ def test_int_during_a_graceful_stop_makes_it_quick(gated):
 @pytest.mark.gosrv_only("Gunicorn's sync worker holds no idle connection")
 def test_idle_connections_do_not_hold_a_stop(start):
     server = start("hello", "-w", "2")
-    wires = [server.wire() for _ in range(10)]
-    for wire in wires:
-        wire.get("/")
+    wires = []
+    for _ in range(10):
+        wires.append(server.wire())
+        wires[-1].get("/")
     server.send_signal(signal.SIGTERM)
     assert server.wait_end(10) == 0
     for wire in wires:
