@@ -1,6 +1,7 @@
 package cgo
 
 /*
+#include <malloc.h>
 #include <pthread.h>
 #include "gosrv.h"
 
@@ -55,6 +56,7 @@ const (
 	Proxied = C.GOSRV_PROXIED
 	MemoNew = C.GOSRV_MEMO_NEW
 	KeepGIL = C.GOSRV_KEEP_GIL
+	Blocks  = C.GOSRV_BLOCKS
 	Memos   = C.GOSRV_MEMOS
 
 	MemoShift = C.GOSRV_MEMO_SHIFT
@@ -62,6 +64,16 @@ const (
 	SignalDrain = C.GOSRV_SIG_DRAIN
 	SignalQuit  = C.GOSRV_SIG_QUIT
 )
+
+// BlockSize is the length of a Block's bytes.
+const BlockSize = C.GOSRV_BLOCK
+
+// Block mirrors gosrv_block: a bytes object, of which the holder has a reference, and its
+// first byte. The content may change only while nobody else has a reference.
+type Block struct {
+	Object unsafe.Pointer
+	Mem    *byte
+}
 
 // Here and not in the worker's entry: what the initialisation of packages sets up later is
 // not of Go's start any more.
@@ -79,16 +91,34 @@ func MainAttach() (t Thread, ok bool) {
 	return threadOf(c), true
 }
 
-// AppCall is gosrv_app_call. All slices are lent for the call only; out must not be empty.
+// AppCall is gosrv_app_call. All slices are lent for the call only; out must not be empty. With
+// blocks, body is empty.
 func (t Thread) AppCall(base int, head, extra []byte, desc []uint32, nhdr int, flags uint32,
-	body []byte, bodyFD int, bodyLen int64, stream uint64, connFD int, out []byte, res *Result) int {
+	body []byte, blocks []Block, bodyFD int, bodyLen int64, stream uint64, connFD int, out []byte, res *Result) int {
+	mem := charsOf(body)
+	if len(blocks) > 0 {
+		mem = (*C.char)(unsafe.Pointer(blocksOf(blocks)))
+		flags |= Blocks
+	}
 	state := C.gosrv_app_call(t.c, C.int(base), charsOf(head), charsOf(extra),
 		(*C.uint32_t)(unsafe.Pointer(unsafe.SliceData(desc))), C.int(nhdr), C.uint32_t(flags),
-		charsOf(body), C.int(bodyFD), C.int64_t(bodyLen), C.uint64_t(stream), C.int(connFD),
+		mem, C.int(bodyFD), C.int64_t(bodyLen), C.uint64_t(stream), C.int(connFD),
 		charsOf(out), C.uint64_t(len(out)))
 	*res = *t.res
 	return int(state)
 }
+
+// Blocks is gosrv_blocks; it gives the number made.
+func (t Thread) Blocks(old, made []Block) int {
+	return int(C.gosrv_blocks(t.c, blocksOf(old), C.int(len(old)), blocksOf(made), C.int(len(made))))
+}
+
+func blocksOf(b []Block) *C.gosrv_block {
+	return (*C.gosrv_block)(unsafe.Pointer(unsafe.SliceData(b)))
+}
+
+// HeapTrim gives the system what the C library's free() has kept. It takes milliseconds.
+func HeapTrim() { C.malloc_trim(0) }
 
 // GILRelease is gosrv_gil_release.
 func (t Thread) GILRelease() { C.gosrv_gil_release(t.c) }

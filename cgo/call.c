@@ -232,7 +232,11 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 		c->method_len = desc[1];
 		c->uri = request_string(head, extra, desc[2]);
 		c->uri_len = desc[3];
-		input_lend((input_object *)c->objects.input, mem, body_fd, body_len, stream);
+		input_object *input = (input_object *)c->objects.input;
+		if (flags & GOSRV_BLOCKS)
+			input_lend_blocks(input, (const gosrv_block *)mem, body_len);
+		else
+			input_lend(input, mem, body_fd, body_len, stream);
 		((socket_object *)c->objects.socket)->fd = conn_fd;
 		PyObject *environ = call_environ(c, base, &request);
 		if (environ) {

@@ -16,12 +16,15 @@ typedef struct {
 	gosrv_call *call;
 } request_object;
 
-/* wsgi.input over a complete body, or over a stream. mem is Go's (lent), own's or map's. */
+/* wsgi.input over a complete body, or over a stream. mem is Go's (lent), own's or map's; with
+ * blocks there is none. */
 typedef struct {
 	PyObject base;
 	const char *mem;
 	Py_ssize_t len, pos;
 	char *own;  /* malloc'ed copy, when the call outlives the lending */
+	const gosrv_block *blocks; /* NULL, or what holds the body: Go's or own_blocks */
+	gosrv_block *own_blocks;
 	void *map;  /* mmap of the spool file */
 	int map_fd; /* -1, or the spool file, mapped at the first read */
 	uint64_t stream; /* 0, or Go's number for a body that still comes; own holds what has */
@@ -143,8 +146,14 @@ extern PyMethodDef input_methods[];
 PyObject *input_iter(PyObject *self);
 PyObject *input_next(PyObject *self);
 void input_lend(input_object *in, const char *mem, int fd, int64_t len, uint64_t stream);
+void input_lend_blocks(input_object *in, const gosrv_block *blocks, int64_t len);
 int input_own(input_object *in);
 void input_detach(input_object *in);
+
+/* blocks.c */
+PyObject *blocks_give(const gosrv_block *blocks, Py_ssize_t pos, Py_ssize_t n);
+gosrv_block *blocks_own(const gosrv_block *blocks, Py_ssize_t len);
+void blocks_disown(gosrv_block *own, Py_ssize_t len);
 
 /* stream.c: what input.c needs for a body that still comes */
 int stream_ahead(input_object *in, Py_ssize_t want);

@@ -1,16 +1,13 @@
-/* gosrv.h: all that Go sees of C. Opaque handles and plain structs, no PyObject.
- * Each function has its contract block (tests/arch_test.go checks that): the thread
- * it may run on, the GIL, what the caller lends, what it gets, how it fails.
- * "attached thread" is one that owns a gosrv_thread for life: the process's main
- * thread, or a threading.Thread started by gosrv_threads_start. */
+/* gosrv.h: all that Go sees of C. Opaque handles and plain structs, no PyObject. Each function has its
+ * contract block (tests/arch_test.go checks that): the thread it may run on, the GIL, what the caller
+ * lends, what it gets, how it fails. "attached thread" is one that owns a gosrv_thread for life: the
+ * process's main thread, or a threading.Thread started by gosrv_threads_start. */
 #ifndef GOSRV_H
 #define GOSRV_H
 
 #include <stddef.h>
 #include <stdint.h>
-
 typedef struct gosrv_thread gosrv_thread;
-
 /* Outcome of a step of an application call (design: wsgi/DESIGN.md). */
 enum {
 	GOSRV_DONE = 0,   /* head and whole body are in out; the call is closed */
@@ -21,7 +18,6 @@ enum {
 	GOSRV_FAILED = 5, /* logged already, the call is closed */
 	GOSRV_QUIT = 6,   /* as FAILED, because the worker was told to quit */
 };
-
 /* Bits of the flags of gosrv_app_call and gosrv_call_next. */
 enum {
 	GOSRV_HTTPS = 1,     /* wsgi.url_scheme is https */
@@ -29,20 +25,17 @@ enum {
 	GOSRV_MEMO_NEW = 4,  /* call: the memo's header block is another than before */
 	GOSRV_PROXIED = 8,   /* call: the strings of a PROXY header follow the headers in desc */
 	GOSRV_KEEP_GIL = 16, /* call: return with the GIL; the next crossing begins with it */
+	GOSRV_BLOCKS = 32,   /* call: mem is an array of gosrv_block that hold the body */
 	GOSRV_MEMO_SHIFT = 8, /* call: the bits from here on are the memo's number */
 };
-
-/* Bits that gosrv_signals_run returns. */
-enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2 };
-
-/* A string of the request whose length is this is absent. */
-#define GOSRV_ABSENT 0xFFFFFFFFu
+enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2 }; /* bits that gosrv_signals_run returns */
+#define GOSRV_ABSENT 0xFFFFFFFFu   /* the length of a string of the request that is absent */
 #define GOSRV_IN_EXTRA 0x80000000u /* in an offset: the string lies in `extra`, not in `head` */
 #define GOSRV_HAS_LINE 0x80000000u /* in the length of a header's name: a hint lies above LINE_SHIFT, */
 #define GOSRV_LINE_SHIFT 16        /* the number of a line that comes again and again */
 #define GOSRV_MEMOS 64             /* numbers of memos are 1 to this - 1; 0 is none */
 #define GOSRV_SLOTS 10             /* strings at the start of desc, as environ.Slot has them */
-
+#define GOSRV_BLOCK 65536          /* bytes of a gosrv_block */
 typedef struct {
 	uint32_t head_len, body_off, body_len; /* bytes of out */
 	int32_t fd;                            /* GOSRV_FILE */
@@ -54,6 +47,7 @@ typedef struct {
 	int64_t now;  /* CLOCK_MONOTONIC ns at the step's end: cheaper here than in Go */
 	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (logs.c) */
 } gosrv_result;
+typedef struct { void *object; char *mem; } gosrv_block; /* a bytes object; its bytes */
 
 /* gosrv_worker_fd: the control channel of a forked worker.
  * thread:  any
@@ -73,8 +67,7 @@ int gosrv_worker_fd(void);
  */
 gosrv_thread *gosrv_main_attach(void);
 
-/* gosrv_signals_return: Go's start is over. Until then sigaction() gave it no handler but
- * for faults and its preemption (signals.c); the limits that it raised are put back here.
+/* gosrv_signals_return: Go's start is over, before which sigaction() (signals.c) gave it few handlers.
  * thread:  any, as early after Go's start as can be
  * GIL:     not needed
  * lends:   nothing
@@ -132,19 +125,27 @@ gosrv_result *gosrv_thread_result(gosrv_thread *t);
  * thread:  attached
  * GIL:     taken inside; not held on return but with GOSRV_KEEP_GIL, which is for one
  *          thread only and ends with any other crossing: do not wait for anything so
- * lends:   head, extra, desc, mem, out until return. mem is copied when the call
- *          outlives this function (GOSRV_MORE, LAST, FILE, GROW)
+ * lends:   head, extra, desc, mem, out until return. A call that outlives this function
+ *          (GOSRV_MORE, LAST, FILE, GROW) has copied mem, or holds its blocks
  * gives:   the thread's result; its handle and ref belong to C until next or finish
  * fails:   GOSRV_FAILED, the traceback logged; never leaves an exception set
  * memo:    a number in flags that is not 0 promises that base, https and the headers of desc
  *          are those of all calls with this number since the last GOSRV_MEMO_NEW
- * stream:  0, or the number of a body that still comes: mem and body_fd are empty, and
- *          gosrvReadBody (export.go) is asked for it, by any Python thread, until the call
- *          is closed
+ * stream:  0, or the number of a body that still comes: mem and body_fd are empty, and gosrvReadBody
+ *          (export.go) is asked for it, by any Python thread, until the call is closed
  */
 int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra,
 	const uint32_t *desc, int nhdr, uint32_t flags, const char *mem, int body_fd,
 	int64_t body_len, uint64_t stream, int conn_fd, char *out, uint64_t cap);
+
+/* gosrv_blocks: drop the blocks of old and make new ones, of whatever content.
+ * thread:  attached
+ * GIL:     taken inside
+ * lends:   old, made until return
+ * gives:   one reference to each; where no other is held, the block may be written
+ * fails:   the number made is less than wanted: out of memory
+ */
+int gosrv_blocks(gosrv_thread *t, const gosrv_block *old, int drops, gosrv_block *made, int wanted);
 
 /* gosrv_gil_release: end what GOSRV_KEEP_GIL began.
  * thread:  the one of the call
@@ -182,8 +183,8 @@ void gosrv_call_finish(gosrv_thread *t, void *handle);
  */
 int gosrv_threads_start(gosrv_thread *t, int n, const char *name);
 
-/* gosrv_stacks: write the Python stacks of all threads to a file if *turn is 0 and could
- * be made 1: of several threads that try, one does. With 1 it is a look at the GIL only.
+/* gosrv_stacks: write the Python stacks of all threads to a file if *turn is 0 and could be made 1:
+ * of several threads that try, one does. With 1 it is a look at the GIL only.
  * thread:  any that has no gosrv_thread
  * GIL:     gil: waited for, for ever if need be, so that no stack changes; else not taken
  * lends:   turn until return
@@ -201,8 +202,7 @@ int gosrv_stacks(int gil, int32_t *turn);
  */
 uint8_t *gosrv_fd_table(int *size);
 
-/* gosrv_counters: objects taken and dropped by calls, and how often calls entered C,
- * for the tests that hold them to account.
+/* gosrv_counters: objects that calls took and dropped, and how often they entered C, for tests.
  * thread:  attached
  * GIL:     taken inside, so that all are of one moment
  * lends:   nothing

@@ -1,5 +1,5 @@
-/* input.c: wsgi.input: the complete request body in memory or in a spool file, or one that
- * still comes (stream.c). PEP 3333 "Input and Error Streams"; sizes and results as
+/* input.c: wsgi.input: the complete request body in memory, in blocks (blocks.c) or in a spool
+ * file, or one that still comes (stream.c). PEP 3333 "Input and Error Streams"; sizes and results as
  * io.BytesIO gives them. */
 #include "core.h"
 
@@ -17,6 +17,12 @@ void input_lend(input_object *in, const char *mem, int fd, int64_t len, uint64_t
 	in->stream = stream;
 	in->room = 0;
 	in->ended = in->fault = in->busy = 0;
+}
+
+/* input_lend_blocks: as input_lend, for a body that lies in blocks. */
+void input_lend_blocks(input_object *in, const gosrv_block *blocks, int64_t len) {
+	input_lend(in, NULL, -1, len, 0);
+	in->blocks = blocks;
 }
 
 /* ready: map the spool file at the first read. -1 with an exception. */
@@ -45,6 +51,12 @@ int input_own(input_object *in) {
 		py.PyErr_Clear();
 		return -1;
 	}
+	if (in->blocks != NULL) {
+		if (in->own_blocks != NULL) return 0;
+		if ((in->own_blocks = blocks_own(in->blocks, in->len)) == NULL) in->len = in->pos = 0;
+		in->blocks = in->own_blocks;
+		return in->blocks ? 0 : -1;
+	}
 	if (in->stream || in->own != NULL || in->pos >= in->len) return 0;
 	Py_ssize_t left = in->len - in->pos;
 	in->own = malloc(left);
@@ -60,6 +72,8 @@ int input_own(input_object *in) {
  * stream was not. A thread that waits in refill frees the buffer it waits with. */
 void input_detach(input_object *in) {
 	if (in->map != NULL) munmap(in->map, in->len);
+	if (in->own_blocks != NULL) blocks_disown(in->own_blocks, in->len);
+	in->blocks = in->own_blocks = NULL;
 	if (in->stream) stream_detach(in);
 	if (!in->busy) {
 		free(in->own);
@@ -84,24 +98,38 @@ static Py_ssize_t size_argument(PyObject *const *args, Py_ssize_t nargs) {
 }
 
 static PyObject *give(input_object *in, Py_ssize_t n) {
-	PyObject *bytes = py.PyBytes_FromStringAndSize(in->mem ? in->mem + in->pos : "", n);
+	PyObject *bytes = in->blocks ? blocks_give(in->blocks, in->pos, n)
+		: py.PyBytes_FromStringAndSize(in->mem ? in->mem + in->pos : "", n);
 	if (bytes) in->pos += n;
 	return bytes;
+}
+
+/* stretch: the bytes that lie in one piece from at on, *from, and how many there are. */
+static Py_ssize_t stretch(const input_object *in, Py_ssize_t at, const char **from) {
+	Py_ssize_t left = in->len - at;
+	if (in->blocks == NULL || left == 0) {
+		*from = in->mem + at;
+		return left;
+	}
+	Py_ssize_t offset = at % GOSRV_BLOCK;
+	*from = in->blocks[at / GOSRV_BLOCK].mem + offset;
+	return left < GOSRV_BLOCK - offset ? left : GOSRV_BLOCK - offset;
 }
 
 /* line_length: of the line at pos, its end included, or of most bytes of it; 0 at the end of
  * the body, -1 with an exception. */
 static Py_ssize_t line_length(input_object *in, Py_ssize_t most) {
 	for (Py_ssize_t seen = 0;;) {
-		Py_ssize_t left = in->len - in->pos;
-		if (most >= 0 && left > most) left = most;
-		if (left > seen) {
-			const char *from = in->mem + in->pos, *end = memchr(from + seen, '\n', left - seen);
-			if (end) return end - from + 1;
+		const char *from, *end;
+		Py_ssize_t n = stretch(in, in->pos + seen, &from);
+		if (most >= 0 && n > most - seen) n = most - seen;
+		if (n > 0) {
+			if ((end = memchr(from, '\n', n)) != NULL) return seen + (end - from) + 1;
+			seen += n;
+			if (seen != most && in->pos + seen < in->len) continue;
 		}
-		if (!in->stream || in->ended || left == most) return left;
-		seen = left;
-		if (stream_ahead(in, left + 1) < 0) return -1;
+		if (!in->stream || in->ended || seen == most) return seen;
+		if (stream_ahead(in, seen + 1) < 0) return -1;
 	}
 }
 

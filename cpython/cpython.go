@@ -81,11 +81,12 @@ func NotesBytes(r *Result) []byte {
 	return unsafe.Slice((*byte)(r.Notes), r.NotesLen)
 }
 
-// Body is a complete request body: Mem, or an unlinked spool file when FD >= 0.
-// Both stay the caller's. Len is in bytes. With Stream, which is not 0 then, it is a body
+// Body is a complete request body: Mem, Blocks that are filled in order, or an unlinked spool file
+// when FD >= 0. All stay the caller's. Len is in bytes. With Stream, which is not 0 then, it is a body
 // that still comes: Callbacks.ReadBody is asked for it by that number.
 type Body struct {
 	Mem    []byte
+	Blocks []Block
 	FD     int
 	Len    int64
 	Stream uint64
@@ -159,7 +160,7 @@ func (t *Thread) Call(b Base, head, extra []byte, desc []uint32, headers int, fl
 	body *Body, connFD int, out []byte, res *Result) State {
 	t.holding = flags&KeepGIL != 0
 	return State(t.c.AppCall(int(b), head, extra, desc, headers, flags,
-		body.Mem, body.FD, body.Len, body.Stream, connFD, out, res))
+		body.Mem, raw(body.Blocks), body.FD, body.Len, body.Stream, connFD, out, res))
 }
 
 // Release gives back the GIL that a Call with KeepGIL has kept. Python's other threads get

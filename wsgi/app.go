@@ -15,4 +15,5 @@ type Application interface {
 	Finish(res *cpython.Result)
 	RunSignals() cpython.Flags
 	Release()
+	Blocks(old, made []cpython.Block) int
 }

@@ -6,8 +6,8 @@ import (
 	"gosrv/wsgi/loop"
 )
 
-// maxLent is how much memory in read buffers a worker may hold before further
-// bodies go to spool files whatever their size.
+// maxLent is how much memory in read buffers and blocks a worker may hold before
+// further bodies go to spool files whatever their size.
 const maxLent = 64 << 20
 
 // incoming is a request body that is not complete. In memory it lies in the
@@ -15,7 +15,7 @@ const maxLent = 64 << 20
 //
 //	in[r:]  head | got bytes of body | (chunked: decoded framing) raw... w
 //
-// Once it is spooled the buffer holds only what is not written yet.
+// Once it is in blocks or spooled, the buffer holds only what is not there yet.
 type incoming struct {
 	want  int64 // bytes in all; -1: chunked
 	got   int64 // decoded so far
@@ -23,7 +23,14 @@ type incoming struct {
 	raw   int // chunked: first byte in the buffer that is not decoded
 	spool int // descriptor of the spool file, -1: in memory
 	pace  pace
+
+	split  bool // in blocks
+	blocks []cpython.Block
+	put    int64 // bytes in blocks
 }
+
+// apart tells that a body lies elsewhere than in the buffer.
+func (b *incoming) apart() bool { return b.split || b.spool >= 0 }
 
 // begin decides what follows a complete head.
 func (s *slot) begin(c *conn, r *http1.Request) progress {
@@ -50,17 +57,15 @@ func (s *slot) begin(c *conn, r *http1.Request) progress {
 	}
 	s.keepRequest(c)
 	b := w.getBody()
-	*b = incoming{want: r.ContentLength, raw: end, spool: -1}
+	*b = incoming{want: r.ContentLength, raw: end, spool: -1, blocks: b.blocks[:0]}
 	b.pace.start(w.now, 0)
 	if r.Chunked {
 		b.want = -1
 		b.chunk.Reset(&w.policy)
 	}
 	c.body, c.phase = b, filling
-	if b.want > w.set.bodyMemory || w.bufs.Lent() > maxLent {
-		if !s.startSpool(c) {
-			return refused
-		}
+	if (b.want > w.set.bodyMemory || w.crowded()) && !s.putApart(c) {
+		return refused
 	}
 	if r.ExpectContinue && c.w == end && !s.sendContinue(c) {
 		return refused
@@ -92,25 +97,59 @@ func (s *slot) gather(c *conn) progress {
 	if p != complete {
 		return p
 	}
-	s.body = cpython.Body{FD: b.spool, Len: b.got}
-	if b.spool < 0 {
-		start := c.r + c.req.HeadLen
-		s.body.Mem = c.in[start : start+int(b.got)]
-	}
+	s.body = s.whole(c, int(b.got))
 	c.phase = reading
 	return complete
+}
+
+// whole is the complete body of c. n is its length if it is in the buffer.
+func (s *slot) whole(c *conn, n int) cpython.Body {
+	if b := c.body; b != nil && b.apart() {
+		return cpython.Body{FD: b.spool, Len: b.got, Blocks: b.blocks}
+	}
+	start := c.r + s.request(c).HeadLen
+	return cpython.Body{FD: -1, Len: int64(n), Mem: c.in[start : start+n]}
+}
+
+// putApart moves a body that is large, or comes while memory is short, to blocks
+// or to a file. What the buffer has of it is moved by the caller.
+func (s *slot) putApart(c *conn) bool {
+	b, w := c.body, s.w
+	if max(b.want, b.got) > w.set.bodyBlocks || w.crowded() || !s.startBlocks(c) {
+		return s.startSpool(c)
+	}
+	return true
+}
+
+// crowded tells that bodies hold as much memory as they may.
+func (w *worker) crowded() bool {
+	return w.bufs.Lent()+w.blocks.lent*cpython.BlockSize > w.set.memory
+}
+
+// store appends p to a body that lies apart.
+func (s *slot) store(c *conn, p []byte) bool {
+	b := c.body
+	if b.split {
+		if b.put+int64(len(p)) <= s.w.set.bodyBlocks && s.intoBlocks(b, p) {
+			return true
+		}
+		if !s.spill(c) {
+			return false
+		}
+	}
+	return s.spool(c, p)
 }
 
 // gatherLength: the body is everything up to Content-Length.
 func (s *slot) gatherLength(c *conn) progress {
 	b := c.body
 	start := c.r + c.req.HeadLen
-	if b.spool < 0 {
+	if !b.apart() {
 		b.got = min(b.want, int64(c.w-start))
 		c.next = start + int(b.got)
 	} else {
 		n := int(min(b.want-b.got, int64(c.w-start)))
-		if !s.spool(c, c.in[start:start+n]) {
+		if n > 0 && !s.store(c, c.in[start:start+n]) {
 			return refused
 		}
 		b.got += int64(n)
@@ -128,7 +167,7 @@ func (s *slot) gatherChunks(c *conn) progress {
 	w, b := s.w, c.body
 	start := c.r + c.req.HeadLen
 	end := start // of the decoded bytes in the buffer
-	if b.spool < 0 {
+	if !b.apart() {
 		end += int(b.got)
 	}
 	for b.raw < c.w {
@@ -157,19 +196,19 @@ func (s *slot) gatherChunks(c *conn) progress {
 	}
 	// All is decoded: the framing's place is free again.
 	b.raw, c.w = end, end
-	if b.spool < 0 && (b.got > w.set.bodyMemory || w.bufs.Lent() > maxLent) && !s.startSpool(c) {
+	if !b.apart() && (b.got > w.set.bodyMemory || w.crowded()) && !s.putApart(c) {
 		return refused
 	}
 	return s.flushChunks(c, start, end, incomplete)
 }
 
-// flushChunks writes decoded bytes to the spool file, if there is one.
+// flushChunks moves decoded bytes to where the body lies, if it lies apart.
 func (s *slot) flushChunks(c *conn, start, end int, p progress) progress {
 	b := c.body
-	if b.spool < 0 || start == end {
+	if !b.apart() || start == end {
 		return p
 	}
-	if !s.spool(c, c.in[start:end]) {
+	if !s.store(c, c.in[start:end]) {
 		return refused
 	}
 	if p == incomplete {

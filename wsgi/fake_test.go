@@ -31,6 +31,8 @@ type fakeRequest struct {
 	remote            string    // REMOTE_ADDR and REMOTE_PORT
 	proxy             [3]string // PROXY_PROTOCOL, PROXY_ADDR, PROXY_PORT
 	spooled           bool
+	blocks            int             // that the body lies in
+	lent              []cpython.Block // these
 	app               *fakeApp
 	out               []byte
 	conn              int
@@ -63,6 +65,7 @@ type fakeApp struct {
 	signals atomic.Uint32
 	kept    atomic.Int64 // calls that returned with the GIL
 	holding atomic.Bool
+	blocks  atomic.Int64 // made and not given back
 	live    map[unsafe.Pointer]*fakeCall
 	mu      sync.Mutex
 }
@@ -105,11 +108,15 @@ func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, header
 			r.proxy[i] = at(2*int(environ.NSlots) + 4*headers + 2*i)
 		}
 	}
+	for _, b := range body.Blocks {
+		r.body += string(b.Bytes()[:min(cpython.BlockSize, int(body.Len)-len(r.body))])
+		r.blocks, r.lent = r.blocks+1, body.Blocks
+	}
 	if body.FD >= 0 {
 		b := make([]byte, body.Len)
 		n, _ := unix.Pread(body.FD, b, 0)
 		r.body, r.spooled = string(b[:n]), true
-	} else {
+	} else if r.blocks == 0 {
 		r.body = string(body.Mem)
 	}
 	*res = cpython.Result{FD: -1, Total: -1}
@@ -228,6 +235,16 @@ func (f *fakeApp) Finish(res *cpython.Result) {
 	res.Handle, res.Ref = nil, nil
 }
 
+func (f *fakeApp) Blocks(old, made []cpython.Block) int {
+	f.holding.Store(false)
+	f.blocks.Add(int64(len(made) - len(old)))
+	for i := range made {
+		count := uint64(1)
+		made[i] = cpython.Block{Object: unsafe.Pointer(&count), Mem: &make([]byte, cpython.BlockSize)[0]}
+	}
+	return len(made)
+}
+
 func (f *fakeApp) Release() { f.holding.Store(false) }
 
 func (f *fakeApp) RunSignals() cpython.Flags { return cpython.Flags(f.signals.Swap(0)) }
@@ -259,7 +276,7 @@ var testProbe func()
 func testSettings() settings {
 	return settings{
 		header: time.Minute, body: time.Minute, write: time.Minute, idle: time.Minute, graceful: time.Minute, linger: time.Minute,
-		keepAlive: true, threads: testThreads, maxConns: 1000, maxEngaged: math.MaxInt, bodyMemory: bodyMemory,
+		keepAlive: true, threads: testThreads, maxConns: 1000, maxEngaged: math.MaxInt, bodyMemory: bodyMemory, bodyBlocks: blockBody, memory: maxLent,
 	}
 }
 

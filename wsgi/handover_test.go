@@ -246,7 +246,7 @@ func TestWhatNobodyTakesIsServedInTheOrderOfArrival(t *testing.T) {
 func TestLargeBodyStays(t *testing.T) {
 	m, app := newMarket(t), newSticky()
 	defer app.release()
-	m.set.bodyMemory, m.set.tmpDir = 100<<10, t.TempDir()
+	m.set.bodyMemory, m.set.bodyBlocks, m.set.tmpDir = 100<<10, 0, t.TempDir()
 	var count atomic.Int64
 	a, b := m.worker(app.handle), m.worker(served(&count))
 	var clients []*client

@@ -1,7 +1,6 @@
 package wsgi
 
 import (
-	"gosrv/cpython"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/scoreboard"
@@ -59,13 +58,7 @@ func (s *slot) recall(c *conn) progress {
 		}
 	}
 	c.ready = false
-	s.body = cpython.Body{FD: -1, Len: int64(c.content)}
-	if c.body != nil && c.body.spool >= 0 {
-		s.body = cpython.Body{FD: c.body.spool, Len: c.body.got}
-	} else if c.content > 0 {
-		start := c.r + r.HeadLen
-		s.body.Mem = c.in[start : start+c.content]
-	}
+	s.body = s.whole(c, c.content)
 	return complete
 }
 
@@ -143,7 +136,7 @@ func (s *slot) unholdAll() {
 func (s *slot) offer(h *held) {
 	w, c := s.w, h.c
 	x := &w.exchange
-	if c.w-c.r > maxOffer || c.stream != nil || c.body != nil && c.body.spool >= 0 {
+	if c.w-c.r > maxOffer || c.stream != nil || c.body != nil && c.body.apart() {
 		return
 	}
 	claim, ok := x.claims.Offer(w.id.Slot)

@@ -57,20 +57,27 @@ func (s *slot) pump(c *conn) bool {
 
 // fill reads once. false: the connection has ended or is ending.
 func (s *slot) fill(c *conn) bool {
-	w := s.w
-	if !w.room(c) {
-		s.refuse(c, 413)
-		return false
+	n, room, e := 0, 0, loop.None
+	if b := c.body; b != nil && b.split && b.want >= 0 {
+		if n, room, e = s.recvBlocks(c); room == 0 && !s.spill(c) {
+			return false
+		}
 	}
-	space := c.in[c.w:]
-	n, e := loop.Recv(c.fd(), space)
+	if room == 0 {
+		if !s.w.room(c) {
+			s.refuse(c, 413)
+			return false
+		}
+		room = len(c.in) - c.w
+		n, e = loop.Recv(c.fd(), c.in[c.w:])
+		c.w += n
+	}
 	switch {
 	case e == loop.None && n > 0:
-		c.w += n
 		c.partial = false
 		// A short read has emptied the socket; the next byte is a new edge.
 		// A FIN behind it was reported with this edge and is read at once.
-		if n < len(space) && !c.fin {
+		if n < room && !c.fin {
 			c.readable = false
 		}
 		return true
@@ -110,7 +117,7 @@ func (w *worker) room(c *conn) bool {
 		w.shift(c)
 		return true
 	}
-	if c.body != nil && c.body.spool >= 0 {
+	if c.body != nil && c.body.apart() {
 		return false
 	}
 	bigger := w.bufs.Get(len(c.in) + 1)

@@ -30,7 +30,9 @@ type settings struct {
 	maxConns                  int
 	maxEngaged                int    // worker_connections: connections with a complete request
 	bodyLimit                 int64  // limit_request_body; 0: no limit
-	bodyMemory                int64  // a larger body is spooled
+	bodyMemory                int64  // a larger body is kept in blocks
+	bodyBlocks                int64  // one larger than that is spooled
+	memory                    int    // bytes that bodies may hold in memory, all together
 	streamBody                bool   // stream_request_body
 	noMemo                    bool   // no_environ_memo
 	tmpDir                    string // tmp_upload_dir; "": the system's
@@ -69,6 +71,8 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		maxConns:    g.MaxConnections,
 		bodyLimit:   g.LimitRequestBody,
 		bodyMemory:  bodyMemory,
+		bodyBlocks:  blockBody,
+		memory:      maxLent,
 		streamBody:  g.StreamRequestBody,
 		noMemo:      g.NoEnvironMemo,
 		tmpDir:      g.TmpUploadDir,

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"gosrv/cpython"
 	"gosrv/wsgi/loop"
 )
 
@@ -23,8 +24,11 @@ type spare struct {
 	due     int64 // CLOCK_MONOTONIC ns; 0: nothing to do
 }
 
-// look is called once in each turn of the loop.
-func (p *spare) look(bufs *loop.Buffers, now int64) {
+// look is called once in each turn of the loop. freed: blocks were given up.
+func (p *spare) look(bufs *loop.Buffers, now int64, freed bool) {
+	if freed {
+		go cpython.HeapTrim() // as below
+	}
 	if p.due == 0 {
 		if p.dropped += bufs.Dropped(); p.dropped > burst {
 			p.due = now + int64(burstRest)

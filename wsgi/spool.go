@@ -9,8 +9,8 @@ import (
 	"gosrv/wsgi/loop"
 )
 
-// startSpool moves a body that is large, or comes while memory is short, to a
-// file without a name. What is in memory of it is written by the caller.
+// startSpool moves a body that is too large for blocks, or comes while memory is
+// short, to a file without a name. What is in memory of it is written by the caller.
 func (s *slot) startSpool(c *conn) bool {
 	s.release()
 	fd, err := spoolFile(s.w.set.tmpDir)
@@ -81,6 +81,9 @@ func (s *slot) spool(c *conn, p []byte) bool {
 func (w *worker) dropBody(c *conn) {
 	if c.body.spool >= 0 {
 		_ = unix.Close(c.body.spool)
+	}
+	if c.body.split {
+		w.putBlocks(c.body.blocks)
 	}
 	w.bodies = append(w.bodies, c.body)
 	c.body = nil

@@ -77,16 +77,20 @@ func TestRequestFedByteByByte(t *testing.T) {
 func TestBodiesOfEverySizeArrive(t *testing.T) {
 	set := testSettings()
 	set.tmpDir = t.TempDir()
-	set.bodyMemory = 256 << 10
-	var spooled atomic.Bool
+	set.bodyMemory, set.bodyBlocks = 256<<10, 1<<20
+	var place atomic.Pointer[string]
 	s := serveFake(t, set, func(r *fakeRequest) fakeReply {
 		if r.method == "POST" {
-			spooled.Store(r.spooled)
+			where := map[bool]string{true: "file"}[r.spooled]
+			if r.blocks > 0 {
+				where += "blocks"
+			}
+			place.Store(&where)
 		}
 		return fakeReply{status: "200 OK", body: []byte(r.body)}
 	})
 	c := s.dial()
-	for _, n := range []int{0, 1, 100, 16 << 10, 17 << 10, 128 << 10, 200 << 10, 256 << 10, 256<<10 + 1, 1 << 20, 3 << 20} {
+	for _, n := range []int{0, 1, 100, 16 << 10, 17 << 10, 128 << 10, 200 << 10, 256 << 10, 256<<10 + 1, 1<<20 - 1, 1 << 20, 3 << 20} {
 		text := strings.Repeat("0123456789abcdef", n/16+1)[:n]
 		for i, request := range []string{
 			fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", n, text),
@@ -99,8 +103,15 @@ func TestBodiesOfEverySizeArrive(t *testing.T) {
 			}
 			// A chunked body's length is known once it is here: one read of it
 			// may lie in memory too much.
-			if want := n > 256<<10; spooled.Load() != want && (i == 0 || n > 1<<20) {
-				t.Errorf("body of %d bytes: spooled is %v", n, spooled.Load())
+			want := ""
+			switch {
+			case n > 1<<20:
+				want = "file"
+			case n > 256<<10:
+				want = "blocks"
+			}
+			if got := *place.Load(); got != want && (i == 0 || n > 1<<20) {
+				t.Errorf("request %d with a body of %d bytes: it lies in %q, want %q", i, n, got, want)
 			}
 			c.head()
 		}

@@ -43,6 +43,7 @@ type worker struct {
 	timers    *loop.Timers
 	bufs      loop.Buffers
 	spare     spare
+	blocks    blocks
 	listeners []*listener
 	slots     []*slot
 	barren    int // looks for events in a row that found none
@@ -115,7 +116,7 @@ func (s *slot) turn() bool {
 			return true // that may have been the last thing to wait for
 		}
 	}
-	w.spare.look(&w.bufs, w.now)
+	w.spare.look(&w.bufs, w.now, s.dropBlocks())
 	wait := 0
 	if len(w.again) == 0 && !w.drain.queue {
 		wait = w.patience()
@@ -230,7 +231,7 @@ func (s *slot) dispatchSpecial(ev loop.Event) bool {
 
 // patience is how many milliseconds the wait for events may last; -1: for ever.
 func (w *worker) patience() int {
-	return w.until(min(w.timers.Next(), w.drain.next(), w.gateTime(), w.spare.next()))
+	return w.until(min(w.timers.Next(), w.drain.next(), w.gateTime(), w.spare.next(), w.blocks.next()))
 }
 
 // until is the time to a moment as a time-out for a wait, in ms; -1: for ever.

@@ -30,6 +30,34 @@ static PyObject *make_input(PyObject *self, PyObject *data) {
 	return failed ? NULL : input;
 }
 
+/* make_blocks(bytes): the same, in blocks that were used and hashed before. */
+static PyObject *make_blocks(PyObject *self, PyObject *data) {
+	(void)self;
+	gosrv_block blocks[16];
+	bundle b;
+	char *p;
+	Py_ssize_t n, size, count = 0;
+	if (py.PyBytes_AsStringAndSize(data, &p, &n) < 0 || bundle_new(&b) < 0) return NULL;
+	for (Py_ssize_t at = 0; at < n; at += GOSRV_BLOCK, count++) {
+		blocks[count].object = py.PyBytes_FromStringAndSize(NULL, GOSRV_BLOCK);
+		py.PyBytes_AsStringAndSize(blocks[count].object, &blocks[count].mem, &size);
+		memset(blocks[count].mem, 'o', GOSRV_BLOCK);
+		PyObject *key = blocks[count].object, *seen = py.PyDict_New(); /* hashes it */
+		py.PyDict_SetItem(seen, key, key);
+		py.Py_DecRef(seen);
+		memcpy(blocks[count].mem, p + at, n - at < GOSRV_BLOCK ? n - at : GOSRV_BLOCK);
+	}
+	PyObject *input = b.input;
+	input_lend_blocks((input_object *)input, blocks, n);
+	int failed = input_own((input_object *)input) < 0 || input_own((input_object *)input) < 0;
+	for (Py_ssize_t i = 0; i < count; i++) py.Py_DecRef(blocks[i].object);
+	py.Py_IncRef(input);
+	b.input = NULL;
+	bundle_drop(&b);
+	drop(input);
+	return failed ? NULL : input;
+}
+
 /* What Go is to give to the stream that make_stream has made last. */
 static struct {
 	char bytes[256];
@@ -110,7 +138,7 @@ static PyObject *make_environ(PyObject *self, PyObject *pairs) {
 	return environ;
 }
 
-static PyMethodDef functions[] = {{"make_input", make_input, METH_O, NULL},
+static PyMethodDef functions[] = {{"make_input", make_input, METH_O, NULL}, {"make_blocks", make_blocks, METH_O, NULL},
 	{"make_environ", make_environ, METH_O, NULL}, {"make_stream", make_stream, METH_O, NULL},
 	{"end_call", end_call, METH_O, NULL}, {NULL, NULL, 0, NULL}};
 static PyObject *globals;

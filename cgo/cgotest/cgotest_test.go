@@ -70,6 +70,37 @@ for name in ("read", "readline", "readlines"):
         continue
     raise AssertionError(name)
 `},
+	{"a body in blocks reads as BytesIO does", `
+import io, random
+random.seed(3)
+size = 65536
+def body(length):
+    text = bytearray(random.randbytes(length))
+    for at in range(size - 1, length, size):
+        text[at - 3:at + 3] = random.choice([b"ab\ncde", b"abc\nde", b"abcd\ne", b"abcdef", b"\n\n\n\n\n\n"])[:length - at + 3]
+    return bytes(text) if random.random() < .5 else bytes(text).replace(b"\n", b"-")
+for length in (1, size - 1, size, size + 1, 2 * size, 3 * size + 5, 4 * size):
+    for _ in range(12):
+        text = body(length)
+        ours, theirs = t.make_blocks(text), io.BytesIO(text)
+        for _ in range(8):
+            name = random.choice(["read", "read", "readline", "readlines"])
+            most = random.choice([None, -1, 0, 1, 7, size - 1, size, size, size, size + 1, 2 * size, 10**9])
+            args = () if random.random() < .05 else (most,)
+            got, want = getattr(ours, name)(*args), getattr(theirs, name)(*args)
+            assert got == want, (length, name, args)
+        assert list(ours) == list(theirs)
+`},
+	{"a block that the application gets is a fresh bytes object to it", `
+text = bytes(range(256)) * 512
+stream = t.make_blocks(text)
+first, second = stream.read(65536), stream.read(65536)
+assert first == text[:65536] and hash(first) == hash(bytes(bytearray(first))) and {first: 1}[text[:65536]] == 1
+assert len(first) == 65536 and first + b"x" == text[:65536] + b"x" and first is not second
+t.end_call(stream)
+assert stream.read() == b"" and stream.readline() == b"" and list(stream) == []
+assert first == text[:65536]
+`},
 	{"a body that still comes reads as BytesIO does", `
 import io, random
 random.seed(2)

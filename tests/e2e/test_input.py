@@ -1,4 +1,5 @@
 """wsgi.input does what io.BytesIO of the same body does, for every framing, size and way of reading."""
+import hashlib
 import io
 import json
 import random
@@ -9,8 +10,9 @@ import harness
 
 LINES = b"".join(b"line %d of the body\n" % n for n in range(300)) + b"\n\n\r\nno newline at the end"
 BINARY = bytes(range(256)) * 40
-SPOOLED = (LINES * 400)[:2 << 20]
-BODIES = {"empty": b"", "one": b"x", "newline": b"\n", "lines": LINES, "binary": BINARY, "spooled": SPOOLED}
+BLOCKS = (LINES * 400)[:2 << 20]  # lies in blocks
+SPOOLED = 17 << 20  # bytes; larger bodies than 16 MiB go to a file
+BODIES = {"empty": b"", "one": b"x", "newline": b"\n", "lines": LINES, "binary": BINARY, "blocks": BLOCKS}
 SIZES = [None, -1, 0, 1, 2, 7, 100, 8191, 8192, 10_000, 1 << 30]
 
 SCRIPTS = [
@@ -72,7 +74,7 @@ def send(wire, framing, script, body):
 @pytest.mark.parametrize("kind", sorted(BODIES))
 def test_it_is_like_bytesio(server, kind, framing):
     body = BODIES[kind]
-    scripts = SCRIPTS if kind != "spooled" else SCRIPTS[:2] + SCRIPTS[5:9] + SCRIPTS[-3:]
+    scripts = SCRIPTS if kind != "blocks" else SCRIPTS[:2] + SCRIPTS[5:9] + SCRIPTS[-3:]
     if harness.kind() == "gunicorn":
         # It knows no hint.
         scripts = [one for one in scripts if not any(step[0] == "readlines" and len(step) > 1 for step in one)]
@@ -123,6 +125,53 @@ def test_the_spool_file_is_in_tmp_upload_dir_and_has_no_name(start, tmp_path):
         "    size = len(environ['wsgi.input'].read())\n    start_response('200 OK', [])\n"
         "    return [('%d %s' % (size, [one for one in links if 'spool' in one])).encode()]\n")
     server = start("shows", "-c", tmp_path / "conf.py", cwd=tmp_path)
-    text = server.post("/", data=SPOOLED).text
-    assert text.startswith("%d [" % len(SPOOLED)) and str(folder) in text and "deleted" in text
+    text = server.post("/", data=bytes(SPOOLED)).text
+    assert text.startswith("%d [" % SPOOLED) and str(folder) in text and "deleted" in text
+    assert server.post("/", data=BLOCKS).text == "%d []" % len(BLOCKS), "this one is small enough for memory"
     assert list(folder.iterdir()) == []
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize("size", [(3 << 20) + 5, SPOOLED])
+def test_large_bodies_arrive_whole_whatever_is_read_at_a_time(start_shared, framing, size):
+    """Sizes around that of the server's own blocks, the whole, and lines first; one connection, so that memory is used again."""
+    server = start_shared("large_body")
+    scripts = [["line", 65536], [65536], [-1], [65535, 1], [1 << 20], [200_000, "line"]]
+    with server.wire() as wire:
+        for turn, steps in enumerate(scripts[:1] if size == SPOOLED else scripts):
+            body = random.Random(turn).randbytes(4099) * (size // 4099 + 1)
+            body = body[:size]
+            send(wire, framing, steps, body)
+            assert json.loads(wire.answer().body) == [digest(body), True], steps
+
+
+@pytest.mark.matrix
+def test_what_was_read_stays_when_others_upload(start_shared):
+    """Pieces of bodies that the application keeps are not changed by the bodies that come later."""
+    server = start_shared("large_body")
+    with server.wire() as wire:
+        due = []
+        for turn in range(4):
+            body = random.Random(turn).randbytes(1 << 20) * 2
+            send(wire, "length", ["keep", 65536], body)
+            assert json.loads(wire.answer().body) == [digest(body), True]
+            due.append(digest(body))
+            wire.get("/")
+        assert json.loads(wire.get("/kept").body) == due
+        wire.get("/forget")
+
+
+@pytest.mark.matrix
+def test_a_generator_reads_its_body_while_it_answers(start_shared):
+    """The call outlives its first piece, and so does the body."""
+    server = start_shared("large_body")
+    body = random.Random(5).randbytes(1 << 20) * 3
+    with server.wire() as first, server.wire() as second:
+        for wire in (first, second, first):
+            wire.send("POST /late HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n" % len(body)).send(body)
+            assert wire.answer().body.decode().split() == ["begun", digest(body)]

@@ -68,3 +68,45 @@ def test_workers_find_no_holes_on_the_pages_that_they_share(start, tmp_path):
     free = int(server.log.partition("free between blocks: ")[2].split()[0])
     assert server.get().text == "ok"
     assert free < 200_000  # the import left 1.5 MB
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_memory_of_large_uploads_is_given_back(start, threads):
+    """Bodies of some MiB lie in Python's memory, which is used again and again and then returned."""
+    server = start("large_body", "--threads", str(threads))
+    worker = server.worker_pids()[0]
+    before = resident(worker)
+    body = bytes(12 * MIB)
+    for _ in range(2):
+        with server.wire() as first, server.wire() as second:
+            for wire in (first, second):
+                wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nX-Script: [65536]\r\nContent-Length: %d\r\n\r\n" % len(body)).send(body[:-1])
+            for wire in (first, second):
+                wire.send(b"x")
+                assert wire.answer("POST").status == 200
+        wait_for(lambda: resident(worker) < before + 8 * MIB, lambda: "%d MiB more than before" % ((resident(worker) - before) // MIB))
+
+
+def test_two_hundred_slow_uploads_hold_no_more_than_their_share(start, tmp_path):
+    """What does not fit into the memory for bodies goes to files."""
+    (tmp_path / "conf.py").write_text("tmp_upload_dir = %r\n" % str(tmp_path))
+    server = start("hello", "-c", tmp_path / "conf.py")
+    worker = server.worker_pids()[0]
+    before = resident(worker)
+    part = bytes(MIB + MIB // 2)
+    wires = [server.wire() for _ in range(200)]
+    try:
+        for wire in wires:
+            wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (3 * MIB)).send(part)
+        with server.wire() as wire:
+            assert wire.get("/").status == 200
+        most = resident(worker) - before
+        for wire in wires[::20]:
+            wire.send(part)
+            assert wire.answer("POST").status == 200
+        most = max(most, resident(worker) - before)
+        print("%d MiB more than before" % (most // MIB))
+        assert most < 100 * MIB
+    finally:
+        for wire in wires:
+            wire.sock.close()

@@ -76,7 +76,7 @@ def test_the_first_bytes_are_read_before_the_last_are_sent(server, framing):
 def test_it_reads_as_bytesio_does(start_shared, framing):
     server = start_shared("input_script", "--stream-request-body")
     for kind, data in test_input.BODIES.items():
-        for script in test_input.SCRIPTS if kind != "spooled" else test_input.SCRIPTS[:2] + test_input.SCRIPTS[-3:]:
+        for script in test_input.SCRIPTS if kind != "blocks" else test_input.SCRIPTS[:2] + test_input.SCRIPTS[-3:]:
             with server.wire() as wire:
                 try:
                     test_input.send(wire, framing, script, data)

@@ -28,6 +28,23 @@ func Recv(fd int, b []byte) (int, unix.Errno) {
 	}
 }
 
+// Recvv is Recv into several buffers in order.
+func Recvv(fd int, iov []unix.Iovec) (int, unix.Errno) {
+	var msg unix.Msghdr
+	msg.Iov = unsafe.SliceData(iov)
+	msg.SetIovlen(len(iov))
+	for {
+		n, _, e := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_DONTWAIT)
+		if e == unix.EINTR {
+			continue
+		}
+		if e != 0 {
+			return 0, e
+		}
+		return int(n), None
+	}
+}
+
 // Send writes b to a socket without blocking and without SIGPIPE. more tells
 // the kernel that other bytes follow at once (no small packet in between).
 func Send(fd int, b []byte, more bool) (int, unix.Errno) {
