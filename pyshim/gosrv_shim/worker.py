@@ -126,6 +126,8 @@ class Worker:
                 development.note_imports(reloader.extra)
         try:
             self.wsgi = preloaded or application.load(uri)
+            if not preloaded:
+                warm_up(self.wsgi, self.cfg, self.log, self._server)
         except SyntaxError as e:
             if reloader is None:
                 raise
@@ -318,6 +320,13 @@ class Worker:
     @staticmethod
     def leave_child():
         flush()
+
+
+def warm_up(loaded, cfg, log, server):
+    if cfg.settings.get("warm_up"):
+        from . import warmup
+
+        warmup.run(loaded, cfg, log, server, FileWrapper)
 
 
 def plain_file(filelike):

@@ -9,7 +9,7 @@ import sys
 import traceback
 
 from . import application, channel, conffile, hooks, logs, pasteapp, program, stacks
-from .worker import FRESH, Worker, flush
+from .worker import FRESH, Worker, flush, warm_up
 
 
 # The release whose behaviour is the reference.
@@ -117,6 +117,7 @@ class Zygote:
             try:
                 with leftovers.Watch(message["app"]) as watch:
                     self.preloaded = application.load(self.app_uri)
+                    warm_up(self.preloaded, self.cfg, self.log, self.server)
             except BaseException as e:
                 self.failed(*why(e))
                 return

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -28,6 +29,7 @@ var (
 	protocols    = Validator{"validate_http_protocols", "h1, h2 or both with a comma between", checkProtocols}
 	hook         = Validator{"_validate_callable", "a function, or the dotted path of one", checkHook}
 	headerValue  = Validator{"validate_string", "printable characters, or off", checkHeaderValue}
+	warmUpURLs   = Validator{"validate_list_string", "paths from /, or URLs of http or https", checkWarmUp}
 	postRequest  = Validator{"validate_post_request", "a function of 2 to 4 arguments, or the dotted path of one", checkHook}
 )
 
@@ -305,4 +307,19 @@ func checkHeaderValue(v any) (any, error) {
 		return "off", nil
 	}
 	return text, nil
+}
+
+// checkWarmUp accepts what the shim's warmup.py can ask for.
+func checkWarmUp(v any) (any, error) {
+	list, err := checkStringList(v)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range list.([]string) {
+		u, err := url.Parse(text)
+		if err != nil || u.Host == "" && (u.Scheme != "" || !strings.HasPrefix(text, "/")) || u.Host != "" && u.Scheme != "http" && u.Scheme != "https" {
+			return nil, fmt.Errorf("neither a path from / nor a URL of http or https: %s", reprString(text))
+		}
+	}
+	return list, nil
 }
