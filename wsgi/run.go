@@ -33,6 +33,7 @@ func init() { cpython.SetWorkerEntry(Run) }
 func Run() {
 	t := cpython.Attach()
 	ownRuntime(cpython.OwnFD)
+	collectAt(restPercent)
 	ctl := workerctl.NewConn(cpython.ControlFD())
 	if tz, set := t.Getenv("TZ"); set {
 		time.Local = zoneOf(tz) // of the logs; Django, for one, sets it when it is imported
