@@ -23,9 +23,44 @@ class Zygote:
         self.objects = {}
         self.cfg = self.log = self.errors = self.server = None
         self.app_uri = self.preloaded = None
+        self.seed = None  # what is known of this process since it was one
         self.unborn = {}  # age: workers that were forked and whose pid the master has not told yet
 
+    def begin(self, message, fds):
+        """Leaves a seed behind, while nothing of the user's has run here. False: nothing is to be
+        loaded, in the seed and in one that must not become a zygote."""
+        if self.seed is not None and not self.seed.fresh(message["dir"]):
+            channel.close_all(fds)
+            self.control.send("Stale")
+            return False
+        if fds and self.sow(message["started"], fds):
+            return False
+        channel.close_all(fds)
+        return True
+
+    def sow(self, started, fds):
+        """Forks the seed. True in it."""
+        try:
+            if not copies_well(self.control.socket.fileno(), *fds) or not _gosrv.fork_worker():
+                return False
+        except OSError:
+            return False  # the next reload starts an interpreter
+        from . import seeds
+
+        self.control.close()
+        self.control = channel.Channel(fds[0])
+        _gosrv.set_title("gosrv: seed")
+        try:
+            if self.seed is None:
+                self.seed = seeds.Seed(started)
+            self.control.send("Sown", pid=os.getpid())
+        except OSError:
+            os._exit(0)  # it is not wanted any more, or cannot tell when it must not be
+        return True
+
     def load_config(self, message, fds):
+        if not self.begin(message, fds):
+            return
         if message.get("program"):
             self.load_program(message)
             return
@@ -270,6 +305,28 @@ def enter_directory(path):
     path = os.getcwd()
     if path not in sys.path:
         sys.path.insert(0, path)
+
+
+def copies_well(*known):
+    """Whether a copy of this process is like it: what a sitecustomize or a .pth file may have
+    started, threads, sockets, pipes and event loops, would not be."""
+    if len(os.listdir("/proc/self/task")) > 1:
+        return False
+    ours, masters = descriptors("self"), descriptors(os.getppid())
+    given = {what for what in masters.values() if not what.startswith("anon_inode:")}
+    return all(fd <= 2 or fd in known or what in given or not what.startswith(("socket:", "pipe:", "anon_inode:"))
+               for fd, what in ours.items())
+
+
+def descriptors(pid):
+    """{descriptor: what it is, as /proc names it}."""
+    found = {}
+    for fd in os.listdir("/proc/%s/fd" % pid):
+        try:
+            found[int(fd)] = os.readlink("/proc/%s/fd/%s" % (pid, fd))
+        except OSError:
+            pass  # listdir's own
+    return found
 
 
 def ignore_group_signals():

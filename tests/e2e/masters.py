@@ -28,7 +28,7 @@ class Succession:
     def masters_below(self, before):
         """The child that is a master: neither a worker nor a zygote nor what was there before."""
         for p in procs.children(self.pid):
-            if p.pid not in before and p.title and not p.title.startswith(("gosrv: worker", "gosrv: zygote")) and self.named(p.pid):
+            if p.pid not in before and p.title and not p.title.startswith(("gosrv: worker", "gosrv: zygote", "gosrv: seed")) and self.named(p.pid):
                 return p.pid
         return None
 

@@ -39,7 +39,7 @@ class Daemon:
             return None
 
     def workers(self):
-        return [p for p in procs.children(self.pid) if not p.title.startswith("gosrv: zygote")]
+        return [p for p in procs.children(self.pid) if not p.title.startswith(("gosrv: zygote", "gosrv: seed"))]
 
     def stop(self):
         os.kill(self.pid, signal.SIGTERM)

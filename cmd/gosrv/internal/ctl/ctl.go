@@ -3,8 +3,8 @@
 //
 //	master                                zygote (C + CPython, no Go)
 //	  exec, channel is fd 3  -------->
-//	  LoadConfig             -------->    evaluates the config file
-//	                         <--------    ConfigLoaded | Failed
+//	  LoadConfig + seed's channel --->    leaves a seed behind, evaluates the config file
+//	                         <--------    ConfigLoaded | Failed | Stale (a seed only)
 //	  Configure + errorlog   -------->    logs, environment, import if preloaded
 //	                         <--------    Configured | Failed
 //	  SpawnWorker + channel  -------->    pre_fork, double fork; the worker answers
@@ -27,10 +27,21 @@ type LoadConfig struct {
 	Explicit bool     `json:"explicit"` // named by the user: must exist; without a path: there is no file to run
 	Argv     []string `json:"argv"`     // what sys.argv shows
 	Chdir    string   `json:"chdir"`    // --chdir as given, "" if not
+	Dir      string   `json:"dir"`      // where zygotes are started
+	Started  int64    `json:"started"`  // when this one was, Unix ns
 
 	Program  string         `json:"program,omitempty"`  // run this in place of a config file, "" for none
 	Defaults map[string]any `json:"defaults,omitempty"` // of all settings, for the program
 }
+
+// Sown is what a seed says when it is there: a copy that the zygote has made of
+// itself before it obeyed LoadConfig, at the end of the channel beside that order.
+type Sown struct {
+	PID int `json:"pid"`
+}
+
+// Stale is a seed's answer to LoadConfig: a new interpreter would differ from it.
+type Stale struct{}
 
 // ConfigLoaded is the answer. Settings holds the file's plain values under
 // lower-case names; callables are only named, with the number of arguments
@@ -132,6 +143,12 @@ func (LogLine) Type() string { return "LogLine" }
 
 // Exit orders an orderly end.
 type Exit struct{}
+
+// Type implements workerctl.Message.
+func (Sown) Type() string { return "Sown" }
+
+// Type implements workerctl.Message.
+func (Stale) Type() string { return "Stale" }
 
 // Type implements workerctl.Message.
 func (LoadConfig) Type() string { return "LoadConfig" }

@@ -48,6 +48,8 @@ type world struct {
 	hookKeeps   string                  // name of a hook that leaves a thread behind
 	execFails   bool
 	relays      bool  // zygotes are given the master's lines
+	sows        bool  // zygotes leave seeds behind
+	stale       bool  // seeds are not what a new interpreter would be
 	asked       []int // for their stacks
 
 	parent       int // what getppid says
@@ -126,6 +128,7 @@ type fakeZygote struct {
 	ch         *fakeChannel
 	dead       bool
 	hangs      bool // answers nothing
+	seed       bool // was born as one
 	configured []ctl.Configure
 	hooks      []string
 	orders     []ctl.RunHook
@@ -292,6 +295,12 @@ func (w *world) react() bool {
 func (w *world) obey(z *fakeZygote, order workerctl.Message, fds []int) {
 	switch order := order.(type) {
 	case ctl.LoadConfig:
+		stale := w.stale && z.seed
+		w.sow(len(fds) > 0, w.sows && !stale)
+		if stale {
+			z.ch.say(ctl.Stale{})
+			return
+		}
 		z.ch.say(ctl.ConfigLoaded{})
 	case ctl.Configure:
 		z.configured = append(z.configured, order)
@@ -322,6 +331,21 @@ func (w *world) obey(z *fakeZygote, order workerctl.Message, fds []int) {
 	case ctl.Exit:
 		w.endZygote(z, exited(0))
 	}
+}
+
+// sow gives birth to a seed if its channel came along, or closes that.
+func (w *world) sow(ordered, does bool) {
+	if !ordered {
+		return
+	}
+	ch := w.m.seed.ch.(*fakeChannel)
+	if !does {
+		ch.eof = true
+		return
+	}
+	w.nextPID++
+	w.zygotes = append(w.zygotes, &fakeZygote{pid: w.nextPID, ch: ch, seed: true})
+	ch.say(ctl.Sown{PID: w.nextPID})
 }
 
 // channelOf finds the channel of a worker about to be born; in the real world

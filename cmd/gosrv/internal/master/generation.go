@@ -63,6 +63,7 @@ type zygote struct {
 	level      int       // and which ones, as Python counts
 	deadline   time.Time // SIGKILL then; zero: none
 	killed     bool
+	sown       bool   // it was a seed
 	tasks      []task // what it is told to do and has not answered
 	shown      bool   // that it does not fork
 }
@@ -74,19 +75,32 @@ const zygoteSettled = 5 * time.Second
 // exitGrace is how long a zygote that was told to exit may take.
 const exitGrace = time.Second
 
-// startZygote gives the generation a zygote that begins with the config file.
+// startZygote gives the generation a zygote that begins with the config file:
+// a new process.
 func (m *Master) startZygote(g *generation) {
+	started := m.sys.now()
 	pid, ch, err := m.sys.exec()
 	if err != nil {
 		m.zygoteFailed(g, ctl.Failed{Stage: "exec", Exit: 1, Message: err.Error()})
 		return
 	}
-	g.zygote = &zygote{pid: pid, ch: ch, started: m.sys.now()}
+	g.zygote = &zygote{pid: pid, ch: ch, started: started}
+	m.orderConfig(g)
+}
+
+// orderConfig gives a zygote its first order, and a seed to leave behind.
+func (m *Master) orderConfig(g *generation) {
 	order := ctl.LoadConfig{
 		Explicit: m.opt.ConfigExplicit, Argv: m.opt.Argv, Program: m.opt.Program, Defaults: m.opt.Defaults,
+		Dir: m.dir, Started: g.zygote.started.UnixNano(),
 	}
 	if m.opt.ConfigPath != "" {
 		order.Path = &m.opt.ConfigPath
+	}
+	if peer, ok := m.sow(); ok {
+		m.tell(g.zygote, order, peer)
+		m.sys.closeFD(peer)
+		return
 	}
 	m.tell(g.zygote, order)
 }
@@ -142,6 +156,11 @@ func (m *Master) fromZygote(g *generation, typ string, raw json.RawMessage) erro
 		return receive(raw, func(msg ctl.ConfigLoaded) { m.configLoaded(g, msg) })
 	case "Configured":
 		return receive(raw, func(msg ctl.Configured) { m.configured(g, msg) })
+	case "Stale":
+		m.dismiss(g)
+		m.readSeed() // it has left none behind: the new one shall
+		m.startZygote(g)
+		return nil
 	case "Failed":
 		return receive(raw, func(msg ctl.Failed) { m.zygoteFailed(g, msg) })
 	case "SpawnFailed":
@@ -182,6 +201,9 @@ func (m *Master) configLoaded(g *generation, msg ctl.ConfigLoaded) {
 			return
 		}
 		g.plan, g.workers = plan, plan.worker.Workers
+		if plan.preloads() {
+			m.endSeed()
+		}
 		if m.finished {
 			return
 		}
@@ -293,6 +315,9 @@ func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
 		g.restart.reset()
 	}
 	text := fmt.Sprintf("Zygote (pid:%d) %s", z.pid, describe(status))
+	if z.sown {
+		m.endSeed() // its own kind: what they have in common may be the reason
+	}
 	if m.hookWaited != "" && g == m.newest() {
 		m.hookDone(g, ctl.HookDone{Name: m.hookWaited, Error: text})
 	}

@@ -76,10 +76,12 @@ type Master struct {
 	sys system
 	log *errlog.Logger
 	pid int
+	dir string // where it was started
 
 	phase       phase
 	current     *generation
 	next        *generation // being brought up by a reload, else nil
+	seed        *seed       // for the next reload's zygote, nil if there is none
 	generations int         // started ever
 	reloadAgain bool        // a HUP came while one was being obeyed
 	children    children
@@ -135,6 +137,7 @@ func New(o Options) (*Master, error) {
 		return nil, err
 	}
 	m := newMaster(o)
+	m.dir = l.dir
 	m.sys = system{
 		now: time.Now, monotonic: monotonic, exec: l.exec, pair: l.pair,
 		closeFD: func(fd int) { _ = unix.Close(fd) }, kill: unix.Kill, hasStacks: hasStacks, askStacks: askStacks, reap: reap, bind: m.bindApart,
@@ -256,7 +259,7 @@ func (m *Master) pause() time.Duration {
 	if every := m.opt.Manager.Watchdog; every > 0 {
 		sooner(m.watchdog.Add(every / 2))
 	}
-	if m.phase == stopping && m.stop.stage == runExitHook {
+	if m.phase == stopping && (m.stop.stage == runExitHook || m.stop.stage == exitZygotes && m.seed != nil) {
 		sooner(m.stop.deadline)
 	}
 	return wait

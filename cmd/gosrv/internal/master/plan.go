@@ -92,6 +92,14 @@ func (p *Plan) prepare() error {
 	return nil
 }
 
+// preloads tells whether the zygote imports the application.
+func (p *Plan) preloads() bool { return preloads(p.Settings) }
+
+func preloads(settings map[string]any) bool {
+	preload, _ := settings["preload_app"].(bool)
+	return preload
+}
+
 // checkOnly tells whether config file and application are only to be loaded.
 func (p *Plan) checkOnly() bool { return p.own.CheckConfig || p.own.PrintConfig }
 

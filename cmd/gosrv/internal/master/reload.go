@@ -27,6 +27,10 @@ func (m *Master) reload() {
 	m.tellManager(systemd.Reloading(m.sys.monotonic())...)
 	m.next = m.newGeneration()
 	m.next.hups = m.hups
+	if m.takeSeed(m.next) {
+		m.orderConfig(m.next)
+		return
+	}
 	m.startZygote(m.next)
 }
 

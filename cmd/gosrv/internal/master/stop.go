@@ -125,7 +125,7 @@ func (m *Master) continueStop(now time.Time) {
 			m.endZygotes()
 		}
 	case exitZygotes:
-		if len(m.retired) == 0 {
+		if m.seedGone(now) && len(m.retired) == 0 {
 			m.closeBoard()
 			m.finish(m.stop.exit)
 		}
@@ -156,6 +156,8 @@ func (m *Master) endZygotes() {
 		m.pidfile = ""
 	}
 	m.stop.stage = exitZygotes
+	m.stop.deadline = m.sys.now().Add(exitGrace)
+	m.endSeed()
 	m.dismiss(m.current)
 	if m.next != nil {
 		m.dismiss(m.next)

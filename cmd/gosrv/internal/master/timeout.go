@@ -136,7 +136,7 @@ func taskName(order workerctl.Message) string {
 	case ctl.LoadConfig:
 		return "the config file"
 	case ctl.Configure:
-		if preload, _ := order.Settings["preload_app"].(bool); preload {
+		if preloads(order.Settings) {
 			return "the import of " + order.App
 		}
 		return "the import of hooks"

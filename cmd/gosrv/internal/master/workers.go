@@ -162,6 +162,7 @@ func (m *Master) readAll() {
 			m.readZygote(g)
 		}
 	}
+	m.readSeed()
 	for _, c := range append([]*child(nil), m.children.list...) {
 		m.readWorker(c)
 	}
@@ -318,7 +319,7 @@ func (m *Master) died(pid int, status unix.WaitStatus) {
 			return
 		}
 	}
-	if m.keeperDied(pid, status) || m.successorDied(pid, status) {
+	if m.seedDied(pid, status) || m.keeperDied(pid, status) || m.successorDied(pid, status) {
 		return
 	}
 	for _, g := range []*generation{m.current, m.next} {

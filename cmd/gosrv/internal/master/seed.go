@@ -1,0 +1,121 @@
+package master
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/wsgi/workerctl"
+)
+
+// seed is a zygote of no generation yet: a copy of another one from before that
+// read its orders, so that a reload need not start an interpreter. It says itself
+// whether it still is what a new one would be. None is kept where the application
+// is preloaded: its import takes the time then, and the pages that it rewrites in
+// the zygote would be in memory twice.
+type seed struct {
+	pid int // 0 until it has said that it is there
+	ch  channel
+}
+
+// sow gives a zygote that is about to get its first order the channel of a seed
+// to leave behind. false: there is one already, or none is to be had.
+func (m *Master) sow() (peer int, ok bool) {
+	if m.seed != nil || m.current.plan != nil && m.current.plan.preloads() {
+		return -1, false
+	}
+	ch, peer, err := m.sys.pair()
+	if err != nil {
+		m.log.Debugf("The next reload starts an interpreter: %v", err)
+		return -1, false
+	}
+	m.seed = &seed{ch: ch}
+	return peer, true
+}
+
+// takeSeed makes the seed the zygote of a generation. false: there is none.
+func (m *Master) takeSeed(g *generation) bool {
+	s := m.seed
+	if s == nil || s.pid == 0 {
+		return false
+	}
+	m.seed = nil
+	g.zygote = &zygote{pid: s.pid, ch: s.ch, started: m.sys.now(), sown: true}
+	return true
+}
+
+// readSeed reads what the seed has to say: that it is there. End of file: it is
+// not, because the zygote saw why it must not be, or it has ended.
+func (m *Master) readSeed() {
+	for m.seed != nil {
+		typ, raw, fds, err := m.seed.ch.TryRecv()
+		for _, fd := range fds {
+			m.sys.closeFD(fd) // none is expected
+		}
+		if errors.Is(err, workerctl.ErrWouldBlock) {
+			return
+		}
+		if err != nil {
+			_ = m.seed.ch.Close()
+			m.seed = nil
+			return
+		}
+		m.fromSeed(typ, raw)
+	}
+}
+
+func (m *Master) fromSeed(typ string, raw json.RawMessage) {
+	if typ != "Sown" {
+		m.log.Errorf("Seed (pid:%d): %s: unknown message", m.seed.pid, typ)
+		return
+	}
+	if err := receive(raw, func(msg ctl.Sown) { m.seed.pid = msg.PID }); err != nil {
+		m.log.Errorf("Seed: %s: %v", typ, err)
+	}
+	if m.phase == stopping {
+		m.endSeed()
+	}
+}
+
+// endSeed tells it to exit. A stop waits for one that has not said that it is
+// there (seedGone), since it may be about to be born.
+func (m *Master) endSeed() {
+	s := m.seed
+	if s == nil {
+		return
+	}
+	if s.pid == 0 && m.phase == stopping {
+		_ = s.ch.Send(ctl.Exit{}) // one that is gone has closed its end
+		return
+	}
+	m.seed = nil
+	if s.pid == 0 {
+		_ = s.ch.Close() // it ends by that
+		return
+	}
+	m.dismiss(&generation{zygote: &zygote{pid: s.pid, ch: s.ch}})
+}
+
+// seedGone tells whether a stop need not wait for the seed: not for longer than
+// exitGrace, after which end of file ends it.
+func (m *Master) seedGone(now time.Time) bool {
+	if m.seed != nil && !now.Before(m.stop.deadline) {
+		_ = m.seed.ch.Close()
+		m.seed = nil
+	}
+	return m.seed == nil
+}
+
+// seedDied handles the death of a seed: the next reload starts an interpreter.
+func (m *Master) seedDied(pid int, status unix.WaitStatus) bool {
+	if m.seed == nil || m.seed.pid != pid {
+		return false
+	}
+	m.log.Debugf("Seed (pid:%d) %s", pid, describe(status))
+	_ = m.seed.ch.Close()
+	m.seed = nil
+	return true
+}

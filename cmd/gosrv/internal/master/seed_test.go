@@ -1,0 +1,126 @@
+package master
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/wsgi/workerctl"
+)
+
+// sowing is a world that serves and has a seed.
+func sowing(t *testing.T) (w *world, zygote, seed *fakeZygote) {
+	t.Helper()
+	w = newWorld(t, nil)
+	w.sows = true
+	w.serve()
+	if len(w.zygotes) != 2 || !w.zygotes[1].seed || w.m.seed == nil {
+		t.Fatalf("%d zygotes, seed %v", len(w.zygotes), w.m.seed)
+	}
+	return w, w.zygotes[0], w.zygotes[1]
+}
+
+func TestReloadGrowsFromTheSeed(t *testing.T) {
+	w, first, seed := sowing(t)
+	w.signal(unix.SIGHUP)
+	if w.m.next != nil || w.m.current.number != 2 || w.m.current.zygote.pid != seed.pid {
+		t.Fatalf("generation %d of zygote %d, want 2 of %d", w.m.current.number, w.m.current.zygote.pid, seed.pid)
+	}
+	if !first.dead || len(seed.configured) != 1 || len(w.zygotes) != 3 || !w.zygotes[2].seed {
+		t.Errorf("first dead: %v, seed configured %d times, %d zygotes", first.dead, len(seed.configured), len(w.zygotes))
+	}
+	w.signal(unix.SIGTERM)
+	if !w.m.finished || len(w.dead) != 0 {
+		t.Errorf("finished %v", w.m.finished)
+	}
+	for _, z := range w.zygotes {
+		if !z.dead {
+			t.Errorf("zygote %d is left", z.pid)
+		}
+	}
+}
+
+func TestStaleSeedMakesRoomForANewInterpreter(t *testing.T) {
+	w, _, seed := sowing(t)
+	w.stale = true
+	w.signal(unix.SIGHUP)
+	if w.m.current.number != 2 || w.m.current.zygote.pid == seed.pid || !seed.dead {
+		t.Fatalf("generation %d of zygote %d", w.m.current.number, w.m.current.zygote.pid)
+	}
+	if w.m.seed == nil || w.m.seed.pid == 0 {
+		t.Errorf("the new interpreter has left no seed")
+	}
+}
+
+func TestReloadWithoutASeed(t *testing.T) {
+	for name, end := range map[string]func(w *world, seed *fakeZygote){
+		"killed": func(w *world, seed *fakeZygote) { _ = w.kill(seed.pid, unix.SIGKILL) },
+		"closed": func(_ *world, seed *fakeZygote) { seed.ch.eof = true },
+	} {
+		w, _, seed := sowing(t)
+		end(w, seed)
+		w.run()
+		w.signal(unix.SIGHUP)
+		if w.m.current.number != 2 || w.m.current.zygote.pid == seed.pid || w.m.seed == nil {
+			t.Errorf("%s: generation %d of zygote %d, seed %v", name, w.m.current.number, w.m.current.zygote.pid, w.m.seed)
+		}
+	}
+}
+
+// A seed that dies as a zygote takes its own with it, or no reload would succeed
+// any more if they are what is broken.
+func TestAfterADeadSeedlingComesANewInterpreter(t *testing.T) {
+	w, _, seed := sowing(t)
+	w.bootHangs = true
+	w.signal(unix.SIGHUP)
+	_ = w.kill(seed.pid, unix.SIGKILL)
+	w.run()
+	w.bootHangs = false
+	if w.m.next != nil || w.m.current.number != 1 || w.m.seed != nil {
+		t.Fatalf("current generation %d, seed %v", w.m.current.number, w.m.seed)
+	}
+	w.signal(unix.SIGHUP)
+	if w.m.current.number != 3 || w.m.current.zygote.sown {
+		t.Errorf("generation %d, from a seed: %v", w.m.current.number, w.m.current.zygote.sown)
+	}
+}
+
+// A stop waits for a seed that may be about to be born, but not for ever.
+func TestStopWaitsForAnUnbornSeed(t *testing.T) {
+	for _, born := range []bool{true, false} {
+		w := newWorld(t, nil)
+		w.zygoteHangs = true
+		w.m.begin()
+		w.run()
+		ch := w.m.seed.ch.(*fakeChannel)
+		w.signal(unix.SIGTERM)
+		w.pass(exitGrace / 2)
+		if w.m.finished {
+			t.Fatal("it did not wait")
+		}
+		if !strings.Contains(typesOf(ch.sent), "Exit") {
+			t.Errorf("the seed was told %s", typesOf(ch.sent))
+		}
+		if born {
+			w.zygoteHangs = false
+			w.zygotes = append(w.zygotes, &fakeZygote{pid: 77, ch: ch, seed: true})
+			ch.say(ctl.Sown{PID: 77})
+			w.run()
+		}
+		w.pass(exitGrace + time.Millisecond)
+		if !w.m.finished {
+			t.Errorf("born %v: it waits for ever", born)
+		}
+	}
+}
+
+func typesOf(sent []workerctl.Message) string {
+	var types []string
+	for _, msg := range sent {
+		types = append(types, msg.Type())
+	}
+	return strings.Join(types, " ")
+}
