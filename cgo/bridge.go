@@ -7,6 +7,7 @@ package cgo
 
 #cgo noescape gosrv_app_call
 #cgo noescape gosrv_call_next
+#cgo noescape gosrv_call_gather
 */
 import "C"
 
@@ -36,6 +37,8 @@ type Result struct {
 	Now                       int64
 	Notes                     unsafe.Pointer
 	NotesLen                  uint64
+	Sent, Iterates            uint32
+	Payload                   uint64
 }
 
 // Outcomes of AppCall and CallNext, as in gosrv.h.
@@ -57,6 +60,7 @@ const (
 	MemoNew = C.GOSRV_MEMO_NEW
 	KeepGIL = C.GOSRV_KEEP_GIL
 	Blocks  = C.GOSRV_BLOCKS
+	Chunked = C.GOSRV_CHUNKED
 	Memos   = C.GOSRV_MEMOS
 
 	MemoShift = C.GOSRV_MEMO_SHIFT
@@ -126,6 +130,13 @@ func (t Thread) GILRelease() { C.gosrv_gil_release(t.c) }
 // CallNext is gosrv_call_next for res.Handle.
 func (t Thread) CallNext(flags uint32, out []byte, res *Result) int {
 	state := C.gosrv_call_next(t.c, res.Handle, C.uint32_t(flags), charsOf(out), C.uint64_t(len(out)))
+	*res = *t.res
+	return int(state)
+}
+
+// CallGather is gosrv_call_gather for res.Handle; out[:end] waits to be sent.
+func (t Thread) CallGather(flags uint32, out []byte, end int, left int64, res *Result) int {
+	state := C.gosrv_call_gather(t.c, res.Handle, C.uint32_t(flags), charsOf(out), C.uint64_t(len(out)), C.uint64_t(end), C.int64_t(left))
 	*res = *t.res
 	return int(state)
 }

@@ -138,10 +138,20 @@ static void run_close(gosrv_call *c) {
 	drop(close);
 }
 
+/* failure_tell: log the exception that is set, unless the client's body is to blame. */
+static void failure_tell(gosrv_call *c) {
+	if (stream_to_blame((input_object *)c->objects.input))
+		py.PyErr_Clear();
+	else
+		call_report(c);
+}
+
 /* call_close: the end of every call: close() once, all references dropped. */
 void call_close(gosrv_call *c) {
 	gosrv_thread *t = c->thread;
 	drop(c->piece);
+	drop(c->held);
+	if (failure_raise(c)) failure_tell(c);
 	if (c->environ) notes_take(c);
 	if (c->result) run_close(c);
 	drop(c->iterator);
@@ -159,10 +169,10 @@ int call_failed(gosrv_call *c) {
 	leave_if_child();
 	if (py.PyErr_Occurred()) {
 		quit = quitting && py.PyErr_ExceptionMatches(py.PyExc_SystemExit);
-		if (quit || stream_to_blame((input_object *)c->objects.input))
+		if (quit)
 			py.PyErr_Clear();
 		else
-			call_report(c);
+			failure_tell(c);
 	}
 	call_close(c);
 	return quit ? GOSRV_QUIT : GOSRV_FAILED;
@@ -237,7 +247,8 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 			input_lend_blocks(input, (const gosrv_block *)mem, body_len);
 		else
 			input_lend(input, mem, body_fd, body_len, stream);
-		((socket_object *)c->objects.socket)->fd = conn_fd;
+		c->fd = ((socket_object *)c->objects.socket)->fd = conn_fd;
+		((socket_object *)c->objects.socket)->batch = &t->batch;
 		PyObject *environ = call_environ(c, base, &request);
 		if (environ) {
 			PyObject *args[2] = {environ, c->objects.start_response};
@@ -267,11 +278,23 @@ void gosrv_gil_release(gosrv_thread *t) {
 int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap) {
 	gosrv_call *c = handle;
 	step_begin(t);
-	if (c->kind == KIND_LIST || c->head_sent) {
-		drop(c->piece);
-		c->piece = NULL;
-	}
-	int state = call_step(c, flags, out, cap, &t->result);
+	drop(c->piece);
+	c->piece = NULL;
+	int state = failure_raise(c) ? call_failed(c) : call_step(c, flags, out, cap, &t->result);
+	step_end(t, 0);
+	return state;
+}
+
+int gosrv_call_gather(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap, uint64_t end,
+	int64_t left) {
+	gosrv_call *c = handle;
+	int patient = batch_begin(&t->batch, c->fd, out, cap, end);
+	t->batch.left = left;
+	if (patient) batch_offer(&t->batch); /* the GIL may be long in coming */
+	step_begin(t);
+	drop(c->piece);
+	c->piece = NULL;
+	int state = call_outlive(c, gather_step(c, patient, flags, &t->result), &t->result);
 	step_end(t, 0);
 	return state;
 }

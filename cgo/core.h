@@ -4,6 +4,7 @@
 
 #include "gosrv.h"
 #include "pyapi.h"
+#include "transmit.h"
 
 enum { MAX_LISTENERS = 64 };
 
@@ -36,7 +37,8 @@ typedef struct {
 typedef struct {
 	PyObject base;
 	PyObject *real;
-	int fd; /* the connection, Go's; -1 once the request is over */
+	int fd;       /* the connection, Go's; -1 once the request is over */
+	batch *batch; /* what waits to be sent on it */
 } socket_object;
 
 /* The objects of a request that the application may keep. A thread uses one bundle for
@@ -51,14 +53,17 @@ struct gosrv_call {
 	gosrv_thread *thread;
 	bundle objects;
 	int borrowed; /* objects are the thread's own bundle */
-	PyObject *result, *iterator, *piece;
+	PyObject *result, *iterator;
+	PyObject *piece;      /* lent to Go: gosrv_result's ref */
+	PyObject *held;       /* the iterator's next item, asked for already */
+	PyObject *failure[3]; /* what its next() has raised, to be told when all else is sent */
 	PyObject *environ; /* kept for the access log only, NULL otherwise */
 	char *head; /* packed head (gosrv.h: app_call), made by start_response */
 	uint32_t head_len, head_cap;
 	const char *method, *uri; /* lent, for the log; copied into where when the call outlives */
 	uint32_t method_len, uri_len;
 	char *where;
-	int started, head_sent, kind;
+	int started, head_sent, kind, fd;
 	Py_ssize_t index;
 	gosrv_call *next;
 };
@@ -104,6 +109,7 @@ struct gosrv_thread {
 	int calling;                    /* inside the application, as against a signal handler's call */
 	gosrv_call *unused;
 	gosrv_result result;
+	batch batch; /* of the call that is in gosrv_call_next */
 };
 
 /* What the shim's worker object gives (pyshim: worker.Worker). */
@@ -210,6 +216,12 @@ extern PyMethodDef start_response_def, write_def, early_hints_def;
 enum { KIND_LIST, KIND_ITERATOR, KIND_FILE };
 int call_classify(gosrv_call *c);
 int call_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gosrv_result *res);
+int call_outlive(gosrv_call *c, int state, gosrv_result *res);
+extern const char *const not_bytes;
+
+/* gather.c: as call_step, of an iterator; patient: its pieces may wait */
+int gather_step(gosrv_call *c, int patient, uint32_t flags, gosrv_result *res);
+int failure_raise(gosrv_call *c); /* 1: what was kept is the exception that is set */
 
 /* call.c */
 void call_close(gosrv_call *c);
@@ -230,7 +242,8 @@ int signals_wakeup_writer(void);
 
 /* exports of Go (export.go) */
 extern void gosrvThreadEnter(int slot, void *thread);
-extern int gosrvWrite(int slot, char *head, uint32_t head_len, char *data, uint64_t len);
+extern int gosrvWrite(int slot, uint64_t sent, uint64_t end, uint64_t payload, char *head, uint32_t head_len,
+	char *data, uint64_t len);
 extern int gosrvEarlyHints(int slot, char *head, uint32_t head_len);
 extern int64_t gosrvReadBody(uint64_t stream, char *buf, uint64_t cap);
 

@@ -13,13 +13,17 @@ import "unsafe"
 // still comes and gives their number, 0 at its end, or a negative errno: EINTR asks to look
 // for signals and to call again. It alone runs on threads of the application, too.
 type Callbacks struct {
-	Write      func(slot int, head, data []byte) bool
+	Write      func(slot int, batch Batch, head, data []byte) bool
 	EarlyHints func(slot int, head []byte) bool
 	ReadBody   func(stream uint64, buf []byte) int
 	Thread     func(slot int, t Thread)
 }
 
 var callbacks Callbacks
+
+// Batch are pieces that CallGather has put into its buffer so far: their bytes are [Sent:End] of it,
+// what lies before has left, and Payload is how much of the body they are, without the framing.
+type Batch struct{ Sent, End, Payload uint64 }
 
 // workerEntry is the worker's Go entry.
 var workerEntry func()
@@ -32,8 +36,9 @@ func SetWorkerEntry(run func()) { workerEntry = run }
 func SetCallbacks(c Callbacks) { callbacks = c }
 
 //export gosrvWrite
-func gosrvWrite(slot C.int, head *C.char, headLen C.uint32_t, data *C.char, n C.uint64_t) C.int {
-	if callbacks.Write(int(slot), bytesOf(head, uint64(headLen)), bytesOf(data, uint64(n))) {
+func gosrvWrite(slot C.int, sent, end, payload C.uint64_t, head *C.char, headLen C.uint32_t, data *C.char, n C.uint64_t) C.int {
+	batch := Batch{uint64(sent), uint64(end), uint64(payload)}
+	if callbacks.Write(int(slot), batch, bytesOf(head, uint64(headLen)), bytesOf(data, uint64(n))) {
 		return 1
 	}
 	return 0

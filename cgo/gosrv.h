@@ -1,10 +1,8 @@
-/* gosrv.h: all that Go sees of C. Opaque handles and plain structs, no PyObject. Each function has its
- * contract block (tests/arch_test.go checks that): the thread it may run on, the GIL, what the caller
- * lends, what it gets, how it fails. "attached thread" is one that owns a gosrv_thread for life: the
- * process's main thread, or a threading.Thread started by gosrv_threads_start. */
+/* gosrv.h: all that Go sees of C: opaque handles and plain structs, no PyObject. Each function has its
+ * contract: the thread it may run on, the GIL, what the caller lends, what it gets, how it fails. An attached
+ * thread owns a gosrv_thread for life: the main thread, or a threading.Thread of gosrv_threads_start. */
 #ifndef GOSRV_H
 #define GOSRV_H
-
 #include <stddef.h>
 #include <stdint.h>
 typedef struct gosrv_thread gosrv_thread;
@@ -18,7 +16,7 @@ enum {
 	GOSRV_FAILED = 5, /* logged already, the call is closed */
 	GOSRV_QUIT = 6,   /* as FAILED, because the worker was told to quit */
 };
-/* Bits of the flags of gosrv_app_call and gosrv_call_next. */
+/* Bits of the flags of gosrv_app_call, gosrv_call_next and gosrv_call_gather. */
 enum {
 	GOSRV_HTTPS = 1,     /* wsgi.url_scheme is https */
 	GOSRV_SENT_ALL = 2,  /* next: Content-Length is reached; close if exhausted */
@@ -26,6 +24,7 @@ enum {
 	GOSRV_PROXIED = 8,   /* call: the strings of a PROXY header follow the headers in desc */
 	GOSRV_KEEP_GIL = 16, /* call: return with the GIL; the next crossing begins with it */
 	GOSRV_BLOCKS = 32,   /* call: mem is an array of gosrv_block that hold the body */
+	GOSRV_CHUNKED = 64,  /* gather: each piece becomes a chunk */
 	GOSRV_MEMO_SHIFT = 8, /* call: the bits from here on are the memo's number */
 };
 enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2 }; /* bits that gosrv_signals_run returns */
@@ -39,13 +38,11 @@ enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2 }; /* bits that gosrv_signals_run
 typedef struct {
 	uint32_t head_len, body_off, body_len; /* bytes of out */
 	int32_t fd;                            /* GOSRV_FILE */
-	const void *ref;                       /* a piece left in Python's memory */
-	uint64_t ref_len;
-	int64_t total; /* whole body in bytes, -1 unknown */
-	uint64_t need; int64_t file_off, file_len; /* GOSRV_GROW, GOSRV_FILE */
-	void *handle; /* the live call, NULL when closed */
-	int64_t now;  /* CLOCK_MONOTONIC ns at the step's end: cheaper here than in Go */
+	const void *ref; uint64_t ref_len;     /* a piece left in Python's memory */
+	int64_t total; uint64_t need; int64_t file_off, file_len; /* whole body, -1 unknown; GOSRV_GROW; GOSRV_FILE */
+	void *handle; int64_t now; /* the live call, NULL when closed; CLOCK_MONOTONIC ns at the step's end */
 	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (logs.c) */
+	uint32_t sent, iterates; uint64_t payload; /* gather: what of out has left; may be used; body in out */
 } gosrv_result;
 typedef struct { void *object; char *mem; } gosrv_block; /* a bytes object; its bytes */
 
@@ -123,20 +120,15 @@ gosrv_result *gosrv_thread_result(gosrv_thread *t);
 
 /* gosrv_app_call: run application(environ, start_response) once.
  * thread:  attached
- * GIL:     taken inside; not held on return but with GOSRV_KEEP_GIL, which is for one
- *          thread only and ends with any other crossing: do not wait for anything so
- * lends:   head, extra, desc, mem, out until return. A call that outlives this function
- *          (GOSRV_MORE, LAST, FILE, GROW) has copied mem, or holds its blocks
+ * GIL:     taken inside; not held on return but with GOSRV_KEEP_GIL: one thread only, up to its next crossing, no waits
+ * lends:   head, extra, desc, mem, out until return; a call that goes on has copied mem, or holds its blocks
  * gives:   the thread's result; its handle and ref belong to C until next or finish
  * fails:   GOSRV_FAILED, the traceback logged; never leaves an exception set
- * memo:    a number in flags that is not 0 promises that base, https and the headers of desc
- *          are those of all calls with this number since the last GOSRV_MEMO_NEW
- * stream:  0, or the number of a body that still comes: mem and body_fd are empty, and gosrvReadBody
- *          (export.go) is asked for it, by any Python thread, until the call is closed
+ * memo:    a number that is not 0: base, https and headers are those of all calls with it since GOSRV_MEMO_NEW
+ * stream:  0, or the number of a body that still comes, for gosrvReadBody until the call is closed; mem is empty
  */
-int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra,
-	const uint32_t *desc, int nhdr, uint32_t flags, const char *mem, int body_fd,
-	int64_t body_len, uint64_t stream, int conn_fd, char *out, uint64_t cap);
+int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra, const uint32_t *desc, int nhdr,
+	uint32_t flags, const char *mem, int body_fd, int64_t body_len, uint64_t stream, int conn_fd, char *out, uint64_t cap);
 
 /* gosrv_blocks: drop the blocks of old and make new ones, of whatever content.
  * thread:  attached
@@ -165,6 +157,16 @@ void gosrv_gil_release(gosrv_thread *t);
  */
 int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap);
 
+/* gosrv_call_gather: the pieces that follow in a live call whose framing is known (gather.c).
+ * thread:  the one that began the call
+ * GIL:     taken inside; not held on return
+ * lends:   out until return. Its first `end` bytes wait to be sent: another thread may send them, and those put
+ *          behind them, until then. left: bytes that Content-Length allows, -1 without; never 0
+ * gives:   as gosrv_call_next; body_off is 0 and body_len ends the framed bytes of out
+ * fails:   as gosrv_app_call, once all before it is sent; if not, the worker is to quit
+ */
+int gosrv_call_gather(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap, uint64_t end, int64_t left);
+
 /* gosrv_call_finish: close() the iterable once and drop all of the call.
  * thread:  the one that began the call
  * GIL:     taken inside; not held on return
@@ -183,8 +185,7 @@ void gosrv_call_finish(gosrv_thread *t, void *handle);
  */
 int gosrv_threads_start(gosrv_thread *t, int n, const char *name);
 
-/* gosrv_stacks: write the Python stacks of all threads to a file if *turn is 0 and could be made 1:
- * of several threads that try, one does. With 1 it is a look at the GIL only.
+/* gosrv_stacks: all Python stacks to a file, if *turn could be made 1 from 0; else a look at the GIL only.
  * thread:  any that has no gosrv_thread
  * GIL:     gil: waited for, for ever if need be, so that no stack changes; else not taken
  * lends:   turn until return
@@ -246,5 +247,4 @@ int gosrv_logs_route(gosrv_thread *t, uint32_t *python, int *level);
  * fails:   after deadline_ms the process ends all the same
  */
 void gosrv_exit(gosrv_thread *t, int code, int deadline_ms);
-
 #endif

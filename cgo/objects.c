@@ -1,6 +1,7 @@
 /* objects.c: the heap types of what a request lends to the application, and their reuse. */
 #include "core.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -39,6 +40,17 @@ static void socket_dealloc(PyObject *self) {
 	free_instance(self);
 }
 
+/* flush_batch: what the application has yielded leaves before what it writes itself. */
+static void flush_batch(const socket_object *s) {
+	if (is_child || s->batch == NULL) return;
+	while (!batch_flush(s->batch)) {
+		struct pollfd room = {s->fd, POLLOUT, 0};
+		PyThreadState *state = py.PyEval_SaveThread();
+		poll(&room, 1, 1000);
+		py.PyEval_RestoreThread(state);
+	}
+}
+
 static PyObject *socket_getattro(PyObject *self, PyObject *name) {
 	socket_object *s = (socket_object *)self;
 	if (s->real == NULL) {
@@ -46,6 +58,7 @@ static PyObject *socket_getattro(PyObject *self, PyObject *name) {
 			py.PyErr_SetString(py.PyExc_RuntimeError, "gunicorn.socket: the request is over");
 			return NULL;
 		}
+		flush_batch(s);
 		PyObject *fd = py.PyLong_FromLong(s->fd);
 		if (fd == NULL) return NULL;
 		s->real = take(py.PyObject_VectorcallDict(shim.open_socket, &fd, 1, NULL));

@@ -159,8 +159,14 @@ static PyObject *write_body(PyObject *self, PyObject *data) {
 	uint32_t head_len = c->head_sent ? 0 : c->head_len;
 	c->head_sent = 1;
 	int slot = c->thread->slot;
+	batch *b = &c->thread->batch;
+	batch_reclaim(b); /* what waits leaves first */
+	uint64_t done = b->sent, end = b->end, payload = (uint64_t)b->payload;
+	b->sent = b->end = 0;
+	b->payload = 0;
+	if (b->left > 0) b->left = n < b->left ? b->left - n : 0;
 	c->thread->state = py.PyEval_SaveThread();
-	int sent = gosrvWrite(slot, c->head, head_len, p, n);
+	int sent = gosrvWrite(slot, done, end, payload, c->head, head_len, p, n);
 	py.PyEval_RestoreThread(c->thread->state);
 	if (!sent) {
 		py.PyErr_SetString(py.PyExc_OSError, "the client has gone or does not read");

@@ -45,7 +45,7 @@ static Py_ssize_t list_size(gosrv_call *c) {
 	return c->result->type == py.PyList_Type ? py.PyList_Size(c->result) : py.PyTuple_Size(c->result);
 }
 
-static const char *const not_bytes = "the application's iterable gave something other than bytes (PEP 3333)";
+const char *const not_bytes = "the application's iterable gave something other than bytes (PEP 3333)";
 static const char *const not_started = "the application did not call start_response before its first byte (PEP 3333)";
 
 /* list_total: the length of a list of bytes; -1: an item is something else. */
@@ -94,11 +94,11 @@ static int exhausted(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gos
 	return GOSRV_DONE;
 }
 
-/* Any other iterable: one piece a step, since PEP 3333 forbids to hold a block back. */
+/* Any other iterable, as long as no framing is known (gather.c): one piece. */
 static int iterator_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gosrv_result *res) {
 	for (;;) {
-		PyObject *item = c->piece; /* kept when out was too small */
-		c->piece = NULL;
+		PyObject *item = c->held; /* out was too small */
+		c->held = NULL;
 		if (item == NULL) item = take(py.PyIter_Next(c->iterator));
 		leave_if_child();
 		if (item == NULL)
@@ -118,7 +118,7 @@ static int iterator_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap,
 			return call_wrong(c, not_started);
 		}
 		if (!put_head(c, out, cap, res)) {
-			c->piece = item;
+			c->held = item;
 			return GOSRV_GROW;
 		}
 		int failed = put_piece(c, item, out, cap, res);
@@ -151,8 +151,8 @@ static int file_step(gosrv_call *c, char *out, uint64_t cap, gosrv_result *res) 
 	return GOSRV_FILE;
 }
 
-/* outlive: the call goes on after this crossing, so what Go lent is copied. */
-static int outlive(gosrv_call *c, int state, gosrv_result *res) {
+/* call_outlive: the call goes on after this crossing, so what Go lent is copied. */
+int call_outlive(gosrv_call *c, int state, gosrv_result *res) {
 	if (state == GOSRV_DONE || state >= GOSRV_FAILED) return state;
 	res->handle = c;
 	if (c->where != NULL) return state;
@@ -171,7 +171,8 @@ int call_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gosrv_resu
 	int state = c->kind == KIND_LIST ? list_step(c, out, cap, res)
 		: c->kind == KIND_FILE   ? file_step(c, out, cap, res)
 					 : iterator_step(c, flags, out, cap, res);
-	return outlive(c, state, res);
+	res->iterates = c->kind == KIND_ITERATOR;
+	return call_outlive(c, state, res);
 }
 
 /* call_classify: how the application's result is to be walked. -1 with an exception. */

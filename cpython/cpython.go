@@ -35,6 +35,7 @@ const (
 	SentAll = cgo.SentAll // Next: the answer's Content-Length is reached
 	Proxied = cgo.Proxied // Call: environ.Packed.Proxied
 	MemoNew = cgo.MemoNew // Call: the memo stands for another header block than before
+	Chunked = cgo.Chunked // Gather: each piece becomes a chunk
 	KeepGIL = cgo.KeepGIL // Call: return with the GIL, until Release or another method
 )
 
@@ -91,6 +92,9 @@ type Body struct {
 	Len    int64
 	Stream uint64
 }
+
+// Batch are pieces in the buffer of a Gather that is under way.
+type Batch = cgo.Batch
 
 // Base is the constant part of environ for one listener.
 type Base int
@@ -177,6 +181,13 @@ func (t *Thread) Next(flags uint32, out []byte, res *Result) State {
 	return State(t.c.CallNext(flags, out, res))
 }
 
+// Gather gives what follows of an iterator (Result.Iterates), framed and behind out[:end], which has not
+// been sent: pieces that come quickly are gathered, and what waits while the application makes the next
+// one is sent on the way, Result.Sent bytes in all. left is what Content-Length allows, -1 without.
+func (t *Thread) Gather(flags uint32, out []byte, end int, left int64, res *Result) State {
+	return State(t.c.CallGather(flags, out, end, left, res))
+}
+
 // Finish closes the iterable of the live call res.Handle, exactly once, and drops all of it.
 func (t *Thread) Finish(res *Result) {
 	t.c.CallFinish(res)
@@ -194,7 +205,8 @@ func WakeupFD() int { return cgo.WakeupFD() }
 type Callbacks struct {
 	// Write is the write() callable: head is the packed response head with the first call,
 	// empty later. It may block. False: the client is gone.
-	Write func(slot int, head, data []byte) bool
+	// batch is what Gather has in its buffer at that time: it belongs before head and data.
+	Write func(slot int, batch Batch, head, data []byte) bool
 	// EarlyHints sends 103 with the packed headers (its status is empty). False: one of
 	// them is invalid, which raises ValueError in the application.
 	EarlyHints func(slot int, head []byte) bool

@@ -40,7 +40,9 @@ type answer struct {
 	state cpython.State
 	res   cpython.Result
 
-	segs   [3][]byte // what the socket has not taken: head or chunk size, data, chunk end
+	segs   [3][]byte // what the socket has not taken: head, chunk size or framed pieces; data; chunk end
+	whole  []byte    // of which segs[0] is the end
+	ahead  int       // bytes of head in whole
 	shared bool      // segs lie in the slot's buffers
 	begun  bool      // the head was formatted, so nothing else can be said
 
@@ -50,8 +52,6 @@ type answer struct {
 	started int64 // CLOCK_MONOTONIC ns
 	resumed int64 // when the application's thread last took it up
 	bytes   int64 // of body, handed to the kernel or waiting in segs
-	piece   int   // bytes of body that segs held at first
-	tail    int   // bytes of framing behind them
 	out     int64 // bytes that the kernel has taken, framing and all
 	last    int64 // taken, at the last look
 	quiet   int   // looks in a row that found too little more
@@ -70,8 +70,10 @@ type answer struct {
 func (s *slot) carry(c *conn, a *answer) verdict {
 	began := int64(0)
 	for {
-		if v := s.flush(c, a); v != sent {
-			return s.suspend(c, a, v)
+		if began > 0 || !a.mayWait() {
+			if v := s.flush(c, a); v != sent {
+				return s.suspend(c, a, v)
+			}
 		}
 		switch a.state {
 		case cpython.Last, cpython.File:
@@ -89,12 +91,7 @@ func (s *slot) carry(c *conn, a *answer) verdict {
 		} else if s.now-began > turn {
 			return s.suspend(c, a, yielded)
 		}
-		flags := uint32(0)
-		if a.frame.length == 0 {
-			flags = cpython.SentAll
-		}
-		a.state = s.app.Next(flags, s.out, &a.res)
-		if v := s.compose(c, a); v != sent {
+		if v := s.step(c, a); v != sent {
 			return v
 		}
 	}
@@ -173,7 +170,7 @@ func (s *slot) open(a *answer, buf []byte, head packed, total int64) ([]byte, bo
 // composeData frames one piece of a body.
 func (s *slot) composeData(a *answer, buf, data []byte, ours bool) {
 	f := &a.frame
-	final := a.state == cpython.Done || a.state == cpython.Last
+	a.ahead = len(buf)
 	data = a.trim(data)
 	a.bytes += int64(len(data))
 	end := ""
@@ -182,7 +179,7 @@ func (s *slot) composeData(a *answer, buf, data []byte, ours bool) {
 			buf = http1.AppendChunkHeader(buf, len(data))
 			end = http1.ChunkEnd
 		}
-		if final {
+		if a.final() {
 			end += http1.LastChunk
 		}
 	}
@@ -193,7 +190,7 @@ func (s *slot) composeData(a *answer, buf, data []byte, ours bool) {
 	} else {
 		a.segs = [3][]byte{buf, data, chunkEnds[end]}
 	}
-	a.piece, a.tail = len(data), len(end)
+	a.whole = buf
 	s.head = buf[:0]
 }
 
@@ -208,23 +205,28 @@ var chunkEnds = map[string][]byte{
 // trim drops what may not be sent: a body where none belongs, and what exceeds
 // the Content-Length.
 func (a *answer) trim(data []byte) []byte {
-	f := &a.frame
-	if f.noBody {
+	if a.frame.noBody {
 		return nil
 	}
+	return data[:a.allow(int64(len(data)))]
+}
+
+// allow counts n bytes of body and returns how many of them may be sent.
+func (a *answer) allow(n int64) int64 {
+	f := &a.frame
 	if f.length < 0 {
-		return data
+		return n
 	}
-	if int64(len(data)) > f.length {
+	if n > f.length {
 		a.fault = "the response body is longer than its Content-Length: cut"
-		data = data[:f.length]
+		n = f.length
 		// Nothing that follows can be sent either.
 		if a.state == cpython.More {
 			a.state = cpython.Last
 		}
 	}
-	f.length -= int64(len(data))
-	return data
+	f.length -= n
+	return n
 }
 
 // composeFile prepares the head of an answer whose body is a file.
@@ -238,7 +240,7 @@ func (s *slot) composeFile(a *answer, buf []byte) {
 		a.fileLeft = f.length
 	}
 	a.segs = [3][]byte{buf, nil, nil}
-	a.piece, a.tail = 0, 0
+	a.whole, a.ahead = buf, len(buf)
 	s.head = buf[:0]
 }
 
@@ -314,7 +316,7 @@ func (a *answer) readFile() bool {
 		a.fileLeft = 0
 	}
 	a.segs, a.shared = [3][]byte{nil, buf[:n], nil}, false
-	a.piece, a.tail = n, 0
+	a.whole, a.ahead = nil, 0
 	return true
 }
 
@@ -326,12 +328,6 @@ func (a *answer) took(n int) {
 		a.segs[i] = a.segs[i][k:]
 		n -= k
 	}
-}
-
-// unsent is how much of the body the kernel has not taken.
-func (a *answer) unsent() int64 {
-	left := len(a.segs[0]) + len(a.segs[1]) + len(a.segs[2]) - a.tail
-	return int64(min(max(left, 0), a.piece))
 }
 
 // broken is an answer whose client is gone.
@@ -348,7 +344,9 @@ func (s *slot) suspend(c *conn, a *answer, v verdict) verdict {
 	}
 	a.app = a.state != cpython.Done
 	if a.shared {
-		a.segs[0] = append([]byte(nil), a.segs[0]...)
+		left := len(a.segs[0])
+		a.whole = append([]byte(nil), a.whole...)
+		a.segs[0] = a.whole[len(a.whole)-left:]
 		if a.res.Ref == nil {
 			a.segs[1] = append([]byte(nil), a.segs[1]...)
 		}
@@ -383,11 +381,11 @@ func (s *slot) failed(c *conn, a *answer) verdict {
 	a.begun = true
 	s.head = http1.AppendError(s.head[:0], status, s.date.at(s.now))
 	a.segs = [3][]byte{s.head, nil, nil}
-	a.piece, a.tail = len(s.head)-len(headOnly(s.head)), 0
 	if a.x.head {
-		a.segs[0], a.piece = headOnly(s.head), 0
+		a.segs[0] = headOnly(s.head)
 	}
-	a.bytes = int64(a.piece)
+	a.whole, a.ahead = a.segs[0], len(headOnly(s.head))
+	a.bytes = int64(len(a.whole) - a.ahead)
 	a.shared = true
 	return sent
 }

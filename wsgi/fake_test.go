@@ -41,16 +41,19 @@ type fakeRequest struct {
 
 // fakeReply is what it answers. With next, pieces come one at a time.
 type fakeReply struct {
-	status  string
-	headers []string // "Name: value"
-	body    []byte
-	next    func(i int) ([]byte, bool) // pieces until false
-	fail    int                        // with next: the step that raises, from 1
-	raise   bool                       // fails before start_response
-	file    *os.File
-	off, n  int64
-	big     bool // the body stays in "Python's" memory
-	closed  func()
+	status   string
+	headers  []string // "Name: value"
+	body     []byte
+	next     func(i int) ([]byte, bool) // pieces until false
+	fail     int                        // with next: the step that raises, from 1
+	brisk    int                        // with next: so many pieces come quickly, one after another
+	meantime func(waits []byte) int     // before each of them: how much of what waits has left; nil: all
+	batch    *fakeBatch                 // with next: to look into what waits
+	raise    bool                       // fails before start_response
+	file     *os.File
+	off, n   int64
+	big      bool // the body stays in "Python's" memory
+	closed   func()
 }
 
 // fakeApp stands for the Python side: it packs and slices as cgo does.
@@ -75,6 +78,7 @@ type fakeCall struct {
 	step  int
 	began bool
 	left  []byte
+	conn  int
 }
 
 func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, headers int, flags uint32,
@@ -125,7 +129,7 @@ func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, header
 		res.Now = loop.Now()
 		return cpython.Failed
 	}
-	return f.step(&fakeCall{reply: reply}, nil, flags, out, res)
+	return f.step(&fakeCall{reply: reply, conn: fd}, nil, flags, out, res)
 }
 
 func (f *fakeApp) pack(r *fakeReply) []byte {
@@ -199,7 +203,7 @@ func (f *fakeApp) step(c *fakeCall, h unsafe.Pointer, flags uint32, out []byte, 
 			f.keep(c, h, res)
 			return cpython.Last
 		}
-		res.BodyLen = uint32(copy(out[res.BodyOff:], piece))
+		res.BodyLen, res.Iterates = uint32(copy(out[res.BodyOff:], piece)), 1
 		f.keep(c, h, res)
 		return cpython.More
 	}

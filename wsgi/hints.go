@@ -31,7 +31,7 @@ func (s *slot) hints(head []byte) bool {
 		defer c.stream.mu.Unlock()
 	}
 	a.segs = [3][]byte{buf, nil, nil}
-	a.piece, a.tail = 0, 0
+	a.whole, a.ahead = buf, len(buf)
 	if !s.sendAll(c, a) {
 		// A part of it may have left: what followed would be read as its end.
 		loop.HalfClose(c.fd())

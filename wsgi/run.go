@@ -51,7 +51,9 @@ func Run() {
 	w.wakeup, w.own, w.pythonLog = cpython.WakeupFD(), cpython.OwnFD, t.ReopenLogs
 	w.own(ctl.FD(), true)
 	cpython.SetCallbacks(cpython.Callbacks{
-		Write:      func(slot int, head, data []byte) bool { return w.slots[slot].write(head, data) },
+		Write: func(slot int, batch cpython.Batch, head, data []byte) bool {
+			return w.slots[slot].write(batch, head, data)
+		},
 		EarlyHints: func(slot int, head []byte) bool { return w.slots[slot].hints(head) },
 		ReadBody:   w.readBody,
 		Thread:     func(t *cpython.Thread) { w.enlist(t.Slot(), t) },

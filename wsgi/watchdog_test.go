@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gosrv/cpython"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/workerctl"
 )
@@ -264,7 +265,7 @@ func TestLateCallCannotWrite(t *testing.T) {
 		slot.hints(r.app.pack(&fakeReply{headers: []string{"Link: in-time"}}))
 		later(slot.w.watch)
 		slot.hints(r.app.pack(&fakeReply{headers: []string{"Link: late"}}))
-		wrote <- slot.write(r.app.pack(&fakeReply{status: "200 OK"}), []byte("late"))
+		wrote <- slot.write(cpython.Batch{}, r.app.pack(&fakeReply{status: "200 OK"}), []byte("late"))
 		return fakeReply{}
 	})
 	c := s.dial()

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gosrv/cpython"
 )
 
 // hello answers every request by its method, target and body.
@@ -454,9 +456,9 @@ func TestWriteCallableLeavesAtOnce(t *testing.T) {
 		reply := fakeReply{status: "200 OK"}
 		s := r.app.w.slots[r.app.w.conns[r.conn].slot]
 		s.hints(r.app.pack(&fakeReply{headers: []string{"Link: </a.css>"}}))
-		s.write(r.app.pack(&reply), []byte("first"))
+		s.write(cpython.Batch{}, r.app.pack(&reply), []byte("first"))
 		<-read
-		s.write(nil, []byte("second"))
+		s.write(cpython.Batch{}, nil, []byte("second"))
 		reply.status = "" // the head is out
 		reply.body = []byte("third")
 		return reply

@@ -3,6 +3,7 @@ package wsgi
 import (
 	"time"
 
+	"gosrv/cpython"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 )
@@ -10,10 +11,11 @@ import (
 // write is what start_response's write() callable reaches: head, if it is the
 // first call, and data leave before it returns, as PEP 3333 has it. It may wait
 // for the client, since the application's thread is lent to it; the GIL is
-// released. false: the client is gone, or the head is faulty.
-func (s *slot) write(head, data []byte) bool {
+// released. What a generator has yielded before leaves first: batch. false: the
+// client is gone, or the head is faulty.
+func (s *slot) write(batch cpython.Batch, head, data []byte) bool {
 	c, a := s.cur, s.curAns
-	if c == nil {
+	if c == nil || !s.sendBatch(c, a, batch) {
 		return false
 	}
 	buf := s.head[:0]
@@ -36,12 +38,13 @@ func (s *slot) write(head, data []byte) bool {
 	}
 	s.head = buf[:0]
 	a.segs = [3][]byte{buf, data, end}
-	a.piece, a.tail = len(data), len(end)
+	a.whole, a.ahead = buf, len(buf)
 	return s.sendAll(c, a)
 }
 
 // sendAll sends a.segs, waiting for the client as long as it makes progress.
 func (s *slot) sendAll(c *conn, a *answer) bool {
+	defer func() { a.whole, a.ahead = nil, 0 }()
 	for len(a.segs[0])+len(a.segs[1])+len(a.segs[2]) > 0 {
 		n, e := loop.Sendv(c.fd(), &a.segs)
 		switch {

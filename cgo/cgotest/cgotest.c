@@ -183,6 +183,7 @@ void test_result_layout(size_t *o) {
 		offsetof(gosrv_result, body_off), offsetof(gosrv_result, body_len), offsetof(gosrv_result, fd),
 		offsetof(gosrv_result, ref), offsetof(gosrv_result, ref_len), offsetof(gosrv_result, total),
 		offsetof(gosrv_result, need), offsetof(gosrv_result, file_off), offsetof(gosrv_result, file_len),
-		offsetof(gosrv_result, handle), offsetof(gosrv_result, now), offsetof(gosrv_result, notes), offsetof(gosrv_result, notes_len)};
+		offsetof(gosrv_result, handle), offsetof(gosrv_result, now), offsetof(gosrv_result, notes), offsetof(gosrv_result, notes_len),
+		offsetof(gosrv_result, sent), offsetof(gosrv_result, iterates), offsetof(gosrv_result, payload)};
 	memcpy(o, layout, sizeof layout);
 }

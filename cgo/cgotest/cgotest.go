@@ -52,9 +52,19 @@ func Refs() (taken, dropped uint64) {
 	return uint64(C.test_refs_taken()), uint64(C.test_refs_dropped())
 }
 
+// Batches runs the tests of transmit.h; a text says what is wrong.
+func Batches() map[string]string {
+	return map[string]string{
+		"what is offered leaves": C.GoString(C.test_batch_leaves()),
+		"a client that is gone":  C.GoString(C.test_batch_to_nobody()),
+		"flush":                  C.GoString(C.test_batch_flush()),
+		"order":                  C.GoString(C.test_batches_in_order()),
+	}
+}
+
 // ResultLayouts gives size and field offsets of gosrv_result in C and of cgo.Result.
 func ResultLayouts() (inC, inGo []uintptr) {
-	offsets := make([]C.size_t, 15)
+	offsets := make([]C.size_t, 18)
 	C.test_result_layout(&offsets[0])
 	for _, o := range offsets {
 		inC = append(inC, uintptr(o))
@@ -64,7 +74,7 @@ func ResultLayouts() (inC, inGo []uintptr) {
 		unsafe.Sizeof(r), unsafe.Offsetof(r.HeadLen), unsafe.Offsetof(r.BodyOff), unsafe.Offsetof(r.BodyLen),
 		unsafe.Offsetof(r.FD), unsafe.Offsetof(r.Ref), unsafe.Offsetof(r.RefLen), unsafe.Offsetof(r.Total),
 		unsafe.Offsetof(r.Need), unsafe.Offsetof(r.FileOff), unsafe.Offsetof(r.FileLen), unsafe.Offsetof(r.Handle), unsafe.Offsetof(r.Now),
-		unsafe.Offsetof(r.Notes), unsafe.Offsetof(r.NotesLen),
+		unsafe.Offsetof(r.Notes), unsafe.Offsetof(r.NotesLen), unsafe.Offsetof(r.Sent), unsafe.Offsetof(r.Iterates), unsafe.Offsetof(r.Payload),
 	}
 	return inC, inGo
 }

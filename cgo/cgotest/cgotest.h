@@ -9,5 +9,9 @@ int test_run(const char *code);
 int64_t test_piece(char *buf, uint64_t cap);
 uint64_t test_refs_taken(void);
 uint64_t test_refs_dropped(void);
+const char *test_batch_leaves(void);
+const char *test_batch_to_nobody(void);
+const char *test_batch_flush(void);
+const char *test_batches_in_order(void);
 void test_result_layout(size_t *offsets);
 #endif

@@ -27,6 +27,14 @@ func TestResultHasTheSameLayoutInCAndGo(t *testing.T) {
 	}
 }
 
+func TestBatchesLeaveOnceAndInOrder(t *testing.T) {
+	for name, wrong := range Batches() {
+		if wrong != "" {
+			t.Errorf("%s: %s", name, wrong)
+		}
+	}
+}
+
 // The libraries of other versions lie beside the first one's prefix (pyenv's layout).
 func TestEveryLibpythonExportsWhatIsUsed(t *testing.T) {
 	first, _ := pythonFacts(t)

@@ -21,6 +21,18 @@ def test_a_small_request_is_one_crossing(start, application, crossings):
     assert crossed == requests * crossings
 
 
+@pytest.mark.matrix
+def test_pieces_that_come_quickly_share_a_crossing(start):
+    """Ten pieces and close() were twelve. A few pieces may be slow where the machine is busy; most are not."""
+    server = start("quick_pieces")
+    with server.wire() as wire:
+        for _ in range(100):
+            assert len(wire.get("/").chunks) == 10
+    server.send_signal(signal.SIGTERM, server.worker_pids()[0])
+    seen = server.wait_log(r"exits after (\d+) requests, .* (\d+) crossings")[0]
+    assert int(seen[2]) < 8 * int(seen[1])
+
+
 def test_the_bits_that_the_shim_repeats_are_those_of_the_boundary():
     from harness import ROOT
 
