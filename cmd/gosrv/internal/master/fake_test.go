@@ -392,6 +392,7 @@ func (w *world) run() {
 		w.m.step()
 		w.m.publish()
 		if !busy && deaths == 0 && !w.pending() {
+			w.m.pause() // what Run sleeps then
 			return
 		}
 	}

@@ -95,6 +95,8 @@ type Master struct {
 	afterHook   func(failed bool)       // what it does then
 	calls       chan func()             // results of work done elsewhere
 	ticked      time.Time               // last look at the time-outs
+	due         time.Time               // the loop runs again then at the latest
+	spared      bool                    // the last look at the time-outs was put off
 	looked      time.Time               // last look at the cgroup
 	rested      int                     // generation after whose start memory was given back
 	arrivals    <-chan struct{}         // something can be read
@@ -225,7 +227,7 @@ func (m *Master) step() {
 	m.measure(now)
 }
 
-// pause is how long the loop may sleep.
+// pause is how long the loop may sleep, which begins now.
 func (m *Master) pause() time.Duration {
 	now := m.sys.now()
 	wait := tick
@@ -262,6 +264,7 @@ func (m *Master) pause() time.Duration {
 	if m.phase == stopping && (m.stop.stage == runExitHook || m.stop.stage == exitZygotes && m.seed != nil) {
 		sooner(m.stop.deadline)
 	}
+	m.due = now.Add(wait)
 	return wait
 }
 

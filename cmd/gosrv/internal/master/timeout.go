@@ -16,6 +16,9 @@ const (
 	// finds a request that takes too long. That one knows more about it; if it
 	// has not done its work by then, the whole process stands still.
 	watchdogGrace = 2 * tick
+	// catchUp is how late the loop may come. Beyond that the process has stood
+	// still (SIGSTOP, a frozen container), and the workers most likely with it.
+	catchUp = 250 * time.Millisecond
 	// configTimeout stands in for the timeout setting until the config file,
 	// which may be what takes so long, was evaluated: its default.
 	configTimeout = 30 * time.Second
@@ -35,6 +38,9 @@ func (m *Master) checkTimeouts(now time.Time) {
 		return
 	}
 	m.ticked = now
+	if m.stoodStill(now) {
+		return
+	}
 	mono := m.sys.monotonic()
 	m.checkSpawns(now)
 	for _, c := range m.children.list {
@@ -55,6 +61,14 @@ func (m *Master) checkTimeouts(now time.Time) {
 			m.abort(c, now)
 		}
 	}
+}
+
+// stoodStill tells whether the loop comes later than it wanted to, so that what
+// it would measure is not the workers' time: they get a tick to go on. A look is
+// put off for that once, never twice in a row.
+func (m *Master) stoodStill(now time.Time) bool {
+	m.spared = !m.spared && !m.due.IsZero() && now.Sub(m.due) > catchUp
+	return m.spared
 }
 
 // workerTimedOut ends a worker that is stuck in the application, as it says

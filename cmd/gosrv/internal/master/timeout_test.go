@@ -38,6 +38,45 @@ func TestSilentWorkerOverItsTimeIsAbortedThenKilled(t *testing.T) {
 	w.wantLog(`[CRITICAL] WORKER TIMEOUT (pid:`, `): GET /slow\n[forged], running for`)
 }
 
+// Container frozen and thawed: to the clock everything took too long, though no
+// process ran. The worker gets time to go on, but only once.
+func TestWorkerIsNotKilledForTheTimeInWhichNobodyRan(t *testing.T) {
+	for name, finishes := range map[string]bool{"finishes": true, "stuck": false} {
+		w := newWorld(t, map[string]any{"timeout": 5, "workers": 1})
+		w.serve()
+		k := w.alive()[0]
+		slot := w.m.board.Slot(k.serve.Worker.Slot)
+		slot.Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
+		w.clock = w.clock.Add(time.Minute) // nothing runs
+		w.run()
+		w.pass(900 * time.Millisecond)
+		if len(k.got) != 0 {
+			t.Fatalf("%s: %v at once", name, k.got)
+		}
+		if finishes {
+			slot.End()
+		}
+		w.pass(1200 * time.Millisecond)
+		if k.dead == finishes {
+			t.Errorf("%s: %v; log:\n%s", name, k.got, w.lines())
+		}
+	}
+}
+
+func TestLoopThatIsAlwaysLateStillFindsAStuckWorker(t *testing.T) {
+	w := newWorld(t, map[string]any{"timeout": 5, "workers": 1})
+	w.serve()
+	k := w.alive()[0]
+	w.m.board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
+	for range 10 {
+		w.clock = w.clock.Add(2 * time.Second)
+		w.run()
+	}
+	if !k.dead {
+		t.Error("it lives on")
+	}
+}
+
 func TestTimeoutDoesNotCountWhereGunicornsDoesNot(t *testing.T) {
 	for name, settings := range map[string]map[string]any{
 		"off":     {"timeout": 0, "workers": 1},
