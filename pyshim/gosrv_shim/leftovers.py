@@ -29,6 +29,7 @@ class Watch:
 
     def __init__(self, uri):
         self.uri = uri
+        self.started = set()  # the tids of threads that Python has started
         self.makers = {}  # ("task", tid) or ("fd", number): who made it, in words
         self.loading = []  # modules that are being executed, innermost last
         self.open = False
@@ -66,6 +67,7 @@ class Watch:
         def start(thread):
             plain(thread)
             if self.open:
+                self.started.add(thread.native_id)
                 self.makers["task", thread.native_id] = self.caller()
 
         self.patch(threading.Thread, "start", start)
@@ -116,6 +118,8 @@ class Watch:
         if now != self.seen:
             for gone in self.seen - now:
                 self.makers.pop(gone, None)
+                if gone[0] == "task":
+                    self.started.discard(gone[1])
             self.before &= now  # a number that is free may come to mean something else
             for new in now - self.seen:
                 self.makers.setdefault(new, self.loading[-1] if self.loading else self.uri)
@@ -154,7 +158,8 @@ class Watch:
 
     def threads(self, tids):
         known = {thread.native_id: thread.name for thread in threading.enumerate()}
-        foreign = {tid for tid in tids if tid not in known}
+        # Where Python's thread is over, the kernel's may take a moment more: join() does not wait for that.
+        foreign = {tid for tid in tids if tid not in known and tid not in self.started}
         if foreign:
             foreign &= outlive_fork()
         texts = ['"%s" (%s)' % (known[tid], self.makers["task", tid]) for tid in sorted(tids - foreign) if tid in known]

@@ -48,6 +48,20 @@ FILES = {
         assert libc.pthread_create(ctypes.byref(thread), None, ctypes.cast(libc.pause, ctypes.c_void_p), None) == 0
         poller = select.epoll()
     """,
+    # Python has done with this thread; the kernel has not: its last destructor never returns.
+    "shop/lingering.py": """
+        import ctypes
+        import threading
+        import time
+
+        libc = ctypes.CDLL(None)
+        key = ctypes.c_uint()
+        assert libc.pthread_key_create(ctypes.byref(key), ctypes.cast(libc.pause, ctypes.c_void_p)) == 0
+        ended = threading.Thread(target=libc.pthread_setspecific, args=(key, ctypes.c_void_p(1)), daemon=True)
+        ended.start()
+        while ended.is_alive():
+            time.sleep(0.001)
+    """,
     "tidy.py": """
         import asyncio
         import concurrent.futures
@@ -126,6 +140,11 @@ def test_what_python_does_not_know_of(start, shop):
     threads, loops = warnings(server)
     assert "a thread behind: one of C code (import of shop.native). " in threads
     assert "an event loop behind: an epoll descriptor (import of shop.native). " in loops
+
+
+def test_a_thread_that_python_has_ended_is_not_named(start, shop):
+    server = start("app", "--preload", cwd=shop, env={"IMPORTS": "shop.lingering"})
+    assert warnings(server) == []
 
 
 def test_a_factory_is_named_by_its_line(start, shop):
