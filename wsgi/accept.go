@@ -53,6 +53,17 @@ func (w *worker) listen() error {
 	return nil
 }
 
+// lookAgain makes the kernel say anew which queues hold something. A connection
+// wakes one worker only, and that one may have left without taking it.
+func (w *worker) lookAgain() {
+	for _, l := range w.listeners {
+		if l.active {
+			w.poll.Remove(l.fd)
+			w.reopen(l.fd, loop.ReadShared)
+		}
+	}
+}
+
 // unlisten leaves the queue to the other workers.
 func (w *worker) unlisten(l *listener) {
 	if l.active {
@@ -85,7 +96,7 @@ func (s *slot) accept(l *listener, most int) bool {
 	w := s.w
 	l.empty = false
 	for range most {
-		if !l.active && !s.relieves() {
+		if (!l.active || w.summoned()) && !s.relieves() {
 			return true
 		}
 		if w.full() {

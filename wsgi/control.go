@@ -14,6 +14,9 @@ import (
 
 // control reads what the master has sent.
 func (w *worker) control() {
+	if w.ctl == nil {
+		return
+	}
 	for {
 		typ, raw, fds, err := w.ctl.TryRecv()
 		if errors.Is(err, workerctl.ErrWouldBlock) {
@@ -47,6 +50,8 @@ func (w *worker) message(typ string, raw json.RawMessage, fds []int) {
 		w.order(bits)
 	case "Quit":
 		w.order(quitOrder)
+	case "Look":
+		w.order(lookOrder)
 	case "Cover", "Uncover":
 		if w.laneMessage(typ, raw, fds) {
 			return
@@ -109,9 +114,7 @@ func (s *slot) signals() {
 		w.order(quitOrder)
 	}
 	if flags&cpython.DrainRequested != 0 {
-		if w.ctl != nil {
-			w.control() // the master's orders, sent before the signal, say what it leaves out
-		}
+		w.control() // the master's orders, sent before the signal, say what it leaves out
 		w.order(drainOrder)
 	}
 }

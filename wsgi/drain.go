@@ -15,6 +15,7 @@ const (
 	finalOrder        // with drainOrder: no other worker will serve the queue
 	quitOrder
 	laneOrder // listeners come or go
+	lookOrder // somebody may wait in an accept queue
 )
 
 // lastIdle is how long idle connections live in a final drain: as long as
@@ -56,6 +57,9 @@ func (s *slot) obey(orders uint32) {
 	if orders&laneOrder != 0 {
 		w.arrangeLanes()
 	}
+	if orders&lookOrder != 0 {
+		w.lookAgain()
+	}
 	if orders&quitOrder != 0 {
 		w.drain.on, w.drain.over = true, true
 		w.draining.Store(true)
@@ -88,17 +92,28 @@ func (s *slot) startDrain(reason string, final bool) {
 	w.shutExchange()
 	w.crew.tellMain()
 	w.score.SetState(scoreboard.Draining)
-	w.tell(workerctl.WorkerDraining{Reason: reason})
+	queue := !final && w.leaveQueues()
+	w.tell(workerctl.WorkerDraining{Reason: reason, Queue: queue})
 	if final {
 		s.finishQueue()
-		return
 	}
+}
+
+// leaveQueues leaves what waits to the other workers. It reports whether
+// something does.
+func (w *worker) leaveQueues() (queue bool) {
 	for _, l := range w.listeners {
 		if !l.ending { // its queue is nobody else's
 			w.unlisten(l)
+			queue = queue || loop.WaitReadable(l.fd, 0)
 		}
 	}
+	return queue
 }
+
+// summoned tells whether orders are to be obeyed before anything new is taken:
+// after this one the next connection may be for others.
+func (w *worker) summoned() bool { return w.orders.Load() != 0 && !w.drain.on }
 
 // finishQueue begins the final part of a drain: what waits in the queues is
 // accepted, and connections that stay idle go sooner.

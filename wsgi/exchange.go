@@ -142,7 +142,7 @@ func (w *worker) shutExchange() {
 func (s *slot) takeOffers(most int) bool {
 	w, x := s.w, &s.w.exchange
 	for range most {
-		if !x.active {
+		if !x.active || w.summoned() {
 			return true
 		}
 		if w.full() {

@@ -291,6 +291,14 @@ func gunicornSettings() workerctl.Settings {
 // serveFake starts a worker on a loopback socket. adjust may change its orders.
 func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, adjust ...func(m *workerctl.Serve, fds *[]int)) *server {
 	t.Helper()
+	s := newFake(t, set, handle, adjust...)
+	s.begin()
+	return s
+}
+
+// newFake makes a worker that does not run yet.
+func newFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, adjust ...func(m *workerctl.Serve, fds *[]int)) *server {
+	t.Helper()
 	s := &server{t: t, app: &fakeApp{handle: handle}, ended: make(chan struct{})}
 	m, fds := s.orders()
 	for _, a := range adjust {
@@ -310,21 +318,25 @@ func serveFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, 
 	w.ctl = workerctl.NewConn(end)
 	w.probe = testProbe
 	s.worker, s.master, s.app.w = w, master, w
+	return s
+}
+
+// begin lets the worker run until the end of the test.
+func (s *server) begin() {
 	go func() {
 		defer close(s.ended)
 		runtime.LockOSThread()
-		if err := w.run(s.app, s.startThreads); err != nil {
-			t.Error(err)
+		if err := s.worker.run(s.app, s.startThreads); err != nil {
+			s.t.Error(err)
 		}
 	}()
-	t.Cleanup(func() {
+	s.t.Cleanup(func() {
 		s.stop()
 		s.allClosed()
-		w.poll.Close()
-		master.Close()
-		w.ctl.Close()
+		s.worker.poll.Close()
+		s.master.Close()
+		s.worker.ctl.Close()
 	})
-	return s
 }
 
 // orders makes the first message to the worker and its descriptors.

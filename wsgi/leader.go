@@ -111,8 +111,14 @@ func (s *slot) leave(c *conn, v verdict) bool {
 			k.handBack(c, v)
 			return false
 		}
-	} else if w.relief != nil {
-		s.takeBack()
+	} else {
+		if w.relief != nil {
+			s.takeBack()
+		}
+		if s.now-a.resumed >= stuck && loop.WaitReadable(w.controlFD(), 0) {
+			s.release()
+			w.control() // what it was told meanwhile comes before new connections
+		}
 	}
 	w.now = max(w.now, s.now)
 	s.settle(c, a, v)

@@ -217,12 +217,15 @@ func (w *worker) run(app Application, start func(n int) error) error {
 			return err
 		}
 	}
+	// In this order: the master takes a worker that is not idle yet for one that
+	// reads its orders before it accepts.
+	w.score.SetState(scoreboard.Idle)
+	w.control()
 	if err := w.listen(); err != nil {
 		return err
 	}
 	w.watch = newWatchdog(w)
 	defer w.watch.end()
-	w.score.SetState(scoreboard.Idle)
 	if w.crew.size > 1 {
 		return w.supervise(start)
 	}

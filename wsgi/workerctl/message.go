@@ -68,6 +68,10 @@ type Uncover struct {
 	ID int `json:"id"`
 }
 
+// Look orders to look into the accept queues: somebody may wait there for whom
+// this worker was not woken.
+type Look struct{}
+
 // Exchange gives a worker that was alone what it needs to hand connections over,
 // now that there are others. Its descriptors are named in order by FDs.
 type Exchange struct {
@@ -113,6 +117,7 @@ type WorkerSpent struct{}
 // WorkerDraining says that the worker takes no new connections from now on.
 type WorkerDraining struct {
 	Reason string `json:"reason"` // "max_requests", "signal", "order"
+	Queue  bool   `json:"queue"`  // it leaves connections in an accept queue for the others
 }
 
 // WorkerTimedOut says that the worker does not come out of the application in
@@ -138,6 +143,9 @@ func (Cover) Type() string { return "Cover" }
 
 // Type implements Message.
 func (Uncover) Type() string { return "Uncover" }
+
+// Type implements Message.
+func (Look) Type() string { return "Look" }
 
 // Type implements Message.
 func (Exchange) Type() string { return "Exchange" }

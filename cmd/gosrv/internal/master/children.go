@@ -37,6 +37,8 @@ type child struct {
 	shown         bool      // the log says that its boot takes too long
 	toldLate      bool      // it has logged, and answered, the requests that it dies over
 	killed        bool      // SIGKILL was sent by us
+	single        bool      // one thread serves
+	quiet         bool      // it has said that it takes no connections any more
 
 	sockets listen.Set // it was given; the loop's, too
 	covers  listen.Set // it serves beside those

@@ -81,6 +81,7 @@ type Master struct {
 	phase       phase
 	current     *generation
 	next        *generation // being brought up by a reload, else nil
+	outcome     *outcome    // of a reload, not told yet, else nil
 	seed        *seed       // for the next reload's zygote, nil if there is none
 	generations int         // started ever
 	reloadAgain bool        // a HUP came while one was being obeyed
@@ -223,6 +224,7 @@ func (m *Master) step() {
 	case stopping:
 		m.continueStop(now)
 	}
+	m.tellReload(now)
 	m.killOverdue(now)
 	m.measure(now)
 }
@@ -258,6 +260,9 @@ func (m *Master) pause() time.Duration {
 		}
 	}
 	sooner(m.laneTime())
+	if m.outcome != nil {
+		sooner(m.outcome.until)
+	}
 	if every := m.opt.Manager.Watchdog; every > 0 {
 		sooner(m.watchdog.Add(every / 2))
 	}

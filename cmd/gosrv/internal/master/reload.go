@@ -2,11 +2,30 @@ package master
 
 import (
 	"slices"
+	"time"
 
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/pidfile"
 	"gosrv/cmd/gosrv/internal/systemd"
+	"gosrv/wsgi/scoreboard"
+	"gosrv/wsgi/workerctl"
 )
+
+const (
+	// quietTime bounds the wait for the word of workers on their way out that they
+	// accept nothing more: one that is stopped will not say it.
+	quietTime = time.Second
+	// engaged is how long a request must have run for its worker not to be waited
+	// for: well above the time after which a worker reads its orders first.
+	engaged = 100 * time.Millisecond
+)
+
+// outcome is what came of a reload and is not told yet.
+type outcome struct {
+	hups    int    // that it answers
+	failure string // "" for success
+	until   time.Time
+}
 
 // A reload brings up a second generation beside the first:
 //
@@ -15,10 +34,11 @@ import (
 //	  balance       its workers are forked and import the application
 //	completeReload  all are ready: current = next, the old ones are retired
 //	abortReload     at any point before: next is ended, current serves on
+//	tellReload      none of those who leave accepts connections any more
 
 // reload obeys HUP.
 func (m *Master) reload() {
-	if m.phase == starting || m.next != nil {
+	if m.phase == starting || m.next != nil || m.outcome != nil {
 		m.reloadAgain = true // the newest code counts: once more when this is done
 		m.forsake(m.sys.now())
 		return
@@ -126,7 +146,6 @@ func (m *Master) completeReload() {
 	}
 	m.log.Infof("Generation %d serves", next.number)
 	m.reloaded(next, "")
-	m.reloadOnceMore()
 }
 
 // abortReload ends the new generation; the old one never stopped serving.
@@ -145,13 +164,52 @@ func (m *Master) abortReload(text string) {
 	next.closeLogs()
 	m.next = nil
 	m.reloaded(next, text)
-	m.reloadOnceMore()
 }
 
 // reloaded notes the outcome of a reload; failure is "" for success.
 func (m *Master) reloaded(g *generation, failure string) {
-	m.hupsAnswered, m.reloadError = g.hups, failure
+	m.outcome = &outcome{hups: g.hups, failure: failure, until: m.sys.now().Add(quietTime)}
+}
+
+// tellReload tells what came of a reload once whoever connects now will meet
+// no worker of another generation.
+func (m *Master) tellReload(now time.Time) {
+	o := m.outcome
+	if o == nil || m.phase == serving && now.Before(o.until) && slices.ContainsFunc(m.children.list, m.mayAccept) {
+		return
+	}
+	m.outcome = nil
+	m.hupsAnswered, m.reloadError = o.hups, o.failure
 	m.announceServing()
+	m.reloadOnceMore()
+}
+
+// mayAccept tells whether a worker that was told to leave with its generation
+// may still take a connection. One that has yet to begin, or one thread that is
+// inside the application, reads its orders before it does.
+func (m *Master) mayAccept(c *child) bool {
+	if c.generation == m.current.number || c.quiet || c.killed || c.ch == nil {
+		return false
+	}
+	s := m.board.Snapshot(c.slot)
+	if s.State < scoreboard.Idle {
+		return false
+	}
+	return !c.single || s.Start == 0 || time.Duration(m.sys.monotonic()-s.Start) < engaged
+}
+
+// workerDraining notes that a worker accepts nothing more. Where it leaves
+// connections in a queue the others look: it alone may have been woken for them.
+func (m *Master) workerDraining(c *child, queue bool) {
+	c.state, c.quiet = draining, true
+	if !queue {
+		return
+	}
+	for _, other := range m.children.list {
+		if other.state == ready && !other.leaving {
+			m.instruct(other, workerctl.Look{})
+		}
+	}
 }
 
 // reloadOnceMore obeys a HUP that came during the reload.

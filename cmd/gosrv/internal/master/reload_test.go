@@ -3,6 +3,7 @@ package master
 import (
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/wsgi/scoreboard"
 	"gosrv/wsgi/workerctl"
 )
 
@@ -275,5 +277,112 @@ func TestReloadOneByOneThatFails(t *testing.T) {
 		if k.order.Generation != 1 {
 			t.Errorf("worker of generation %d", k.order.Generation)
 		}
+	}
+}
+
+// slowToLeave makes a world in which those who are told to leave take their time. It gives
+// its workers, of which the master knows that they accept connections.
+func slowToLeave(t *testing.T, settings map[string]any) (*world, []*fakeWorker) {
+	t.Helper()
+	w := newWorld(t, settings)
+	w.deaf = true
+	w.serve()
+	w.deaf = false
+	for _, k := range w.alive() {
+		w.m.board.Slot(k.serve.Worker.Slot).SetState(scoreboard.Idle)
+	}
+	return w, w.alive()
+}
+
+func TestReloadIsToldWhenTheOldAcceptNothingMore(t *testing.T) {
+	w, old := slowToLeave(t, nil)
+	w.signal(unix.SIGHUP)
+	w.wantLog("Generation 2 serves")
+	for _, k := range old {
+		if w.pass(100 * time.Millisecond); w.status.Reloaded != 0 {
+			t.Fatal("told while an old worker may still accept a connection")
+		}
+		k.ch.say(workerctl.WorkerDraining{Reason: "order"})
+		w.run()
+	}
+	if w.status.Reloaded != 1 {
+		t.Error("not told")
+	}
+}
+
+func TestReloadThatFailsIsToldWhenTheNewAcceptNothingMore(t *testing.T) {
+	w := newWorld(t, nil)
+	w.serve()
+	w.bootHangs, w.deaf = true, true
+	w.signal(unix.SIGHUP)
+	fresh := w.alive()[2:]
+	w.m.board.Slot(fresh[0].serve.Worker.Slot).SetState(scoreboard.Idle)
+	w.ready(fresh[0])
+	w.end(fresh[1], exited(3))
+	w.run()
+	if w.pass(100 * time.Millisecond); w.status.Reloaded != 0 {
+		t.Fatalf("told while a new worker may still accept a connection; log:\n%s", w.lines())
+	}
+	fresh[0].ch.say(workerctl.WorkerDraining{Reason: "order"})
+	w.run()
+	if w.status.Reloaded != 1 || w.status.ReloadError == "" {
+		t.Errorf("%+v", w.status)
+	}
+}
+
+func TestReloadIsToldAtOnceIfTheOldAreInsideTheApplication(t *testing.T) {
+	for class, want := range map[string]int{"sync": 1, "gthread": 0} { // another thread may accept
+		w, old := slowToLeave(t, map[string]any{"worker_class": class, "threads": map[string]int{"sync": 1, "gthread": 4}[class]})
+		for _, k := range old {
+			w.m.board.Slot(k.serve.Worker.Slot).Begin(w.clock.Add(-time.Second).UnixNano(), []byte("GET"), []byte("/"))
+		}
+		w.signal(unix.SIGHUP)
+		if w.status.Reloaded != want {
+			t.Errorf("%s: %d", class, w.status.Reloaded)
+		}
+	}
+}
+
+func TestReloadWaitsForRequestsThatHaveJustBegun(t *testing.T) {
+	w, old := slowToLeave(t, nil)
+	for _, k := range old {
+		w.m.board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
+	}
+	w.signal(unix.SIGHUP)
+	if w.status.Reloaded != 0 {
+		t.Error("such a worker does not read its orders when it comes back")
+	}
+}
+
+func TestWorkerThatIsStoppedDoesNotHoldAReloadUp(t *testing.T) {
+	w, _ := slowToLeave(t, nil)
+	w.signal(unix.SIGHUP)
+	w.signal(unix.SIGHUP) // begins when the first one is over
+	if w.pass(900 * time.Millisecond); w.status.Reloaded != 0 || len(w.zygotes) != 2 {
+		t.Fatalf("%d zygotes, %+v", len(w.zygotes), w.status)
+	}
+	if w.pass(200 * time.Millisecond); w.status.Reloaded == 0 || len(w.zygotes) != 3 {
+		t.Errorf("%d zygotes, %+v", len(w.zygotes), w.status)
+	}
+}
+
+func TestQueueThatIsLeftIsForThoseWhoServe(t *testing.T) {
+	w, old := slowToLeave(t, nil)
+	w.signal(unix.SIGHUP)
+	fresh := w.alive()[2:]
+	old[0].ch.say(workerctl.WorkerDraining{Reason: "order"})
+	w.run()
+	if len(fresh[0].got) != 0 {
+		t.Errorf("there is nothing to look for: %v", fresh[0].got)
+	}
+	old[1].ch.say(workerctl.WorkerDraining{Reason: "order", Queue: true})
+	w.run()
+	for _, k := range fresh {
+		if !reflect.DeepEqual(k.got, []string{"Look"}) {
+			t.Errorf("got %v", k.got)
+		}
+	}
+	if slices.Contains(old[0].got, "Look") {
+		t.Error("one on its way out was told to look")
 	}
 }

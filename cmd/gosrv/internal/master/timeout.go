@@ -217,6 +217,9 @@ func (m *Master) forsake(now time.Time) {
 	if m.phase == starting {
 		g = m.current
 	}
+	if g == nil {
+		return
+	}
 	t := g.stuck(now)
 	if t == nil {
 		return

@@ -68,6 +68,7 @@ func (m *Master) serveOrder(g *generation, c *child) (workerctl.Serve, []int) {
 	names, logFDs := g.logFDs()
 	serve.FDs = append([]string{workerctl.FDScoreboard}, names...)
 	fds := append([]int{m.boardFD}, logFDs...)
+	c.single = g.plan.worker.Threads <= 1
 	c.sockets = m.socketsFor(g, c.nr)
 	for _, s := range c.sockets {
 		about := s.Bound
@@ -218,8 +219,7 @@ func (m *Master) fromWorker(c *child, typ string, raw json.RawMessage) error {
 		c.spent = true
 		return nil
 	case "WorkerDraining":
-		c.state = draining
-		return nil
+		return receive(raw, func(msg workerctl.WorkerDraining) { m.workerDraining(c, msg.Queue) })
 	case "WorkerTimedOut":
 		m.workerTimedOut(c)
 		return nil
