@@ -22,7 +22,12 @@ class Channel:
     def receive(self):
         """Waits for the next message: (dict, [fds]); (None, []) when the peer has gone."""
         space = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)
-        data, ancillary, _, _ = self.socket.recvmsg(MAX_PACKET, space, socket.MSG_CMSG_CLOEXEC)
+        while True:
+            try:
+                data, ancillary, _, _ = self.socket.recvmsg(MAX_PACKET, space, socket.MSG_CMSG_CLOEXEC)
+                break
+            except ConnectionResetError:
+                pass  # the peer has left packets of ours unread; said once, before what it has sent
         fds = array.array("i")
         for level, kind, payload in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:

@@ -1,8 +1,11 @@
 """A reload grows from a copy of the interpreter that was put aside at the start, and is as good as from a new one."""
+import importlib.util
 import signal
+import socket
 
 import pytest
 
+import harness
 import procs
 from waiting import wait_for
 
@@ -145,3 +148,18 @@ def test_a_preloaded_application_keeps_no_seed(start, folder):
     reload_with(False)
     reload(server)
     seed_of(server)
+
+
+def test_a_master_that_has_not_read_everything_has_gone_all_the_same():
+    """As it happens when it gives the seed up whose first word is on its way: no reason for a traceback."""
+    where = importlib.util.spec_from_file_location("channel", harness.ROOT / "pyshim/gosrv_shim/channel.py")
+    channel = importlib.util.module_from_spec(where)
+    where.loader.exec_module(channel)
+    master, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    seed = channel.Channel(end.detach())
+    seed.send("Sown", pid=1)
+    master.send(b'{"type": "LoadConfig"}')
+    master.close()
+    assert seed.receive() == ({"type": "LoadConfig"}, [])
+    assert seed.receive() == (None, [])
+    seed.close()
