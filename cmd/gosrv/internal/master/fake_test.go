@@ -242,6 +242,11 @@ func (w *world) kill(pid int, sig unix.Signal) error {
 		if k.pid != pid || k.dead {
 			continue
 		}
+		for _, order := range k.ch.sent {
+			if order.Type() == "Quit" && sig == unix.SIGQUIT {
+				w.t.Error("a worker that reads Quit may end before the signal for its hook comes")
+			}
+		}
 		k.got = append(k.got, unix.SignalName(sig))
 		switch {
 		case sig == unix.SIGKILL:

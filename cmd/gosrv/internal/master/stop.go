@@ -78,10 +78,12 @@ func (m *Master) refuseClients(graceful bool) {
 	m.release(&m.current.holdings, nil)
 }
 
-// quit tells a worker to drop everything and go.
+// quit tells a worker to drop everything and go. The signal comes first: one that
+// read the message before it could end without the hook worker_int.
 func (m *Master) quit(c *child, deadline time.Time) {
 	c.leaving, c.deadline = true, deadline
-	m.order(c, workerctl.Quit{}, unix.SIGQUIT)
+	m.signalWorker(c, unix.SIGQUIT)
+	m.instruct(c, workerctl.Quit{})
 }
 
 // hurry obeys INT and QUIT during a stop: the first one makes it quick, each

@@ -103,12 +103,6 @@ func (m *Master) retire(c *child, now time.Time) {
 	}
 }
 
-// order sends an order by channel and the signal that means the same.
-func (m *Master) order(c *child, msg workerctl.Message, sig unix.Signal) {
-	m.instruct(c, msg)
-	m.signalWorker(c, sig)
-}
-
 // instruct sends an order by channel.
 func (m *Master) instruct(c *child, msg workerctl.Message, fds ...int) {
 	if c.ch == nil {
