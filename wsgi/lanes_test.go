@@ -122,3 +122,26 @@ func TestDrainingWorkerCoversNothing(t *testing.T) {
 	c.rest()
 	s.wait()
 }
+
+func TestTheLastSocketToEndEndsTheDrain(t *testing.T) {
+	entered, free := make(chan bool, 1), make(chan bool)
+	s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
+		entered <- true
+		<-free
+		return hello(r)
+	})
+	fd, _ := besides(t)
+	s.covers(fd, 7)
+	c := s.dial()
+	c.send("GET / HTTP/1.0\r\n\r\n")
+	<-entered
+	c.Close()
+	if err := s.master.Send(workerctl.Uncover{ID: 7}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.master.Send(drainMessage{GracefulTimeout: 3600}); err != nil {
+		t.Fatal(err)
+	}
+	close(free)
+	s.wait() // not for an hour
+}

@@ -105,8 +105,13 @@ func (s *slot) turn() bool {
 		s.obey(orders)
 		return true
 	}
-	if w.lanes.ending > 0 && !s.endLanes() {
-		return false
+	if w.lanes.ending > 0 {
+		if !s.endLanes() {
+			return false
+		}
+		if w.lanes.ending == 0 {
+			return true // as below
+		}
 	}
 	if w.drain.queue {
 		if !s.emptyQueue() {
