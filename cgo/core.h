@@ -116,7 +116,7 @@ struct gosrv_thread {
 typedef struct {
 	PyObject *application, *handle_exception, *handle_error, *file_wrapper, *sendfile_range,
 		*open_socket, *base_environ, *shutdown, *start_threads, *leave_child,
-		*reopen_logs, *log_route, *enable_faults, *last_words;
+		*reopen_logs, *log_route, *enable_faults, *last_words, *refork;
 } shim_calls;
 
 extern shim_calls shim;
@@ -237,6 +237,7 @@ int signals_wakeup_open(void);
 void signals_before_fork(void);
 void signals_after_fork(void);
 void signals_after_fork_child(void);
+void signals_forget(void);
 void signals_fix_onstack(int number);
 int signals_wakeup_writer(void);
 

@@ -47,6 +47,16 @@ void process_title_area(int argc, char **argv) {
 	title_size = argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0];
 }
 
+char *process_title_room(unsigned long *size) {
+	*size = title_size;
+	return title_area;
+}
+
+void process_title_at(char *area, unsigned long size) {
+	title_area = area;
+	title_size = size;
+}
+
 /* process_fail: the one message that C itself sends: the interpreter cannot start. JSON by
  * hand: there is no library here yet. */
 void process_fail(int control, const char *what, const char *detail) {

@@ -26,15 +26,13 @@ static int reap(pid_t pid) {
 	return errno == 0 ? 0 : -1;
 }
 
-/* fork_worker(): True in the worker, False in the zygote. Two forks, and between them a
- * process that only leaves, so that the worker becomes the master's child
- * (PR_SET_CHILD_SUBREAPER); the worker returns when that process has gone. Python's at-fork
- * hooks see one fork, from the zygote to the worker: a library that stops its threads before
- * and starts them again after it finds them where they are. */
-static PyObject *fork_worker(PyObject *self, PyObject *unused) {
-	(void)self, (void)unused;
+/* process_fork: two forks, and between them a process that only leaves, so that the new
+ * process becomes the master's child (PR_SET_CHILD_SUBREAPER); it returns when the one between
+ * has gone. Python's at-fork hooks see one fork, from the first process to the last: a library
+ * that stops its threads before and starts them again after it finds them where they are. */
+int process_fork(void) {
 	int gone[2];
-	if (pipe2(gone, O_CLOEXEC) != 0) return py.PyErr_SetFromErrno(py.PyExc_OSError);
+	if (pipe2(gone, O_CLOEXEC) != 0) return -1;
 	py.PyOS_BeforeFork();
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -47,15 +45,21 @@ static PyObject *fork_worker(PyObject *self, PyObject *unused) {
 		/* a process that ends closes its descriptors first, and gives its children away later */
 		while (getppid() == between) usleep(200);
 		py.PyOS_AfterFork_Child();
-		return py.PyBool_FromLong(1);
+		return 1;
 	}
 	int error = errno;
 	close(gone[0]);
 	close(gone[1]);
 	py.PyOS_AfterFork_Parent();
 	errno = error;
-	if (pid < 0 || reap(pid) != 0) return py.PyErr_SetFromErrno(py.PyExc_OSError);
-	return py.PyBool_FromLong(0);
+	return pid < 0 || reap(pid) != 0 ? -1 : 0;
+}
+
+/* fork_worker(): True in the worker, False in the zygote. */
+static PyObject *fork_worker(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	int born = process_fork();
+	return born < 0 ? py.PyErr_SetFromErrno(py.PyExc_OSError) : py.PyBool_FromLong(born);
 }
 
 /* fork_on_trial(): a fork without Python's hooks, whose child leaves at once. */
@@ -121,7 +125,7 @@ static PyObject *enter_worker(PyObject *self, PyObject *const *args, Py_ssize_t 
 		|| keep(w, "shutdown", &shim.shutdown) || keep(w, "start_threads", &shim.start_threads)
 		|| keep(w, "leave_child", &shim.leave_child)
 		|| keep(w, "reopen_logs", &shim.reopen_logs) || keep(w, "log_route", &shim.log_route)
-		|| keep(w, "enable_faults", &shim.enable_faults) || keep(w, "last_words", &shim.last_words)
+		|| keep(w, "refork", &shim.refork) || keep(w, "enable_faults", &shim.enable_faults) || keep(w, "last_words", &shim.last_words)
 		|| objects_init() || environ_init())
 		return NULL;
 	process_enter_worker((int)fd);

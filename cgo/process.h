@@ -20,11 +20,23 @@ void process_library(int argc, char **argv, const char *trouble, void (*start_go
 /* process_shim: the shim's control loop; returns in workers only. */
 void process_shim(int control, int shim_fd);
 
+/* process_fork: 1 in a new process that is the master's child, 0 here, -1 with errno. With the GIL. */
+int process_fork(void);
+
+/* process_reborn: run as zygote in a child of a worker, in which another copy of this code has
+ * run Go, with the GIL held. area: where titles go. rebirth: the shim's, which carries the loop on.
+ * trouble, start_go: as in process_library. Never returns. */
+void process_reborn(int control, char *area, unsigned long room, void *rebirth, const char *trouble, void (*start_go)(void));
+
 /* process_fail: tell the master why there is no interpreter, and end. */
 void process_fail(int control, const char *what, const char *detail) __attribute__((noreturn));
 
 /* process_title_area: where titles go: argv is the process's argument area. */
 void process_title_area(int argc, char **argv);
+
+/* process_title_room: that area, to be handed on. */
+char *process_title_room(unsigned long *size);
+void process_title_at(char *area, unsigned long size);
 
 /* process_title: overwrite the argument area; the master left room for it. */
 void process_title(const char *text);

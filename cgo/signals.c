@@ -229,3 +229,13 @@ void signals_after_fork_child(void) {
 		if (own[fd]) close(fd);
 	close(wakeup[0]);
 }
+
+/* signals_forget: after signals_after_fork_child, in a child that becomes a zygote: neither
+ * Go's alternate stack nor on_abort may be met there again. */
+void signals_forget(void) {
+	stack_t none = {.ss_flags = SS_DISABLE};
+	struct sigaction now;
+	sigaltstack(&none, NULL);
+	if (sigaction(SIGABRT, NULL, &now) == 0 && now.sa_sigaction == on_abort) sigaction(SIGABRT, &python_abort, NULL);
+	close(wakeup[1]);
+}

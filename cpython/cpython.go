@@ -282,6 +282,15 @@ func (t *Thread) LogRoute() LogRoute {
 	return LogRoute{fd, python&1 != 0, python&2 != 0, python&4 != 0, level}
 }
 
+// Refork forks a zygote off this worker, which has nothing more to serve: the child loads the
+// library behind one descriptor and obeys the master behind the other. Both stay the caller's.
+func (t *Thread) Refork(control, library int) error {
+	if e := t.c.Refork(control, library); e != 0 {
+		return e
+	}
+	return nil
+}
+
 // Exit ends the process as `python` would: waits for non-daemon threads, runs atexit,
 // flushes; the interpreter is not finalised. After deadlineMillis it ends all the same.
 func (t *Thread) Exit(code, deadlineMillis int) { t.c.Exit(code, deadlineMillis) }

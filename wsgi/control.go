@@ -61,6 +61,10 @@ func (w *worker) message(typ string, raw json.RawMessage, fds []int) {
 		if json.Unmarshal(raw, &m) == nil && w.joinExchange(m.FDs, fds) {
 			return
 		}
+	case "Refork":
+		if w.conceive(fds) {
+			return
+		}
 	case "ReopenLogs":
 		var m workerctl.ReopenLogs
 		if json.Unmarshal(raw, &m) == nil {

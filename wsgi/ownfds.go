@@ -11,18 +11,23 @@ import (
 // the application forks has no use for them. The runtime opens them with its
 // first timer or file, so a timer is made here. Call it before anything else.
 func ownRuntime(own func(fd int, own bool)) {
-	before := kernelObjects()
+	before := openFiles(isKernelObject)
 	time.AfterFunc(time.Hour, func() {}).Stop()
-	for fd := range kernelObjects() {
+	for fd := range openFiles(isKernelObject) {
 		if !before[fd] {
 			own(fd, true)
 		}
 	}
 }
 
-// kernelObjects are the open descriptors of the kinds that the runtime uses.
+// isKernelObject tells the kinds that the runtime uses.
+func isKernelObject(target string) bool {
+	return target == "anon_inode:[eventpoll]" || target == "anon_inode:[eventfd]"
+}
+
+// openFiles are the open descriptors of files that have such a name in /proc.
 // Package os is of no use here: opening a file makes the runtime open its own.
-func kernelObjects() map[int]bool {
+func openFiles(match func(target string) bool) map[int]bool {
 	found := map[int]bool{}
 	dir, err := unix.Open("/proc/self/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -44,7 +49,7 @@ func kernelObjects() map[int]bool {
 		if err != nil {
 			continue
 		}
-		if kind := string(target[:n]); kind == "anon_inode:[eventpoll]" || kind == "anon_inode:[eventfd]" {
+		if match(string(target[:n])) {
 			if fd, err := strconv.Atoi(name); err == nil {
 				found[fd] = true
 			}

@@ -35,6 +35,7 @@ type settings struct {
 	memory                    int    // bytes that bodies may hold in memory, all together
 	streamBody                bool   // stream_request_body
 	noMemo                    bool   // no_environ_memo
+	reforks                   bool   // refork_after is set
 	tmpDir                    string // tmp_upload_dir; "": the system's
 	script                    string // SCRIPT_NAME
 	server                    string // server_header
@@ -75,6 +76,7 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		memory:      maxLent,
 		streamBody:  g.StreamRequestBody,
 		noMemo:      g.NoEnvironMemo,
+		reforks:     g.ReforkAfter > 0,
 		tmpDir:      g.TmpUploadDir,
 		script:      script,
 		server:      g.ServerHeader,

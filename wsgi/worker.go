@@ -81,6 +81,7 @@ type worker struct {
 	lanes     lanes
 	relief    *relief // nil: nobody leads while the main thread is in the application
 	exchange  offers
+	unborn    []int // the channel and the library of a zygote to be (refork.go)
 }
 
 // turnTicket is a connection that waits for its turn, not for an event.

@@ -86,6 +86,11 @@ static void start_go(void) {
 	for (size_t i = 0; i < held_count; i++) held[i](arguments, argument, environment);
 }
 
+/* gosrv_reborn: cgo/refork.c's way in, where this library is the second copy of the code. */
+__attribute__((visibility("default"))) void gosrv_reborn(int control, char *area, unsigned long room, void *rebirth) {
+	process_reborn(control, area, room, rebirth, trouble, start_go);
+}
+
 /* PyInit__gosrv: Python's way in. No module comes of it: this process is the zygote from
  * here on, and each worker serves from here. Called on the main thread, with the GIL. */
 __attribute__((visibility("default"))) void *PyInit__gosrv(void) {

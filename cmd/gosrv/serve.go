@@ -76,6 +76,7 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 	if o.Library == "" {
 		o.Worker = libgosrv.Bytes()
 	}
+	o.Second = libgosrv.Open
 	o.Resolve = func(loaded ctl.ConfigLoaded) (*master.Plan, error) { return resolve(cl, loaded) }
 	return o, config.Run, nil
 }

@@ -249,6 +249,11 @@ class Relay:
                 except Exception:
                     sys.excepthook(*sys.exc_info())
 
+    def close(self):
+        """In a forked child, where the thread is not."""
+        self.reader.close()
+        self.writer.close()
+
     def deliver(self, message):
         if message["kind"] == "line":
             relay_line(usable(self.log), message)

@@ -66,6 +66,9 @@ class Worker:
         self.application = self.wsgi = None
         self.log, self._server, self._alive = log, server, True
         self._errors, self._relay, self._route = errors, None, 0
+        self.renewed = set()  # threads that every worker starts anew
+        self._retired = False  # it is a zygote now (refork.py)
+        self._after_fork = _gosrv.after_fork  # of the copy of C that before_fork is of
 
     def __str__(self):
         return "<Worker %s>" % self.pid
@@ -89,6 +92,7 @@ class Worker:
         self.pid = os.getpid()
         _gosrv.set_title("gosrv: worker %s [%s]" % (self.nr, self.title()))
         hooks.run(cfg, self.log, "post_fork", self._server, self)
+        self.renewed = set(threading.enumerate())
         privileges.drop(cfg)
         _gosrv.die_with(signal.SIGTERM)
         if os.getppid() != self.ppid:
@@ -97,7 +101,9 @@ class Worker:
         os.register_at_fork(before=_gosrv.before_fork, after_in_parent=_gosrv.after_fork,
                             after_in_child=self.after_fork_in_child)
         self.load(preloaded, uri)
+        of_import = set(threading.enumerate())
         hooks.run(cfg, self.log, "post_worker_init", self)
+        self.renewed.update(set(threading.enumerate()) - of_import)
         self._route = logs.route(self.log)  # the application may have configured the loggers, too
         if "pre_request" in cfg.hooks or "post_request" in cfg.hooks or self._route & logs.ACCESS:
             from . import request_hooks
@@ -206,13 +212,26 @@ class Worker:
 
     def after_fork_in_child(self):
         """A child that the application forked: none of our handlers, sockets, threads."""
+        if self._retired:
+            self._after_fork()
+            return
         _gosrv.after_fork_child()
         ours = (self.handle_term, self.handle_quit, self.handle_usr1, self.handle_abort)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGABRT):
             if signal.getsignal(number) in ours:
                 signal.signal(number, FRESH.get(number, signal.SIG_DFL))
         signal.set_wakeup_fd(-1)  # the forking thread is the child's main thread
-        _gosrv.after_fork()
+        self._after_fork()
+
+    def retire(self):
+        """In a child that is a zygote, what at-fork hooks still hold of this worker does nothing."""
+        import faulthandler
+
+        self._retired = True
+        if self._relay:
+            self._relay.close()
+        faulthandler.disable()
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)  # faulthandler has given it back
 
     # --- called by C ------------------------------------------------------------------
 
@@ -249,6 +268,12 @@ class Worker:
         self._errors.reopen(os.dup(fd))
         logs.capture_output(self.cfg, self._errors.fd)
         self.log.reopen_files()
+
+    def refork(self, *child):
+        """C's, without arguments before it forks a zygote, and in that child with what it is to be."""
+        from . import refork
+
+        (refork.rebirth if child else refork.before)(self, *child)
 
     def enable_faults(self):
         """A fault's Python stack goes into the error log, wherever stderr goes."""
@@ -295,11 +320,12 @@ class Worker:
 
         return socket.socket(fileno=os.dup(fd))
 
-    @staticmethod
-    def start_threads(count, name):
+    def start_threads(self, count, name):
         for slot in range(count):
-            threading.Thread(target=_gosrv.enter_thread, args=(slot + 1,),
-                             name="%s_%d" % (name, slot), daemon=True).start()
+            thread = threading.Thread(target=_gosrv.enter_thread, args=(slot + 1,),
+                                      name="%s_%d" % (name, slot), daemon=True)
+            self.renewed.add(thread)
+            thread.start()
 
     def shutdown(self):
         """The end of `python`, without finalising the interpreter."""

@@ -132,7 +132,8 @@ class Zygote:
             self.failed("config", 1, "Failed to set up logging", traceback_of(e))
             return
         self.server = hooks.Server(self.cfg, self.log, message["master_pid"], message["software"])
-        _gosrv.set_title("gosrv: zygote gen %s [%s]" % (message["generation"], self.server.proc_name))
+        self.generation = message["generation"]
+        self.entitle()
         try:
             self.hooks.update(hooks.named(settings))
         except conffile.ConfigError as e:
@@ -161,7 +162,13 @@ class Zygote:
             gc.freeze()  # shared pages stay shared: the collector leaves them alone
             _gosrv.fill_holes()  # and so does malloc
         flush()
-        self.control.send("Configured", preloaded=self.preloaded is not None, warnings=found + logs.ignored(self.cfg),
+        self.configured(found + logs.ignored(self.cfg))
+
+    def entitle(self):
+        _gosrv.set_title("gosrv: zygote gen %s [%s]" % (self.generation, self.server.proc_name))
+
+    def configured(self, warnings):
+        self.control.send("Configured", preloaded=self.preloaded is not None, warnings=warnings,
                           relay=bool(logs.route(self.log) & logs.ERRORS), level=logs.level())
 
     def failed(self, stage, code, message, text):
@@ -183,6 +190,10 @@ class Zygote:
             self.unborn[worker.age] = worker
             return False
         self.control.close()
+        if self.cfg.settings.get("refork_after"):
+            from . import refork
+
+            worker.zygote, worker.sockets_at_birth = self, refork.sockets()
         become_worker(worker, channel.Channel(fds[0]), self.preloaded, self.app_uri, self.log)
         return True
 

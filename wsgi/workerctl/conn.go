@@ -8,6 +8,7 @@
 //	                   <---------------  WorkerSpawned   right after the fork
 //	                   <---------------  WorkerReady     application imported, loop runs
 //	                                     or WorkerFailed, then exit
+//	  Refork + fds, then Drain ------->     its last act is to fork a zygote
 //	  Drain | Quit | ReopenLogs ------>
 //	                   <---------------  WorkerSpent     wants a successor
 //	                   <---------------  WorkerDraining  no new work from here

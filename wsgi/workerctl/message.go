@@ -56,6 +56,10 @@ type Drain struct {
 	Final           bool    `json:"final"`            // no other worker will serve what waits in the accept queues
 }
 
+// Refork orders the worker to be a new zygote's parent when its drain, which is ordered next,
+// is over. With it go the zygote's end of its channel and the library that it loads.
+type Refork struct{}
+
 // Cover orders to serve one more socket of an address, whose own worker is not
 // there (--reuse-port). Its descriptor comes along.
 type Cover struct {
@@ -137,6 +141,9 @@ func (Serve) Type() string { return "Serve" }
 
 // Type implements Message.
 func (Drain) Type() string { return "Drain" }
+
+// Type implements Message.
+func (Refork) Type() string { return "Refork" }
 
 // Type implements Message.
 func (Cover) Type() string { return "Cover" }

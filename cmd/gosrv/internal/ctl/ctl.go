@@ -81,6 +81,11 @@ type Configured struct {
 	Level     int      `json:"level"` // the least level of gunicorn.error, as Python counts
 }
 
+// Reborn is the first word of a zygote that a worker has forked.
+type Reborn struct {
+	PID int `json:"pid"`
+}
+
 // LogLine is a line of the master's error log for Python's loggers.
 type LogLine struct {
 	Level int    `json:"level"` // as Python counts
@@ -185,6 +190,9 @@ func (WorkerStarted) Type() string { return "WorkerStarted" }
 
 // Type implements workerctl.Message.
 func (WorkerEnded) Type() string { return "WorkerEnded" }
+
+// Type implements workerctl.Message.
+func (Reborn) Type() string { return "Reborn" }
 
 // Type implements workerctl.Message.
 func (Exit) Type() string { return "Exit" }

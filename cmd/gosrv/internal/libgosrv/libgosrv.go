@@ -3,7 +3,10 @@
 // a plain `go build` it may be missing.
 package libgosrv
 
-import "embed"
+import (
+	"embed"
+	"io/fs"
+)
 
 //go:embed built
 var built embed.FS
@@ -16,6 +19,9 @@ func Bytes() []byte {
 	}
 	return file
 }
+
+// Open opens the library's file.
+func Open() (fs.File, error) { return built.Open("built/libgosrv.so") }
 
 // Carried tells whether Bytes has something to give.
 func Carried() bool {

@@ -9,6 +9,7 @@ package master
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"time"
@@ -45,6 +46,8 @@ type Options struct {
 	// Resolve merges what the config file said with everything else. Its error
 	// is shown as it is; one with an ExitCode method chooses the exit code.
 	Resolve func(ctl.ConfigLoaded) (*Plan, error)
+	// Second opens the worker as a library, for a zygote that is a worker's child.
+	Second func() (fs.File, error)
 	// Title shows a process title.
 	Title    func(string)
 	Origin   upgrade.Origin  // set if another master started this one
@@ -88,6 +91,7 @@ type Master struct {
 	children    children
 	oom         oom
 	lanes       lanes
+	refork      refork
 	retired     []*zygote               // told to exit, not reaped yet
 	keepers     []*zygote               // no longer needed to fork, but hooks left something in them
 	strays      map[int]unix.WaitStatus // reaped before WorkerSpawned was read
@@ -143,7 +147,7 @@ func New(o Options) (*Master, error) {
 	m.dir = l.dir
 	m.sys = system{
 		now: time.Now, monotonic: monotonic, exec: l.exec, pair: l.pair,
-		closeFD: func(fd int) { _ = unix.Close(fd) }, kill: unix.Kill, hasStacks: hasStacks, askStacks: askStacks, reap: reap, bind: m.bindApart,
+		library: l.library, closeFD: func(fd int) { _ = unix.Close(fd) }, kill: unix.Kill, hasStacks: hasStacks, askStacks: askStacks, reap: reap, bind: m.bindApart,
 		oomKills: cgroup.Find("/proc/self/cgroup", "/sys/fs/cgroup").Kills, ppid: os.Getppid, replace: m.replaceApart, tell: o.Manager.Tell, publish: shown.Publish, giveBack: giveBack,
 		detach: func(keepOutput bool) error {
 			return daemon.Detach(o.Start.Argv, o.Start.Dir, o.Start.Environ, keepOutput)
@@ -214,6 +218,7 @@ func (m *Master) step() {
 			m.looked = now
 			m.lookForKills(now)
 		}
+		m.tendRefork(now)
 		m.balance(m.current, now)
 		if m.next != nil {
 			m.balance(m.next, now)

@@ -47,6 +47,7 @@ type mechanics struct {
 	PrintConfig bool     `json:"print_config"`
 	Daemon      bool     `json:"daemon"`
 	OneByOne    bool     `json:"reload_one_by_one"`
+	ReforkAfter int      `json:"refork_after"`
 	KeepStdio   bool     `json:"enable_stdio_inheritance"`
 	Reload      bool     `json:"reload"`
 

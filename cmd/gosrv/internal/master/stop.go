@@ -46,6 +46,7 @@ func (m *Master) beginStop(graceful bool, code int, reason string) {
 	m.phase = stopping
 	m.stop = stopOrder{graceful: graceful, exit: code, reason: reason}
 	m.announceStop()
+	m.miscarry()
 	m.refuseClients(graceful)
 	if !served && len(m.children.list) == 0 {
 		m.endZygotes() // nothing was announced: nothing to say

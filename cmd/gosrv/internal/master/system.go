@@ -2,7 +2,10 @@ package master
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -33,7 +36,9 @@ type system struct {
 	// exec starts a zygote with a channel to it.
 	exec func() (pid int, ch channel, err error)
 	// pair makes a worker's channel; peer goes to the zygote and is closed.
-	pair    func() (ch channel, peer int, err error)
+	pair func() (ch channel, peer int, err error)
+	// library gives the worker as a library, in a file of its own.
+	library func() (fd int, err error)
 	closeFD func(fd int)
 	kill    func(pid int, sig unix.Signal) error
 	// hasStacks tells whether askStacks does any good: the process runs Python.
@@ -66,6 +71,7 @@ const titleRoom = 400
 type launcher struct {
 	shim      []byte
 	worker    []byte // library for a Python without libpython; nil: it has one
+	second    func() (fs.File, error)
 	dir       string // where the master was started
 	environ   []string
 	watch     *ctl.Watch
@@ -78,7 +84,7 @@ func newLauncher(o Options, watch *ctl.Watch) (*launcher, error) {
 		return nil, fmt.Errorf("finding the working directory: %w", err)
 	}
 	return &launcher{
-		shim: o.Shim, worker: o.Worker, dir: dir, environ: os.Environ(), watch: watch,
+		shim: o.Shim, worker: o.Worker, second: o.Second, dir: dir, environ: os.Environ(), watch: watch,
 		// The zygote unsets these before Python starts.
 		zygoteEnv: []string{"_GOSRV_ZYGOTE=3,4", "_GOSRV_LIBPYTHON=" + o.Library, "_GOSRV_PYTHON=" + o.Python, "_GOSRV_RELEASE=" + o.Release},
 	}, nil
@@ -133,6 +139,36 @@ func (l *launcher) pair() (channel, int, error) {
 		return nil, -1, err
 	}
 	return conn, peer, nil
+}
+
+func (l *launcher) library() (int, error) {
+	file, err := l.second()
+	if err != nil {
+		return -1, errors.New("this gosrv was built without the library that it needs; make builds both")
+	}
+	defer file.Close()
+	fd, err := memfile("gosrv-worker", nil)
+	if err != nil {
+		return -1, err
+	}
+	// A piece at a time: the master is small, and stays so.
+	if _, err := io.CopyBuffer(writer(fd), file, make([]byte, 64<<10)); err != nil {
+		_ = unix.Close(fd)
+		return -1, fmt.Errorf("filling memory file: %w", err)
+	}
+	return fd, nil
+}
+
+// writer is a descriptor as an io.Writer.
+type writer int
+
+func (w writer) Write(p []byte) (int, error) {
+	for {
+		n, err := unix.Write(int(w), p)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
 }
 
 // memfile puts data into a memory file with its offset at the start.

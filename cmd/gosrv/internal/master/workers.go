@@ -94,6 +94,9 @@ func (m *Master) retire(c *child, now time.Time) {
 	// The worker leaves by itself at the end of its grace, with close() run for what it
 	// cuts; the second is for that.
 	c.deadline = sooner(c.deadline, now.Add(grace+time.Second))
+	if c == m.refork.mother {
+		m.orderBirth(c, now)
+	}
 	if c.state == ready {
 		c.state = draining
 	}
@@ -158,6 +161,7 @@ func (m *Master) readAll() {
 		}
 	}
 	m.readSeed()
+	m.readUnborn()
 	for _, c := range append([]*child(nil), m.children.list...) {
 		m.readWorker(c)
 	}
@@ -313,7 +317,7 @@ func (m *Master) died(pid int, status unix.WaitStatus) {
 			return
 		}
 	}
-	if m.seedDied(pid, status) || m.keeperDied(pid, status) || m.successorDied(pid, status) {
+	if m.seedDied(pid, status) || m.unbornDied(pid, status) || m.keeperDied(pid, status) || m.successorDied(pid, status) {
 		return
 	}
 	for _, g := range []*generation{m.current, m.next} {

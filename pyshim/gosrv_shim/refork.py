@@ -1,0 +1,76 @@
+"""--refork-after: a worker that has served for a while forks a zygote, in which the application is
+warm; C goes on there as another copy of itself (cgo/refork.c)."""
+
+import gc
+import os
+import sys
+import threading
+
+from . import channel, leftovers, stacks, zygote
+from .worker import flush
+
+
+def sockets():
+    """{what /proc calls it: descriptor} of this process."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink("/proc/self/fd/" + name)
+        except OSError:
+            continue
+        if target.startswith("socket:"):
+            found[target] = int(name)
+    return found
+
+
+def before(worker):
+    """In the worker that has nothing more to serve. What it has buffered must not be written twice,
+    and a database connection of Django's must not have several users."""
+    worker.lost = sorted(t.name for t in set(threading.enumerate()) - worker.renewed
+                         if not isinstance(t, threading._DummyThread))  # a raw one that has logged
+    database = sys.modules.get("django.db")
+    if database is not None:
+        try:
+            database.connections.close_all()
+        except Exception:
+            worker.log.exception("Cannot close Django's database connections before the fork of a zygote")
+    flush()
+
+
+def rebirth(worker, module, control_fd):
+    """In the child, where at-fork hooks have been run. Returns in the workers that it forks, as
+    zygote.main does. module is _gosrv of the copy that goes on; the other one does nothing more."""
+    sys.modules["_gosrv"] = module
+    for name, part in list(sys.modules.items()):
+        if name.startswith("gosrv_shim.") and hasattr(part, "_gosrv"):
+            part._gosrv = module
+    zygote.ignore_group_signals()
+    worker.retire()
+    reborn = worker.zygote
+    warnings = shared(worker, control_fd)
+    reborn.control = channel.Channel(control_fd)
+    reborn.preloaded, reborn.unborn = worker.wsgi, {}
+    reborn.server.WORKERS.clear()
+    stacks.answer_with(reborn.errors.fd)
+    reborn.entitle()
+    del worker
+    gc.collect()
+    gc.freeze()
+    module.fill_holes()
+    flush()
+    reborn.configured(warnings)
+    reborn.serve()
+
+
+def shared(worker, control_fd):
+    """What the application has begun while it served and that does not survive a fork, as lines."""
+    lines = []
+    if worker.lost:
+        lines.append("refork_after: later workers are without these threads of the worker that is their model: %s. Start such "
+                     "threads in the hook post_fork, or when a process first needs them" % ", ".join(worker.lost))
+    found = sorted(leftovers.socket_text(fd) for key, fd in sockets().items()
+                   if key not in worker.sockets_at_birth and fd != control_fd)
+    if found:
+        lines.append("refork_after: later workers share these connections of the worker that is their model, and garble what is "
+                     "said there: %s. Close them when a request ends, or open new ones in the hook post_fork" % ", ".join(found))
+    return lines

@@ -1,0 +1,70 @@
+package wsgi
+
+import (
+	"runtime/debug"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// conceive takes the descriptors of an order to refork: what follows is an order to drain.
+func (w *worker) conceive(fds []int) bool {
+	if len(fds) != 2 || w.unborn != nil {
+		return false
+	}
+	w.unborn = fds
+	return true
+}
+
+// expecting looks whether that order waits unread: the order to drain comes by signal, too.
+func (w *worker) expecting() {
+	if w.set.reforks && w.unborn == nil {
+		w.control()
+	}
+}
+
+// bear makes the new zygote once nothing is left to serve. A worker that was told to quit makes
+// none, nor does one with a thread that is still inside the application, where it may hold
+// locks; the master sees the channel's end. What Go's heap has free is given back
+// first: the zygote and its workers carry the heap about and never use it.
+func (w *worker) bear(refork func(control, library int) error) {
+	if w.unborn == nil {
+		return
+	}
+	k := &w.crew
+	stuck := w.lost.Load() > 0 || k.size > 1 && int(k.out.Load()) < k.size
+	if !stuck && !w.drain.final && !w.quitting.Load() {
+		w.ownFiles()
+		debug.FreeOSMemory()
+		if err := refork(w.unborn[0], w.unborn[1]); err != nil {
+			w.log.Errorf("Cannot fork a new zygote: %v", err)
+		}
+	}
+	for _, fd := range w.unborn {
+		_ = unix.Close(fd)
+	}
+	w.unborn = nil
+}
+
+// ownFiles marks what is no socket, too: the zygote would keep it for good.
+func (w *worker) ownFiles() {
+	for fd := range openFiles(isServers) {
+		w.own(fd, true)
+	}
+	for _, fd := range w.logFDs {
+		w.own(fd, true)
+	}
+	if w.crew.size > 1 {
+		w.own(w.crew.waker.FD(), true)
+		w.own(w.crew.ended.FD(), true)
+	}
+	for _, fd := range w.unborn {
+		w.own(fd, false)
+	}
+}
+
+// isServers tells the memory that workers share with the master and among each other, and what
+// Go's runtime looks up its share of the processors in.
+func isServers(target string) bool {
+	return strings.HasPrefix(target, "/memfd:gosrv-") || strings.HasPrefix(target, "/sys/fs/cgroup/cpu") || strings.HasSuffix(target, "/cpu.max")
+}

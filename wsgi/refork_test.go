@@ -1,0 +1,73 @@
+package wsgi
+
+import (
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/workerctl"
+)
+
+// expectingWorker has nothing more to serve and an order to refork unread.
+func expectingWorker(t *testing.T) *worker {
+	t.Helper()
+	master, fd, err := workerctl.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if err := master.Send(workerctl.Refork{}, int(null.Fd()), int(null.Fd())); err != nil {
+		t.Fatal(err)
+	}
+	w := &worker{ctl: workerctl.NewConn(fd), own: func(int, bool) {}}
+	w.set.reforks = true
+	t.Cleanup(func() { master.Close(); w.ctl.Close() })
+	return w
+}
+
+// The order to drain comes by signal, too, and may be obeyed before the channel is read.
+func TestOrderToReforkIsReadBeforeTheEnd(t *testing.T) {
+	w := expectingWorker(t)
+	w.expecting()
+	var got []int
+	owned := map[int]bool{}
+	w.own = func(fd int, own bool) { owned[fd] = own }
+	w.bear(func(control, library int) error { got = []int{control, library}; return nil })
+	if len(got) != 2 || got[0] == got[1] {
+		t.Fatalf("forked with %v", got)
+	}
+	for _, fd := range got {
+		if owned[fd] {
+			t.Error("what the zygote needs is closed in it")
+		}
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != unix.EBADF {
+			t.Errorf("descriptor %d stays open: %v", fd, err)
+		}
+	}
+	w.bear(func(int, int) error { t.Error("forked twice"); return nil })
+}
+
+func TestNoReforkFromAWorkerThatIsNotAtRest(t *testing.T) {
+	for name, change := range map[string]func(w *worker){
+		"told to quit":         func(w *worker) { w.quitting.Store(true) },
+		"the server ends":      func(w *worker) { w.drain.final = true },
+		"a call is given up":   func(w *worker) { w.lost.Store(1) },
+		"a thread is in there": func(w *worker) { w.crew.size = 2; w.crew.out.Store(1) },
+	} {
+		w := expectingWorker(t)
+		w.expecting()
+		fds := w.unborn
+		change(w)
+		w.bear(func(int, int) error { t.Errorf("%s: forked", name); return nil })
+		for _, fd := range fds {
+			if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != unix.EBADF {
+				t.Errorf("%s: descriptor %d stays open", name, fd)
+			}
+		}
+	}
+}
