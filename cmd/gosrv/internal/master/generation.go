@@ -126,10 +126,7 @@ func (m *Master) revive(g *generation, now time.Time) {
 func (m *Master) readZygote(g *generation) {
 	for g.zygote != nil && !g.zygote.gone {
 		z := g.zygote
-		typ, raw, fds, err := z.ch.TryRecv()
-		for _, fd := range fds {
-			m.sys.closeFD(fd) // none is expected
-		}
+		typ, raw, err := m.recv(z.ch)
 		switch {
 		case errors.Is(err, workerctl.ErrWouldBlock):
 			return

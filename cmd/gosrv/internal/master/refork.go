@@ -122,15 +122,11 @@ func (m *Master) awaitBirth(g *generation, now time.Time) {
 // readUnborn reads what the new zygote has to say before it is adopted.
 func (m *Master) readUnborn() {
 	for z := m.refork.unborn; z != nil && z == m.refork.unborn; {
-		typ, raw, fds, err := z.ch.TryRecv()
-		for _, fd := range fds {
-			m.sys.closeFD(fd) // none is expected
-		}
-		switch {
-		case errors.Is(err, workerctl.ErrWouldBlock):
-			return
-		case err != nil:
-			m.unbornLost(z, err)
+		typ, raw, err := m.recv(z.ch)
+		if err != nil {
+			if !errors.Is(err, workerctl.ErrWouldBlock) {
+				m.unbornLost(z, err)
+			}
 			return
 		}
 		if err := m.fromUnborn(z, typ, raw); err != nil {

@@ -51,16 +51,11 @@ func (m *Master) takeSeed(g *generation) bool {
 // not, because the zygote saw why it must not be, or it has ended.
 func (m *Master) readSeed() {
 	for m.seed != nil {
-		typ, raw, fds, err := m.seed.ch.TryRecv()
-		for _, fd := range fds {
-			m.sys.closeFD(fd) // none is expected
-		}
-		if errors.Is(err, workerctl.ErrWouldBlock) {
-			return
-		}
+		typ, raw, err := m.recv(m.seed.ch)
 		if err != nil {
-			_ = m.seed.ch.Close()
-			m.seed = nil
+			if !errors.Is(err, workerctl.ErrWouldBlock) {
+				m.dropSeed()
+			}
 			return
 		}
 		m.fromSeed(typ, raw)
@@ -91,11 +86,11 @@ func (m *Master) endSeed() {
 		_ = s.ch.Send(ctl.Exit{}) // one that is gone has closed its end
 		return
 	}
-	m.seed = nil
 	if s.pid == 0 {
-		_ = s.ch.Close() // it ends by that
+		m.dropSeed()
 		return
 	}
+	m.seed = nil
 	m.dismiss(&generation{zygote: &zygote{pid: s.pid, ch: s.ch}})
 }
 
@@ -103,8 +98,7 @@ func (m *Master) endSeed() {
 // exitGrace, after which end of file ends it.
 func (m *Master) seedGone(now time.Time) bool {
 	if m.seed != nil && !now.Before(m.stop.deadline) {
-		_ = m.seed.ch.Close()
-		m.seed = nil
+		m.dropSeed()
 	}
 	return m.seed == nil
 }
@@ -115,7 +109,12 @@ func (m *Master) seedDied(pid int, status unix.WaitStatus) bool {
 		return false
 	}
 	m.log.Debugf("Seed (pid:%d) %s", pid, describe(status))
+	m.dropSeed()
+	return true
+}
+
+// dropSeed forgets the seed, which ends by its channel's end if it lives.
+func (m *Master) dropSeed() {
 	_ = m.seed.ch.Close()
 	m.seed = nil
-	return true
 }

@@ -167,17 +167,23 @@ func (m *Master) readAll() {
 	}
 }
 
+// recv reads one message of a process that sends no descriptors. Any error but
+// ErrWouldBlock is the channel's end.
+func (m *Master) recv(ch channel) (typ string, raw json.RawMessage, err error) {
+	typ, raw, fds, err := ch.TryRecv()
+	for _, fd := range fds {
+		m.sys.closeFD(fd)
+	}
+	return typ, raw, err
+}
+
 func (m *Master) readWorker(c *child) {
 	for c.ch != nil {
-		typ, raw, fds, err := c.ch.TryRecv()
-		for _, fd := range fds {
-			m.sys.closeFD(fd) // none is expected
-		}
-		switch {
-		case errors.Is(err, workerctl.ErrWouldBlock):
-			return
-		case err != nil:
-			m.hangUp(c, err)
+		typ, raw, err := m.recv(c.ch)
+		if err != nil {
+			if !errors.Is(err, workerctl.ErrWouldBlock) {
+				m.hangUp(c, err)
+			}
 			return
 		}
 		if err := m.fromWorker(c, typ, raw); err != nil {
