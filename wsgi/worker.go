@@ -46,7 +46,6 @@ type worker struct {
 	blocks    blocks
 	listeners []*listener
 	slots     []*slot
-	barren    int // looks for events in a row that found none
 	memos     memos
 	lines     *http1.Lines // field lines that repeat, guarded by the lead
 	peer      loop.Peer    // of the connection being accepted
@@ -123,19 +122,10 @@ func (s *slot) turn() bool {
 		}
 	}
 	w.spare.look(&w.bufs, w.now, s.dropBlocks())
-	wait := 0
-	if len(w.again) == 0 && !w.drain.queue {
-		wait = w.patience()
-	}
-	if wait == 0 || !w.lonely() {
-		if w.poll.Poll() > 0 {
-			wait, w.barren = 0, 0
-		} else {
-			w.barren++
+	if n := w.poll.Poll(); n == 0 && len(w.again) == 0 && !w.drain.queue {
+		if wait := w.patience(); wait != 0 {
+			s.idle(wait)
 		}
-	}
-	if wait != 0 {
-		s.idle(wait)
 	}
 	w.now = loop.Now()
 	w.score.Tick(w.now)
@@ -250,17 +240,6 @@ func (w *worker) until(next int64) int {
 		return 0
 	}
 	return int(min(left/int64(time.Millisecond)+1, math.MaxInt32))
-}
-
-// lonely tells that looks for events before the wait for them have been in vain
-// lately, as with one client: its next request never is there yet. More than
-// one event at a time ends that.
-func (w *worker) lonely() bool {
-	const enough = 8
-	if w.poll.Size() > 1 {
-		w.barren = 0
-	}
-	return w.barren >= enough
 }
 
 // idle waits for events.

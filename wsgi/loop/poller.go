@@ -105,9 +105,6 @@ func (p *Poller) Next() (Event, bool) {
 // Left is the number of events of the batch not yet taken.
 func (p *Poller) Left() int { return p.n - p.next }
 
-// Size is the number of events that the last Poll or Wait brought.
-func (p *Poller) Size() int { return p.n }
-
 // Poll fetches a batch without waiting and tells its size. The raw call does not
 // let the scheduler think that this thread is blocked.
 func (p *Poller) Poll() int {
