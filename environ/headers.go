@@ -58,10 +58,11 @@ func (p *Packed) headers(buf []byte, r *http1.Request, f *Facts) *http1.Error {
 	schemeSaid := false
 	for i := range r.Headers {
 		h := &r.Headers[i]
-		if h.Mark != 0 && p.fresh(h) {
+		name := h.Name.Of(buf)
+		if h.Mark != 0 {
+			p.put(buf, h, name, h.Value, h.Mark)
 			continue
 		}
-		name := h.Name.Of(buf)
 		if f.Trusted {
 			if https, ok := f.Rules.scheme(name, h.Value.Of(buf)); ok {
 				if schemeSaid && https != p.HTTPS {
@@ -100,18 +101,6 @@ func (r *Rules) Mark(name []byte) uint32 {
 		return 0
 	}
 	return nameKey(name)
-}
-
-// fresh appends a header that has a mark, unless its name may have been here before.
-func (p *Packed) fresh(h *http1.Header) bool {
-	word, bit := bloomBit(h.Mark)
-	if p.bloom[word]&bit != 0 {
-		return false
-	}
-	p.bloom[word] |= bit
-	p.seen = append(p.seen, seen{key: h.Mark})
-	p.Desc = append(p.Desc, h.Name.Off, describeName(h), h.Value.Off, h.Value.Len)
-	return true
 }
 
 // bloomBit is where the bit of a name's key is in Packed.bloom.
@@ -173,7 +162,7 @@ func (r *Rules) forwards(name []byte) bool {
 	return false
 }
 
-// add appends a header to Desc, or to the values of the first of its name. A Proxy header is dropped: HTTP_PROXY
+// add puts a header that has no mark. A Proxy header is dropped: HTTP_PROXY
 // would be taken for a setting (CVE-2016-5386). An absolute-form target overrides Host.
 func (p *Packed) add(buf []byte, r *http1.Request, h *http1.Header, name []byte) {
 	value, key := h.Value, nameKey(name)
@@ -191,6 +180,12 @@ func (p *Packed) add(buf []byte, r *http1.Request, h *http1.Header, name []byte)
 			key = 0
 		}
 	}
+	p.put(buf, h, name, value, key)
+}
+
+// put appends a header with that value, or the value to those of the first header of its name. key is the name's,
+// 0 if it cannot repeat.
+func (p *Packed) put(buf []byte, h *http1.Header, name []byte, value http1.Span, key uint32) {
 	word, bit := bloomBit(key)
 	if p.bloom[word]&bit != 0 && p.repeated(buf, key, name, value) {
 		return

@@ -9,7 +9,20 @@ type framing struct {
 	value                     Span // of a field that is read only once
 }
 
-// known are the lengths of the names that header looks for.
+// concern is which of the fields that judge looks at a name is.
+type concern uint8
+
+const (
+	unconcerned concern = iota
+	ofHost
+	ofExpect
+	ofConnection
+	ofType
+	ofLength
+	ofCoding
+)
+
+// known are the lengths of the names that concernOf knows.
 const known = 1<<len("host") | 1<<len("expect") | 1<<len("connection") | 1<<len("content-type") |
 	1<<len("content-length") | 1<<len("transfer-encoding")
 
@@ -17,7 +30,7 @@ const known = 1<<len("host") | 1<<len("expect") | 1<<len("connection") | 1<<len(
 func (p *Policy) judge(buf []byte, r *Request) error {
 	var f framing
 	for i := range r.Headers {
-		if n := r.Headers[i].Name.Len; r.Headers[i].Mark != 0 || n > 17 || known>>n&1 == 0 {
+		if r.Headers[i].Mark != 0 {
 			continue
 		}
 		if err := f.header(buf, r, &r.Headers[i]); err != nil {
@@ -43,35 +56,50 @@ func (p *Policy) judge(buf []byte, r *Request) error {
 	return nil
 }
 
-// header notes a field that concerns the server; names it does not know are the application's business.
-func (f *framing) header(buf []byte, r *Request, h *Header) error {
-	name := h.Name.Of(buf)
+// concernOf names the field, or none: the rest is the application's business.
+func concernOf(name []byte) concern {
+	if n := len(name); n > 17 || known>>n&1 == 0 {
+		return unconcerned
+	}
+	is := func(field string, c concern) concern {
+		if EqualFold(name, field) {
+			return c
+		}
+		return unconcerned
+	}
 	switch len(name) {
 	case len("host"):
-		if EqualFold(name, "host") {
-			return once(&f.host, errHostTwice, h.Value, &r.Host)
-		}
+		return is("host", ofHost)
 	case len("expect"):
-		if EqualFold(name, "expect") {
-			return r.expect(h.Value.Of(buf))
-		}
+		return is("expect", ofExpect)
 	case len("connection"):
-		if EqualFold(name, "connection") {
-			f.connection(h.Value.Of(buf))
-		}
+		return is("connection", ofConnection)
 	case len("content-type"):
-		if EqualFold(name, "content-type") {
-			return once(&f.typ, errTypeTwice, h.Value, &f.value)
-		}
+		return is("content-type", ofType)
 	case len("content-length"):
-		if EqualFold(name, "content-length") {
-			return f.contentLength(buf, r, h)
-		}
+		return is("content-length", ofLength)
 	case len("transfer-encoding"):
-		if EqualFold(name, "transfer-encoding") {
-			f.coding = true
-			return f.codings(h.Value.Of(buf))
-		}
+		return is("transfer-encoding", ofCoding)
+	}
+	return unconcerned
+}
+
+// header notes a field that concerns the server.
+func (f *framing) header(buf []byte, r *Request, h *Header) error {
+	switch concernOf(h.Name.Of(buf)) {
+	case ofHost:
+		return once(&f.host, errHostTwice, h.Value, &r.Host)
+	case ofExpect:
+		return r.expect(h.Value.Of(buf))
+	case ofConnection:
+		f.connection(h.Value.Of(buf))
+	case ofType:
+		return once(&f.typ, errTypeTwice, h.Value, &f.value)
+	case ofLength:
+		return f.contentLength(buf, r, h)
+	case ofCoding:
+		f.coding = true
+		return f.codings(h.Value.Of(buf))
 	}
 	return nil
 }

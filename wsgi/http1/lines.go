@@ -66,17 +66,7 @@ func (t *Lines) note(l *line, text []byte, h *Header) {
 	l.n = uint8(copy(l.text[:], text))
 	l.name, l.value, l.length = uint8(h.Name.Len), uint8(h.Value.Off-h.Name.Off), uint8(h.Value.Len)
 	l.mark = 0
-	if name := l.text[:l.name]; !concerns(name) {
+	if name := l.text[:l.name]; concernOf(name) == unconcerned {
 		l.mark = t.mark(name)
 	}
-}
-
-// concerns tells the names of the fields that judge looks at.
-func concerns(name []byte) bool {
-	for _, s := range [...]string{"host", "expect", "connection", "content-type", "content-length", "transfer-encoding"} {
-		if EqualFold(name, s) {
-			return true
-		}
-	}
-	return false
 }

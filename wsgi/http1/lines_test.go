@@ -33,7 +33,7 @@ func sameByLines(t *testing.T, p *Policy, lines *Lines, head string) (known int)
 			if h.Line != 0 {
 				known++
 			}
-			if h.Mark != 0 && (h.Mark != markOf(h.Name.Of(b)) || concerns(h.Name.Of(b))) {
+			if h.Mark != 0 && (h.Mark != markOf(h.Name.Of(b)) || concernOf(h.Name.Of(b)) != unconcerned) {
 				t.Fatalf("%q: mark %#x for %q", head, h.Mark, h.Name.Of(b))
 			}
 			h.Mark, h.Line = 0, 0
