@@ -4,6 +4,8 @@
 
 #include "gosrv.h"
 #include "pyapi.h"
+
+#include <string.h>
 #include "transmit.h"
 
 enum { MAX_LISTENERS = 64 };
@@ -126,6 +128,21 @@ extern volatile uint32_t signal_requests; /* GOSRV_SIG_* from Python handlers, r
 extern uint64_t steps;                    /* crossings of calls; guarded by the GIL */
 extern volatile int quitting;             /* a handler asked to quit; stays set */
 
+/* hash_bytes: eight bytes a step, the bits of fold set in each. Need not be strong: the tables
+ * are bounded, and what is found is compared. */
+static inline uint32_t hash_bytes(const char *p, size_t n, uint64_t fold) {
+	uint64_t h = n * 0x9E3779B97F4A7C15u, word;
+	for (; n >= 8; n -= 8, p += 8) {
+		memcpy(&word, p, 8);
+		h = (h ^ (word | fold)) * 0xD6E8FEB86659FD93u;
+		h ^= h >> 32;
+	}
+	word = 0;
+	memcpy(&word, p, n);
+	h = (h ^ (word | fold)) * 0xD6E8FEB86659FD93u;
+	return (uint32_t)(h >> 32);
+}
+
 /* gil_take, gil_give: around all that a crossing does with Python. */
 static inline void gil_take(gosrv_thread *t) {
 	if (!t->holding) py.PyEval_RestoreThread(t->state);
@@ -191,9 +208,8 @@ typedef struct {
 int item_of(const packed *p, const uint32_t *h, item *i);
 void item_drop(const item *i);
 PyObject *environ_build(PyObject *base, const packed *p);
-int environ_set_items(PyObject *d, const packed *p, const item *items, int n);
+int environ_set_items(PyObject *d, const packed *p, const item *items);
 int environ_set(PyObject *d, PyObject *key, const char *p, uint32_t n);
-int environ_set_headers(PyObject *d, const packed *p);
 int environ_set_slots(PyObject *d, const packed *p);
 extern PyObject *slot_keys[GOSRV_SLOTS];
 int environ_bind(PyObject *environ, const bundle *b);

@@ -29,21 +29,8 @@ static int names_used;
 
 static inline char lower(char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
 
-/* name_hash: case falls away with a bit in each byte. What else does collides, and is
- * compared; the table is bounded, so that collisions cannot be farmed. */
-static uint32_t name_hash(const char *p, size_t n) {
-	const uint64_t fold = 0x2020202020202020u;
-	uint64_t h = n * 0x9E3779B97F4A7C15u, word;
-	for (; n >= 8; n -= 8, p += 8) {
-		memcpy(&word, p, 8);
-		h = (h ^ (word | fold)) * 0xD6E8FEB86659FD93u;
-		h ^= h >> 32;
-	}
-	word = 0;
-	memcpy(&word, p, n);
-	h = (h ^ (word | fold)) * 0xD6E8FEB86659FD93u;
-	return (uint32_t)(h >> 32);
-}
+/* name_hash: case falls away with a bit in each byte. What else does collides. */
+static uint32_t name_hash(const char *p, size_t n) { return hash_bytes(p, n, 0x2020202020202020u); }
 
 static int name_equal(const struct name_entry *e, const char *p, size_t n) {
 	if (e->len != n) return 0;
@@ -152,13 +139,17 @@ int item_of(const packed *p, const uint32_t *h, item *i) {
 	return 0;
 }
 
-int environ_set_items(PyObject *d, const packed *p, const item *items, int n) {
-	for (; n > 0; n--, items++)
-		if (py.PyDict_SetItem(d, items->key, items->value) < 0) return -1;
+static int set_scheme(PyObject *d, const packed *p) {
 	return p->flags & GOSRV_HTTPS ? py.PyDict_SetItem(d, key_scheme, https) : 0;
 }
 
-int environ_set_headers(PyObject *d, const packed *p) {
+int environ_set_items(PyObject *d, const packed *p, const item *items) {
+	for (int n = p->headers; n > 0; n--, items++)
+		if (py.PyDict_SetItem(d, items->key, items->value) < 0) return -1;
+	return set_scheme(d, p);
+}
+
+static int set_headers(PyObject *d, const packed *p) {
 	const uint32_t *h = p->desc + 2 * GOSRV_SLOTS;
 	for (int n = p->headers; n > 0; n--, h += 4) {
 		item i;
@@ -167,7 +158,7 @@ int environ_set_headers(PyObject *d, const packed *p) {
 		item_drop(&i);
 		if (failed) return -1;
 	}
-	return environ_set_items(d, p, NULL, 0);
+	return set_scheme(d, p);
 }
 
 /* set_present: n keys from pairs of offset and length, but for those that are absent. */
@@ -188,7 +179,7 @@ int environ_set_slots(PyObject *d, const packed *p) {
 /* environ_build: a new dictionary, owned by the caller; NULL with an exception. */
 PyObject *environ_build(PyObject *base, const packed *p) {
 	PyObject *d = take(py.PyDict_Copy(base));
-	if (d != NULL && environ_set_headers(d, p) == 0 && environ_set_slots(d, p) == 0) return d;
+	if (d != NULL && set_headers(d, p) == 0 && environ_set_slots(d, p) == 0) return d;
 	drop(d);
 	return NULL;
 }

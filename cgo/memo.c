@@ -89,7 +89,7 @@ static PyObject *shape_copy(gosrv_thread *t, shape *s, const packed *p, const it
 /* shape_make: a fresh environ; its names take the place when they come there twice in a row. */
 static PyObject *shape_make(gosrv_thread *t, shape *s, int base, const packed *p, const item *items, const uint64_t *names, uint32_t hash) {
 	PyObject *d = take(py.PyDict_Copy(t->bases[base]));
-	if (d == NULL || environ_set_items(d, p, items, p->headers) < 0 || environ_set_slots(d, p) < 0) {
+	if (d == NULL || environ_set_items(d, p, items) < 0 || environ_set_slots(d, p) < 0) {
 		drop(d);
 		return NULL;
 	}

@@ -16,20 +16,6 @@ static struct {
  * because most values are new ones, for which the large table is not worth a cache miss. */
 static uint16_t held[VALUES], missed[VALUES];
 
-/* hash_bytes: eight bytes a step; need not be strong, a collision only replaces. */
-static uint32_t hash_bytes(const char *p, uint32_t n) {
-	uint64_t h = n * 0x9E3779B97F4A7C15u, word;
-	for (; n >= 8; n -= 8, p += 8) {
-		memcpy(&word, p, 8);
-		h = (h ^ word) * 0xD6E8FEB86659FD93u;
-		h ^= h >> 32;
-	}
-	word = 0;
-	memcpy(&word, p, n);
-	h = (h ^ word) * 0xD6E8FEB86659FD93u;
-	return (uint32_t)(h >> 32);
-}
-
 /* remember: only ASCII, whose bytes are its UTF-8 and lie inside the object for life. */
 static void remember(PyObject *text, uint32_t hash, uint32_t n) {
 	Py_ssize_t len;
@@ -49,7 +35,7 @@ static void remember(PyObject *text, uint32_t hash, uint32_t n) {
 }
 
 PyObject *value_str(const char *p, uint32_t n) {
-	uint32_t hash = n <= VALUE_MAX ? hash_bytes(p, n) : 0;
+	uint32_t hash = n <= VALUE_MAX ? hash_bytes(p, n, 0) : 0;
 	int at = hash % VALUES;
 	uint16_t half = (uint16_t)(hash >> 16);
 	if (n <= VALUE_MAX && held[at] == half && values[at].text != NULL && values[at].hash == hash && values[at].len == n
