@@ -292,6 +292,7 @@ int gosrv_call_gather(gosrv_thread *t, void *handle, uint32_t flags, char *out, 
 	t->batch.left = left;
 	if (patient) batch_offer(&t->batch); /* the GIL may be long in coming */
 	step_begin(t);
+	batch_reclaim(&t->batch); /* whoever offers must have it: the other side may be at it by now */
 	drop(c->piece);
 	c->piece = NULL;
 	int state = call_outlive(c, gather_step(c, patient, flags, &t->result), &t->result);
