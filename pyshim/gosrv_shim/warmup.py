@@ -6,11 +6,11 @@ import sys
 from urllib.parse import unquote_to_bytes, urlsplit
 
 
-def run(application, cfg, log, server, file_wrapper):
+def run(application, cfg, log, constants):
     """A page that fails is logged; the application serves all the same."""
     for url in cfg.settings.get("warm_up") or ():
         try:
-            status = ask(application, environ_of(url, cfg, server, file_wrapper))
+            status = ask(application, environ_of(url, constants))
         except Exception:
             log.exception("Warm-up of %s failed", url)
             continue
@@ -22,22 +22,18 @@ def run(application, cfg, log, server, file_wrapper):
             log.debug("Warm-up of %s: %s", url, status)
 
 
-def environ_of(url, cfg, server, file_wrapper):
-    """What a GET of url from this machine would give. url is a path or has a host of its own."""
+def environ_of(url, constants):
+    """What a GET of url from this machine would give, with what environ always says. url is a path or has a host of its own."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2] or "localhost"
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    threads = cfg.worker_class_str == "gthread"
     target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
     return {
-        "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": unquote_to_bytes(parts.path or "/").decode("latin-1"),
+        **constants, "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": unquote_to_bytes(parts.path or "/").decode("latin-1"),
         "QUERY_STRING": parts.query, "RAW_URI": target, "SERVER_PROTOCOL": "HTTP/1.1",
-        "SERVER_NAME": parts.hostname or "localhost", "SERVER_PORT": str(port), "SERVER_SOFTWARE": server.software,
+        "SERVER_NAME": parts.hostname or "localhost", "SERVER_PORT": str(port),
         "REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "0", "HTTP_HOST": host, "HTTP_USER_AGENT": "gosrv warm-up",
-        "HTTP_ACCEPT": "*/*", "wsgi.version": (1, 0), "wsgi.url_scheme": parts.scheme or "http",
-        "wsgi.input": io.BytesIO(), "wsgi.input_terminated": True, "wsgi.errors": sys.stderr,
-        "wsgi.multithread": threads, "wsgi.multiprocess": cfg.workers > 1, "wsgi.run_once": False,
-        "wsgi.file_wrapper": file_wrapper,
+        "HTTP_ACCEPT": "*/*", "wsgi.url_scheme": parts.scheme or "http", "wsgi.input": io.BytesIO(), "wsgi.errors": sys.stderr,
     }
 
 

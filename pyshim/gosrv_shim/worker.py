@@ -237,19 +237,7 @@ class Worker:
 
     def base_environ(self, environ):
         """Completes a listener's constant environ with the objects of PEP 3333."""
-        cfg = self.cfg
-        threads = cfg.worker_class_str == "gthread"
-        environ.update({
-            "SERVER_SOFTWARE": self._server.software,
-            "wsgi.errors": logs.ErrorStream(self._errors),
-            "wsgi.version": (1, 0),
-            "wsgi.multithread": threads,
-            "wsgi.multiprocess": cfg.workers > 1,
-            "wsgi.run_once": False,
-            "wsgi.file_wrapper": FileWrapper,
-            "wsgi.input_terminated": True,
-            "wsgi.url_scheme": "http",
-        })
+        environ.update(constants(self.cfg, self._server), **{"wsgi.errors": logs.ErrorStream(self._errors)})
         return environ
 
     def handle_exception(self, error, method, uri):
@@ -348,11 +336,20 @@ class Worker:
         flush()
 
 
+def constants(cfg, server):
+    """What environ says in all requests of a process."""
+    return {
+        "SERVER_SOFTWARE": server.software, "wsgi.version": (1, 0), "wsgi.url_scheme": "http", "wsgi.run_once": False,
+        "wsgi.multithread": cfg.worker_class_str == "gthread", "wsgi.multiprocess": cfg.workers > 1,
+        "wsgi.file_wrapper": FileWrapper, "wsgi.input_terminated": True,
+    }
+
+
 def warm_up(loaded, cfg, log, server):
     if cfg.settings.get("warm_up"):
         from . import warmup
 
-        warmup.run(loaded, cfg, log, server, FileWrapper)
+        warmup.run(loaded, cfg, log, constants(cfg, server))
 
 
 def plain_file(filelike):
