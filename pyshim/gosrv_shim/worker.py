@@ -333,7 +333,10 @@ class Worker:
 
     @staticmethod
     def leave_child():
-        flush()
+        """A stream that another thread wrote to when this process was forked stays locked here: no longer than a second."""
+        flushing = threading.Thread(target=flush, daemon=True)
+        flushing.start()
+        flushing.join(1)
 
 
 def constants(cfg, server):

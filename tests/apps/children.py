@@ -2,15 +2,18 @@
 
 /fork          the child leaves by os._exit
 /fork_return   the child returns into the server: it must not answer a second time
+/fork_printing the same while another thread stands in a print; how the child ended
 /fork_fds      which sockets the child inherited
 /subprocess /mp_fork /mp_spawn /mp_terminate /pool /pool_terminate /daemonize /sigterm_child
 """
 import json
 import multiprocessing
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 
@@ -56,6 +59,25 @@ def fork_fds():
         held = json.loads(pipe.read())
     wait_status(pid)
     return held
+
+
+class Printing:
+    """A thread prints to sys.stdout, a pipe that nobody reads."""
+
+    def __init__(self):
+        self.before, (self.reader, writer) = sys.stdout, os.pipe()
+        sys.stdout = open(writer, "w")
+        self.thread = threading.Thread(target=print, args=("x" * (1 << 20),), kwargs={"flush": True})
+        self.thread.start()
+        while select.select([], [writer], [], 0)[1]:
+            time.sleep(0.001)
+
+    def end(self):
+        stuck, sys.stdout = sys.stdout, self.before
+        with os.fdopen(self.reader, "rb") as pipe:
+            pipe.read((1 << 20) + 1)
+        self.thread.join()
+        stuck.close()
 
 
 def run_subprocess():
@@ -136,6 +158,15 @@ def application(environ, start_response):
     if path == "/fork_return":
         pid = os.fork()
         body = b"answer of the parent" if pid else b"ANSWER OF THE CHILD"
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+    if path == "/fork_printing":
+        printing, pid = Printing(), os.fork()
+        if pid == 0:
+            start_response("200 OK", [])
+            return [b"ANSWER OF THE CHILD"]
+        body = b"%d" % wait_status(pid)
+        printing.end()
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
     body = json.dumps(WAYS[path]() if path in WAYS else "ready").encode()

@@ -67,6 +67,13 @@ def test_a_forked_child_that_returns_answers_nothing(children):
     assert children.get("/").status_code == 200
 
 
+@pytest.mark.gosrv_only("a child of Gunicorn's worker that returns serves on")
+def test_a_forked_child_that_returns_waits_for_no_lock(children):
+    """Another thread of the parent's held that of sys.stdout: nobody ever opens it in the child."""
+    got = once(children.address, b"GET /fork_printing HTTP/1.1\r\nHost: t\r\n\r\n")
+    assert got.endswith(b"\r\n\r\n0")
+
+
 def test_orphans_leave_no_zombies(children):
     """What the application leaves behind becomes the master's child; the application's own children are its own to wait for."""
     for _ in range(3):
