@@ -248,7 +248,7 @@ func (s *slot) composeFile(a *answer, buf []byte) {
 func (s *slot) flush(c *conn, a *answer) verdict {
 	for {
 		for len(a.segs[0])+len(a.segs[1])+len(a.segs[2]) > 0 {
-			n, e := a.push(c.fd())
+			n, e := a.push(c)
 			switch {
 			case e == loop.None:
 				a.took(n)
@@ -268,11 +268,18 @@ func (s *slot) flush(c *conn, a *answer) verdict {
 }
 
 // push is one system call's worth of flush.
-func (a *answer) push(fd int) (int, unix.Errno) {
+func (a *answer) push(c *conn) (int, unix.Errno) {
 	if a.fileLeft > 0 && len(a.segs[1]) == 0 {
-		return loop.Send(fd, a.segs[0], true)
+		return loop.Send(c.fd(), a.segs[0], true)
 	}
-	return loop.Sendv(fd, &a.segs)
+	return loop.Sendv(c.fd(), &a.segs, a.parting(c))
+}
+
+// parting tells that nothing stands between these bytes and the end of the
+// connection, neither the application nor more to read: the kernel sends its
+// FIN with them instead of in a packet of its own.
+func (a *answer) parting(c *conn) bool {
+	return a.state == cpython.Done && !a.frame.keep && !a.x.keep && c.stream == nil && c.next == c.w && a.ended() == sent
 }
 
 // moveFile sends a part of the file that is the body.

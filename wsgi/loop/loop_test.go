@@ -1,7 +1,9 @@
 package loop
 
 import (
+	"io"
 	"math"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -147,7 +149,7 @@ func TestSendvKeepsTheOrder(t *testing.T) {
 		{nil, []byte("abcdef"), nil},
 		{[]byte("abc"), nil, []byte("def")},
 	} {
-		if n, e := Sendv(a, &segs); n != 6 || e != None {
+		if n, e := Sendv(a, &segs, false); n != 6 || e != None {
 			t.Fatal(n, e)
 		}
 		buf := make([]byte, 10)
@@ -259,7 +261,7 @@ func TestHotCallsDoNotAllocate(t *testing.T) {
 	tm, e := NewTimers(1000), Entry{}
 	var pool Buffers
 	if n := testing.AllocsPerRun(100, func() {
-		Sendv(b, &segs)
+		Sendv(b, &segs, false)
 		p.Poll()
 		p.Next()
 		Recv(a, buf)
@@ -267,5 +269,33 @@ func TestHotCallsDoNotAllocate(t *testing.T) {
 		pool.Put(pool.Get(1))
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestWhatIsHeldBackLeavesWithTheEnd(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := unix.SockaddrInet4{Port: l.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
+	if err := unix.Connect(fd, &to); err != nil {
+		t.Fatal(err)
+	}
+	if n, e := Sendv(fd, &[3][]byte{[]byte("head"), []byte("body")}, true); n != 8 || e != None {
+		t.Errorf("sent %d, %v", n, e)
+	}
+	Close(fd)
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got, err := io.ReadAll(conn); string(got) != "headbody" || err != nil {
+		t.Errorf("got %q, %v", got, err)
 	}
 }

@@ -45,13 +45,19 @@ func Recvv(fd int, iov []unix.Iovec) (int, unix.Errno) {
 	}
 }
 
-// Send writes b to a socket without blocking and without SIGPIPE. more tells
-// the kernel that other bytes follow at once (no small packet in between).
-func Send(fd int, b []byte, more bool) (int, unix.Errno) {
-	flags := uintptr(unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL)
+// sendFlags are those of Send and Sendv.
+func sendFlags(more bool) uintptr {
 	if more {
-		flags |= unix.MSG_MORE
+		return unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL | unix.MSG_MORE
 	}
+	return unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
+}
+
+// Send writes b to a socket without blocking and without SIGPIPE. more tells
+// the kernel that other bytes or the end follow at once (no small packet in
+// between).
+func Send(fd int, b []byte, more bool) (int, unix.Errno) {
+	flags := sendFlags(more)
 	for {
 		n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), flags, 0, 0)
 		if e == unix.EINTR {
@@ -65,7 +71,7 @@ func Send(fd int, b []byte, more bool) (int, unix.Errno) {
 }
 
 // Sendv writes up to three buffers in order by one system call, as Send.
-func Sendv(fd int, segs *[3][]byte) (int, unix.Errno) {
+func Sendv(fd int, segs *[3][]byte, more bool) (int, unix.Errno) {
 	var iov [3]unix.Iovec
 	n := 0
 	for i := range segs {
@@ -76,13 +82,13 @@ func Sendv(fd int, segs *[3][]byte) (int, unix.Errno) {
 		}
 	}
 	if n == 1 {
-		return Send(fd, unsafe.Slice(iov[0].Base, int(iov[0].Len)), false)
+		return Send(fd, unsafe.Slice(iov[0].Base, int(iov[0].Len)), more)
 	}
 	var msg unix.Msghdr
 	msg.Iov = &iov[0]
 	msg.SetIovlen(n)
 	for {
-		r, _, e := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		r, _, e := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), sendFlags(more))
 		if e == unix.EINTR {
 			continue
 		}
