@@ -2,6 +2,7 @@ package wsgi
 
 import (
 	"math"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -92,11 +93,21 @@ type turnTicket struct {
 // later gives c another turn once the others have had theirs.
 func (w *worker) later(c *conn) { w.again = append(w.again, turnTicket{c, c.gen}) }
 
+// slice is how long, in ns, a thread keeps its processor of Go's scheduler. From
+// 10 ms on the scheduler interrupts it with a signal at each look, takes its
+// processor away whenever it is in C, and looks every 20 us.
+const slice = 8e6
+
 // turn does one thing that is due: an event of the batch, a waiting
 // connection, a time-out, or the wait for more. It reports whether this thread
 // still leads the loop.
 func (s *slot) turn() bool {
 	w := s.w
+	if s.now-s.yielded > slice {
+		s.yielded = s.now
+		s.release()
+		runtime.Gosched()
+	}
 	if ev, ok := w.poll.Next(); ok {
 		return s.dispatch(ev)
 	}
