@@ -11,6 +11,7 @@ import scenarios
 
 HELD = 0.025  # seconds; half of what the application pauses between two pieces
 WARM = 0.1
+CLOSING = 0.5  # after the answer
 SECONDS = 10
 
 
@@ -114,6 +115,16 @@ def held_back(wire):
     return sorted(delays)[len(delays) // 2] * 1000
 
 
+def closes(wire):
+    """Whether the application's iterable gets its close() (PEP 3333: it must), where Django and Flask end a request."""
+    wire.ask(scenarios.request("/probe"))
+    end = time.monotonic() + CLOSING
+    while time.monotonic() < end:
+        if wire.ask(scenarios.request("/closed")).body == b"True":
+            return True
+    return False
+
+
 def warm(wire, requests):
     """A tenth of a second of requests, so that the first round is like the others."""
     end = time.monotonic() + WARM
@@ -138,6 +149,8 @@ def check(scenario, requests, port):
             held = held_back(wire)
             if held > HELD * 1000:
                 remarks.append("holds pieces back %.0f ms" % held)
+        if scenario.closes and not closes(wire):
+            remarks.append("never calls close()")
         warm(wire, asked)
     except (OSError, http.client.HTTPException) as e:
         raise Wrong("%s: %s" % (type(e).__name__, e)) from e

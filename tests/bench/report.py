@@ -65,9 +65,9 @@ def client_bound(row):
     return of(row, "client").median > BUSY and of(row, "server").median < BUSY
 
 
-def holds_back(row):
-    """It is fast with streams because it does not stream."""
-    return any("holds pieces" in remark for remark in row["remarks"])
+def leaves_out(row):
+    """It is fast because it leaves out what PEP 3333 asks for: a stream that streams, close() at the end."""
+    return any(remark.startswith(("holds pieces", "never calls close")) for remark in row["remarks"])
 
 
 def why_not(row):
@@ -160,7 +160,7 @@ def cell(rows, label):
         shown.append(Ratio([r["cpu"] for r in row["rounds"]], [r["cpu"] for r in base["rounds"]]))
     if not shown:
         return None, "", "not measured"
-    mark = "*" if holds_back(rows[variants[0]]) else ""
+    mark = "*" if leaves_out(rows[variants[0]]) else ""
     return shown[0].value, " / ".join(map(str, shown)) + mark, "%s: %s" % (label, "; ".join(rows[variants[0]]["remarks"]))
 
 
@@ -170,7 +170,7 @@ def markdown(raw):
         raw["begun"], raw.get("ended", "(unfinished)"), ", ".join("%s: %s" % item for item in m.items())), "", METHOD, ""]
     columns, names, cells = glance(raw)
     if columns:
-        out += ["## At a glance", "", "CPU a request as a multiple of the bare C server's; `?` lost in the noise; `*` holds a stream's pieces back; `-` does not have it.", "",
+        out += ["## At a glance", "", "CPU a request as a multiple of the bare C server's; `?` lost in the noise; `*` against PEP 3333, holds a stream's pieces back or never calls `close()`; `-` does not have it.", "",
                 markdown_table(["server", *columns], [[n, *(cells[n, c][1] for c in columns)] for n in names]), ""]
     for name, s in raw["scenarios"].items():
         head, lines, bad = table(s)
@@ -219,7 +219,7 @@ def cards(raw):
             continue
         value, _, _ = cell(rows, "gosrv")
         ranked, _ = order(dict(s, main="cpu"))
-        others = [n for n in ranked if not n.startswith("bare C") and n != "gosrv, no memo" and not holds_back(rows[n])]
+        others = [n for n in ranked if not n.startswith("bare C") and n != "gosrv, no memo" and not leaves_out(rows[n])]
         place = others.index("gosrv") + 1
         out.append('<div class="card">%s<br><b>%s</b> x bare C<br><small>%.1f us a request, place %d</small></div>' % (
             html.escape(name), times(value) if value else "?", of(rows["gosrv"], "cpu").median, place))
@@ -305,7 +305,7 @@ def page(raw):
         notes += '<p class="bad">Not run, the time was up: %s</p>' % html.escape(", ".join(raw["left out"]))
     body = "<h1>gosrv beside its peers</h1><p class=facts>%s to %s. %s</p>%s%s" % (
         html.escape(raw["begun"]), html.escape(raw.get("ended", "(unfinished)")), html.escape(facts), cards(raw), notes)
-    body += "<h2>At a glance <small>CPU a request as a multiple of the bare C server's; green is little; ? is lost in the noise; * holds a stream's pieces back; - does not have it; point at a cell for remarks</small></h2>"
+    body += "<h2>At a glance <small>CPU a request as a multiple of the bare C server's; green is little; ? is lost in the noise; * against PEP 3333, holds a stream's pieces back or never calls close(); - does not have it; point at a cell for remarks</small></h2>"
     body += glance_html(raw) + "".join(section(name, s) for name, s in raw["scenarios"].items())
     body += "<h2>Servers and their settings</h2>" + html_table(["server", "version", "settings", "command"], settings(raw))
     body += "<h2>Method</h2><p>%s</p>" % html.escape(METHOD).replace("`", "")

@@ -146,6 +146,7 @@ class Scenario:
     client_cores: str = "1"
     delay: int = 0              # ms that the application waits
     pieces: int = 0             # the answer is a stream of so many pieces
+    closes: bool = False        # the application can tell whether its answers are closed
     headline: bool = False
     main: str = "cpu"           # what the chart shows: cpu or rps
 
@@ -168,8 +169,9 @@ SCENARIOS = [
     Scenario("one", "One client, kept alive", "hello", lambda: [request("/")], hello_due, PLAIN, connections=1),
     Scenario("close", "Connection: close on every request", "hello", lambda: [request("/", "Connection: close")], hello_due, PLAIN),
     Scenario("django", "A Django view with a template", "django_page", lambda: [request("/page/7?wanted=blue")], django_due,
-             {"content-type": "text/html; charset=utf-8"}, main="rps"),
-    Scenario("flask", "Flask, JSON", "flask_json", lambda: [request("/item/7?wanted=blue")], flask_due, {"content-type": "application/json"}, main="rps"),
+             {"content-type": "text/html; charset=utf-8"}, closes=True, main="rps"),
+    Scenario("flask", "Flask, JSON", "flask_json", lambda: [request("/item/7?wanted=blue")], flask_due, {"content-type": "application/json"}, closes=True,
+             main="rps"),
     Scenario("stream", "10 pieces of 1 KB from a generator", "streaming", lambda: [request("/")], lambda _: PIECE * 10, pieces=10),
     Scenario("upload64k", "64 KB upload, read by the application", "upload", upload(65536), upload_due, {"content-type": "text/plain"}),
     Scenario("10kb", "10 KB answer", "ten_kb", lambda: [request("/")], lambda _: bytes(range(256)) * 40, {"content-length": "10240"}),

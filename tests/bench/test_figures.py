@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import checks
 import figures
@@ -222,6 +223,20 @@ def test_an_unfinished_run_leaves_the_last_complete_state(tmp_path):
     with pytest.raises(TypeError):
         compare.save(tmp_path / "raw.json", {"a": object()})
     assert json.loads((tmp_path / "raw.json").read_text()) == {"a": 1}
+
+
+@pytest.mark.parametrize("closing", [True, False])
+def test_who_never_calls_close_is_found(closing):
+    """A server that answers one request at a time, and calls close() or not."""
+    probed = [None]
+
+    class Wire:
+        def ask(self, text):
+            if b"/probe" in text:
+                probed[0] = closing
+            return SimpleNamespace(body=str(probed[0]).encode())
+
+    assert checks.closes(Wire()) == closing
 
 
 # -- the profile ---------------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-"""A Django view with a template."""
+"""A Django view with a template. /probe gives an answer that remembers whether the server has closed it, and /closed tells."""
 
 from pathlib import Path
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
@@ -18,5 +19,17 @@ def page(request, number):
     return render(request, "page.html", {"number": number, "wanted": request.GET.get("wanted", ""), "rows": ["a", "b", "c", "d"]})
 
 
-urlpatterns = [path("page/<int:number>", page)]
+probed = []
+
+
+def probe(request):
+    probed[:] = [HttpResponse("open")]
+    return probed[0]
+
+
+def closed(request):
+    return HttpResponse(str(probed[0].closed))
+
+
+urlpatterns = [path("page/<int:number>", page), path("probe", probe), path("closed", closed)]
 application = get_wsgi_application()
