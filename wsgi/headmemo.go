@@ -1,17 +1,31 @@
 package wsgi
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+
+	"gosrv/wsgi/http1"
+)
 
 // headMemo is the last response head that a slot has formatted. Applications
 // answer many requests in a row with the same status and headers; such a head
-// is compared and copied instead of being checked and put together again.
+// is compared and copied instead of being checked and put together again. Its
+// Content-Length may be another one each time.
 type headMemo struct {
 	packed []byte   // what the application gave
 	x      exchange // what else went into it
 	date   int64    // dateCache.next of the date in it
 	frame  framing
 	text   []byte
+
+	given  stretch // of packed: the application's Content-Length
+	length stretch // of text: the digits of whoever's Content-Length
 }
+
+// stretch is a part of a byte slice; empty: there is none.
+type stretch struct{ at, end int }
+
+func (s stretch) none() bool { return s.at == s.end }
 
 // memoized bounds the heads that are remembered, in bytes.
 const memoized = 2 << 10
@@ -20,8 +34,10 @@ const memoized = 2 << 10
 // is wrong with it; nothing is appended then.
 func (m *headMemo) format(dst []byte, head packed, x exchange, d *dateCache, now int64) ([]byte, framing, string) {
 	date := d.at(now)
-	if m.date == d.next && m.x == x && bytes.Equal(m.packed, head) {
-		return append(dst, m.text...), m.frame, ""
+	if m.date == d.next {
+		if out, f, ok := m.repeat(dst, head, x); ok {
+			return out, f, ""
+		}
 	}
 	f, fault := judge(head, x)
 	if fault != "" {
@@ -33,6 +49,70 @@ func (m *headMemo) format(dst []byte, head packed, x exchange, d *dateCache, now
 		m.packed = append(m.packed[:0], head...)
 		m.text = append(m.text[:0], dst[from:]...)
 		m.x, m.date, m.frame = x, d.next, f
+		m.findLength()
 	}
 	return dst, f, ""
+}
+
+// repeat appends the remembered head if the new one is the same but for its
+// Content-Length.
+func (m *headMemo) repeat(dst []byte, head packed, x exchange) ([]byte, framing, bool) {
+	f := m.frame
+	if m.length.none() {
+		if m.x != x || !bytes.Equal(m.packed, head) {
+			return dst, f, false
+		}
+		return append(dst, m.text...), f, true
+	}
+	total := x.total
+	if x.total = m.x.total; m.x != x || len(head) != len(m.packed) {
+		return dst, f, false
+	}
+	g := m.given
+	if !bytes.Equal(m.packed[:g.at], head[:g.at]) || !bytes.Equal(m.packed[g.end:], head[g.end:]) {
+		return dst, f, false
+	}
+	if f.length = total; !g.none() {
+		f.length = parseLength(head[g.at:g.end])
+	}
+	if f.length < 0 {
+		return dst, f, false
+	}
+	dst = append(dst, m.text[:m.length.at]...)
+	if g.none() {
+		dst = strconv.AppendInt(dst, f.length, 10)
+	} else {
+		dst = append(dst, head[g.at:g.end]...)
+	}
+	return append(dst, m.text[m.length.end:]...), f, true
+}
+
+// findLength sets given and length for a head whose framing is told by nothing
+// but one Content-Length.
+func (m *headMemo) findLength() {
+	m.given, m.length = stretch{}, stretch{}
+	if m.frame.noBody || m.frame.length < 0 {
+		return
+	}
+	line := http1.AppendContentLength([]byte("\r\n"), m.frame.length)
+	head := packed(m.packed)
+	head.status()
+	for n := head.count(); n > 0; n-- {
+		name, value := head.header()
+		if len(name) != 14 || !http1.EqualFold(name, "content-length") {
+			continue
+		}
+		if !m.given.none() {
+			m.given = stretch{} // two: both are compared
+			return
+		}
+		end := len(m.packed) - len(head)
+		m.given = stretch{end - len(value), end}
+		line = http1.AppendField([]byte("\r\n"), name, value)
+	}
+	if at := bytes.Index(m.text, line); at >= 0 {
+		m.length = stretch{at + len("\r\nContent-Length: "), at + len(line) - len("\r\n")}
+	} else {
+		m.given = stretch{}
+	}
 }
