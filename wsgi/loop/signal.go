@@ -24,6 +24,12 @@ const (
 	futexWakePrivate = 129
 )
 
+// brief is the wait, in ns, during which the thread keeps its processor of Go's
+// scheduler. Otherwise each of them has it taken away, and the scheduler's
+// monitor goes on looking every 20 us: it, too, is a thread that wants to run.
+// Who wants to stop the world interrupts the wait with a signal.
+const brief = 5e6
+
 // Set wakes the thread in Wait, or lets its next Wait return at once.
 func (s *Signal) Set() {
 	if s.word.Swap(set) == awaited {
@@ -59,6 +65,10 @@ func (s *Signal) sleep(left int64) {
 	ts := unix.NsecToTimespec(left)
 	if left > 0 {
 		p = unsafe.Pointer(&ts)
+	}
+	if left > 0 && left <= brief {
+		_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&s.word)), futexWaitPrivate, awaited, uintptr(p), 0, 0)
+		return
 	}
 	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&s.word)), futexWaitPrivate, awaited, uintptr(p), 0, 0)
 }
