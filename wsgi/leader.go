@@ -235,6 +235,13 @@ func (s *slot) doTodo() bool {
 	}
 }
 
+func (s *slot) hasTodo() bool {
+	k := &s.w.crew
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(s.crew.todo) > 0
+}
+
 func (s *slot) nextTodo() *conn {
 	k := &s.w.crew
 	k.mu.Lock()
@@ -272,7 +279,8 @@ func (s *slot) rests() bool {
 		return s.w.relief == nil || !s.w.relief.led
 	}
 	k.asleep.Store(1)
-	if k.backlen.Load() > 0 || s.w.orders.Load() != 0 {
+	// What there is to do for this thread was put there before it led.
+	if k.backlen.Load() > 0 || s.w.orders.Load() != 0 || s.hasTodo() {
 		k.asleep.Store(0)
 		return false
 	}

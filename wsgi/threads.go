@@ -41,6 +41,7 @@ func (s *slot) serveCrew(leads bool) {
 func (s *slot) await() bool {
 	k := &s.w.crew
 	if c := s.nextTodo(); c != nil {
+		k.succeed(s)
 		return s.goOn(c)
 	}
 	k.mu.Lock()
@@ -60,6 +61,20 @@ func (s *slot) await() bool {
 	k.mu.Unlock()
 	s.crew.signal.Wait(0)
 	return s.called()
+}
+
+// succeed has another thread stand by for s, which goes into the application.
+// Whoever has laid the lead down last has raised nobody if s was to watch.
+func (k *crew) succeed(s *slot) {
+	k.mu.Lock()
+	if k.standby == s {
+		k.standby = nil
+		k.guard.Store(noStandby)
+	}
+	k.mu.Unlock()
+	if k.guard.Load() == noStandby {
+		k.raiseStandby()
+	}
 }
 
 // called leaves the list of those who wait and reports whether the lead was

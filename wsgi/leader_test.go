@@ -1,0 +1,115 @@
+package wsgi
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// given waits until a thread has a suspended answer to go on with, or stop says
+// that there will be none.
+func (k *crew) given(slots []*slot, stop func() bool) {
+	for there := false; !there && !stop(); runtime.Gosched() {
+		k.mu.Lock()
+		for _, s := range slots {
+			there = there || len(s.crew.todo) > 0
+		}
+		k.mu.Unlock()
+	}
+}
+
+// Whoever comes back from the application and leads, and has been given a
+// suspended answer meanwhile, goes on with it before it waits for events.
+func TestLeaderGoesOnWithItsAnswersBeforeItWaits(t *testing.T) {
+	withThreads(t, func(t *testing.T) {
+		testThreads = 2
+		owner, inside := make(chan int, 1), make(chan int)
+		var free [3]chan struct{}
+		for i := range free {
+			free[i] = make(chan struct{})
+		}
+		s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
+			if r.path == "/big" {
+				owner <- unix.Gettid()
+				return endless(nil)
+			}
+			inside <- unix.Gettid()
+			<-free[r.path[1]-'0']
+			return hello(r)
+		})
+		var c [3]*client
+		enter := func(i int) int {
+			c[i] = s.dial()
+			c[i].send(get(fmt.Sprint("/", i)))
+			return <-inside
+		}
+		leave := func(i int) {
+			close(free[i])
+			wantAnswer(c[i], fmt.Sprintf("GET /%d ", i))
+		}
+		big := s.dial()
+		big.send(get("/big"))
+		big.head()
+		// The thread with the suspended answer goes into the application, and the other one leads.
+		busy := 0
+		if enter(0) != <-owner {
+			enter(1)
+			leave(0)
+			busy = 1
+		}
+		read := make(chan error, 1)
+		go func() {
+			_, err := io.CopyN(io.Discard, big.r, 64<<20)
+			read <- err
+		}()
+		s.crew.given(s.slots[1:], func() bool { return len(read) > 0 })
+		enter(2)
+		leave(busy)
+		if err := <-read; err != nil {
+			t.Errorf("the rest of the answer: %v", err)
+		}
+		leave(2)
+	})
+}
+
+// A thread that was to watch the leader, and goes on with a suspended answer
+// instead, leaves the watching to another one.
+func TestSomebodyWatchesWhileTheStandbyGoesOn(t *testing.T) {
+	s := newFake(t, testSettings(), hello)
+	t.Cleanup(func() {
+		s.poll.Close()
+		s.master.Close()
+		s.ctl.Close()
+	})
+	k := &s.crew
+	k.size = 3
+	a, b := s.newSlot(1, s.app), s.newSlot(2, s.app)
+	s.worker.slots = []*slot{a, b}
+	// The leader has raised b to stand by, has given it an answer to go on with,
+	// and has gone into the application.
+	k.standby = b
+	k.guard.Store(watching)
+	leads := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		for !a.await() {
+		}
+		close(leads)
+	}()
+	c := &conn{slot: 2, aborted: true, phase: serving, ans: &answer{logged: true}}
+	s.app.keep(&fakeCall{reply: fakeReply{closed: func() {
+		select {
+		case <-leads:
+		case <-time.After(patience):
+			t.Error("nobody takes the lead up")
+		}
+	}}}, nil, &c.ans.res)
+	b.crew.todo = []*conn{c}
+	if b.await() {
+		t.Error("two threads lead")
+	}
+}
