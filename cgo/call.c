@@ -23,6 +23,17 @@ void leave_if_child(void) {
 	_exit(0);
 }
 
+/* guest_await: Go's side of a slot is one thread's at a time, and a thread of the application
+ * may be there with write(). */
+void guest_await(gosrv_thread *t) {
+	while (t->guest) {
+		struct timespec moment = {0, 100000};
+		PyThreadState *state = py.PyEval_SaveThread();
+		nanosleep(&moment, NULL);
+		py.PyEval_RestoreThread(state);
+	}
+}
+
 static PyObject *text_of(const char *p, uint32_t n) {
 	PyObject *text = p ? take(py.PyUnicode_DecodeLatin1(p, n, NULL)) : NULL;
 	if (text == NULL) {
@@ -212,14 +223,18 @@ static PyObject *call_environ(gosrv_call *c, int base, const packed *request) {
 	return environ;
 }
 
-static void step_begin(gosrv_thread *t) {
+static void step_begin(gosrv_thread *t, gosrv_call *c) {
 	gil_take(t);
 	steps++;
 	t->calling = 1;
+	t->current = c;
 }
 
 static void step_end(gosrv_thread *t, int keep) {
 	struct timespec now;
+	leave_if_child(); /* a finaliser may have forked, too */
+	guest_await(t);
+	t->current = NULL;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	t->result.now = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 	t->calling = 0;
@@ -232,10 +247,10 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 	int64_t body_len, uint64_t stream, int conn_fd, char *out, uint64_t cap) {
 	const packed request = {head, extra, desc, nhdr, flags};
 	gosrv_result *res = &t->result;
-	step_begin(t);
+	step_begin(t, NULL);
 	int state = GOSRV_FAILED;
 	if (t->bases[base] == NULL) thread_prepare(t);
-	gosrv_call *c = call_new(t);
+	gosrv_call *c = t->current = call_new(t);
 	*res = (gosrv_result){.fd = -1, .total = -1};
 	if (c != NULL) {
 		c->method = request_string(head, extra, desc[0]);
@@ -254,6 +269,7 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 			PyObject *args[2] = {environ, c->objects.start_response};
 			c->result = take(py.PyObject_VectorcallDict(shim.application, args, 2, NULL));
 			leave_if_child();
+			guest_await(t);
 			if (noted_keys)
 				c->environ = environ;
 			else
@@ -277,7 +293,7 @@ void gosrv_gil_release(gosrv_thread *t) {
 
 int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap) {
 	gosrv_call *c = handle;
-	step_begin(t);
+	step_begin(t, c);
 	drop(c->piece);
 	c->piece = NULL;
 	int state = failure_raise(c) ? call_failed(c) : call_step(c, flags, out, cap, &t->result);
@@ -291,7 +307,7 @@ int gosrv_call_gather(gosrv_thread *t, void *handle, uint32_t flags, char *out, 
 	int patient = batch_begin(&t->batch, c->fd, out, cap, end);
 	t->batch.left = left;
 	if (patient) batch_offer(&t->batch); /* the GIL may be long in coming */
-	step_begin(t);
+	step_begin(t, c);
 	batch_reclaim(&t->batch); /* whoever offers must have it: the other side may be at it by now */
 	drop(c->piece);
 	c->piece = NULL;
@@ -303,7 +319,7 @@ int gosrv_call_gather(gosrv_thread *t, void *handle, uint32_t flags, char *out, 
 gosrv_result *gosrv_thread_result(gosrv_thread *t) { return &t->result; }
 
 void gosrv_call_finish(gosrv_thread *t, void *handle) {
-	step_begin(t);
+	step_begin(t, handle);
 	t->result.notes = NULL;
 	call_close(handle);
 	step_end(t, 0);

@@ -109,6 +109,8 @@ struct gosrv_thread {
 	char *notes;                    /* of the call that was closed last: gosrv_result */
 	uint64_t notes_cap;
 	int calling;                    /* inside the application, as against a signal handler's call */
+	gosrv_call *current;            /* the call of this crossing; NULL outside of one, and Go's side is another's */
+	int guest;                      /* a thread is in Go for that call: write() or early_hints() */
 	gosrv_call *unused;
 	gosrv_result result;
 	batch batch; /* of the call that is in gosrv_call_next */
@@ -246,6 +248,7 @@ int call_wrong(gosrv_call *c, const char *what); /* call_fault and the end */
 void call_report(gosrv_call *c);               /* log and clear the exception that is set */
 void call_fault(gosrv_call *c, const char *what); /* log a wrong application */
 void leave_if_child(void);
+void guest_await(gosrv_thread *t); /* until no thread is in Go for the thread's call */
 
 /* signals.c */
 void signals_save(void);

@@ -146,6 +146,16 @@ static gosrv_call *call_of(PyObject *self) {
 	return c;
 }
 
+/* admit: whether this thread may enter Go for the call now, once no other one is there. Between
+ * two crossings it may not: Go serves others then, and their connection would get it. 0 with
+ * an exception. */
+static int admit(PyObject *self, const gosrv_call *c) {
+	guest_await(c->thread);
+	if (((request_object *)self)->call == c && c->thread->current == c) return 1;
+	py.PyErr_SetString(py.PyExc_RuntimeError, "the application is not asked for anything now: the request is over, or its client is slow to read");
+	return 0;
+}
+
 static PyObject *write_body(PyObject *self, PyObject *data) {
 	gosrv_call *c = call_of(self);
 	char *p;
@@ -155,19 +165,21 @@ static PyObject *write_body(PyObject *self, PyObject *data) {
 		py.PyErr_Format(py.PyExc_TypeError, "write() takes bytes (PEP 3333), not %R", data->type);
 		return NULL;
 	}
-	if (py.PyBytes_AsStringAndSize(data, &p, &n) < 0) return NULL;
+	if (py.PyBytes_AsStringAndSize(data, &p, &n) < 0 || !admit(self, c)) return NULL;
 	uint32_t head_len = c->head_sent ? 0 : c->head_len;
 	c->head_sent = 1;
-	int slot = c->thread->slot;
-	batch *b = &c->thread->batch;
+	gosrv_thread *t = c->thread;
+	batch *b = &t->batch;
 	batch_reclaim(b); /* what waits leaves first */
 	uint64_t done = b->sent, end = b->end, payload = (uint64_t)b->payload;
 	b->sent = b->end = 0;
 	b->payload = 0;
 	if (b->left > 0) b->left = n < b->left ? b->left - n : 0;
-	c->thread->state = py.PyEval_SaveThread();
-	int sent = gosrvWrite(slot, done, end, payload, c->head, head_len, p, n);
-	py.PyEval_RestoreThread(c->thread->state);
+	t->guest = 1;
+	PyThreadState *state = py.PyEval_SaveThread(); /* not always the call's thread */
+	int sent = gosrvWrite(t->slot, done, end, payload, c->head, head_len, p, n);
+	py.PyEval_RestoreThread(state);
+	t->guest = 0;
 	if (!sent) {
 		py.PyErr_SetString(py.PyExc_OSError, "the client has gone or does not read");
 		return NULL;
@@ -211,6 +223,7 @@ static PyObject *start_response(PyObject *self, PyObject *const *args, Py_ssize_
 		py.PyErr_SetString(py.PyExc_AssertionError, "Response headers already set!");
 		return NULL;
 	}
+	if (!admit(self, c)) return NULL;
 	c->started = 0;
 	c->head_len = 0;
 	if (put_status(c, args[0]) < 0 || put_headers(c, args[1]) < 0) return NULL;
@@ -227,6 +240,7 @@ static PyObject *early_hints(PyObject *self, PyObject *headers) {
 	gosrv_call *c = call_of(self);
 	if (c == NULL) return NULL;
 	if (!c->head_sent) {
+		if (!admit(self, c)) return NULL;
 		uint32_t before = c->head_len;
 		uint16_t none = 0;
 		int failed = reserve(c, 2) < 0;
@@ -237,10 +251,13 @@ static PyObject *early_hints(PyObject *self, PyObject *headers) {
 		uint32_t len = c->head_len - before;
 		c->head_len = before;
 		if (failed) return NULL;
-		int slot = c->thread->slot;
-		c->thread->state = py.PyEval_SaveThread();
-		int valid = gosrvEarlyHints(slot, c->head + before, len);
-		py.PyEval_RestoreThread(c->thread->state);
+		gosrv_thread *t = c->thread;
+		guest_await(t); /* the headers may have been an iterator */
+		t->guest = 1;
+		PyThreadState *state = py.PyEval_SaveThread();
+		int valid = gosrvEarlyHints(t->slot, c->head + before, len);
+		py.PyEval_RestoreThread(state);
+		t->guest = 0;
 		if (!valid) { /* Gunicorn: InvalidResponseHeader, which an application sees as an exception too */
 			py.PyErr_SetString(py.PyExc_ValueError, "early_hints: a header's name or value is invalid");
 			return NULL;
