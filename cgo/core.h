@@ -223,7 +223,10 @@ PyObject *shape_environ(gosrv_thread *t, int base, const packed *p);
 
 /* values.c: a str for latin-1 bytes, from a cache of hot values; counted as taken */
 PyObject *value_str(const char *p, uint32_t n);
-/* and the item of the line with that number (0: none), if it is the one of these bytes */
+/* and the item of the line with that number (0: none), if it is the one of these bytes; its value
+ * is lent until lines_leave, or for the moment */
+void lines_use(void);
+void lines_leave(void);
 int line_find(uint32_t number, const char *p, uint32_t name_len, uint32_t value_at, uint32_t value_len, item *i);
 void line_keep(uint32_t number, const char *p, uint32_t name_len, uint32_t value_at, uint32_t value_len, const item *i);
 

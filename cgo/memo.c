@@ -116,6 +116,7 @@ PyObject *shape_environ(gosrv_thread *t, int base, const packed *p) {
 	uint64_t names[NAME_WORDS] = {0};
 	int n = 0, numbered = 0, lines = 0;
 	if (p->headers > SHAPE_HEADERS || p->flags & GOSRV_PROXIED) return environ_build(t->bases[base], p);
+	lines_use();
 	for (; n < p->headers && item_of(p, p->desc + 2 * GOSRV_SLOTS + 4 * n, &items[n]) == 0; n++) {
 		lines += !items[n].owned;
 		if (items[n].name < 0) continue;
@@ -136,5 +137,6 @@ PyObject *shape_environ(gosrv_thread *t, int base, const packed *p) {
 	else
 		d = shape_make(t, s, base, p, items, names, (uint32_t)(hash >> 16));
 	while (n > 0) item_drop(&items[--n]);
+	lines_leave();
 	return useless ? environ_build(t->bases[base], p) : d;
 }

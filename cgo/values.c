@@ -59,6 +59,19 @@ static struct line {
 	char text[LINE_MAX_LEN]; /* from the name to the value's end */
 } lines[LINES];
 
+/* Values that lines gave up while somebody may be using what line_find has lent: another line of
+ * the same request may have the same number, and a thread may lose the GIL in between. */
+enum { GIVEN_UP = 64 };
+static PyObject *given_up[GIVEN_UP];
+static int users, given;
+
+void lines_use(void) { users++; }
+
+void lines_leave(void) {
+	if (--users > 0) return;
+	while (given > 0) py.Py_DecRef(given_up[--given]);
+}
+
 int line_find(uint32_t number, const char *p, uint32_t name_len, uint32_t value_at, uint32_t value_len, item *i) {
 	if (number == 0 || number >= LINES) return 0;
 	const struct line *l = &lines[number];
@@ -73,7 +86,12 @@ void line_keep(uint32_t number, const char *p, uint32_t name_len, uint32_t value
 	if (number == 0 || number >= LINES || value_len > LINE_MAX_LEN || value_at > LINE_MAX_LEN - value_len || i->name < 0)
 		return;
 	struct line *l = &lines[number];
-	if (l->value != NULL) py.Py_DecRef(l->value);
+	if (l->value != NULL && users > 0) {
+		if (given == GIVEN_UP) return;
+		given_up[given++] = l->value;
+	} else if (l->value != NULL) {
+		py.Py_DecRef(l->value);
+	}
 	py.Py_IncRef(i->value);
 	l->key = i->key;
 	l->value = i->value;

@@ -114,9 +114,8 @@ static PyObject *end_call(PyObject *self, PyObject *input) {
 	return py._Py_NoneStruct;
 }
 
-/* make_environ([(name, value)]): environ from a header block, with an empty base. */
-static PyObject *make_environ(PyObject *self, PyObject *pairs) {
-	(void)self;
+/* pack: a header block from [(name, value)] or [(name, value, number of the line)]. 0: no. */
+static int pack(PyObject *pairs, packed *p) {
 	static char text[1 << 16];
 	static uint32_t desc[2 * GOSRV_SLOTS + 4 * 1024];
 	uint32_t used = 0;
@@ -124,22 +123,52 @@ static PyObject *make_environ(PyObject *self, PyObject *pairs) {
 	for (int i = 0; i < GOSRV_SLOTS; i++) desc[2 * i + 1] = GOSRV_ABSENT;
 	for (int i = 0; i < 2 * n; i++) {
 		Py_ssize_t len;
-		PyObject *word = py.PyTuple_GetItem(py.PyList_GetItem(pairs, i / 2), i % 2);
-		const char *p = py.PyUnicode_AsUTF8AndSize(word, &len);
-		if (p == NULL || used + (size_t)len > sizeof text) return NULL;
-		memcpy(text + used, p, len);
-		desc[2 * GOSRV_SLOTS + 2 * i] = used;
-		desc[2 * GOSRV_SLOTS + 2 * i + 1] = (uint32_t)len;
+		PyObject *pair = py.PyList_GetItem(pairs, i / 2);
+		PyObject *word = py.PyUnicode_AsLatin1String(py.PyTuple_GetItem(pair, i % 2));
+		char *from;
+		if (word == NULL || py.PyBytes_AsStringAndSize(word, &from, &len) < 0 || used + (size_t)len > sizeof text) return 0;
+		memcpy(text + used, from, len);
+		py.Py_DecRef(word);
+		uint32_t *at = desc + 2 * GOSRV_SLOTS + 2 * i;
+		at[0] = used;
+		at[1] = (uint32_t)len;
+		if (i % 2 == 0 && py.PyTuple_Size(pair) == 3)
+			at[1] |= GOSRV_HAS_LINE | (uint32_t)py.PyLong_AsLongLong(py.PyTuple_GetItem(pair, 2)) << GOSRV_LINE_SHIFT;
 		used += len;
 	}
-	PyObject *base = py.PyDict_New(), *environ = environ_build(base, &(packed){text, "", desc, n, 0});
+	*p = (packed){text, "", desc, n, 0};
+	return 1;
+}
+
+/* make_environ(pairs): environ from a header block, with an empty base. */
+static PyObject *make_environ(PyObject *self, PyObject *pairs) {
+	(void)self;
+	packed p;
+	if (!pack(pairs, &p)) return NULL;
+	PyObject *base = py.PyDict_New(), *environ = environ_build(base, &p);
 	py.Py_DecRef(base);
 	refs_dropped += environ != NULL; /* handed to Python */
 	return environ;
 }
 
+/* shape_of(pairs): the same as a thread makes it, which remembers shapes. */
+static PyObject *shape_of(PyObject *self, PyObject *pairs) {
+	(void)self;
+	static gosrv_thread thread;
+	packed p;
+	if (!pack(pairs, &p)) return NULL;
+	if (thread.bases[0] == NULL) {
+		thread.bases[0] = py.PyDict_New();
+		if (bundle_new(&thread.objects) < 0) return NULL;
+		refs_dropped += BUNDLE_REFS; /* kept for good */
+	}
+	PyObject *environ = shape_environ(&thread, 0, &p);
+	refs_dropped += environ != NULL;
+	return environ;
+}
+
 static PyMethodDef functions[] = {{"make_input", make_input, METH_O, NULL}, {"make_blocks", make_blocks, METH_O, NULL},
-	{"make_environ", make_environ, METH_O, NULL}, {"make_stream", make_stream, METH_O, NULL},
+	{"make_environ", make_environ, METH_O, NULL}, {"shape_of", shape_of, METH_O, NULL}, {"make_stream", make_stream, METH_O, NULL},
 	{"end_call", end_call, METH_O, NULL}, {NULL, NULL, 0, NULL}};
 static PyObject *globals;
 

@@ -168,6 +168,13 @@ assert s.read() == s.readline() == b"" and list(s) == []
 s = t.make_stream([b"x" * 255] * 63 + [b"y\nz"])
 assert s.readline(200) == b"x" * 200 and s.readline() == b"x" * (63 * 255 - 200) + b"y\n" and s.read(5) == b"z"
 `},
+	{"a value outlives the line that it was found in", `
+first, second, third = (letter * 60 for letter in "abc")
+t.shape_of([("X-First", first, 5)])
+t.shape_of([("X-First", first, 5)])
+got = t.shape_of([("X-First", first, 5), ("X-Second", second, 5), ("X-Third", third, 6)])
+assert got == {"HTTP_X_FIRST": first, "HTTP_X_SECOND": second, "HTTP_X_THIRD": third}, got
+`},
 	{"header names become CGI keys", `
 assert t.make_environ([("Host", "a"), ("X-Foo-Bar", "b"), ("content-type", "c"), ("CONTENT-LENGTH", "3")]) == {
     "HTTP_HOST": "a", "HTTP_X_FOO_BAR": "b", "CONTENT_TYPE": "c", "CONTENT_LENGTH": "3"}
