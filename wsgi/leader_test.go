@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gosrv/cpython"
+	"gosrv/wsgi/loop"
 )
 
 // given waits until a thread has a suspended answer to go on with, or stop says
@@ -112,4 +115,51 @@ func TestSomebodyWatchesWhileTheStandbyGoesOn(t *testing.T) {
 	if b.await() {
 		t.Error("two threads lead")
 	}
+}
+
+// accepted is a connection of s, which does not run, and its client.
+func accepted(s *server) (*conn, *client) {
+	client := s.dial()
+	l := s.listeners[0]
+	loop.WaitReadable(l.fd, -1)
+	fd, _, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.open(fd, l, &loop.Peer{}), client
+}
+
+// What a thread hands back is whole to its client, even if it ends with the
+// connection; and the leader comes to it before the next event.
+func TestHandedBackConnectionIsNotLeftWaiting(t *testing.T) {
+	s := newFake(t, testSettings(), hello)
+	t.Cleanup(func() {
+		s.poll.Close()
+		s.master.Close()
+		s.ctl.Close()
+	})
+	k := &s.crew
+	k.size = 2
+	a, b := s.newSlot(1, s.app), s.newSlot(2, s.app)
+	s.worker.slots = []*slot{a, b}
+	k.waker, _ = loop.NewWaker()
+	defer k.waker.Close()
+	c, client := accepted(s)
+	ans := &answer{state: cpython.Done, frame: framing{status: 200, length: -1}, segs: [3][]byte{[]byte("the end")}, logged: true}
+	c.phase = serving
+	a.cur, a.curAns = c, ans
+	k.lead.Store(1) // b's
+	if v := a.flush(c, ans); v != sent || a.leave(c, v) {
+		t.Fatalf("%d, or it leads as well", v)
+	}
+	if got := client.rest(); got != "the end" {
+		t.Errorf("got %q", got)
+	}
+	other, _ := accepted(s)
+	s.poll.Add(other.fd(), other.gen+1, loop.DuplexEdge)
+	s.poll.Poll()
+	if !b.turn() || c.phase != closed {
+		t.Error("the leader goes on with events first")
+	}
+	s.close(other, false)
 }

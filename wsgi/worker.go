@@ -108,6 +108,9 @@ func (s *slot) turn() bool {
 		s.release()
 		runtime.Gosched()
 	}
+	if w.crew.backlen.Load() > 0 && !s.returned() {
+		return false // before the rest of the batch, which may take long
+	}
 	if ev, ok := w.poll.Next(); ok {
 		return s.dispatch(ev)
 	}
