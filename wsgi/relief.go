@@ -12,7 +12,8 @@ import (
 
 const (
 	// reliefTick is how often, in ns, the relief looks whether the main thread
-	// is stuck inside the application. It takes over at the second look.
+	// is stuck inside the application. It takes over at the second look, unless
+	// the main thread is merely kept from running.
 	reliefTick = 2_000_000
 	// stuck is the call, in ns, whose worker is not expected back at once.
 	stuck = 2 * reliefTick
@@ -40,6 +41,7 @@ type relief struct {
 	asleep atomic.Uint32 // 1 while the relief waits for events, or is about to
 	over   atomic.Bool   // the worker ends
 
+	main   runner      // the main thread
 	signal loop.Signal // wakes the relief
 	back   loop.Signal // tells the main thread that it leads
 	waker  *loop.Waker // interrupts the relief's wait for events
@@ -55,12 +57,12 @@ type relief struct {
 
 // newRelief starts the thread.
 func (w *worker) newRelief() error {
-	r := &relief{slot: w.newSlot(1, nil)}
+	r := &relief{slot: w.newSlot(1, nil), main: newRunner()}
 	var err error
 	if r.waker, err = loop.NewWaker(); err != nil {
 		return fmt.Errorf("starting the relief: %w", err)
 	}
-	for _, fd := range [...]int{r.waker.FD(), w.exchange.in, w.exchange.out} {
+	for _, fd := range [...]int{r.waker.FD(), r.main.stat, w.exchange.in, w.exchange.out} {
 		w.own(fd, true)
 	}
 	if e := w.poll.Add(r.waker.FD(), special, loop.ReadLevel); e != loop.None {
@@ -143,10 +145,13 @@ func (s *slot) standByMain() {
 			seen = r.calls.Load()
 			continue
 		}
-		calls := r.calls.Load()
+		calls, ran := r.calls.Load(), r.main.ran()
 		switch {
 		case calls != seen:
 			quiet = 0
+		case r.lead.Load() == 0 && ran < reliefTick/2 && r.main.runnable():
+			// It would come back if others left it a processor: these need no help,
+			// and what the relief did instead would cost it more time.
 		case r.lead.CompareAndSwap(0, 1):
 			s.relieve()
 		default:
