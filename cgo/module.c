@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,15 +27,23 @@ static int reap(pid_t pid) {
 	return errno == 0 ? 0 : -1;
 }
 
+/* one_thread: whether this process has no second thread; the directory has a link for each. */
+static int one_thread(void) {
+	struct stat task;
+	return stat("/proc/self/task", &task) == 0 && task.st_nlink == 3;
+}
+
 /* process_fork: two forks, and between them a process that only leaves, so that the new
  * process becomes the master's child (PR_SET_CHILD_SUBREAPER); it returns when the one between
  * has gone. Python's at-fork hooks see one fork, from the first process to the last: a library
- * that stops its threads before and starts them again after it finds them where they are. */
+ * that stops its threads before and starts them again after it finds them where they are. The one
+ * between borrows the memory (vfork), since a second copy of it takes as long as the first, unless there
+ * are threads: those that a pthread_atfork handler starts again would be its, and end with it. */
 int process_fork(void) {
 	int gone[2];
 	if (pipe2(gone, O_CLOEXEC) != 0) return -1;
 	py.PyOS_BeforeFork();
-	pid_t pid = fork();
+	pid_t pid = one_thread() ? vfork() : fork();
 	if (pid == 0) {
 		pid_t between = getpid(), worker = fork();
 		if (worker != 0) _exit(worker < 0 ? errno : 0);
