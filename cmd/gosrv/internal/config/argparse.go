@@ -2,11 +2,12 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
+
+	"gosrv/cmd/gosrv/internal/pattern"
 )
 
 // The command line is read by the rules of Python's argparse, because shell scripts, Procfiles and unit files written
@@ -37,7 +38,7 @@ var (
 	// options holds the flags in the order in which argparse lists them.
 	options = listOptions()
 
-	negativeNumber = regexp.MustCompile(`^-\d+$|^-\d*\.\d+$`)
+	negativeNumber = pattern.Of(`^-\d+$|^-\d*\.\d+$`)
 )
 
 func listOptions() []*option {
@@ -96,7 +97,7 @@ func classify(word string) (*flagUse, error) {
 	if use, err := abbreviated(word, name, value, hasValue); use != nil || err != nil {
 		return use, err
 	}
-	if negativeNumber.MatchString(word) || strings.Contains(word, " ") {
+	if negativeNumber().MatchString(word) || strings.Contains(word, " ") {
 		return nil, nil
 	}
 	return &flagUse{}, nil

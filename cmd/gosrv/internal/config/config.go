@@ -171,7 +171,7 @@ func (s *Setting) printed(value any) string {
 
 // printedAddress shows unix:PATH as the path, fd://N as the number, and the rest as a pair of host and port.
 func printedAddress(text string) string {
-	if rest, isUnix := strings.CutPrefix(text, "unix:"); isUnix && !bareUnixPort.MatchString(text) {
+	if rest, isUnix := strings.CutPrefix(text, "unix:"); isUnix && !bareUnixPort().MatchString(text) {
 		return strings.TrimPrefix(rest, "//")
 	}
 	if number, isFD := strings.CutPrefix(text, "fd://"); isFD {

@@ -3,8 +3,9 @@ package config
 import (
 	"fmt"
 	"math/big"
-	"regexp"
 	"strings"
+
+	"gosrv/cmd/gosrv/internal/pattern"
 )
 
 // Unit is what the number of a setting counts; texts such as 30s or 10MB are accepted for it wherever a value may
@@ -18,7 +19,7 @@ const (
 )
 
 // measure is one number with its unit behind it.
-var measure = regexp.MustCompile(`(?i)^\s*(\d+(?:\.\d+)?)\s*([a-z]+)`)
+var measure = pattern.Of(`(?i)^\s*(\d+(?:\.\d+)?)\s*([a-z]+)`)
 
 // scales give what one of each unit is worth: milliseconds of a duration, bytes of a size.
 var scales = map[Unit]map[string]int64{
@@ -39,7 +40,7 @@ func (u Unit) Allowed() string {
 func (u Unit) read(text string) (n int, ok bool, err error) {
 	sum, rest := new(big.Rat), text
 	for strings.TrimSpace(rest) != "" {
-		found := measure.FindStringSubmatch(rest)
+		found := measure().FindStringSubmatch(rest)
 		if found == nil {
 			return 0, false, nil
 		}

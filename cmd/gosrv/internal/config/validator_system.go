@@ -8,9 +8,10 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"gosrv/cmd/gosrv/internal/pattern"
 )
 
 // Validators that look at the machine (users, groups, files) or read a small language of their own.
@@ -152,7 +153,7 @@ func maskBits(ip netip.Addr, mask string) (int, error) {
 	return 0, errMask
 }
 
-var bareUnixPort = regexp.MustCompile(`^unix:\d+$`)
+var bareUnixPort = pattern.Of(`^unix:\d+$`)
 
 func checkStatsdAddress(v any) (any, error) {
 	text, err := checkString(v)
@@ -160,7 +161,7 @@ func checkStatsdAddress(v any) (any, error) {
 		return nil, err
 	}
 	address := text.(string)
-	if strings.HasPrefix(address, "unix:") && !bareUnixPort.MatchString(address) {
+	if strings.HasPrefix(address, "unix:") && !bareUnixPort().MatchString(address) {
 		return address, nil
 	}
 	if fd, ok := strings.CutPrefix(address, "fd://"); ok {

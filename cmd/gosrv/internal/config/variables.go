@@ -3,9 +3,10 @@ package config
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"gosrv/cmd/gosrv/internal/pattern"
 )
 
 // Environ is an environment as os.Environ gives it: NAME=VALUE texts.
@@ -26,7 +27,7 @@ const variablePrefix = "GOSRV_"
 
 // foreignVariables have the prefix and are not ours: what Kubernetes sets for a service that is called gosrv, and what
 // the builds and tests of this repository use.
-var foreignVariables = regexp.MustCompile(
+var foreignVariables = pattern.Of(
 	`^GOSRV_(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT=(tcp|udp|sctp)://|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=|(BIN|WHEEL|GOARCH|MANYLINUX|TOOLS|TEST_\w+)=)`)
 
 func (s *Setting) variable() string { return variablePrefix + strings.ToUpper(s.Name) }
@@ -39,7 +40,7 @@ func readVariables(environ Environ) (layer, error) {
 	slices.Sort(pairs)
 	for _, pair := range pairs {
 		name, text, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, variablePrefix) || foreignVariables.MatchString(pair) {
+		if !strings.HasPrefix(name, variablePrefix) || foreignVariables().MatchString(pair) {
 			continue
 		}
 		s := byName[strings.ToLower(strings.TrimPrefix(name, variablePrefix))]

@@ -2,20 +2,21 @@ package python
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"gosrv/cmd/gosrv/internal/pattern"
 )
 
 // Running a Python to ask it takes some 20 ms of each start. Its ELF file says the same where nothing is out of the
 // ordinary; whatever is not sure here is asked.
 
 // libraryName is the libpython of an ordinary build, or of a debug one; a free-threaded one's name ends in t.
-var libraryName = regexp.MustCompile(`^libpython3\.(\d+)d?\.so\.1\.0$`)
+var libraryName = pattern.Of(`^libpython3\.(\d+)d?\.so\.1\.0$`)
 
 // programName is what installations call the file itself.
-var programName = regexp.MustCompile(`^python3\.(\d+)d?$`)
+var programName = pattern.Of(`^python3\.(\d+)d?$`)
 
 // sinceNine are exported by each CPython from 3.9 on, and not by 3.8.
 var sinceNine = []string{"Py_GetVersion", "PyConfig_SetBytesArgv", "PyObject_VectorcallDict"}
@@ -49,7 +50,7 @@ func (q Query) quick(c candidate, f *file) *Python {
 // ownLibrary is the libpython that the dynamic linker finds by the file's own search path, and its version; 0 if it
 // would look elsewhere, too.
 func (f *file) ownLibrary() (path string, minor int) {
-	match := libraryName.FindStringSubmatch(f.library)
+	match := libraryName().FindStringSubmatch(f.library)
 	if match == nil {
 		return "", 0
 	}
@@ -67,7 +68,7 @@ func (f *file) ownLibrary() (path string, minor int) {
 
 // ownVersion is the version of a Python that is all in its own file; 0 if that does not tell.
 func (f *file) ownVersion() int {
-	match := programName.FindStringSubmatch(filepath.Base(f.path))
+	match := programName().FindStringSubmatch(filepath.Base(f.path))
 	lacks := func(name string) bool { return !f.exports[name] }
 	if match == nil || slices.ContainsFunc(sinceNine, lacks) || !allOf(freeThreaded, lacks) {
 		return 0

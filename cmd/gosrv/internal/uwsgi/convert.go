@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"gosrv/cmd/gosrv/internal/pattern"
 )
 
 // setting is one assignment of the printed file.
@@ -128,12 +130,12 @@ func (c *conversion) number(o option, name string) {
 
 // --- application --------------------------------------------------------------
 
-var moduleName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`)
+var moduleName = pattern.Of(`^[A-Za-z_][A-Za-z0-9_.]*$`)
 
 // loaded takes what names an application, and leaves a setting for finishApp.
 func (c *conversion) loaded(o option, app string) {
 	module, _, _ := strings.Cut(app, ":")
-	if !moduleName.MatchString(module) {
+	if !moduleName().MatchString(module) {
 		c.note(o.where, "`%s = %s`: %q is no module that Python can import; rename the file", o.key, o.raw, module)
 		return
 	}

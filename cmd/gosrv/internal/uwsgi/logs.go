@@ -1,8 +1,9 @@
 package uwsgi
 
 import (
-	"regexp"
 	"strings"
+
+	"gosrv/cmd/gosrv/internal/pattern"
 )
 
 func (c *conversion) daemonize(o option) {
@@ -27,7 +28,7 @@ func (c *conversion) logger(o option) {
 	}
 }
 
-var namedLogger = regexp.MustCompile(`^(?:\w+ )?(\w+)(?::(.*))?$`)
+var namedLogger = pattern.Of(`^(?:\w+ )?(\w+)(?::(.*))?$`)
 
 // logFile reads file:PATH and stdio; other loggers are not gosrv's.
 func (c *conversion) logFile(o option) (text, bool) {
@@ -38,7 +39,7 @@ func (c *conversion) logFile(o option) (text, bool) {
 		return append(text{first}, o.value[1:]...), true
 	}
 	kind := ""
-	if m := namedLogger.FindStringSubmatch(raw); plain && m != nil {
+	if m := namedLogger().FindStringSubmatch(raw); plain && m != nil {
 		kind = m[1]
 		if kind == "file" {
 			return literal(m[2]), true
@@ -81,12 +82,12 @@ var logAtoms = map[string]string{
 	"ftime": "%(t)s", "time": "%(t)s", "size": "%(b)s", "rsize": "%(b)s", "pid": "%(p)s", "cl": "%({content-length}i)s",
 }
 
-var logAtom = regexp.MustCompile(`%\(([^)]*)\)`)
+var logAtom = pattern.Of(`%\(([^)]*)\)`)
 
 // logFormat translates word by word; what gosrv does not know becomes a dash.
 func (c *conversion) logFormat(o option) {
 	var lost []string
-	format := logAtom.ReplaceAllStringFunc(o.raw, func(atom string) string {
+	format := logAtom().ReplaceAllStringFunc(o.raw, func(atom string) string {
 		name := atom[2 : len(atom)-1]
 		if found, ok := logAtoms[name]; ok {
 			return found
