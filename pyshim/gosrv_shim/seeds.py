@@ -4,6 +4,7 @@ new one at the next reload: only as long as a new one would come out the same.""
 import importlib
 import os
 import sys
+from importlib.machinery import PathFinder
 
 # A file that was changed so long before the interpreter started may have a later time on it: the
 # kernel's clock for files is coarse.
@@ -27,8 +28,22 @@ class Seed:
                     and all(facts(path) == before for path, before in self.files.items()))
         except OSError:
             return False
-        importlib.invalidate_caches()
+        forget_folders()
         return same
+
+
+def forget_folders():
+    """importlib.invalidate_caches() without its import of importlib.metadata, which takes as long as
+    a reload: what that keeps is of nobody's use before it is imported."""
+    if "importlib.metadata" in sys.modules:
+        importlib.invalidate_caches()
+        return
+    for finder in (*sys.meta_path, *sys.path_importer_cache.values()):
+        if finder is not PathFinder and hasattr(finder, "invalidate_caches"):
+            finder.invalidate_caches()
+    for folder in [folder for folder, finder in sys.path_importer_cache.items()
+                   if finder is None or not os.path.isabs(folder)]:
+        del sys.path_importer_cache[folder]
 
 
 def files():

@@ -41,7 +41,9 @@ class Zygote:
     def sow(self, started, fds):
         """Forks the seed. True in it."""
         try:
-            if not copies_well(self.control.socket.fileno(), *fds) or not _gosrv.fork_worker():
+            if self.seed is None and not copies_well(self.control.socket.fileno(), *fds):
+                return False  # nothing has begun in a seed since it was looked at
+            if not _gosrv.fork_worker():
                 return False
         except OSError:
             return False  # the next reload starts an interpreter

@@ -72,6 +72,24 @@ def test_modules_of_the_config_file_are_read_again(start, folder):
         wait_for(lambda: server.zygotes() and server.zygotes()[-1].title.endswith("[%s]" % name), "its title")
 
 
+@pytest.mark.matrix
+def test_a_reload_imports_no_more_than_a_start(start, folder):
+    (folder / "modules.py").write_text("""
+import sys
+
+def application(environ, start_response):
+    body = " ".join(sorted(m for m in sys.modules if not m.startswith("gosrv_shim"))).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+""")
+    server = start("modules", cwd=folder)
+    before = server.get().text
+    for _ in range(2):
+        seed_of(server)
+        reload(server)
+        assert server.get().text == before
+
+
 @pytest.mark.parametrize("change", ["module", "pth"])
 def test_what_the_interpreter_runs_at_its_start_is_run_again(start, folder, change):
     """sitecustomize.py here; in a venv as often a .pth file."""
