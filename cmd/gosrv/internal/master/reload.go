@@ -133,6 +133,10 @@ func (m *Master) completeReload() {
 	}
 	old := m.current
 	m.next, m.current = nil, next
+	now := m.sys.now()
+	for _, c := range m.children.except(next.number) { // first: they answer with the old code until they read it
+		m.retire(c, now)
+	}
 	m.retireZygote(old)
 	m.release(&old.holdings, next.sockets)
 	m.speakAs(next)
@@ -140,10 +144,6 @@ func (m *Master) completeReload() {
 	old.closeLogs()
 	m.movePidfile(m.pidfilePath(next.plan))
 	m.showTitle()
-	now := m.sys.now()
-	for _, c := range m.children.except(next.number) {
-		m.retire(c, now)
-	}
 	m.log.Infof("Generation %d serves", next.number)
 	m.reloaded(next, "")
 }
