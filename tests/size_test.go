@@ -28,7 +28,6 @@ const (
 var longFiles = map[string]string{
 	"wsgi/wire_test.go":                          "a table of requests and answers",
 	"wsgi/fake_test.go":                          "one fake application with its behaviours",
-	"cmd/gosrv/internal/master/fake_test.go":     "one fake operating system",
 	"cmd/gosrv/internal/config/settings_gen.go":  "a generated table",
 	"cmd/gosrv/internal/config/settings_data.go": "a table, one row a setting",
 }
