@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,19 @@ static PyObject *fill_holes(PyObject *self, PyObject *unused) {
 	(void)self, (void)unused;
 	process_fill_holes();
 	return none();
+}
+
+/* rest(fd): wait a second for something on fd. False if it came; else the pages of a start are
+ * dropped: see pages.c. */
+static PyObject *rest(PyObject *self, PyObject *number) {
+	(void)self;
+	struct pollfd p = {.fd = (int)py.PyLong_AsLongLong(number), .events = POLLIN};
+	if (p.fd == -1 && py.PyErr_Occurred()) return NULL;
+	PyThreadState *state = py.PyEval_SaveThread();
+	int came = poll(&p, 1, 1000);
+	py.PyEval_RestoreThread(state);
+	if (came == 0) process_drop_pages();
+	return py.PyBool_FromLong(came == 0);
 }
 
 static PyObject *set_title(PyObject *self, PyObject *text) {
@@ -237,6 +251,7 @@ static PyMethodDef functions[] = {
 	{"fork_worker", fork_worker, METH_NOARGS, NULL},
 	{"fork_on_trial", fork_on_trial, METH_NOARGS, NULL},
 	{"fill_holes", fill_holes, METH_NOARGS, NULL},
+	{"rest", rest, METH_O, NULL},
 	{"set_title", set_title, METH_O, NULL},
 	{"die_with", die_with, METH_O, NULL},
 	{"no_new_privileges", no_new_privileges, METH_NOARGS, NULL},

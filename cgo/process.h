@@ -47,4 +47,7 @@ void process_enter_worker(int fd);
 /* process_fill_holes: see holes.c; call it when the application is loaded and nothing forked. */
 void process_fill_holes(void);
 
+/* process_drop_pages: see pages.c. With the GIL. */
+void process_drop_pages(void);
+
 #endif

@@ -17,4 +17,5 @@ type Application interface {
 	RunSignals() cpython.Flags
 	Release()
 	Blocks(old, made []cpython.Block) int
+	DropPages()
 }

@@ -69,6 +69,7 @@ type fakeApp struct {
 	kept    atomic.Int64 // calls that returned with the GIL
 	holding atomic.Bool
 	blocks  atomic.Int64 // made and not given back
+	dropped atomic.Int64 // calls of DropPages
 	live    map[unsafe.Pointer]*fakeCall
 	mu      sync.Mutex
 }
@@ -248,6 +249,8 @@ func (f *fakeApp) Blocks(old, made []cpython.Block) int {
 	}
 	return len(made)
 }
+
+func (f *fakeApp) DropPages() { f.holding.Store(false); f.dropped.Add(1) }
 
 func (f *fakeApp) Release() { f.holding.Store(false) }
 

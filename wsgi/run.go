@@ -226,6 +226,8 @@ func (w *worker) run(app Application, start func(n int) error) error {
 	if err := w.listen(); err != nil {
 		return err
 	}
+	w.now = loop.Now()
+	w.spare.begin(w.now)
 	w.watch = newWatchdog(w)
 	defer w.watch.end()
 	if w.crew.size > 1 {

@@ -39,6 +39,27 @@ func collectAt(percent int) {
 type spare struct {
 	dropped int   // bytes given up since the last time
 	due     int64 // CLOCK_MONOTONIC ns; 0: nothing to do
+	settle  int64 // when what the start has left goes, CLOCK_MONOTONIC ns; 0: it has gone
+}
+
+// begin is called once, when the worker is ready: what the start has left of Go's
+// memory goes first, and then the pages of code that only a start runs through.
+func (p *spare) begin(now int64) {
+	p.due, p.settle = now+int64(burstRest)/2, now+int64(burstRest)
+}
+
+// settled drops those pages, once.
+func (s *slot) settled() {
+	p, now := &s.w.spare, s.w.now
+	if p.settle == 0 || now < p.settle {
+		return
+	}
+	if !s.entersPython() {
+		p.settle = now + int64(burstRest)
+		return
+	}
+	s.app.DropPages()
+	p.settle = 0
 }
 
 // look is called once in each turn of the loop. freed: blocks were given up.
@@ -64,8 +85,11 @@ func (p *spare) look(bufs *loop.Buffers, now int64, freed bool) {
 
 // next is when look is wanted even if nothing happens.
 func (p *spare) next() int64 {
-	if p.due == 0 {
-		return math.MaxInt64
+	next := int64(math.MaxInt64)
+	for _, t := range [...]int64{p.due, p.settle} {
+		if t != 0 {
+			next = min(next, t)
+		}
 	}
-	return p.due
+	return next
 }

@@ -135,6 +135,7 @@ func (s *slot) turn() bool {
 			return true // that may have been the last thing to wait for
 		}
 	}
+	s.settled()
 	w.spare.look(&w.bufs, w.now, s.dropBlocks())
 	if n := w.poll.Poll(); n == 0 && len(w.again) == 0 && !w.drain.queue {
 		if wait := w.patience(); wait != 0 {

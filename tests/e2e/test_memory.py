@@ -1,4 +1,5 @@
 """What a worker holds comes back when it is not needed any more."""
+import re
 import textwrap
 
 import pytest
@@ -110,3 +111,48 @@ def test_two_hundred_slow_uploads_hold_no_more_than_their_share(start, tmp_path)
     finally:
         for wire in wires:
             wire.sock.close()
+
+
+# An application with a library that runs at its start only, and another one whose code it has patched.
+LIBRARIES = """
+    import ctypes
+    import mmap
+    import re
+
+    def code(name):
+        with open("/proc/self/maps") as maps:
+            return next(int(line.partition("-")[0], 16) for line in maps if re.search(r" r-xp .*/%s[.-]" % name, line))
+
+    ctypes.CDLL("libanl.so.1")
+    ctypes.CDLL("libresolv.so.2")
+    begin = code("libresolv")
+    libc = ctypes.CDLL(None)
+    assert libc.mprotect(ctypes.c_void_p(begin), ctypes.c_size_t(mmap.PAGESIZE), 7) == 0
+    patched = ctypes.c_ubyte.from_address(begin + mmap.PAGESIZE - 1)
+    patched.value = expected = patched.value ^ 0xFF
+    assert libc.mprotect(ctypes.c_void_p(begin), ctypes.c_size_t(mmap.PAGESIZE), 5) == 0
+    address = code("libanl")
+    ctypes.c_ubyte.from_address(address).value  # as if it had run: its page is mapped
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return [b"%d %d" % (patched.value, expected)]
+"""
+
+
+def mapped_code(pid, name):
+    """How many KiB of a library's code a process has mapped."""
+    with open("/proc/%d/smaps" % pid) as f:
+        part = re.search(r"^\S+ r-xp [^\n]*/%s[.-].*?^Rss: +(\d+) kB" % name, f.read(), re.M | re.S)
+    return int(part.group(1)) if part else None
+
+
+@pytest.mark.parametrize("options", [[], ["--threads", "2"], ["--preload"]], ids=["worker", "threads", "preload"])
+def test_code_of_the_start_is_unmapped_when_it_is_over(start, tmp_path, options):
+    (tmp_path / "libraries.py").write_text(textwrap.dedent(LIBRARIES))
+    server = start("libraries:app", *options, cwd=tmp_path)
+    loads = server.zygotes()[-1].pid if "--preload" in options else server.worker_pids()[0]
+    wait_for(lambda: mapped_code(loads, "libanl") == 0, lambda: "%s KiB are mapped" % mapped_code(loads, "libanl"))
+    assert mapped_code(loads, "libresolv") > 0  # it has a page that is not the file's
+    found, expected = server.get().text.split()
+    assert found == expected

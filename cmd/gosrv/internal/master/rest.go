@@ -27,5 +27,8 @@ func giveBack() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(restPercent)
 	}
-	go debug.FreeOSMemory()
+	go func() {
+		debug.FreeOSMemory()
+		dropPages() // last: the collector reads constants, too
+	}()
 }
