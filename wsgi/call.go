@@ -31,13 +31,12 @@ type slot struct {
 	reply  packed // copy of the last head, for the access log
 	notes  []byte // and of what it shows of environ
 
-	now     int64         // CLOCK_MONOTONIC ns: when the application returned last
-	yielded int64         // when this thread gave its processor of Go's scheduler up: slice
-	cur     *conn         // being served
-	curAns  *answer       // its answer
-	crew    member        // place among the threads (threads.go)
-	claim   claim         // who answers its request: the call or the watchdog
-	ident   atomic.Uint64 // of its thread, as in Python's stacks
+	now    int64         // CLOCK_MONOTONIC ns: when the application returned last
+	cur    *conn         // being served
+	curAns *answer       // its answer
+	crew   member        // place among the threads (threads.go)
+	claim  claim         // who answers its request: the call or the watchdog
+	ident  atomic.Uint64 // of its thread, as in Python's stacks
 }
 
 // newSlot makes a slot for an application thread.

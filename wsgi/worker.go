@@ -61,6 +61,7 @@ type worker struct {
 	streams    inflows
 
 	now       int64  // CLOCK_MONOTONIC ns, of this turn
+	yielded   int64  // when a thread gave its processor of Go's scheduler up last: slice
 	keepAlive bool   // answers may leave their connection open
 	kept      string // keptLines
 	server    string // serverLine
@@ -93,9 +94,10 @@ type turnTicket struct {
 // later gives c another turn once the others have had theirs.
 func (w *worker) later(c *conn) { w.again = append(w.again, turnTicket{c, c.gen}) }
 
-// slice is how long, in ns, a thread keeps its processor of Go's scheduler. From
-// 10 ms on the scheduler interrupts it with a signal at each look, takes its
-// processor away whenever it is in C, and looks every 20 us.
+// slice is how long, in ns, the leading threads keep a processor of Go's scheduler,
+// counted for all of them: those that take turns lose theirs anyway. From 10 ms on
+// the scheduler interrupts a thread with a signal at each look, takes its processor
+// away whenever it is in C, and looks every 20 us.
 const slice = 8e6
 
 // turn does one thing that is due: an event of the batch, a waiting
@@ -103,8 +105,8 @@ const slice = 8e6
 // still leads the loop.
 func (s *slot) turn() bool {
 	w := s.w
-	if s.now-s.yielded > slice {
-		s.yielded = s.now
+	if s.now-w.yielded > slice {
+		w.yielded = s.now
 		s.release()
 		runtime.Gosched()
 	}
