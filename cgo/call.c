@@ -34,6 +34,11 @@ void guest_await(gosrv_thread *t) {
 	}
 }
 
+void call_returned(gosrv_thread *t) {
+	leave_if_child();
+	guest_await(t);
+}
+
 static PyObject *text_of(const char *p, uint32_t n) {
 	PyObject *text = p ? take(py.PyUnicode_DecodeLatin1(p, n, NULL)) : NULL;
 	if (text == NULL) {
@@ -232,8 +237,7 @@ static void step_begin(gosrv_thread *t, gosrv_call *c) {
 
 static void step_end(gosrv_thread *t, int keep) {
 	struct timespec now;
-	leave_if_child(); /* a finaliser may have forked, too */
-	guest_await(t);
+	call_returned(t); /* a finaliser may have forked, too */
 	t->current = NULL;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	t->result.now = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
@@ -268,8 +272,7 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 		if (environ) {
 			PyObject *args[2] = {environ, c->objects.start_response};
 			c->result = take(py.PyObject_VectorcallDict(shim.application, args, 2, NULL));
-			leave_if_child();
-			guest_await(t);
+			call_returned(t);
 			if (noted_keys)
 				c->environ = environ;
 			else

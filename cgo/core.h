@@ -4,9 +4,9 @@
 
 #include "gosrv.h"
 #include "pyapi.h"
+#include "transmit.h"
 
 #include <string.h>
-#include "transmit.h"
 
 enum { MAX_LISTENERS = 64 };
 
@@ -252,6 +252,7 @@ void call_report(gosrv_call *c);               /* log and clear the exception th
 void call_fault(gosrv_call *c, const char *what); /* log a wrong application */
 void leave_if_child(void);
 void guest_await(gosrv_thread *t); /* until no thread is in Go for the thread's call */
+void call_returned(gosrv_thread *t); /* both, after the application has run: nothing else of the call is touched before */
 
 /* signals.c */
 void signals_save(void);

@@ -54,8 +54,7 @@ static PyObject *next_item(gosrv_call *c, batch *b) {
 	if (item == NULL) {
 		batch_offer(b);
 		item = take(py.PyIter_Next(c->iterator));
-		leave_if_child();
-		guest_await(c->thread);
+		call_returned(c->thread);
 	}
 	batch_reclaim(b);
 	return item;

@@ -156,6 +156,18 @@ static int admit(PyObject *self, const gosrv_call *c) {
 	return 0;
 }
 
+/* guest_enter, guest_leave: around a call of Go, without the GIL. The thread is not always the call's:
+ * its state is its own. */
+static PyThreadState *guest_enter(gosrv_thread *t) {
+	t->guest = 1;
+	return py.PyEval_SaveThread();
+}
+
+static void guest_leave(gosrv_thread *t, PyThreadState *state) {
+	py.PyEval_RestoreThread(state);
+	t->guest = 0;
+}
+
 static PyObject *write_body(PyObject *self, PyObject *data) {
 	gosrv_call *c = call_of(self);
 	char *p;
@@ -175,11 +187,9 @@ static PyObject *write_body(PyObject *self, PyObject *data) {
 	b->sent = b->end = 0;
 	b->payload = 0;
 	if (b->left > 0) b->left = n < b->left ? b->left - n : 0;
-	t->guest = 1;
-	PyThreadState *state = py.PyEval_SaveThread(); /* not always the call's thread */
+	PyThreadState *state = guest_enter(t);
 	int sent = gosrvWrite(t->slot, done, end, payload, c->head, head_len, p, n);
-	py.PyEval_RestoreThread(state);
-	t->guest = 0;
+	guest_leave(t, state);
 	if (!sent) {
 		py.PyErr_SetString(py.PyExc_OSError, "the client has gone or does not read");
 		return NULL;
@@ -253,11 +263,9 @@ static PyObject *early_hints(PyObject *self, PyObject *headers) {
 		if (failed) return NULL;
 		gosrv_thread *t = c->thread;
 		guest_await(t); /* the headers may have been an iterator */
-		t->guest = 1;
-		PyThreadState *state = py.PyEval_SaveThread();
+		PyThreadState *state = guest_enter(t);
 		int valid = gosrvEarlyHints(t->slot, c->head + before, len);
-		py.PyEval_RestoreThread(state);
-		t->guest = 0;
+		guest_leave(t, state);
 		if (!valid) { /* Gunicorn: InvalidResponseHeader, which an application sees as an exception too */
 			py.PyErr_SetString(py.PyExc_ValueError, "early_hints: a header's name or value is invalid");
 			return NULL;

@@ -100,8 +100,7 @@ static int iterator_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap,
 		PyObject *item = c->held; /* out was too small */
 		c->held = NULL;
 		if (item == NULL) item = take(py.PyIter_Next(c->iterator));
-		leave_if_child();
-		guest_await(c->thread);
+		call_returned(c->thread);
 		if (item == NULL)
 			return py.PyErr_Occurred() ? call_failed(c) : exhausted(c, flags, out, cap, res);
 		char *p;
