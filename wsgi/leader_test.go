@@ -79,19 +79,26 @@ func TestLeaderGoesOnWithItsAnswersBeforeItWaits(t *testing.T) {
 	})
 }
 
-// A thread that was to watch the leader, and goes on with a suspended answer
-// instead, leaves the watching to another one.
-func TestSomebodyWatchesWhileTheStandbyGoesOn(t *testing.T) {
-	s := newFake(t, testSettings(), hello)
+// restingCrew is a worker that does not run, of a crew of that size, and two of
+// its threads.
+func restingCrew(t *testing.T, size int) (s *server, a, b *slot) {
+	s = newFake(t, testSettings(), hello)
 	t.Cleanup(func() {
 		s.poll.Close()
 		s.master.Close()
 		s.ctl.Close()
 	})
-	k := &s.crew
-	k.size = 3
-	a, b := s.newSlot(1, s.app), s.newSlot(2, s.app)
+	s.crew.size = size
+	a, b = s.newSlot(1, s.app), s.newSlot(2, s.app)
 	s.worker.slots = []*slot{a, b}
+	return s, a, b
+}
+
+// A thread that was to watch the leader, and goes on with a suspended answer
+// instead, leaves the watching to another one.
+func TestSomebodyWatchesWhileTheStandbyGoesOn(t *testing.T) {
+	s, a, b := restingCrew(t, 3)
+	k := &s.crew
 	// The leader has raised b to stand by, has given it an answer to go on with,
 	// and has gone into the application.
 	k.standby = b
@@ -132,16 +139,8 @@ func accepted(s *server) (*conn, *client) {
 // What a thread hands back is whole to its client, even if it ends with the
 // connection; and the leader comes to it before the next event.
 func TestHandedBackConnectionIsNotLeftWaiting(t *testing.T) {
-	s := newFake(t, testSettings(), hello)
-	t.Cleanup(func() {
-		s.poll.Close()
-		s.master.Close()
-		s.ctl.Close()
-	})
+	s, a, b := restingCrew(t, 2)
 	k := &s.crew
-	k.size = 2
-	a, b := s.newSlot(1, s.app), s.newSlot(2, s.app)
-	s.worker.slots = []*slot{a, b}
 	k.waker, _ = loop.NewWaker()
 	defer k.waker.Close()
 	c, client := accepted(s)
