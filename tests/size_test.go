@@ -27,7 +27,6 @@ const (
 // longFiles are those above `ask`, each with the reason why it is not split.
 var longFiles = map[string]string{
 	"wsgi/wire_test.go":                          "a table of requests and answers",
-	"wsgi/fake_test.go":                          "one fake application with its behaviours",
 	"cmd/gosrv/internal/config/settings_gen.go":  "a generated table",
 	"cmd/gosrv/internal/config/settings_data.go": "a table, one row a setting",
 }
