@@ -1,5 +1,6 @@
 """write() and early_hints() that are called when they are not expected: between two pieces, and by other threads."""
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 kept = {}
 
@@ -14,11 +15,8 @@ def tell(function):
 
 
 def in_thread(function):
-    said = []
-    thread = threading.Thread(target=lambda: said.append(tell(function)))
-    thread.start()
-    thread.join()
-    return said[0]
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(tell, function).result()
 
 
 def large(environ, start_response):

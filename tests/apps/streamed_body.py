@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 PIECE = 65536
 
@@ -38,11 +39,8 @@ def told(error):
 
 
 def in_thread(environ):
-    found = []
-    reader = threading.Thread(target=lambda: found.append(digest(environ)))
-    reader.start()
-    reader.join()
-    return found[0]
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(digest, environ).result()
 
 
 def leave_reading(environ):
