@@ -35,7 +35,7 @@ class Pieces:
 
     def close(self):
         self.iterator.close()
-        print("CLOSED %(PATH_INFO)s?%(QUERY_STRING)s" % self.environ, file=sys.stderr, flush=True)
+        sys.stderr.write("CLOSED %(PATH_INFO)s?%(QUERY_STRING)s\n" % self.environ)
 
     def first(self, name):
         return self.query[name][0]

@@ -11,15 +11,16 @@ from urllib.parse import parse_qs
 def application(environ, start_response):
     path = environ["PATH_INFO"]
     if path in ("/sleep", "/gate"):
+        say = environ["wsgi.errors"].write  # once a line: print() writes word by word, between those of other threads
         tag = "%s %d %d" % (environ["QUERY_STRING"], os.getpid(), threading.get_ident())
-        print("BEGIN", tag, file=environ["wsgi.errors"], flush=True)
+        say("BEGIN %s\n" % tag)
         if path == "/sleep":
             time.sleep(float(parse_qs(environ["QUERY_STRING"])["s"][0]))
         else:
             deadline = time.monotonic() + 30
             while not os.path.exists(os.environ["GATE"]) and time.monotonic() < deadline:
                 time.sleep(0.01)
-        print("END", tag, file=environ["wsgi.errors"], flush=True)
+        say("END %s\n" % tag)
     body = b"slept in %d" % os.getpid()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
