@@ -45,6 +45,7 @@ class Setup:
     threads: int = 0    # 0: what the server's documentation recommends
     log: str = ""       # access log file
     preload: bool = False
+    warm: str = ""      # a page that the application is asked for before the workers are forked
 
     def program(self, name):
         return str(self.bin / name)
@@ -62,6 +63,7 @@ def gosrv(s, *more):
     argv += ["--threads", str(s.threads)] if s.threads else []
     argv += ["--access-logfile", s.log] if s.log else []
     argv += ["--preload"] if s.preload else []
+    argv += ["--warm-up", s.warm] if s.warm else []
     return argv + [s.app + ":application"]
 
 
@@ -185,13 +187,14 @@ class Peer:
     workers: bool = True      # in as many processes
     log: bool = False         # has an access log that can go to a file
     preload: bool = False
+    warm: bool = False        # can be asked for a page before it serves
     why: str = ""             # about the settings
     memo: bool = True
     waits: str = "one request at a time"  # without threads
 
 
 PEERS = [
-    Peer("gosrv", gosrv, threads=True, log=True, preload=True, why="defaults"),
+    Peer("gosrv", gosrv, threads=True, log=True, preload=True, warm=True, why="defaults"),
     Peer("gosrv, no memo", gosrv_without_memo, why="--no-environ-memo: headers parsed and environ built for every request", memo=False),
     Peer("gunicorn sync", gunicorn("sync"), ("gunicorn", "gunicorn_h1c"), log=True, preload=True, why="with the C parser; closes after each answer"),
     Peer("gunicorn gthread", gunicorn("gthread"), ("gunicorn", "gunicorn_h1c"), threads=True, log=True, preload=True, why="with the C parser, 4 threads"),

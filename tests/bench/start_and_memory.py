@@ -75,7 +75,7 @@ def one_memory(peer, installed, scratch, env, requests, **options):
     server, command = started(peer, installed, scratch, env, **options)
     try:
         first_answer(server)
-        load.run(server.port, requests, False, 16, 2, "0,1")  # every worker has worked
+        load.run(server.port, requests, False, 16, 2, "0,1")
         rss, pss = processes.memory(server.pid)
         return {"rss": rss, "pss": pss, "processes": len(processes.tree(server.pid))}, command
     finally:
@@ -86,13 +86,15 @@ def measure(name, there, installed, scratch, say):
     env = prepare(installed, scratch) if not (scratch / "djangosite").exists() else dict(
         os.environ, DJANGOSITE_DATA=str(scratch / "djangosite"), PYTHONPATH=str(SITE), PATH="%s:%s" % (installed.bin, os.environ["PATH"]))
     requests = scratch / "front-page"
-    load.write_requests(requests, [scenarios.request("/")])
+    # Each connection is a new one, so that every worker has its turn: kept ones may all belong to a few.
+    load.write_requests(requests, [scenarios.request("/", "Connection: close")])
     if name == "start":
         cases = [(peer.name, peer, {}) for peer in there] * START_ROUNDS
     else:
         cases = [(peer.name + ", %d workers" % WORKERS if peer.workers else peer.name + ", one process", peer, {"workers": WORKERS} if peer.workers else {})
                  for peer in there]
         cases += [(peer.name + ", %d workers, preload" % WORKERS, peer, {"workers": WORKERS, "preload": True}) for peer in there if peer.preload]
+        cases += [(peer.name + ", %d workers, preload, warm-up" % WORKERS, peer, {"workers": WORKERS, "preload": True, "warm": "/"}) for peer in there if peer.warm]
     rows = {}
     for label, peer, options in cases:
         row = rows.setdefault(label, {"peer": peer.name, "rounds": [], "remarks": []})
