@@ -136,21 +136,41 @@ func accepted(s *server) (*conn, *client) {
 	return s.open(fd, l, &loop.Peer{}), client
 }
 
-// What a thread hands back is whole to its client, even if it ends with the
-// connection; and the leader comes to it before the next event.
-func TestHandedBackConnectionIsNotLeftWaiting(t *testing.T) {
+// handedBack is the connection of a crew of two whose answer, its last, a has
+// sent while b leads.
+func handedBack(t *testing.T) (s *server, b *slot, c *conn, client *client) {
 	s, a, b := restingCrew(t, 2)
-	k := &s.crew
-	k.waker, _ = loop.NewWaker()
-	defer k.waker.Close()
-	c, client := accepted(s)
+	s.crew.waker, _ = loop.NewWaker()
+	t.Cleanup(s.crew.waker.Close)
+	c, client = accepted(s)
 	ans := &answer{state: cpython.Done, frame: framing{status: 200, length: -1}, segs: [3][]byte{[]byte("the end")}, logged: true}
 	c.phase = serving
 	a.cur, a.curAns = c, ans
-	k.lead.Store(1) // b's
+	s.crew.lead.Store(1)
 	if v := a.flush(c, ans); v != sent || a.leave(c, v) {
 		t.Fatalf("%d, or it leads as well", v)
 	}
+	return s, b, c, client
+}
+
+// A worker that drains waits for nothing once the leader has settled the last
+// connection that another thread has handed back.
+func TestLastConnectionHandedBackEndsTheDrain(t *testing.T) {
+	s, b, _, _ := handedBack(t)
+	s.worker.now = loop.Now()
+	s.worker.drain = drainState{on: true, deadline: s.worker.now + int64(20*time.Second)}
+	if !b.turn() || !s.worker.ended() {
+		t.Error("it is not over")
+	}
+	if loop.Now() >= s.worker.drain.deadline {
+		t.Error("the leader has slept")
+	}
+}
+
+// What a thread hands back is whole to its client, even if it ends with the
+// connection; and the leader comes to it before the next event.
+func TestHandedBackConnectionIsNotLeftWaiting(t *testing.T) {
+	s, b, c, client := handedBack(t)
 	if got := client.rest(); got != "the end" {
 		t.Errorf("got %q", got)
 	}

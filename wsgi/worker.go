@@ -110,8 +110,14 @@ func (s *slot) turn() bool {
 		s.release()
 		runtime.Gosched()
 	}
-	if w.crew.backlen.Load() > 0 && !s.returned() {
-		return false // before the rest of the batch, which may take long
+	if w.crew.backlen.Load() > 0 {
+		// Before the rest of the batch, which may take long.
+		if !s.returned() {
+			return false
+		}
+		if w.ended() {
+			return true // that may have been the last thing to wait for
+		}
 	}
 	if ev, ok := w.poll.Next(); ok {
 		return s.dispatch(ev)
@@ -126,7 +132,7 @@ func (s *slot) turn() bool {
 			return false
 		}
 		if w.lanes.ending == 0 {
-			return true // as below
+			return true // as above
 		}
 	}
 	if w.drain.queue {
@@ -134,7 +140,7 @@ func (s *slot) turn() bool {
 			return false
 		}
 		if !w.drain.queue {
-			return true // that may have been the last thing to wait for
+			return true // as above
 		}
 	}
 	s.settled()
