@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 func TestBundleHoldsBootAndModules(t *testing.T) {

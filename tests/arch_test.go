@@ -132,7 +132,7 @@ func TestParserAndEnvironAreBytesOnly(t *testing.T) {
 }
 
 // leaves are what both master and worker need; they import nothing of ours.
-var leaves = []string{"wsgi/scoreboard", "wsgi/accesslog", "wsgi/errlog", "wsgi/workerctl", "wsgi/syslog", "wsgi/statsd"}
+var leaves = []string{"wsgi/ipc/scoreboard", "wsgi/logs/accesslog", "wsgi/logs/errlog", "wsgi/ipc/workerctl", "wsgi/logs/syslog", "wsgi/logs/statsd"}
 
 func TestLeavesImportNothingOfOurs(t *testing.T) {
 	const why = "master and worker share it, so that it can drag neither into the other"
@@ -169,7 +169,7 @@ func TestTheMasterSideKnowsNoPython(t *testing.T) {
 func TestUnsafeIsWhereItIsLookedFor(t *testing.T) {
 	const why = "memory that Go does not guard is read in a few named packages"
 	all := packages(t)
-	allowed := []string{"cgo", "cgo/cgotest", "cpython", "wsgi/loop", "wsgi/scoreboard", "environ", "cmd/gosrv/internal/title"}
+	allowed := []string{"cgo", "cgo/cgotest", "cpython", "wsgi/loop", "wsgi/ipc/scoreboard", "environ", "cmd/gosrv/internal/title"}
 	mustHave(t, all, allowed...)
 	for name, p := range all {
 		if slices.Contains(p.Imports, "unsafe") && !slices.Contains(allowed, name) {

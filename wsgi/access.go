@@ -6,10 +6,10 @@ import (
 
 	"gosrv/cpython"
 	"gosrv/environ"
-	"gosrv/wsgi/accesslog"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/logs/accesslog"
+	"gosrv/wsgi/logs/syslog"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/syslog"
 )
 
 // accessPatience is what the last lines get at the end.

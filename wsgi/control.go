@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cpython"
-	"gosrv/wsgi/errlog"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/logs/errlog"
 )
 
 // control reads what the master has sent.

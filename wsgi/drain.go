@@ -4,9 +4,9 @@ import (
 	"math"
 	"time"
 
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/scoreboard"
-	"gosrv/wsgi/workerctl"
 )
 
 // Orders to the loop, as bits of worker.orders.

@@ -9,9 +9,9 @@ import (
 
 	"gosrv/environ"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/scoreboard"
-	"gosrv/wsgi/workerctl"
 )
 
 // aboutMax bounds the part of an offer that is not the connection's bytes.

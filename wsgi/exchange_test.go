@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/scoreboard"
 )
 
 // pretend makes the scoreboard show an idle worker, whose part the test plays.

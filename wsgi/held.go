@@ -2,8 +2,8 @@ package wsgi
 
 import (
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/scoreboard"
 )
 
 const (

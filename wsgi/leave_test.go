@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // drained waits until the worker says that it drains, and gives its words.

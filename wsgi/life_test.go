@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cpython"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // drainMessage is workerctl.Drain as the loop reads it.

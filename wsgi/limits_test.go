@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"gosrv/cpython"
+	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/workerctl"
 )
 
 func TestPaceOfATransfer(t *testing.T) {

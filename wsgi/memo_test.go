@@ -3,7 +3,7 @@ package wsgi
 import (
 	"testing"
 
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // TestNoEnvironMemoSettingIsHeeded serves the same block often with and without

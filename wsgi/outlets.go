@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cpython"
-	"gosrv/wsgi/errlog"
 	"gosrv/wsgi/http1"
-	"gosrv/wsgi/statsd"
-	"gosrv/wsgi/syslog"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/logs/errlog"
+	"gosrv/wsgi/logs/statsd"
+	"gosrv/wsgi/logs/syslog"
 )
 
 // farewell is what the last lines to syslog, and the last metrics, get at the end.

@@ -5,7 +5,7 @@ import (
 
 	"gosrv/environ"
 	"gosrv/wsgi/http1"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // errProxyPeer refuses a PROXY header of a peer that is not in proxy_allow_ips,

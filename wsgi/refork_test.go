@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // expectingWorker has nothing more to serve and an order to refork unread.

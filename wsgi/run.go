@@ -10,11 +10,11 @@ import (
 
 	"gosrv/cpython"
 	"gosrv/environ"
-	"gosrv/wsgi/errlog"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/scoreboard"
-	"gosrv/wsgi/workerctl"
 )
 
 // exitDeadline is how long, in ms, Python's own threads and atexit functions

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"gosrv/wsgi/scoreboard"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // server is a worker under test.

@@ -9,8 +9,8 @@ import (
 
 	"gosrv/environ"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/workerctl"
 )
 
 // settings is what the loop needs of Gunicorn's settings, in its own units.

@@ -6,8 +6,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/workerctl"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // withThreads runs a test against a worker of four threads.

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/scoreboard"
-	"gosrv/wsgi/workerctl"
 )
 
 const (

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"gosrv/cpython"
+	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/workerctl"
 )
 
 // timedSettings limit a request of class sync.

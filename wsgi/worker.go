@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"gosrv/environ"
-	"gosrv/wsgi/accesslog"
-	"gosrv/wsgi/errlog"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/logs/accesslog"
+	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/scoreboard"
-	"gosrv/wsgi/workerctl"
 )
 
 // special is the generation of what is in the epoll set and is no connection.

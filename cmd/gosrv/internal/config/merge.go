@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"gosrv/wsgi/accesslog"
+	"gosrv/wsgi/logs/accesslog"
 )
 
 // File is what the zygote reports of a configuration file that it ran. The zero File stands for no file.

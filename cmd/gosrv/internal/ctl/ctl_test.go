@@ -6,7 +6,7 @@ import (
 	"io"
 	"testing"
 
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 func TestMessagesCarryTheNamesTheShimReads(t *testing.T) {

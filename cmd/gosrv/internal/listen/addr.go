@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // Kinds of an Addr.

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 func TestParseAddrFollowsGunicornsGrammar(t *testing.T) {

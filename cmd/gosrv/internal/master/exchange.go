@@ -5,8 +5,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/wsgi/scoreboard"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // exchange is over what workers with one thread hand connections to each other

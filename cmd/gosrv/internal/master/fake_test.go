@@ -17,7 +17,7 @@ import (
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
 	"gosrv/cmd/gosrv/internal/status"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // world is an operating system without processes: zygotes and workers are

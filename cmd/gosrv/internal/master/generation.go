@@ -11,7 +11,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/logs"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // generation is one loading of config file and application. Its zygote may be

@@ -7,9 +7,9 @@ import (
 
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
-	"gosrv/wsgi/statsd"
-	"gosrv/wsgi/syslog"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/logs/statsd"
+	"gosrv/wsgi/logs/syslog"
 )
 
 // holdings are the descriptors of one generation: its workers get duplicates.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"gosrv/cmd/gosrv/internal/listen"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // With --reuse-port each worker has a socket of its own for each TCP address,

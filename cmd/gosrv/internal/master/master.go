@@ -23,8 +23,8 @@ import (
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/upgrade"
-	"gosrv/wsgi/errlog"
-	"gosrv/wsgi/scoreboard"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/logs/errlog"
 )
 
 // Options say what to serve and with what.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"gosrv/cmd/gosrv/internal/listen"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // Plan is what one generation runs with: all settings, resolved.

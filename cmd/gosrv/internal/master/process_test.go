@@ -17,9 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/ctl"
-	"gosrv/wsgi/errlog"
-	"gosrv/wsgi/scoreboard"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/logs/errlog"
 )
 
 // The test binary plays all roles of the real one, with Go in the place of

@@ -7,8 +7,8 @@ import (
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/pidfile"
 	"gosrv/cmd/gosrv/internal/systemd"
-	"gosrv/wsgi/scoreboard"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 const (

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/ctl"
-	"gosrv/wsgi/scoreboard"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 func generationsOf(workers []*fakeWorker) []int {

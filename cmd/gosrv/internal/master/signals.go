@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/ctl"
-	"gosrv/wsgi/errlog"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/logs/errlog"
 )
 
 // signal obeys one signal, as Gunicorn's master does.

@@ -10,7 +10,7 @@ import (
 	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/pidfile"
-	"gosrv/wsgi/scoreboard"
+	"gosrv/wsgi/ipc/scoreboard"
 )
 
 // The first start, in Gunicorn's order:

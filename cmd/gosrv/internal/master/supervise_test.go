@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/ctl"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 func TestStartLooksLikeGunicorns(t *testing.T) {

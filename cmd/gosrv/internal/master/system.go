@@ -17,7 +17,7 @@ import (
 	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/status"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // channel is the master's end of a control channel.

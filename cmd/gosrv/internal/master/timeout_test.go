@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/wsgi/scoreboard"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 // A worker whose own watchdog does nothing, because the process stands still.

@@ -12,7 +12,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 func (w *world) wantStatus(want func(status.Status) bool) {

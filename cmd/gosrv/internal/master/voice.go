@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/ctl"
-	"gosrv/wsgi/errlog"
-	"gosrv/wsgi/statsd"
-	"gosrv/wsgi/syslog"
-	"gosrv/wsgi/workerctl"
+	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/logs/errlog"
+	"gosrv/wsgi/logs/statsd"
+	"gosrv/wsgi/logs/syslog"
 )
 
 // farewell is how long the last lines and metrics may take, at the end of a generation's logs.
