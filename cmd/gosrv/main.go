@@ -14,9 +14,9 @@ import (
 	"runtime"
 
 	_ "gosrv/cgo/zygote"
+	"gosrv/cmd/gosrv/internal/commands"
 	"gosrv/cmd/gosrv/internal/config"
 	"gosrv/cmd/gosrv/internal/daemon"
-	"gosrv/cmd/gosrv/internal/operate"
 	"gosrv/cmd/gosrv/internal/python"
 	"gosrv/cmd/gosrv/internal/upgrade"
 	"gosrv/cmd/gosrv/internal/uwsgi"
@@ -46,8 +46,8 @@ func run() int {
 		return failing(daemon.Continue())
 	} else if err := upgrade.Continue(); err != nil {
 		return fail(err)
-	} else if operate.Is(os.Args) {
-		return operate.Run(os.Args[1:], os.Stdout, os.Stderr)
+	} else if commands.Is(os.Args) {
+		return commands.Run(os.Args[1:], os.Stdout, os.Stderr)
 	} else if uwsgi.Is(os.Args) {
 		return uwsgi.Run(os.Args[1:], os.Stdout, os.Stderr)
 	} else {

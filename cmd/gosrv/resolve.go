@@ -6,12 +6,12 @@ import (
 	"fmt"
 
 	"gosrv/cmd/gosrv/internal/config"
-	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/master"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 )
 
 // resolve merges what the config file said into everything else.
-func resolve(cl *config.CommandLine, loaded ctl.ConfigLoaded) (*master.Plan, error) {
+func resolve(cl *config.CommandLine, loaded zygotectl.ConfigLoaded) (*master.Plan, error) {
 	file := config.File{Settings: map[string]any{}, Callables: loaded.Callables}
 	if loaded.Path != nil {
 		file.Path = *loaded.Path

@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/config"
-	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/libgosrv"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/master"
@@ -15,6 +14,7 @@ import (
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/title"
 	"gosrv/cmd/gosrv/internal/upgrade"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/pyshim"
 )
 
@@ -77,7 +77,7 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 		o.Worker = libgosrv.Bytes()
 	}
 	o.Second = libgosrv.Open
-	o.Resolve = func(loaded ctl.ConfigLoaded) (*master.Plan, error) { return resolve(cl, loaded) }
+	o.Resolve = func(loaded zygotectl.ConfigLoaded) (*master.Plan, error) { return resolve(cl, loaded) }
 	return o, config.Run, nil
 }
 

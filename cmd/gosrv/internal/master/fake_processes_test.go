@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -15,16 +15,16 @@ type fakeZygote struct {
 	dead       bool
 	hangs      bool // answers nothing
 	seed       bool // was born as one
-	configured []ctl.Configure
+	configured []zygotectl.Configure
 	hooks      []string
-	orders     []ctl.RunHook
+	orders     []zygotectl.RunHook
 	lines      []string // LogLine, with the level
 	facts      []string // WorkerStarted and WorkerEnded, as "start 1", "end 1", "child_exit 1" with the age
 }
 
 type fakeWorker struct {
 	pid        int
-	order      ctl.SpawnWorker
+	order      zygotectl.SpawnWorker
 	ch         *fakeChannel
 	serve      workerctl.Serve
 	dead, deaf bool
@@ -69,41 +69,41 @@ func (w *world) react() bool {
 
 func (w *world) obey(z *fakeZygote, order workerctl.Message, fds []int) {
 	switch order := order.(type) {
-	case ctl.LoadConfig:
+	case zygotectl.LoadConfig:
 		stale := w.stale && z.seed
 		w.sow(len(fds) > 0, w.sows && !stale)
 		if stale {
-			z.ch.say(ctl.Stale{})
+			z.ch.say(zygotectl.Stale{})
 			return
 		}
-		z.ch.say(ctl.ConfigLoaded{})
-	case ctl.Configure:
+		z.ch.say(zygotectl.ConfigLoaded{})
+	case zygotectl.Configure:
 		z.configured = append(z.configured, order)
 		if w.loadFails != nil {
 			z.ch.say(*w.loadFails)
 			return
 		}
-		z.ch.say(ctl.Configured{Relay: w.relays, Level: 20})
-	case ctl.LogLine:
+		z.ch.say(zygotectl.Configured{Relay: w.relays, Level: 20})
+	case zygotectl.LogLine:
 		z.lines = append(z.lines, fmt.Sprintf("%d %s", order.Level, order.Text))
-	case ctl.RunHook:
+	case zygotectl.RunHook:
 		z.hooks, z.orders = append(z.hooks, order.Name), append(z.orders, order)
 		if z.hangs = order.Name == w.hookHangs; z.hangs {
 			return
 		}
-		done := ctl.HookDone{Name: order.Name, Keeps: order.Name == w.hookKeeps}
+		done := zygotectl.HookDone{Name: order.Name, Keeps: order.Name == w.hookKeeps}
 		if order.Name == w.hookFails {
 			done.Error = "Traceback"
 		}
 		z.ch.say(done)
-	case ctl.SpawnWorker:
+	case zygotectl.SpawnWorker:
 		w.born(order, w.channelOf(order.Age))
-	case ctl.WorkerStarted:
+	case zygotectl.WorkerStarted:
 		z.facts = append(z.facts, fmt.Sprintf("start %d", order.Age))
-	case ctl.WorkerEnded:
+	case zygotectl.WorkerEnded:
 		word := map[bool]string{true: "child_exit", false: "end"}[order.Hook]
 		z.facts = append(z.facts, fmt.Sprintf("%s %d", word, order.Age))
-	case ctl.Exit:
+	case zygotectl.Exit:
 		w.endZygote(z, exited(0))
 	}
 }
@@ -120,7 +120,7 @@ func (w *world) sow(ordered, does bool) {
 	}
 	w.nextPID++
 	w.zygotes = append(w.zygotes, &fakeZygote{pid: w.nextPID, ch: ch, seed: true})
-	ch.say(ctl.Sown{PID: w.nextPID})
+	ch.say(zygotectl.Sown{PID: w.nextPID})
 }
 
 // channelOf finds the channel of a worker about to be born; in the real world
@@ -132,7 +132,7 @@ func (w *world) channelOf(age int) *fakeChannel {
 	return &fakeChannel{eof: true}
 }
 
-func (w *world) born(order ctl.SpawnWorker, ch *fakeChannel) {
+func (w *world) born(order zygotectl.SpawnWorker, ch *fakeChannel) {
 	w.nextPID++
 	k := &fakeWorker{pid: w.nextPID, order: order, ch: ch, deaf: w.deaf}
 	w.workers = append(w.workers, k)

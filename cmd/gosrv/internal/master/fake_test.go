@@ -13,10 +13,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
 	"gosrv/cmd/gosrv/internal/status"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -38,7 +38,7 @@ type world struct {
 	binds   int
 
 	// What processes born from now on do.
-	loadFails   *ctl.Failed             // answer to Configure
+	loadFails   *zygotectl.Failed       // answer to Configure
 	zygoteHangs bool                    // zygotes answer nothing
 	hookHangs   string                  // name of a hook that does not return
 	bootFails   *workerctl.WorkerFailed // workers say this and exit
@@ -137,7 +137,7 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 		w.settings[name] = value
 	}
 	w.log = w.settings["errorlog"].(string)
-	w.m = newMaster(Options{Version: "V", Interpreter: "Python X", Argv: []string{"gosrv", "app"}, Resolve: func(ctl.ConfigLoaded) (*Plan, error) {
+	w.m = newMaster(Options{Version: "V", Interpreter: "Python X", Argv: []string{"gosrv", "app"}, Resolve: func(zygotectl.ConfigLoaded) (*Plan, error) {
 		copied := map[string]any{}
 		for name, value := range w.settings {
 			copied[name] = value

@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -81,7 +81,7 @@ func (m *Master) startZygote(g *generation) {
 	started := m.sys.now()
 	pid, ch, err := m.sys.exec()
 	if err != nil {
-		m.zygoteFailed(g, ctl.Failed{Stage: "exec", Exit: 1, Message: err.Error()})
+		m.zygoteFailed(g, zygotectl.Failed{Stage: "exec", Exit: 1, Message: err.Error()})
 		return
 	}
 	g.zygote = &zygote{pid: pid, ch: ch, started: started}
@@ -90,7 +90,7 @@ func (m *Master) startZygote(g *generation) {
 
 // orderConfig gives a zygote its first order, and a seed to leave behind.
 func (m *Master) orderConfig(g *generation) {
-	order := ctl.LoadConfig{
+	order := zygotectl.LoadConfig{
 		Explicit: m.opt.ConfigExplicit, Argv: m.opt.Argv, Program: m.opt.Program, Defaults: m.opt.Defaults,
 		Dir: m.dir, Started: g.zygote.started.UnixNano(),
 	}
@@ -150,20 +150,20 @@ func (m *Master) fromZygote(g *generation, typ string, raw json.RawMessage) erro
 	}
 	switch typ {
 	case "ConfigLoaded":
-		return receive(raw, func(msg ctl.ConfigLoaded) { m.configLoaded(g, msg) })
+		return receive(raw, func(msg zygotectl.ConfigLoaded) { m.configLoaded(g, msg) })
 	case "Configured":
-		return receive(raw, func(msg ctl.Configured) { m.configured(g, msg) })
+		return receive(raw, func(msg zygotectl.Configured) { m.configured(g, msg) })
 	case "Stale":
 		m.dismiss(g)
 		m.readSeed() // it has left none behind: the new one shall
 		m.startZygote(g)
 		return nil
 	case "Failed":
-		return receive(raw, func(msg ctl.Failed) { m.zygoteFailed(g, msg) })
+		return receive(raw, func(msg zygotectl.Failed) { m.zygoteFailed(g, msg) })
 	case "SpawnFailed":
 		return receive(raw, m.spawnFailed)
 	case "HookDone":
-		return receive(raw, func(msg ctl.HookDone) { m.hookDone(g, msg) })
+		return receive(raw, func(msg zygotectl.HookDone) { m.hookDone(g, msg) })
 	}
 	return errors.New("unknown message")
 }
@@ -178,7 +178,7 @@ func receive[T any](raw json.RawMessage, use func(T)) error {
 	return nil
 }
 
-func (m *Master) configLoaded(g *generation, msg ctl.ConfigLoaded) {
+func (m *Master) configLoaded(g *generation, msg zygotectl.ConfigLoaded) {
 	if g.plan == nil {
 		plan, err := m.opt.Resolve(msg)
 		if err == nil {
@@ -194,7 +194,7 @@ func (m *Master) configLoaded(g *generation, msg ctl.ConfigLoaded) {
 			err = m.openLogs(&g.holdings, plan)
 		}
 		if err != nil {
-			m.zygoteFailed(g, ctl.Failed{Stage: "config", Exit: exitCode(err), Message: err.Error()})
+			m.zygoteFailed(g, zygotectl.Failed{Stage: "config", Exit: exitCode(err), Message: err.Error()})
 			return
 		}
 		g.plan, g.workers = plan, plan.worker.Workers
@@ -205,7 +205,7 @@ func (m *Master) configLoaded(g *generation, msg ctl.ConfigLoaded) {
 			return
 		}
 	}
-	m.tell(g.zygote, ctl.Configure{
+	m.tell(g.zygote, zygotectl.Configure{
 		Settings: g.plan.Settings, App: g.plan.App, Argv: m.opt.Argv, Env: g.plan.env(),
 		Software: "gosrv/" + m.opt.Version, MasterPID: m.pid, Generation: g.number,
 	}, g.errorLog.FD())
@@ -220,7 +220,7 @@ func exitCode(err error) int {
 	return 1
 }
 
-func (m *Master) configured(g *generation, msg ctl.Configured) {
+func (m *Master) configured(g *generation, msg zygotectl.Configured) {
 	for _, w := range msg.Warnings {
 		m.log.Warningf("%s", w)
 	}
@@ -244,7 +244,7 @@ func (m *Master) configured(g *generation, msg ctl.Configured) {
 
 // zygoteFailed handles a zygote that cannot do its work: fatal at the first
 // start, an aborted reload, or another attempt later.
-func (m *Master) zygoteFailed(g *generation, f ctl.Failed) {
+func (m *Master) zygoteFailed(g *generation, f zygotectl.Failed) {
 	m.dismiss(g)
 	switch {
 	case m.phase == stopping:
@@ -281,7 +281,7 @@ func (m *Master) dismiss(g *generation) {
 	}
 	g.zygote = nil
 	m.hush(z)
-	m.tell(z, ctl.Exit{})
+	m.tell(z, zygotectl.Exit{})
 	z.deadline = m.sys.now().Add(exitGrace)
 	m.retired = append(m.retired, z)
 }
@@ -316,7 +316,7 @@ func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
 		m.endSeed() // its own kind: what they have in common may be the reason
 	}
 	if m.hookWaited != "" && g == m.newest() {
-		m.hookDone(g, ctl.HookDone{Name: m.hookWaited, Error: text})
+		m.hookDone(g, zygotectl.HookDone{Name: m.hookWaited, Error: text})
 	}
 	switch {
 	case m.phase == stopping:
@@ -325,7 +325,7 @@ func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
 		if g.plan == nil {
 			text += "; does Python itself start? Try: " + m.opt.Python + " -c pass"
 		}
-		m.failStart(ctl.Failed{Stage: "zygote", Exit: 1, Message: text})
+		m.failStart(zygotectl.Failed{Stage: "zygote", Exit: 1, Message: text})
 	case g == m.next:
 		m.abortReload(text)
 	default:

@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 )
 
 // newest is the generation whose config file was loaded last: server hooks run
@@ -30,7 +30,7 @@ func (m *Master) hook(name string, args ...any) bool {
 	if args == nil {
 		args = []any{}
 	}
-	m.tell(g.zygote, ctl.RunHook{Name: name, Args: args, Workers: g.workers})
+	m.tell(g.zygote, zygotectl.RunHook{Name: name, Args: args, Workers: g.workers})
 	return true
 }
 
@@ -45,7 +45,7 @@ func (m *Master) hookThen(name string, then func(failed bool)) {
 
 // hookDone goes on with what waited for the hook. The shim has logged the
 // traceback of one that raised.
-func (m *Master) hookDone(g *generation, msg ctl.HookDone) {
+func (m *Master) hookDone(g *generation, msg zygotectl.HookDone) {
 	if msg.Keeps && g.zygote != nil {
 		g.zygote.keeps = true
 	}
@@ -61,7 +61,7 @@ func (m *Master) hookDone(g *generation, msg ctl.HookDone) {
 func (m *Master) introduce(g *generation) {
 	for _, c := range m.children.list {
 		if c.pid != 0 {
-			m.tell(g.zygote, ctl.WorkerStarted{Nr: c.nr, Age: c.age, PID: c.pid})
+			m.tell(g.zygote, zygotectl.WorkerStarted{Nr: c.nr, Age: c.age, PID: c.pid})
 		}
 	}
 }
@@ -70,7 +70,7 @@ func (m *Master) introduce(g *generation) {
 func (m *Master) workerKnown(c *child) {
 	for _, g := range []*generation{m.current, m.next} {
 		if g != nil && g.up() {
-			m.tell(g.zygote, ctl.WorkerStarted{Nr: c.nr, Age: c.age, PID: c.pid})
+			m.tell(g.zygote, zygotectl.WorkerStarted{Nr: c.nr, Age: c.age, PID: c.pid})
 		}
 	}
 }
@@ -81,7 +81,7 @@ func (m *Master) workerGone(c *child) {
 	for _, g := range []*generation{m.current, m.next} {
 		if g != nil && g.up() {
 			_, has := g.plan.Hooks["child_exit"]
-			m.tell(g.zygote, ctl.WorkerEnded{Nr: c.nr, Age: c.age, PID: c.pid, Hook: has && g == newest})
+			m.tell(g.zygote, zygotectl.WorkerEnded{Nr: c.nr, Age: c.age, PID: c.pid, Hook: has && g == newest})
 		}
 	}
 }

@@ -17,12 +17,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/cgroup"
-	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/daemon"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/upgrade"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/logs/errlog"
 )
@@ -45,7 +45,7 @@ type Options struct {
 	Activated      []listen.Addr  // sockets passed by systemd: they take the place of bind
 	// Resolve merges what the config file said with everything else. Its error
 	// is shown as it is; one with an ExitCode method chooses the exit code.
-	Resolve func(ctl.ConfigLoaded) (*Plan, error)
+	Resolve func(zygotectl.ConfigLoaded) (*Plan, error)
 	// Second opens the worker as a library, for a zygote that is a worker's child.
 	Second func() (fs.File, error)
 	// Title shows a process title.
@@ -131,7 +131,7 @@ type Master struct {
 
 // New prepares a master; nothing is started before Run.
 func New(o Options) (*Master, error) {
-	watch, err := ctl.NewWatch()
+	watch, err := zygotectl.NewWatch()
 	if err != nil {
 		return nil, err
 	}

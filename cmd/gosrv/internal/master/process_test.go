@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 func beMaster() int {
 	m, err := New(Options{
 		Version: "V", Argv: []string{"gosrv"}, Shim: []byte("the shim"),
-		Resolve: func(ctl.ConfigLoaded) (*Plan, error) {
+		Resolve: func(zygotectl.ConfigLoaded) (*Plan, error) {
 			var settings map[string]any
 			if err := json.Unmarshal([]byte(os.Getenv("GOSRV_TEST_SETTINGS")), &settings); err != nil {
 				return nil, err
@@ -72,9 +72,9 @@ func beZygote() int {
 		}
 		switch typ {
 		case "LoadConfig":
-			err = conn.Send(ctl.ConfigLoaded{})
+			err = conn.Send(zygotectl.ConfigLoaded{})
 		case "Configure":
-			err = conn.Send(ctl.Configured{})
+			err = conn.Send(zygotectl.Configured{})
 		case "SpawnWorker":
 			log.Infof("told %s", raw)
 			var gone [2]int // its end of file tells the worker who its parent is now

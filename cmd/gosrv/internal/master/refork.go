@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -138,16 +138,16 @@ func (m *Master) readUnborn() {
 func (m *Master) fromUnborn(z *zygote, typ string, raw json.RawMessage) error {
 	switch typ {
 	case "Reborn":
-		return receive(raw, func(msg ctl.Reborn) { z.pid = msg.PID })
+		return receive(raw, func(msg zygotectl.Reborn) { z.pid = msg.PID })
 	case "Configured":
-		return receive(raw, func(msg ctl.Configured) {
+		return receive(raw, func(msg zygotectl.Configured) {
 			z.configured, z.relays, z.level = true, msg.Relay, msg.Level
 			for _, w := range msg.Warnings {
 				m.log.Warningf("%s", w)
 			}
 		})
 	case "Failed":
-		return receive(raw, func(msg ctl.Failed) { m.birthFailed(withTraceback(msg.Message, msg.Traceback)) })
+		return receive(raw, func(msg zygotectl.Failed) { m.birthFailed(withTraceback(msg.Message, msg.Traceback)) })
 	}
 	return errors.New("unknown message")
 }
@@ -212,7 +212,7 @@ func (m *Master) adopt(g *generation, z *zygote) {
 	r := &m.refork
 	r.unborn, r.adopted, r.over, r.last = nil, z, true, m.children.ages
 	m.relayThrough(z)
-	m.tell(z, ctl.ReopenLogs{}, g.errorLog.FD()) // it has those of its mother
+	m.tell(z, zygotectl.ReopenLogs{}, g.errorLog.FD()) // it has those of its mother
 	m.introduce(g)
 	m.log.Infof("Zygote (pid:%d) of generation %d comes from a worker", z.pid, g.number)
 }

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 )
 
 // reforking is a world whose workers are to fork a zygote after three requests.
@@ -53,7 +53,7 @@ func (r *reforking) bear() *fakeZygote {
 	r.nextPID++
 	z := &fakeZygote{pid: r.nextPID, ch: r.births[len(r.births)-1]}
 	r.zygotes = append(r.zygotes, z)
-	z.ch.say(ctl.Reborn{PID: z.pid})
+	z.ch.say(zygotectl.Reborn{PID: z.pid})
 	r.run()
 	return z
 }
@@ -77,7 +77,7 @@ func TestReforkReplacesTheZygoteAndThenEachWorker(t *testing.T) {
 	if old.dead {
 		t.Fatal("the old zygote ends before the new one is ready")
 	}
-	z.ch.say(ctl.Configured{Warnings: []string{"a warning"}})
+	z.ch.say(zygotectl.Configured{Warnings: []string{"a warning"}})
 	r.run()
 	if !old.dead {
 		t.Error("the old zygote lives")
@@ -114,7 +114,7 @@ func TestReforkThatFailsLeavesTheOldZygote(t *testing.T) {
 		births int
 		want   string
 	}{
-		"it says so": {func(r *reforking) { r.bear().ch.say(ctl.Failed{Message: "no room"}) }, 1, "No zygote of a worker: no room"},
+		"it says so": {func(r *reforking) { r.bear().ch.say(zygotectl.Failed{Message: "no room"}) }, 1, "No zygote of a worker: no room"},
 		"it dies":    {func(r *reforking) { r.endZygote(r.bear(), signaled(unix.SIGKILL)) }, 1, "No zygote of a worker: it "},
 		"it hangs":   {func(r *reforking) { r.bear().hangs = true; r.pass(30*time.Second + birthPatience) }, 1, "nothing was heard of it for 60s"},
 		"no library": {func(*reforking) {}, 0, "No zygote of a worker: there is none"},
@@ -191,7 +191,7 @@ func TestReforkWhoseZygoteDiesEndsThere(t *testing.T) {
 	r.request(r.alive()[0], 3)
 	z := r.bear()
 	r.bootHangs = true
-	z.ch.say(ctl.Configured{})
+	z.ch.say(zygotectl.Configured{})
 	r.run()
 	r.endZygote(z, signaled(unix.SIGKILL))
 	r.bootHangs = false

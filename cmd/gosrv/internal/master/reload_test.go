@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 )
@@ -72,7 +72,7 @@ func TestReloadTakesUpNewSettings(t *testing.T) {
 func TestReloadThatCannotLoadChangesNothing(t *testing.T) {
 	failures := map[string]func(*world){
 		"config file": func(w *world) {
-			w.loadFails = &ctl.Failed{Stage: "config", Exit: 1, Message: "broken", Traceback: "Traceback\nX"}
+			w.loadFails = &zygotectl.Failed{Stage: "config", Exit: 1, Message: "broken", Traceback: "Traceback\nX"}
 		},
 		"application": func(w *world) {
 			w.bootFails = &workerctl.WorkerFailed{Stage: "boot", Exit: 3, Message: "broken", Traceback: "Traceback\nX"}

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -67,7 +67,7 @@ func (m *Master) fromSeed(typ string, raw json.RawMessage) {
 		m.log.Errorf("Seed (pid:%d): %s: unknown message", m.seed.pid, typ)
 		return
 	}
-	if err := receive(raw, func(msg ctl.Sown) { m.seed.pid = msg.PID }); err != nil {
+	if err := receive(raw, func(msg zygotectl.Sown) { m.seed.pid = msg.PID }); err != nil {
 		m.log.Errorf("Seed: %s: %v", typ, err)
 	}
 	if m.phase == stopping {
@@ -83,7 +83,7 @@ func (m *Master) endSeed() {
 		return
 	}
 	if s.pid == 0 && m.phase == stopping {
-		_ = s.ch.Send(ctl.Exit{}) // one that is gone has closed its end
+		_ = s.ch.Send(zygotectl.Exit{}) // one that is gone has closed its end
 		return
 	}
 	if s.pid == 0 {

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -107,7 +107,7 @@ func TestStopWaitsForAnUnbornSeed(t *testing.T) {
 		if born {
 			w.zygoteHangs = false
 			w.zygotes = append(w.zygotes, &fakeZygote{pid: 77, ch: ch, seed: true})
-			ch.say(ctl.Sown{PID: 77})
+			ch.say(zygotectl.Sown{PID: 77})
 			w.run()
 		}
 		w.pass(exitGrace + time.Millisecond)

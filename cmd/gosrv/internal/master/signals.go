@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
 )
@@ -100,11 +100,11 @@ func (m *Master) reopenLogs() {
 			}
 		}
 		if g.up() {
-			m.tell(g.zygote, ctl.ReopenLogs{}, g.errorLog.FD())
+			m.tell(g.zygote, zygotectl.ReopenLogs{}, g.errorLog.FD())
 		}
 	}
 	for _, z := range m.keepers {
-		m.tell(z, ctl.ReopenLogs{}, m.current.errorLog.FD())
+		m.tell(z, zygotectl.ReopenLogs{}, m.current.errorLog.FD())
 	}
 	for _, c := range m.children.list {
 		if c.ch == nil {

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/pidfile"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/scoreboard"
 )
 
@@ -46,7 +46,7 @@ func (m *Master) settle(p *Plan) error {
 // failStart ends a first start that came to nothing. What the config file or
 // the settings did wrong goes to the terminal as Gunicorn has it; the rest to
 // the log.
-func (m *Master) failStart(f ctl.Failed) {
+func (m *Master) failStart(f zygotectl.Failed) {
 	p := m.current.plan
 	code := max(f.Exit, 1)
 	switch {
@@ -86,7 +86,7 @@ func (m *Master) start() {
 	m.notify(p)
 	if path := m.pidfilePath(p); path != "" {
 		if err := pidfile.Create(path, m.pid); err != nil {
-			m.failStart(ctl.Failed{Stage: "config", Message: err.Error()})
+			m.failStart(zygotectl.Failed{Stage: "config", Message: err.Error()})
 			return
 		}
 		m.pidfile = path

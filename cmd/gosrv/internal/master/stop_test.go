@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 )
 
 func (w *world) wantFinished(code int) {
@@ -147,7 +147,7 @@ func TestFailedStart(t *testing.T) {
 		log      string
 	}{
 		"preload": {nil, func(w *world) {
-			w.loadFails = &ctl.Failed{Stage: "boot", Exit: 3, Message: "no", Traceback: "Traceback"}
+			w.loadFails = &zygotectl.Failed{Stage: "boot", Exit: 3, Message: "no", Traceback: "Traceback"}
 		}, 3, "[ERROR] no\nTraceback"},
 		"bind":     {map[string]any{"bind": []string{"unix:/nonexistent/s"}}, nil, 1, "[ERROR] Can't connect to /nonexistent/s\n[ERROR] Hint: its directory does not exist"},
 		"hook":     {nil, func(w *world) { w.hooks["on_starting"] = 1; w.hookFails = "on_starting" }, 1, ""},
@@ -187,7 +187,7 @@ func TestCheckConfigLoadsTheApplicationAndEnds(t *testing.T) {
 		w := newWorld(t, map[string]any{"check_config": true})
 		code := 0
 		if fails {
-			w.loadFails = &ctl.Failed{Stage: "boot", Exit: 3, Message: "no", Traceback: "Traceback"}
+			w.loadFails = &zygotectl.Failed{Stage: "boot", Exit: 3, Message: "no", Traceback: "Traceback"}
 			code = 1
 		}
 		w.m.begin()

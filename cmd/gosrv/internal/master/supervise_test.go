@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -189,7 +189,7 @@ func TestZygoteThatKeepsDyingBacksOff(t *testing.T) {
 	w := newWorld(t, nil)
 	w.serve()
 	w.pass(zygoteSettled)
-	w.loadFails = &ctl.Failed{Stage: "config", Exit: 1, Message: "broken"}
+	w.loadFails = &zygotectl.Failed{Stage: "config", Exit: 1, Message: "broken"}
 	w.kill(w.zygote().pid, unix.SIGKILL)
 	w.run()
 	if n := len(w.zygotes); n != 2 {
@@ -235,9 +235,9 @@ func TestForkFailureIsRetried(t *testing.T) {
 	w.end(w.alive()[0], signaled(unix.SIGKILL))
 	w.run()
 	z := w.zygote()
-	order := z.ch.sent[len(z.ch.sent)-1].(ctl.SpawnWorker)
+	order := z.ch.sent[len(z.ch.sent)-1].(zygotectl.SpawnWorker)
 	z.ch.sent, z.ch.fds = nil, nil
-	z.ch.say(ctl.SpawnFailed{Nr: order.Nr, Age: order.Age, Message: "Resource temporarily unavailable"})
+	z.ch.say(zygotectl.SpawnFailed{Nr: order.Nr, Age: order.Age, Message: "Resource temporarily unavailable"})
 	w.zygoteHangs = false
 	w.run()
 	w.wantAlive(0)

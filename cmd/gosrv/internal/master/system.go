@@ -14,9 +14,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/status"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -74,11 +74,11 @@ type launcher struct {
 	second    func() (fs.File, error)
 	dir       string // where the master was started
 	environ   []string
-	watch     *ctl.Watch
+	watch     *zygotectl.Watch
 	zygoteEnv []string
 }
 
-func newLauncher(o Options, watch *ctl.Watch) (*launcher, error) {
+func newLauncher(o Options, watch *zygotectl.Watch) (*launcher, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, fmt.Errorf("finding the working directory: %w", err)

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -147,14 +147,14 @@ func (m *Master) overTime(c *child, now time.Time, mono int64) (string, bool) {
 // taskName says what an order that is answered makes a zygote do; "" for others.
 func taskName(order workerctl.Message) string {
 	switch order := order.(type) {
-	case ctl.LoadConfig:
+	case zygotectl.LoadConfig:
 		return "the config file"
-	case ctl.Configure:
+	case zygotectl.Configure:
 		if preloads(order.Settings) {
 			return "the import of " + order.App
 		}
 		return "the import of hooks"
-	case ctl.RunHook:
+	case zygotectl.RunHook:
 		return "the hook " + order.Name
 	}
 	return ""

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/logs/statsd"
@@ -70,7 +70,7 @@ func (m *Master) relayThrough(z *zygote) {
 	m.log.SetLeast(errlog.FromPython(z.level))
 	ch, pid := z.ch, os.Getpid()
 	m.log.SetRelay(func(level errlog.Level, _ time.Time, text string) bool {
-		return ch.Send(ctl.LogLine{Level: level.Python(), Text: text, PID: pid}) == nil
+		return ch.Send(zygotectl.LogLine{Level: level.Python(), Text: text, PID: pid}) == nil
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/ctl"
+	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -55,7 +55,7 @@ func (m *Master) spawn(g *generation, now time.Time) bool {
 	if err := ch.Send(serve, fds...); err != nil {
 		m.log.Errorf("Cannot start a worker: %v", err)
 	}
-	m.tell(g.zygote, ctl.SpawnWorker{Nr: c.nr, Age: c.age, Generation: g.number}, peer)
+	m.tell(g.zygote, zygotectl.SpawnWorker{Nr: c.nr, Age: c.age, Generation: g.number}, peer)
 	m.sys.closeFD(peer)
 	return true
 }
@@ -265,7 +265,7 @@ func (m *Master) workerFailed(c *child, f workerctl.WorkerFailed) {
 	m.log.Errorf("%s", withTraceback(f.Message, f.Traceback))
 }
 
-func (m *Master) spawnFailed(msg ctl.SpawnFailed) {
+func (m *Master) spawnFailed(msg zygotectl.SpawnFailed) {
 	m.log.Errorf("Cannot fork a worker: %s", msg.Message)
 	if c := m.children.byAge(msg.Age); c != nil && c.pid == 0 {
 		m.crashed(c)

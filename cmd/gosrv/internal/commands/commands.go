@@ -1,8 +1,8 @@
-// Package operate gives orders to a running master and waits for what comes of
+// Package commands gives orders to a running master and waits for what comes of
 // them: gosrv reload, stop, upgrade and status. The orders are the signals that
 // Gunicorn's operators send by hand; the outcome is read from the master's
 // status (package status).
-package operate
+package commands
 
 import (
 	"errors"

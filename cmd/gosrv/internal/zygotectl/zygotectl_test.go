@@ -1,4 +1,4 @@
-package ctl
+package zygotectl
 
 import (
 	"encoding/json"

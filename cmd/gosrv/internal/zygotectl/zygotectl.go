@@ -1,4 +1,4 @@
-// Package ctl holds the messages between the master and a zygote, and the means
+// Package zygotectl holds the messages between the master and a zygote, and the means
 // to wait for many channels at once. The transport is workerctl.Conn.
 //
 //	master                                zygote (C + CPython, no Go)
@@ -17,7 +17,7 @@
 //	  Exit, or EOF           -------->    exits 0
 //
 // Orders are answered in order: one zygote does one thing at a time.
-package ctl
+package zygotectl
 
 import "encoding/json"
 
