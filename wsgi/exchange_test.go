@@ -4,9 +4,13 @@ import (
 	"io"
 	"os"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
 )
 
@@ -90,6 +94,35 @@ func TestTakenConnectionIsTheReceivers(t *testing.T) {
 	if n := a.app.calls.Load(); n != 2 {
 		t.Errorf("the sender served %d requests, want 2", n)
 	}
+}
+
+// The watchdog looks at the slots while the worker makes a relief: under the
+// race detector they must not meet.
+func TestLoneWorkerJoinsTheExchangeUnderAWatchdog(t *testing.T) {
+	m, app := newMarket(t), newSticky()
+	defer app.release()
+	a := serveFake(t, timedSettings(time.Hour), app.handle, func(o *workerctl.Serve, fds *[]int) { (*fds)[0] = m.fds[0] })
+	c := a.dial()
+	c.send(get("/alone"))
+	wantAnswer(c, "GET /alone ")
+	claims, err := unix.Dup(m.fds[3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange := workerctl.Exchange{FDs: []string{workerctl.FDExchangeIn, workerctl.FDExchangeOut, workerctl.FDClaims}}
+	if err := a.master.Send(exchange, m.fds[1], m.fds[2], claims); err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(claims)
+	c.send(get("/joined")) // orders are read before what comes after them
+	wantAnswer(c, "GET /joined ")
+	app.occupy(a)
+	m.pretend()
+	c.send(get("/second"))
+	_, fd, _ := m.receive()
+	loop.Drop(fd)
+	app.release()
+	wantAnswer(c, "GET /second ")
 }
 
 func TestPacketsThatMakeNoSenseAreRefused(t *testing.T) {

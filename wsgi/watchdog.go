@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -40,6 +41,7 @@ const (
 // master, which ends the worker by SIGABRT and SIGKILL.
 type watchdog struct {
 	w      *worker
+	slots  []*slot                          // those that enter the application: w.slots gets the relief's at any time
 	limit  int64                            // of a request of the crew or of a main thread that serves, ns; 0: none
 	main   int64                            // of what the main thread of a crew does in Python; 0: none
 	gil    int64                            // of taking the GIL; 0: none
@@ -78,13 +80,15 @@ func newWatchdog(w *worker) *watchdog {
 	}
 }
 
-// startWatchdog begins to watch. The slots are all there.
+// startWatchdog begins to watch. The slots that enter the application are all
+// there.
 func (w *worker) startWatchdog() {
 	if w.watch == nil {
 		return
 	}
 	// It must run while the main thread waits in a system call of its own.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 2))
+	w.watch.slots = slices.DeleteFunc(slices.Clone(w.slots), (*slot).relieves)
 	w.watch.done = make(chan struct{})
 	go w.watch.run()
 }
@@ -128,7 +132,7 @@ func (d *watchdog) stoodStill(now int64) bool {
 func (d *watchdog) look(now int64) int64 {
 	next := int64(math.MaxInt64)
 	var found []victim
-	for _, s := range d.w.slots {
+	for _, s := range d.slots {
 		if limit := d.limitOf(s); limit > 0 && !d.wantsGIL(s) {
 			v, left := d.examine(s, now, limit)
 			if v != nil {
@@ -253,7 +257,7 @@ func (d *watchdog) examineGIL(now int64) (bool, int64) {
 // takeAll answers all that runs: without the GIL none of it comes to an end.
 func (d *watchdog) takeAll(now int64) []victim {
 	found := []victim{{text: fmt.Sprintf("nobody could take the GIL for %.1fs", time.Duration(d.gil).Seconds()), critical: true}}
-	for _, s := range d.w.slots {
+	for _, s := range d.slots {
 		word := s.claim.word.Load()
 		if word > 0 && word&claimHold == 0 && s.claim.take(word) {
 			found = append(found, *d.answer(s, now, word))
@@ -292,7 +296,7 @@ func (d *watchdog) act(found []victim, now int64) {
 
 // idle gives the threads of the crew that are at no request.
 func (d *watchdog) idle() (idents []uint64) {
-	for _, s := range d.w.slots {
+	for _, s := range d.slots {
 		if s.n > 0 && s.claim.word.Load() == 0 {
 			idents = append(idents, s.ident.Load())
 		}
