@@ -11,7 +11,10 @@ package cgo
 */
 import "C"
 
-import "unsafe"
+import (
+	"syscall"
+	"unsafe"
+)
 
 // Thread is the C side's handle of an attached thread. It is never freed.
 type Thread struct {
@@ -217,6 +220,14 @@ func (t Thread) LogsRoute() (fd int, python uint32, level int) {
 	var least C.int
 	fd = int(C.gosrv_logs_route(t.c, &bits, &least))
 	return fd, uint32(bits), int(least)
+}
+
+// DropPages is gosrv_drop_pages.
+func (t Thread) DropPages() { C.gosrv_drop_pages(t.c) }
+
+// Refork is gosrv_refork.
+func (t Thread) Refork(control, library int) syscall.Errno {
+	return syscall.Errno(-C.gosrv_refork(t.c, C.int(control), C.int(library)))
 }
 
 // Exit is gosrv_exit; it does not return.

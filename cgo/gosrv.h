@@ -41,7 +41,7 @@ typedef struct {
 	const void *ref; uint64_t ref_len;     /* a piece left in Python's memory */
 	int64_t total; uint64_t need; int64_t file_off, file_len; /* whole body, -1 unknown; GOSRV_GROW; GOSRV_FILE */
 	void *handle; int64_t now; /* the live call, NULL when closed; CLOCK_MONOTONIC ns at the step's end */
-	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (logs.c) */
+	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (request_notes.c) */
 	uint32_t sent, iterates; uint64_t payload; /* gather: what of out has left; may be used; body in out */
 } gosrv_result;
 typedef struct { void *object; char *mem; } gosrv_block; /* a bytes object; its bytes */
@@ -64,7 +64,7 @@ int gosrv_worker_fd(void);
  */
 gosrv_thread *gosrv_main_attach(void);
 
-/* gosrv_signals_return: Go's start is over, before which sigaction() (signals.c) gave it few handlers.
+/* gosrv_signals_return: Go's start is over, before which sigaction() (process_signals.c) gave it few handlers.
  * thread:  any, as early after Go's start as can be
  * GIL:     not needed
  * lends:   nothing
@@ -157,7 +157,7 @@ void gosrv_gil_release(gosrv_thread *t);
  */
 int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap);
 
-/* gosrv_call_gather: the pieces that follow in a live call whose framing is known (gather.c).
+/* gosrv_call_gather: the pieces that follow in a live call whose framing is known (request_batch.c).
  * thread:  the one that began the call
  * GIL:     taken inside; not held on return
  * lends:   out until return. Its first `end` bytes wait to be sent: another thread may send them, and those put
@@ -239,6 +239,25 @@ void gosrv_logs_reopen(gosrv_thread *t, int fd);
  */
 int gosrv_logs_route(gosrv_thread *t, uint32_t *python, int *level);
 
+/* gosrv_drop_pages: unmap the code and constants of the program and its libraries from this
+ * process; what is used comes back from the files' pages in memory when it is touched.
+ * thread:  t's
+ * GIL:     taken inside
+ * lends:   nothing
+ * gives:   nothing
+ * fails:   never; where the kernel does not tell which pages are the files', nothing is unmapped
+ */
+void gosrv_drop_pages(gosrv_thread *t);
+
+/* gosrv_refork: fork a process that loads library and is a zygote, for a master behind control.
+ * thread:  main
+ * GIL:     taken inside
+ * lends:   control, library: descriptors, until return
+ * gives:   nothing
+ * fails:   -errno of the fork; what the child fails at it tells the master
+ */
+int gosrv_refork(gosrv_thread *t, int control, int library);
+
 /* gosrv_exit: end the interpreter as `python` would, without finalising it.
  * thread:  main
  * GIL:     taken inside
@@ -247,4 +266,5 @@ int gosrv_logs_route(gosrv_thread *t, uint32_t *python, int *level);
  * fails:   after deadline_ms the process ends all the same
  */
 void gosrv_exit(gosrv_thread *t, int code, int deadline_ms);
+
 #endif

@@ -1,7 +1,24 @@
-/* process.h: what the ways into this process have in common: cgo/zygote's constructor, and
- * cgo/library where the process is the user's own python. */
+/* process.h: what the files process_*.c share: the zygote, the worker's start and end, forks,
+ * signals; and the ways into this process, cgo/zygote's constructor, and cgo/library where the
+ * process is the user's own python. Not seen by Go. */
 #ifndef GOSRV_PROCESS_H
 #define GOSRV_PROCESS_H
+
+#include "gosrv.h"
+#include "pyapi.h"
+
+/* What the shim's worker object gives (pyshim: worker.Worker). */
+typedef struct {
+	PyObject *application, *handle_exception, *handle_error, *file_wrapper, *sendfile_range,
+		*open_socket, *base_environ, *shutdown, *start_threads, *leave_child,
+		*reopen_logs, *log_route, *enable_faults, *last_words, *refork;
+} shim_calls;
+
+extern shim_calls shim;
+extern gosrv_thread main_thread;
+extern int is_child;                      /* set in a forked child of the application */
+extern volatile uint32_t signal_requests; /* GOSRV_SIG_* from Python handlers, read once */
+extern volatile int quitting;             /* a handler asked to quit; stays set */
 
 /* process_main: run as zygote if the environment says so (see cmd/gosrv/DESIGN.md).
  * Returns in the master at once, in a worker when its application is imported; never in
@@ -44,10 +61,31 @@ void process_title(const char *text);
 /* process_enter_worker: from here on this process is the worker behind fd. */
 void process_enter_worker(int fd);
 
-/* process_fill_holes: see holes.c; call it when the application is loaded and nothing forked. */
+/* process_fill_holes: see process_heap_holes.c; call it when the application is loaded and nothing forked. */
 void process_fill_holes(void);
 
-/* process_drop_pages: see pages.c. With the GIL. */
+/* process_drop_pages: see process_code_pages.c. With the GIL. */
 void process_drop_pages(void);
+
+/* process_module.c: the module _gosrv that the shim uses; NULL with an exception on failure */
+PyObject *module_new(void);
+
+/* process_stacks.c: make faulthandler, registered for that signal, ready to write stacks; -1 with
+ * an exception. And whether it has written any. */
+int stacks_open(int number);
+int stacks_were_shown(void);
+
+/* process_signals.c */
+void signals_save(void);
+int signals_wakeup_open(void);
+void signals_before_fork(void);
+void signals_after_fork(void);
+void signals_after_fork_child(void);
+void signals_forget(void);
+void signals_fix_onstack(int number);
+int signals_wakeup_writer(void);
+
+/* of Go (export.go) */
+extern void gosrvThreadEnter(int slot, void *thread);
 
 #endif

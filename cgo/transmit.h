@@ -14,7 +14,7 @@ typedef struct batch {
 	int fd;
 	char *bytes; /* Go's, lent for a crossing */
 	uint64_t cap, sent, end;
-	int64_t since, payload, left; /* since: when the first byte that waits came; payload, left: gather.c's */
+	int64_t since, payload, left; /* since: when the first byte that waits came; payload, left: request_batch.c's */
 	int64_t due, rest;            /* when the transmitter sends; how long it waited for room */
 	int full;                     /* it has met a socket without room, or a broken one */
 	int listed;

@@ -1,6 +1,6 @@
 #define _GNU_SOURCE
 #include "cgotest.h"
-#include "core.h"
+#include "request.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>

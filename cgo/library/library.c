@@ -86,7 +86,7 @@ static void start_go(void) {
 	for (size_t i = 0; i < held_count; i++) held[i](arguments, argument, environment);
 }
 
-/* gosrv_reborn: cgo/refork.c's way in, where this library is the second copy of the code. */
+/* gosrv_reborn: cgo/process_refork.c's way in, where this library is the second copy of the code. */
 __attribute__((visibility("default"))) void gosrv_reborn(int control, char *area, unsigned long room, void *rebirth) {
 	process_reborn(control, area, room, rebirth, trouble, start_go);
 }

@@ -1,5 +1,5 @@
-/* objects.c: the heap types of what a request lends to the application, and their reuse. */
-#include "core.h"
+/* request_objects.c: the heap types of what a request lends to the application, and their reuse. */
+#include "request.h"
 
 #include <poll.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-/* stream.c: wsgi.input over a body that still comes (the setting stream_request_body). What
+/* request_input_stream.c: wsgi.input over a body that still comes (the setting stream_request_body). What
  * Go has received lies in `own` between pos and len; when that is not enough, the GIL is
- * released and Go is asked for more. input.c reads from there as from a whole body. */
-#include "core.h"
+ * released and Go is asked for more. request_input.c reads from there as from a whole body. */
+#include "request.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
-/* library.c: the zygote where Python has no shared library. It is the user's own `python`,
+/* process_static.c: the zygote where Python has no shared library. It is the user's own `python`,
  * which loads this code as an extension module; Go is started in its forked workers only.
  * The package library does the loading's part. */
 #define _GNU_SOURCE
-#include "core.h"
 #include "process.h"
+#include "request.h"
 
 #include <dlfcn.h>
 #include <string.h>

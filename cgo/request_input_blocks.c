@@ -1,7 +1,7 @@
-/* blocks.c: bytes objects that a request body is received into. A read of a block's size at a
+/* request_input_blocks.c: bytes objects that a request body is received into. A read of a block's size at a
  * block's begin gives the object itself: what the application gets was copied once, by recv.
  * 64 KiB is what Django, Werkzeug and shutil.copyfileobj read at a time. */
-#include "core.h"
+#include "request.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
-/* interp.c: the zygote: load libpython, start the interpreter as `python` would, run the
+/* process_zygote.c: the zygote: load libpython, start the interpreter as `python` would, run the
  * shim's control loop. One thread, no Go runtime. */
 #define _GNU_SOURCE
-#include "core.h"
 #include "process.h"
+#include "request.h"
 
 #include <dlfcn.h>
 #include <errno.h>

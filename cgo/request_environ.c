@@ -1,6 +1,6 @@
-/* environ.c: the environ dictionary from a packed request (environ.Packed).
+/* request_environ.c: the environ dictionary from a packed request (environ.Packed).
  * Keys are made once: a table from header name to interned HTTP_* key. */
-#include "core.h"
+#include "request.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,9 @@
-/* refork.c: a worker that has served for a while becomes the parent of a new zygote. Its
+/* process_refork.c: a worker that has served for a while becomes the parent of a new zygote. Its
  * child has one thread and a Go runtime that is dead, so it loads a second copy of this code,
  * cmd/libgosrv, and goes on there: cgo/DESIGN.md, "Zygotes from workers". */
 #define _GNU_SOURCE
-#include "core.h"
 #include "process.h"
-#include "refork.h"
+#include "request.h"
 
 #include <dlfcn.h>
 #include <errno.h>

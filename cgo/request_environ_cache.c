@@ -1,6 +1,6 @@
-/* memo.c: environ of a header block that repeats, or of header names that do: one dictionary
+/* request_environ_cache.c: environ of a header block that repeats, or of header names that do: one dictionary
  * copy and the few values that differ, instead of some thirty insertions. */
-#include "core.h"
+#include "request.h"
 
 #include <string.h>
 

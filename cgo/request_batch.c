@@ -1,7 +1,7 @@
-/* gather.c: pieces of an iterator that follow one another quickly leave in one write. Go has
+/* request_batch.c: pieces of an iterator that follow one another quickly leave in one write. Go has
  * decided the framing; here it is put around each piece. While the application makes the
  * next one, those that wait are offered to the transmitter (transmit.c). */
-#include "core.h"
+#include "request.h"
 
 #include <string.h>
 

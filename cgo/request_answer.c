@@ -1,6 +1,6 @@
-/* steps.c: what one crossing gives of an answer: pieces of a list, of an iterator, or a
- * file (PEP 3333). The life of the call around them is call.c's. */
-#include "core.h"
+/* request_answer.c: what one crossing gives of an answer: pieces of a list, of an iterator, or a
+ * file (PEP 3333). The life of the call around them is request_call.c's. */
+#include "request.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +94,7 @@ static int exhausted(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gos
 	return GOSRV_DONE;
 }
 
-/* Any other iterable, as long as no framing is known (gather.c): one piece. */
+/* Any other iterable, as long as no framing is known (request_batch.c): one piece. */
 static int iterator_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gosrv_result *res) {
 	for (;;) {
 		PyObject *item = c->held; /* out was too small */

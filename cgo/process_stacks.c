@@ -1,7 +1,7 @@
-/* stacks.c: what the watchdog asks of Python from outside: whether the GIL can be taken,
+/* process_stacks.c: what the watchdog asks of Python from outside: whether the GIL can be taken,
  * and the stacks of all threads, which faulthandler writes without it. */
 #define _GNU_SOURCE
-#include "core.h"
+#include "process.h"
 
 #include <signal.h>
 #include <sys/syscall.h>

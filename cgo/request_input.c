@@ -1,7 +1,7 @@
-/* input.c: wsgi.input: the complete request body in memory, in blocks (blocks.c) or in a spool
- * file, or one that still comes (stream.c). PEP 3333 "Input and Error Streams"; sizes and results as
+/* request_input.c: wsgi.input: the complete request body in memory, in blocks (request_input_blocks.c) or in a spool
+ * file, or one that still comes (request_input_stream.c). PEP 3333 "Input and Error Streams"; sizes and results as
  * io.BytesIO gives them. */
-#include "core.h"
+#include "request.h"
 
 #include <stdlib.h>
 #include <string.h>

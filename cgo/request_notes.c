@@ -1,6 +1,6 @@
-/* logs.c: what Go asks the shim about log lines (pyshim: logs.py), and what the access log
- * shows of an environ that the application may have changed. */
-#include "core.h"
+/* request_notes.c: the values that the access log shows of an environ which the application may have
+ * changed, copied out when the call ends. */
+#include "request.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,27 +66,4 @@ void notes_take(gosrv_call *c) {
 	t->result.notes = t->notes;
 	drop(c->environ);
 	c->environ = NULL;
-}
-
-void gosrv_logs_reopen(gosrv_thread *t, int fd) {
-	gil_take(t);
-	PyObject *number = py.PyLong_FromLong(fd);
-	PyObject *done = number ? py.PyObject_VectorcallDict(shim.reopen_logs, &number, 1, NULL) : NULL;
-	if (done == NULL) call_report(NULL);
-	if (done) py.Py_DecRef(done);
-	if (number) py.Py_DecRef(number);
-	gil_give(t);
-}
-
-int gosrv_logs_route(gosrv_thread *t, uint32_t *python, int *level) {
-	gil_take(t);
-	PyObject *route = py.PyObject_VectorcallDict(shim.log_route, NULL, 0, NULL);
-	long long found[3] = {-1, 0, 0};
-	for (int i = 0; route && i < 3; i++) found[i] = py.PyLong_AsLongLong(py.PyTuple_GetItem(route, i));
-	if (route == NULL) call_report(NULL);
-	if (route) py.Py_DecRef(route);
-	gil_give(t);
-	*python = (uint32_t)found[1];
-	*level = (int)found[2];
-	return (int)found[0];
 }

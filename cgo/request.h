@@ -1,8 +1,10 @@
-/* core.h: what the C files of this package share. Not seen by Go. */
-#ifndef GOSRV_CORE_H
-#define GOSRV_CORE_H
+/* request.h: what the files request_*.c share: one call of the application, the objects that it
+ * gets, and the caches that make them cheap. Not seen by Go. */
+#ifndef GOSRV_REQUEST_H
+#define GOSRV_REQUEST_H
 
 #include "gosrv.h"
+#include "process.h"
 #include "pyapi.h"
 #include "transmit.h"
 
@@ -116,19 +118,7 @@ struct gosrv_thread {
 	batch batch; /* of the call that is in gosrv_call_next */
 };
 
-/* What the shim's worker object gives (pyshim: worker.Worker). */
-typedef struct {
-	PyObject *application, *handle_exception, *handle_error, *file_wrapper, *sendfile_range,
-		*open_socket, *base_environ, *shutdown, *start_threads, *leave_child,
-		*reopen_logs, *log_route, *enable_faults, *last_words, *refork;
-} shim_calls;
-
-extern shim_calls shim;
-extern gosrv_thread main_thread;
-extern int is_child;                      /* set in a forked child of the application */
-extern volatile uint32_t signal_requests; /* GOSRV_SIG_* from Python handlers, read once */
-extern uint64_t steps;                    /* crossings of calls; guarded by the GIL */
-extern volatile int quitting;             /* a handler asked to quit; stays set */
+extern uint64_t steps; /* crossings of calls; guarded by the GIL */
 
 /* hash_bytes: eight bytes a step, the bits of fold set in each. Need not be strong: the tables
  * are bounded, and what is found is compared. */
@@ -157,16 +147,13 @@ static inline const char *request_string(const char *head, const char *extra, ui
 	return off & GOSRV_IN_EXTRA ? extra + (off & ~GOSRV_IN_EXTRA) : head + off;
 }
 
-/* module.c: the module _gosrv that the shim uses; NULL with an exception on failure */
-PyObject *module_new(void);
-
-/* objects.c: heap types; -1 with an exception on failure */
+/* request_objects.c: heap types; -1 with an exception on failure */
 int objects_init(void);
 int bundle_new(bundle *b);
 void bundle_drop(bundle *b);
 int bundle_is_idle(const bundle *b, int holders);
 
-/* input.c */
+/* request_input.c */
 extern PyMethodDef input_methods[];
 PyObject *input_iter(PyObject *self);
 PyObject *input_next(PyObject *self);
@@ -175,26 +162,21 @@ void input_lend_blocks(input_object *in, const gosrv_block *blocks, int64_t len)
 int input_own(input_object *in);
 void input_detach(input_object *in);
 
-/* blocks.c */
+/* request_input_blocks.c */
 PyObject *blocks_give(const gosrv_block *blocks, Py_ssize_t pos, Py_ssize_t n);
 gosrv_block *blocks_own(const gosrv_block *blocks, Py_ssize_t len);
 void blocks_disown(gosrv_block *own, Py_ssize_t len);
 
-/* stream.c: what input.c needs for a body that still comes */
+/* request_input_stream.c: what request_input.c needs for a body that still comes */
 int stream_ahead(input_object *in, Py_ssize_t want);
 void stream_detach(input_object *in);
 int stream_to_blame(input_object *in);
 
-/* logs.c: what the access log shows of environ, as the application leaves it */
+/* request_notes.c: what the access log shows of environ, as the application leaves it */
 extern PyObject *noted_keys;
 void notes_take(gosrv_call *c);
 
-/* stacks.c: make faulthandler, registered for that signal, ready to write stacks; -1 with
- * an exception. And whether it has written any. */
-int stacks_open(int number);
-int stacks_were_shown(void);
-
-/* environ.c */
+/* request_environ.c */
 int environ_init(void);
 typedef struct {
 	const char *head, *extra;
@@ -216,12 +198,12 @@ int environ_set_slots(PyObject *d, const packed *p);
 extern PyObject *slot_keys[GOSRV_SLOTS];
 int environ_bind(PyObject *environ, const bundle *b);
 
-/* memo.c: environ_build by way of the thread's memo of that number, or of its shapes; bound
+/* request_environ_cache.c: environ_build by way of the thread's memo of that number, or of its shapes; bound
  * to the thread's bundle */
 PyObject *memo_environ(gosrv_thread *t, int base, int number, const packed *p);
 PyObject *shape_environ(gosrv_thread *t, int base, const packed *p);
 
-/* values.c: a str for latin-1 bytes, from a cache of hot values; counted as taken */
+/* request_str_cache.c: a str for latin-1 bytes, from a cache of hot values; counted as taken */
 PyObject *value_str(const char *p, uint32_t n);
 /* and the item of the line with that number (0: none), if it is the one of these bytes; its value
  * is lent until lines_leave, or for the moment */
@@ -230,21 +212,21 @@ void lines_leave(void);
 int line_find(uint32_t number, const char *p, uint32_t name_len, uint32_t value_at, uint32_t value_len, item *i);
 void line_keep(uint32_t number, const char *p, uint32_t name_len, uint32_t value_at, uint32_t value_len, const item *i);
 
-/* start.c: start_response, write, early_hints */
+/* request_start_response.c: start_response, write, early_hints */
 extern PyMethodDef start_response_def, write_def, early_hints_def;
 
-/* steps.c */
+/* request_answer.c */
 enum { KIND_LIST, KIND_ITERATOR, KIND_FILE };
 int call_classify(gosrv_call *c);
 int call_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gosrv_result *res);
 int call_outlive(gosrv_call *c, int state, gosrv_result *res);
 extern const char *const not_bytes;
 
-/* gather.c: as call_step, of an iterator; patient: its pieces may wait */
+/* request_batch.c: as call_step, of an iterator; patient: its pieces may wait */
 int gather_step(gosrv_call *c, int patient, uint32_t flags, gosrv_result *res);
 int failure_raise(gosrv_call *c); /* 1: what was kept is the exception that is set */
 
-/* call.c */
+/* request_call.c */
 void call_close(gosrv_call *c);
 int call_failed(gosrv_call *c);                   /* the exception that is set, or a logged fault, ends it */
 int call_wrong(gosrv_call *c, const char *what); /* call_fault and the end */
@@ -254,18 +236,7 @@ void leave_if_child(void);
 void guest_await(gosrv_thread *t); /* until no thread is in Go for the thread's call */
 void call_returned(gosrv_thread *t); /* both, after the application has run: nothing else of the call is touched before */
 
-/* signals.c */
-void signals_save(void);
-int signals_wakeup_open(void);
-void signals_before_fork(void);
-void signals_after_fork(void);
-void signals_after_fork_child(void);
-void signals_forget(void);
-void signals_fix_onstack(int number);
-int signals_wakeup_writer(void);
-
 /* exports of Go (export.go) */
-extern void gosrvThreadEnter(int slot, void *thread);
 extern int gosrvWrite(int slot, uint64_t sent, uint64_t end, uint64_t payload, char *head, uint32_t head_len,
 	char *data, uint64_t len);
 extern int gosrvEarlyHints(int slot, char *head, uint32_t head_len);

@@ -1,10 +1,11 @@
-/* pages.c: a start runs through code that is never run again: imports, initialisers, the dynamic
+/* process_code_pages.c: a start runs through code that is never run again: imports, initialisers, the dynamic
  * linker. Its pages stay mapped and count as the process's memory. Once a process rests they are
  * unmapped, and what it does work with is mapped again, from memory, when it is touched. */
 #define _GNU_SOURCE
-#include "core.h"
-#include "pages.h"
 #include "process.h"
+#include "request.h"
+#include "process.h"
+#include "request.h"
 
 #include <fcntl.h>
 #include <link.h>

@@ -1,6 +1,6 @@
-/* start.c: start_response, the write() callable and wsgi.early_hints (PEP 3333; 103 as
+/* request_start_response.c: start_response, the write() callable and wsgi.early_hints (PEP 3333; 103 as
  * Gunicorn has it). The response head is packed here as bytes; Go checks and frames it. */
-#include "core.h"
+#include "request.h"
 
 #include <stdlib.h>
 #include <string.h>

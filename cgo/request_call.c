@@ -1,10 +1,10 @@
-/* call.c: the life of one run of application(environ, start_response) (PEP 3333).
+/* request_call.c: the life of one run of application(environ, start_response) (PEP 3333).
  *
  *   Call --> DONE            list of bytes that fits: one crossing
  *        --> MORE --> next --> MORE ... --> LAST --> finish
  *        --> FILE --> finish
  * close() runs exactly once, in call_close, on every path. */
-#include "core.h"
+#include "request.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,10 @@
-/* signals.c: who owns which signal in a worker. Python had its handlers first and
+/* process_signals.c: who owns which signal in a worker. Python had its handlers first and
  * keeps them; Go's start gets SIGURG (its preemption) and, for faults inside this binary,
  * the four fault signals.
  * cgo/DESIGN.md, "Signals". */
 #define _GNU_SOURCE
-#include "core.h"
+#include "process.h"
+#include "request.h"
 
 #include <dlfcn.h>
 #include <errno.h>

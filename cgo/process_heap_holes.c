@@ -1,9 +1,8 @@
-/* holes.c: what malloc has free between its blocks is taken out of use before workers are
+/* process_heap_holes.c: what malloc has free between its blocks is taken out of use before workers are
  * forked from a preloaded application. A worker that allocates there copies a page that it
  * would share for a few bytes; with the holes gone it allocates on pages of its own, densely.
  * On Django with four workers that is 126 KB taken once for 0.6 MiB less in each process. */
 #define _GNU_SOURCE
-#include "core.h"
 #include "process.h"
 
 #include <dlfcn.h>

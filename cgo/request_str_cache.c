@@ -1,8 +1,8 @@
-/* values.c: str objects of header values and paths that come again and again. Direct-mapped:
+/* request_str_cache.c: str objects of header values and paths that come again and again. Direct-mapped:
  * a value takes the place of the one before it when it comes twice in a row, so that the
  * cache is bounded and a client that sends new values for ever only misses. And header lines
  * that Go has recognised. Guarded by the GIL. */
-#include "core.h"
+#include "request.h"
 
 #include <string.h>
 

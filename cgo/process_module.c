@@ -1,8 +1,8 @@
-/* module.c: the module _gosrv, what the shim needs of C: forking, entering the worker,
+/* process_module.c: the module _gosrv, what the shim needs of C: forking, entering the worker,
  * process title, and the hooks of signals and forked children. */
 #define _GNU_SOURCE
-#include "core.h"
 #include "process.h"
+#include "request.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,7 +81,7 @@ static PyObject *fork_on_trial(PyObject *self, PyObject *unused) {
 	return none();
 }
 
-/* fill_holes(): see holes.c. */
+/* fill_holes(): see process_heap_holes.c. */
 static PyObject *fill_holes(PyObject *self, PyObject *unused) {
 	(void)self, (void)unused;
 	process_fill_holes();
@@ -89,7 +89,7 @@ static PyObject *fill_holes(PyObject *self, PyObject *unused) {
 }
 
 /* rest(fd): wait a second for something on fd. False if it came; else the pages of a start are
- * dropped: see pages.c. */
+ * dropped: see process_code_pages.c. */
 static PyObject *rest(PyObject *self, PyObject *number) {
 	(void)self;
 	struct pollfd p = {.fd = (int)py.PyLong_AsLongLong(number), .events = POLLIN};
@@ -238,7 +238,7 @@ static PyObject *enter_thread(PyObject *self, PyObject *number) {
 	return none();
 }
 
-/* note_environ(keys): see logs.c. */
+/* note_environ(keys): see request_notes.c. */
 static PyObject *note_environ(PyObject *self, PyObject *keys) {
 	(void)self;
 	py.Py_IncRef(keys);
