@@ -10,6 +10,7 @@ import (
 	"gosrv/wsgi/logs/accesslog"
 	"gosrv/wsgi/logs/syslog"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
 )
 
 // accessPatience is what the last lines get at the end.
@@ -31,7 +32,7 @@ type accessSource struct {
 	req      *http1.Request
 	env      *environ.Packed
 	listener *listener
-	reply    packed
+	reply    response.PackedHead
 	notes    []byte
 }
 
@@ -76,13 +77,13 @@ func (s *slot) keepNotes(a *answer) {
 // is still in the buffer.
 func (s *slot) record(c *conn, a *answer) {
 	w := s.w
-	if !w.out.any || a.logged || a.frame.status == 0 {
+	if !w.out.any || a.logged || a.frame.Status == 0 {
 		return
 	}
 	a.logged = true
 	duration := time.Duration(loop.Now() - a.started)
 	if w.out.requests {
-		w.out.stats.Request(duration, a.frame.status)
+		w.out.stats.Request(duration, a.frame.Status)
 	}
 	if w.access == nil && w.out.access == nil {
 		return
@@ -98,14 +99,14 @@ func (s *slot) record(c *conn, a *answer) {
 	e := &l.entry
 	e.Path = s.pack.Text(head, environ.PathInfo)
 	e.Remote = l.source.current("remote_addr", s.pack.Text(head, environ.RemoteAddr))
-	e.Status, e.Bytes = a.frame.status, a.bytes-a.unsent()
+	e.Status, e.Bytes = a.frame.Status, a.bytes-a.unsent()
 	e.Duration = duration
 	s.line()
 }
 
 // recordRefusal writes the line of a request that was refused, if as much as
-// its request line was understood. page is the answer.
-func (s *slot) recordRefusal(c *conn, status int, page []byte) {
+// its request line was understood. length is that of the answer's body.
+func (s *slot) recordRefusal(c *conn, status int, length int64) {
 	r := c.req
 	if !s.w.out.any && !s.w.out.refusals || r == nil || r.Proto.Len == 0 {
 		return
@@ -122,7 +123,7 @@ func (s *slot) recordRefusal(c *conn, status int, page []byte) {
 	l.source = accessSource{head: head, req: r, listener: c.listener}
 	e := &l.entry
 	e.Path, e.Remote = r.Path.Of(head), l.remote
-	e.Status, e.Bytes, e.Duration = status, int64(len(page)-len(headOnly(page))), 0
+	e.Status, e.Bytes, e.Duration = status, length, 0
 	s.line()
 }
 
@@ -166,9 +167,9 @@ func (a *accessSource) ResponseHeader(name string) (found []byte) {
 		return nil
 	}
 	p := a.reply
-	p.status()
-	for n := p.count(); n > 0; n-- {
-		if key, value := p.header(); http1.EqualFold(key, name) {
+	p.Status()
+	for n := p.Count(); n > 0; n-- {
+		if key, value := p.Header(); http1.EqualFold(key, name) {
 			found = value
 		}
 	}

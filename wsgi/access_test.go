@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/response"
 )
 
 // logTo gives the worker an access log at path.
@@ -218,7 +219,7 @@ func TestAccessLogAllocatesNothing(t *testing.T) {
 		w := r.app.w
 		c := w.conns[r.conn]
 		s := w.slots[c.slot]
-		a := answer{frame: framing{status: 200}, bytes: 5}
+		a := answer{frame: response.Framing{Status: 200}, bytes: 5}
 		allocations = testing.AllocsPerRun(200, func() {
 			a.logged = false
 			s.record(c, &a)

@@ -4,8 +4,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cpython"
-	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
 )
 
 const (
@@ -35,8 +35,8 @@ const (
 // answer is one response on its way. While the application is at it it is the
 // slot's own; suspended, it is the connection's.
 type answer struct {
-	frame framing
-	x     exchange
+	frame response.Framing
+	x     response.Request
 	state cpython.State
 	res   cpython.Result
 
@@ -59,10 +59,10 @@ type answer struct {
 	app     bool  // state must be carried on by the application's thread
 	drop    bool  // end with a reset: a plain end would look like the answer's
 	fault   string
-	reply   packed // the application's head, for the access log
-	logged  bool   // its line in the access log is written
-	notes   []byte // environ at the application's end, for the access log (cpython.Note)
-	lost    bool   // the watchdog has answered: nothing may be sent
+	reply   response.PackedHead // the application's head, for the access log
+	logged  bool                // its line in the access log is written
+	notes   []byte              // environ at the application's end, for the access log (cpython.Note)
+	lost    bool                // the watchdog has answered: nothing may be sent
 }
 
 // carry sends what there is and asks the application for more until the answer
@@ -82,7 +82,7 @@ func (s *slot) carry(c *conn, a *answer) verdict {
 		case cpython.Done:
 			return a.ended()
 		}
-		if a.frame.noBody {
+		if a.frame.NoBody {
 			s.finish(a)
 			return sent
 		}
@@ -100,7 +100,7 @@ func (s *slot) carry(c *conn, a *answer) verdict {
 // ended judges a complete answer: one shorter than promised leaves the client
 // waiting, so the connection has to end.
 func (a *answer) ended() verdict {
-	if a.frame.length > 0 && !a.frame.noBody {
+	if a.frame.Length > 0 && !a.frame.NoBody {
 		a.fault = "the response body is shorter than its Content-Length"
 		return cut
 	}
@@ -130,7 +130,7 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 	}
 	if a.res.HeadLen > 0 && !a.begun {
 		var ok bool
-		if buf, ok = s.open(a, buf, packed(s.out[:a.res.HeadLen]), a.res.Total); !ok {
+		if buf, ok = s.open(a, buf, response.PackedHead(s.out[:a.res.HeadLen]), a.res.Total); !ok {
 			s.finish(a)
 			return s.failed(c, a)
 		}
@@ -150,12 +150,12 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 }
 
 // open formats the application's head, once. false: it is faulty.
-func (s *slot) open(a *answer, buf []byte, head packed, total int64) ([]byte, bool) {
-	a.x.total = total
+func (s *slot) open(a *answer, buf []byte, head response.PackedHead, total int64) ([]byte, bool) {
+	a.x.Total = total
 	if s.cur.stream != nil && !s.cur.stream.answered() {
-		a.x.keep = false
+		a.x.Keep = false
 	}
-	buf, a.frame, a.fault = s.memo.format(buf, head, a.x, &s.date, s.now)
+	buf, a.frame, a.fault = s.cache.Append(buf, head, a.x, &s.date, s.now)
 	if a.fault != "" {
 		return buf, false
 	}
@@ -169,43 +169,25 @@ func (s *slot) open(a *answer, buf []byte, head packed, total int64) ([]byte, bo
 
 // composeData frames one piece of a body.
 func (s *slot) composeData(a *answer, buf, data []byte, ours bool) {
-	f := &a.frame
 	a.ahead = len(buf)
 	data = a.trim(data)
 	a.bytes += int64(len(data))
-	end := ""
-	if f.chunked && !f.noBody {
-		if len(data) > 0 {
-			buf = http1.AppendChunkHeader(buf, len(data))
-			end = http1.ChunkEnd
-		}
-		if a.final() {
-			end += http1.LastChunk
-		}
-	}
+	buf, end := a.frame.Frame(buf, len(data), a.final())
 	if ours && len(buf)+len(data) <= gathered {
 		buf = append(buf, data...)
 		buf = append(buf, end...)
 		a.segs = [3][]byte{buf, nil, nil}
 	} else {
-		a.segs = [3][]byte{buf, data, chunkEnds[end]}
+		a.segs = [3][]byte{buf, data, end}
 	}
 	a.whole = buf
 	s.head = buf[:0]
 }
 
-// chunkEnds are the few strings that end a chunk, as bytes that live for ever.
-var chunkEnds = map[string][]byte{
-	"":                               nil,
-	http1.ChunkEnd:                   []byte(http1.ChunkEnd),
-	http1.LastChunk:                  []byte(http1.LastChunk),
-	http1.ChunkEnd + http1.LastChunk: []byte(http1.ChunkEnd + http1.LastChunk),
-}
-
 // trim drops what may not be sent: a body where none belongs, and what exceeds
 // the Content-Length.
 func (a *answer) trim(data []byte) []byte {
-	if a.frame.noBody {
+	if a.frame.NoBody {
 		return nil
 	}
 	return data[:a.allow(int64(len(data)))]
@@ -214,18 +196,18 @@ func (a *answer) trim(data []byte) []byte {
 // allow counts n bytes of body and returns how many of them may be sent.
 func (a *answer) allow(n int64) int64 {
 	f := &a.frame
-	if f.length < 0 {
+	if f.Length < 0 {
 		return n
 	}
-	if n > f.length {
+	if n > f.Length {
 		a.fault = "the response body is longer than its Content-Length: cut"
-		n = f.length
+		n = f.Length
 		// Nothing that follows can be sent either.
 		if a.state == cpython.More {
 			a.state = cpython.Last
 		}
 	}
-	f.length -= n
+	f.Length -= n
 	return n
 }
 
@@ -234,10 +216,10 @@ func (s *slot) composeFile(a *answer, buf []byte) {
 	f := &a.frame
 	a.file, a.fileLeft = a.res.FileOff, a.res.FileLen
 	switch {
-	case f.noBody:
+	case f.NoBody:
 		a.fileLeft = 0
-	case f.length >= 0 && a.fileLeft > f.length:
-		a.fileLeft = f.length
+	case f.Length >= 0 && a.fileLeft > f.Length:
+		a.fileLeft = f.Length
 	}
 	a.segs = [3][]byte{buf, nil, nil}
 	a.whole, a.ahead = buf, len(buf)
@@ -279,7 +261,7 @@ func (a *answer) push(c *conn) (int, unix.Errno) {
 // connection, neither the application nor more to read: the kernel sends its
 // FIN with them instead of in a packet of its own.
 func (a *answer) parting(c *conn) bool {
-	return a.state == cpython.Done && !a.frame.keep && !a.x.keep && c.stream == nil && c.next == c.w && a.ended() == sent
+	return a.state == cpython.Done && !a.frame.Keep && !a.x.Keep && c.stream == nil && c.next == c.w && a.ended() == sent
 }
 
 // moveFile sends a part of the file that is the body.
@@ -304,8 +286,8 @@ func (s *slot) moveFile(c *conn, a *answer) verdict {
 func (a *answer) moved(n int) {
 	a.fileLeft -= int64(n)
 	a.bytes += int64(n)
-	if a.frame.length > 0 {
-		a.frame.length -= int64(n)
+	if a.frame.Length > 0 {
+		a.frame.Length -= int64(n)
 	}
 }
 
@@ -361,7 +343,7 @@ func (s *slot) suspend(c *conn, a *answer, v verdict) verdict {
 	}
 	if a == &s.ans {
 		kept := *a
-		kept.reply = append(packed(nil), a.reply...)
+		kept.reply = append(response.PackedHead(nil), a.reply...)
 		kept.notes = append([]byte(nil), a.notes...)
 		c.ans = &kept
 		if c.req == nil {
@@ -377,22 +359,20 @@ func (s *slot) suspend(c *conn, a *answer, v verdict) verdict {
 func (s *slot) failed(c *conn, a *answer) verdict {
 	a.state = cpython.Done
 	if a.begun {
-		a.drop = !a.frame.chunked
+		a.drop = !a.frame.Chunked
 		return cut
 	}
 	status := 500
 	if c.stream != nil {
 		status = c.stream.refusal()
 	}
-	a.frame = framing{status: status, length: -1, noBody: a.x.head}
+	a.frame = response.Framing{Status: status, Length: -1, NoBody: a.x.Head}
 	a.begun = true
-	s.head = http1.AppendError(s.head[:0], status, s.date.at(s.now))
-	a.segs = [3][]byte{s.head, nil, nil}
-	if a.x.head {
-		a.segs[0] = headOnly(s.head)
-	}
-	a.whole, a.ahead = a.segs[0], len(headOnly(s.head))
-	a.bytes = int64(len(a.whole) - a.ahead)
+	page := response.AppendPage(s.head[:0], status, s.date.At(s.now), a.x.Head)
+	s.head = page.Text
+	a.segs = [3][]byte{page.Text, nil, nil}
+	a.whole, a.ahead = page.Text, page.HeadLen
+	a.bytes = page.BodyLen()
 	a.shared = true
 	return sent
 }

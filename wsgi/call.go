@@ -7,6 +7,7 @@ import (
 	"gosrv/environ"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
 )
 
 // slot is one application thread: its door to the application and the buffers
@@ -24,12 +25,12 @@ type slot struct {
 	out   []byte                // lent to the application
 	head  []byte                // response heads and small answers
 	ans   answer
-	date  dateCache
-	memo  headMemo
+	date  response.Date
+	cache response.Cache
 
 	access accessLine
-	reply  packed // copy of the last head, for the access log
-	notes  []byte // and of what it shows of environ
+	reply  response.PackedHead // copy of the last head, for the access log
+	notes  []byte              // and of what it shows of environ
 
 	now    int64         // CLOCK_MONOTONIC ns: when the application returned last
 	cur    *conn         // being served
@@ -64,11 +65,11 @@ func (s *slot) serve(c *conn) bool {
 	c.class = classNone
 	w.engage(c)
 	a := &s.ans
-	*a = answer{started: now, resumed: now, x: exchange{
-		head: isHead(r.Method.Of(head)),
-		old:  r.Major == 1 && r.Minor == 0,
-		keep: r.KeepAlive && w.keepAlive,
-		kept: w.kept, server: w.server,
+	*a = answer{started: now, resumed: now, x: response.Request{
+		Head: isHead(r.Method.Of(head)),
+		Old:  r.Major == 1 && r.Minor == 0,
+		Keep: r.KeepAlive && w.keepAlive,
+		Kept: w.kept, Server: w.server,
 	}}
 	if w.crew.size == 1 && w.poll.Left() > 0 {
 		// Another connection of this batch is most likely next.
@@ -149,9 +150,9 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 	}
 	s.consume(c)
 	switch {
-	case a.frame.keep:
+	case a.frame.Keep:
 		c.phase = reading
-	case a.x.keep || c.r < c.w:
+	case a.x.Keep || c.r < c.w:
 		// It is the server that ends here: more may be on its way, and an
 		// RST for it must not overtake the answer.
 		s.linger(c)

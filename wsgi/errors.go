@@ -1,21 +1,19 @@
 package wsgi
 
 import (
-	"bytes"
-
-	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
 )
 
 // refuse answers a request that will not be served and ends the connection:
 // nothing that follows on it can be trusted.
 func (s *slot) refuse(c *conn, status int) {
 	w := s.w
-	page := http1.AppendError(s.head[:0], status, s.date.at(w.now))
-	s.head = page[:0]
-	s.recordRefusal(c, status, page)
+	page := response.AppendPage(s.head[:0], status, s.date.At(w.now), false)
+	s.head = page.Text[:0]
+	s.recordRefusal(c, status, page.BodyLen())
 	w.release(c)
-	if n, e := loop.Send(c.fd(), page, false); e != loop.None || n < len(page) {
+	if n, e := loop.Send(c.fd(), page.Text, false); e != loop.None || n < len(page.Text) {
 		// A new connection's socket takes a page; one that does not has a
 		// client that reads nothing.
 		w.close(c, false)
@@ -78,9 +76,4 @@ func (s *slot) abandon(c *conn) {
 		s.report(c, c.ans, cut)
 	}
 	s.w.close(c, false)
-}
-
-// headOnly is a response without its body.
-func headOnly(page []byte) []byte {
-	return page[:bytes.Index(page, []byte("\r\n\r\n"))+4]
 }

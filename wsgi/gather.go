@@ -1,12 +1,6 @@
 package wsgi
 
-import (
-	"bytes"
-	"strconv"
-
-	"gosrv/cpython"
-	"gosrv/wsgi/http1"
-)
+import "gosrv/cpython"
 
 // behind is the room that pull leaves behind the pieces: for the size of a
 // large one, or the end of the last one and the last chunk.
@@ -15,7 +9,7 @@ const behind = 64
 // step asks the application for more.
 func (s *slot) step(c *conn, a *answer) verdict {
 	switch {
-	case a.frame.length == 0:
+	case a.frame.Length == 0:
 		a.state = s.app.Next(cpython.SentAll, s.out, &a.res)
 	case a.res.Iterates != 0:
 		return s.pull(c, a)
@@ -28,7 +22,7 @@ func (s *slot) step(c *conn, a *answer) verdict {
 // mayWait tells whether a first piece may wait, with the head, for those that
 // follow: it is small, and there are to be others.
 func (a *answer) mayWait() bool {
-	return a.state == cpython.More && a.res.Iterates != 0 && a.shared && a.frame.length != 0 && !a.frame.noBody &&
+	return a.state == cpython.More && a.res.Iterates != 0 && a.shared && a.frame.Length != 0 && !a.frame.NoBody &&
 		len(a.segs[1]) == 0 && len(a.segs[2]) == 0
 }
 
@@ -43,10 +37,10 @@ func (s *slot) pull(c *conn, a *answer) verdict {
 		a.ahead = 0
 	}
 	flags := uint32(0)
-	if a.frame.chunked {
+	if a.frame.Chunked {
 		flags = cpython.Chunked
 	}
-	a.state = s.app.Gather(flags, buf[:len(buf)-behind], waits, a.frame.length, &a.res)
+	a.state = s.app.Gather(flags, buf[:len(buf)-behind], waits, a.frame.Length, &a.res)
 	s.now = a.res.Now
 	s.keepNotes(a)
 	s.composeBatch(a)
@@ -65,27 +59,16 @@ func (a *answer) final() bool { return a.state == cpython.Done || a.state == cpy
 
 // composeBatch makes what pull has left unsent ready to be sent.
 func (s *slot) composeBatch(a *answer) {
-	f, r := &a.frame, &a.res
-	buf := s.head[:r.BodyLen]
+	r := &a.res
 	a.out += int64(r.Sent)
 	a.bytes += a.allow(int64(r.Payload))
 	data := a.trim(cpython.RefBytes(r))
 	a.bytes += int64(len(data))
-	end := ""
-	if f.chunked {
-		if len(data) > 0 {
-			buf = http1.AppendChunkHeader(buf, len(data))
-			end = http1.ChunkEnd
-		}
-		if a.final() {
-			end += http1.LastChunk
-		}
-	}
+	buf, end := a.frame.Frame(s.head[:r.BodyLen], len(data), a.final())
 	if len(data) == 0 {
-		buf = append(buf, end...)
-		end = ""
+		buf, end = append(buf, end...), nil
 	}
-	a.segs = [3][]byte{buf[r.Sent:], data, chunkEnds[end]}
+	a.segs = [3][]byte{buf[r.Sent:], data, end}
 	a.whole, a.shared = buf, true
 	s.head = buf[:0]
 }
@@ -106,27 +89,7 @@ func (s *slot) sendBatch(c *conn, a *answer, batch cpython.Batch) bool {
 func (a *answer) unsent() int64 {
 	n := int64(len(a.segs[1]))
 	if left := len(a.segs[0]); left > 0 {
-		n += a.frame.payload(a.whole, a.ahead, len(a.whole)-left)
-	}
-	return n
-}
-
-// payload is how much of the body lies behind from in the framed pieces of
-// whole, which begin behind ahead bytes of head.
-func (f *framing) payload(whole []byte, ahead, from int) (n int64) {
-	from = max(from, ahead)
-	if !f.chunked {
-		return int64(len(whole) - from)
-	}
-	for at := ahead; at < len(whole); {
-		line := bytes.IndexByte(whole[at:], '\r')
-		size, err := strconv.ParseUint(string(whole[at:at+max(line, 0)]), 16, 31)
-		if err != nil {
-			break // it is only counted
-		}
-		data := at + line + len(http1.ChunkEnd)
-		at = data + int(size) + len(http1.ChunkEnd)
-		n += int64(max(0, min(data+int(size), len(whole))-max(data, from)))
+		n += a.frame.Payload(a.whole, a.ahead, len(a.whole)-left)
 	}
 	return n
 }

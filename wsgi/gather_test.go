@@ -12,6 +12,7 @@ import (
 	"gosrv/cpython"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
 )
 
 // Gather frames pieces as cgo/gather.c does.
@@ -303,7 +304,7 @@ func TestBodyIsCountedWithoutItsFrames(t *testing.T) {
 		if chunked {
 			mark(http1.LastChunk, false)
 		}
-		a := answer{frame: framing{chunked: chunked}, whole: whole, ahead: len(head)}
+		a := answer{frame: response.Framing{Chunked: chunked}, whole: whole, ahead: len(head)}
 		for from := range len(whole) + 1 {
 			want := int64(0)
 			for _, body := range isBody[from:] {

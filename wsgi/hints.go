@@ -1,8 +1,8 @@
 package wsgi
 
 import (
-	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
 )
 
 // hints is what wsgi.early_hints reaches: it sends 103 Early Hints (RFC 8297)
@@ -11,7 +11,7 @@ import (
 // head. false: a header is invalid, and the application is told.
 func (s *slot) hints(head []byte) bool {
 	c, a := s.cur, s.curAns
-	if c == nil || a.begun || a.lost || a.x.old {
+	if c == nil || a.begun || a.lost || a.x.Old {
 		return true
 	}
 	if s.w.watch != nil {
@@ -20,7 +20,7 @@ func (s *slot) hints(head []byte) bool {
 		}
 		defer s.claim.unhold()
 	}
-	buf, ok := appendHints(s.head[:0], packed(head))
+	buf, ok := response.AppendHints(s.head[:0], response.PackedHead(head))
 	s.head = buf[:0]
 	if !ok {
 		return false
@@ -37,22 +37,4 @@ func (s *slot) hints(head []byte) bool {
 		loop.HalfClose(c.fd())
 	}
 	return true
-}
-
-// appendHints writes a 103 answer with the application's headers, checked as
-// those of its response are. Headers that only the server may give, and a
-// length, which an interim answer does not have, are left out.
-func appendHints(dst []byte, head packed) ([]byte, bool) {
-	dst = http1.AppendStatus(dst, 1, 103)
-	head.status()
-	for n := head.count(); n > 0; n-- {
-		name, value := head.header()
-		if !http1.ValidName(name) || !http1.ValidValue(value) {
-			return dst, false
-		}
-		if !owned(name) && !http1.EqualFold(name, "content-length") {
-			dst = http1.AppendField(dst, name, value)
-		}
-	}
-	return append(dst, "\r\n"...), true
 }

@@ -11,6 +11,7 @@ import (
 
 	"gosrv/cpython"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
 )
 
 // given waits until a thread has a suspended answer to go on with, or stop says
@@ -143,7 +144,7 @@ func handedBack(t *testing.T) (s *server, b *slot, c *conn, client *client) {
 	s.crew.waker, _ = loop.NewWaker()
 	t.Cleanup(s.crew.waker.Close)
 	c, client = accepted(s)
-	ans := &answer{state: cpython.Done, frame: framing{status: 200, length: -1}, segs: [3][]byte{[]byte("the end")}, logged: true}
+	ans := &answer{state: cpython.Done, frame: response.Framing{Status: 200, Length: -1}, segs: [3][]byte{[]byte("the end")}, logged: true}
 	c.phase = serving
 	a.cur, a.curAns = c, ans
 	s.crew.lead.Store(1)

@@ -11,6 +11,7 @@ import (
 	"gosrv/cpython"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
 )
 
 func TestPaceOfATransfer(t *testing.T) {
@@ -49,8 +50,8 @@ func TestKeepAliveTime(t *testing.T) {
 		"gthread of one by default": {workerctl.Settings{WorkerClass: "gthread", Threads: 1, Keepalive: 2}, 2 * time.Second, "Connection: keep-alive\r\nKeep-Alive: timeout=2"},
 	} {
 		set := newSettings(&x.g, "")
-		if set.idle != x.idle || !set.keepAlive || keptLines(set.promise) != x.said {
-			t.Errorf("%s: %v, %q", name, set.idle, keptLines(set.promise))
+		if set.idle != x.idle || !set.keepAlive || response.KeptLines(set.promise) != x.said {
+			t.Errorf("%s: %v, %q", name, set.idle, response.KeptLines(set.promise))
 		}
 		var e loop.Entry
 		timers := newTimers(&set)

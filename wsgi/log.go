@@ -1,8 +1,6 @@
 package wsgi
 
-import (
-	"gosrv/wsgi/http1"
-)
+import "gosrv/wsgi/http1"
 
 // logRefusal says why a request was refused, in Gunicorn's words. A client on a
 // unix socket has no address.

@@ -15,6 +15,7 @@ import (
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
 )
 
 // exitDeadline is how long, in ms, Python's own threads and atexit functions
@@ -116,7 +117,7 @@ func newWorker(set settings, m *workerctl.Serve) (*worker, error) {
 	}
 	w := &worker{
 		set: set, id: m.Worker, rules: rules, proxy: proxy, policy: newPolicy(&m.Settings),
-		keepAlive: set.keepAlive, kept: keptLines(set.promise), server: serverLine(set.server), poll: poll, timers: newTimers(&set), wakeup: -1,
+		keepAlive: set.keepAlive, kept: response.KeptLines(set.promise), server: response.ServerLine(set.server), poll: poll, timers: newTimers(&set), wakeup: -1,
 		own: func(int, bool) {}, ident: func() uint64 { return 0 }, logFDs: map[string]int{}, watcher: poll,
 	}
 	if !set.noMemo {

@@ -19,7 +19,7 @@ func (w *worker) endStream(c *conn) *inflow {
 // little; where the answer has said that the connection ends, it lingers.
 func (s *slot) settleStream(c *conn, a *answer) bool {
 	st := s.w.endStream(c)
-	if !a.frame.keep || st.fault != 0 {
+	if !a.frame.Keep || st.fault != 0 {
 		s.linger(c)
 		return false
 	}

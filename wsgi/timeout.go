@@ -5,7 +5,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 )
 
@@ -122,22 +121,6 @@ func (s *slot) overslept(c *conn) bool {
 	}
 	s.linger(c)
 	return true
-}
-
-// dateCache is the Date header's value, made once a second (RFC 9110 6.6.1).
-type dateCache struct {
-	text []byte
-	next int64 // CLOCK_MONOTONIC ns at which the text is stale
-}
-
-// at is the date for the moment now; valid until the next call.
-func (d *dateCache) at(now int64) []byte {
-	if now >= d.next {
-		t := time.Now()
-		d.text = http1.AppendDate(d.text[:0], t)
-		d.next = now + int64(time.Second) - int64(t.Nanosecond())
-	}
-	return d.text
 }
 
 // again tells whether a non-blocking call would have had to wait.

@@ -14,6 +14,7 @@ import (
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
 )
 
 const (
@@ -222,13 +223,10 @@ func (d *watchdog) send504(s *slot, c *conn) {
 		c.stream.answered() // no 100 Continue from now on
 	}
 	a := &answer{started: s.curAns.started, x: s.curAns.x, begun: true}
-	page := http1.AppendError(nil, 504, http1.AppendDate(nil, time.Now()))
-	a.frame = framing{status: 504}
-	a.bytes = int64(len(page) - len(headOnly(page)))
-	if a.x.head {
-		page, a.bytes = headOnly(page), 0
-	}
-	_, _ = loop.Send(c.fd(), page, false)
+	page := response.AppendPage(nil, 504, http1.AppendDate(nil, time.Now()), a.x.Head)
+	a.frame = response.Framing{Status: 504}
+	a.bytes = page.BodyLen()
+	_, _ = loop.Send(c.fd(), page.Text, false)
 	loop.HalfClose(c.fd())
 	s.record(c, a)
 }

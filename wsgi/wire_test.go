@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gosrv/cpython"
+	"gosrv/wsgi/response"
 )
 
 // hello answers every request by its method, target and body.
@@ -253,11 +254,11 @@ func TestFramingFollowsMethodStatusAndVersion(t *testing.T) {
 
 func TestFaultsOfTheApplicationAreLoggedAnd500(t *testing.T) {
 	for fault, reply := range map[string]fakeReply{
-		faultStatus:  {status: "OK"},
-		faultName:    {status: "200 OK", headers: []string{"a b: c"}},
-		faultValue:   {status: "200 OK", headers: []string{"a: b\r\nc"}},
-		faultLength:  {status: "200 OK", headers: []string{"Content-Length: -1"}},
-		faultLengths: {status: "200 OK", headers: []string{"Content-Length: 1", "Content-Length: 2"}},
+		response.FaultStatus:  {status: "OK"},
+		response.FaultName:    {status: "200 OK", headers: []string{"a b: c"}},
+		response.FaultValue:   {status: "200 OK", headers: []string{"a: b\r\nc"}},
+		response.FaultLength:  {status: "200 OK", headers: []string{"Content-Length: -1"}},
+		response.FaultLengths: {status: "200 OK", headers: []string{"Content-Length: 1", "Content-Length: 2"}},
 	} {
 		s := serveFake(t, testSettings(), func(*fakeRequest) fakeReply { return reply })
 		c := s.dial()

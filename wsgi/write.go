@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"gosrv/cpython"
-	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
 )
 
 // write is what start_response's write() callable reaches: head, if it is the
@@ -25,17 +25,13 @@ func (s *slot) write(batch cpython.Batch, head, data []byte) bool {
 			return false
 		}
 		var ok bool
-		if buf, ok = s.open(a, buf, packed(head), -1); !ok {
+		if buf, ok = s.open(a, buf, response.PackedHead(head), -1); !ok {
 			return false
 		}
 	}
 	data = a.trim(data)
 	a.bytes += int64(len(data))
-	var end []byte
-	if a.frame.chunked && len(data) > 0 {
-		buf = http1.AppendChunkHeader(buf, len(data))
-		end = chunkEnds[http1.ChunkEnd]
-	}
+	buf, end := a.frame.Frame(buf, len(data), false)
 	s.head = buf[:0]
 	a.segs = [3][]byte{buf, data, end}
 	a.whole, a.ahead = buf, len(buf)

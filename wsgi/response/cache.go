@@ -1,4 +1,4 @@
-package wsgi
+package response
 
 import (
 	"bytes"
@@ -7,15 +7,15 @@ import (
 	"gosrv/wsgi/http1"
 )
 
-// headMemo is the last response head that a slot has formatted. Applications
+// Cache is the last response head that a thread has formatted. Applications
 // answer many requests in a row with the same status and headers; such a head
 // is compared and copied instead of being checked and put together again. Its
 // Content-Length may be another one each time.
-type headMemo struct {
-	packed []byte   // what the application gave
-	x      exchange // what else went into it
-	date   int64    // dateCache.next of the date in it
-	frame  framing
+type Cache struct {
+	packed []byte  // what the application gave
+	x      Request // what else went into it
+	date   int64   // Date.next of the date in it
+	frame  Framing
 	text   []byte
 
 	given  stretch // of packed: the application's Content-Length
@@ -27,25 +27,25 @@ type stretch struct{ at, end int }
 
 func (s stretch) none() bool { return s.at == s.end }
 
-// memoized bounds the heads that are remembered, in bytes.
-const memoized = 2 << 10
+// cachedMax bounds the heads that are remembered, in bytes.
+const cachedMax = 2 << 10
 
-// format judges the application's head and appends it to dst. fault names what
+// Append checks the application's head and appends it to dst. fault names what
 // is wrong with it; nothing is appended then.
-func (m *headMemo) format(dst []byte, head packed, x exchange, d *dateCache, now int64) ([]byte, framing, string) {
-	date := d.at(now)
+func (m *Cache) Append(dst []byte, head PackedHead, x Request, d *Date, now int64) ([]byte, Framing, string) {
+	date := d.At(now)
 	if m.date == d.next {
 		if out, f, ok := m.repeat(dst, head, x); ok {
 			return out, f, ""
 		}
 	}
-	f, fault := judge(head, x)
+	f, fault := Check(head, x)
 	if fault != "" {
 		return dst, f, fault
 	}
 	from := len(dst)
 	dst = appendHead(dst, head, f, x, date)
-	if len(head) <= memoized {
+	if len(head) <= cachedMax {
 		m.packed = append(m.packed[:0], head...)
 		m.text = append(m.text[:0], dst[from:]...)
 		m.x, m.date, m.frame = x, d.next, f
@@ -56,7 +56,7 @@ func (m *headMemo) format(dst []byte, head packed, x exchange, d *dateCache, now
 
 // repeat appends the remembered head if the new one is the same but for its
 // Content-Length.
-func (m *headMemo) repeat(dst []byte, head packed, x exchange) ([]byte, framing, bool) {
+func (m *Cache) repeat(dst []byte, head PackedHead, x Request) ([]byte, Framing, bool) {
 	f := m.frame
 	if m.length.none() {
 		if m.x != x || !bytes.Equal(m.packed, head) {
@@ -64,23 +64,23 @@ func (m *headMemo) repeat(dst []byte, head packed, x exchange) ([]byte, framing,
 		}
 		return append(dst, m.text...), f, true
 	}
-	total := x.total
-	if x.total = m.x.total; m.x != x || len(head) != len(m.packed) {
+	total := x.Total
+	if x.Total = m.x.Total; m.x != x || len(head) != len(m.packed) {
 		return dst, f, false
 	}
 	g := m.given
 	if !bytes.Equal(m.packed[:g.at], head[:g.at]) || !bytes.Equal(m.packed[g.end:], head[g.end:]) {
 		return dst, f, false
 	}
-	if f.length = total; !g.none() {
-		f.length = parseLength(head[g.at:g.end])
+	if f.Length = total; !g.none() {
+		f.Length = parseLength(head[g.at:g.end])
 	}
-	if f.length < 0 {
+	if f.Length < 0 {
 		return dst, f, false
 	}
 	dst = append(dst, m.text[:m.length.at]...)
 	if g.none() {
-		dst = strconv.AppendInt(dst, f.length, 10)
+		dst = strconv.AppendInt(dst, f.Length, 10)
 	} else {
 		dst = append(dst, head[g.at:g.end]...)
 	}
@@ -89,16 +89,16 @@ func (m *headMemo) repeat(dst []byte, head packed, x exchange) ([]byte, framing,
 
 // findLength sets given and length for a head whose framing is told by nothing
 // but one Content-Length.
-func (m *headMemo) findLength() {
+func (m *Cache) findLength() {
 	m.given, m.length = stretch{}, stretch{}
-	if m.frame.noBody || m.frame.length < 0 {
+	if m.frame.NoBody || m.frame.Length < 0 {
 		return
 	}
-	line := http1.AppendContentLength([]byte("\r\n"), m.frame.length)
-	head := packed(m.packed)
-	head.status()
-	for n := head.count(); n > 0; n-- {
-		name, value := head.header()
+	line := http1.AppendContentLength([]byte("\r\n"), m.frame.Length)
+	head := PackedHead(m.packed)
+	head.Status()
+	for n := head.Count(); n > 0; n-- {
+		name, value := head.Header()
 		if len(name) != 14 || !http1.EqualFold(name, "content-length") {
 			continue
 		}

@@ -1,4 +1,4 @@
-package wsgi
+package response
 
 import (
 	"encoding/binary"
@@ -8,7 +8,7 @@ import (
 )
 
 // pack makes a head as C does.
-func pack(status string, headers ...string) packed {
+func pack(status string, headers ...string) PackedHead {
 	p := binary.LittleEndian.AppendUint16(nil, uint16(len(status)))
 	p = append(p, status...)
 	p = binary.LittleEndian.AppendUint16(p, uint16(len(headers)/2))
@@ -21,7 +21,7 @@ func pack(status string, headers ...string) packed {
 }
 
 // randomHead draws from few heads, so that most are alike but for a length.
-func randomHead(r *rand.Rand) packed {
+func randomHead(r *rand.Rand) PackedHead {
 	number := fmt.Sprint([]int{0, 5, 7, 12, 13, 99, 123456}[r.IntN(7)])
 	switch r.IntN(12) {
 	case 0:
@@ -45,24 +45,24 @@ func randomHead(r *rand.Rand) packed {
 
 func TestARememberedHeadIsWhatAFreshOneWouldBe(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	var m headMemo
-	var d dateCache
+	var m Cache
+	var d Date
 	repeats := 0
 	for n := range 200000 {
 		head := randomHead(r)
-		x := exchange{head: r.IntN(9) == 0, old: r.IntN(9) == 0, keep: r.IntN(3) > 0, kept: "Connection: keep-alive",
-			server: "Server: gosrv\r\n", total: []int64{-1, 0, 5, 12, 12, 99, 1234}[r.IntN(7)]}
-		wanted, wantedFault := judge(head, x)
+		x := Request{Head: r.IntN(9) == 0, Old: r.IntN(9) == 0, Keep: r.IntN(3) > 0, Kept: "Connection: keep-alive",
+			Server: "Server: gosrv\r\n", Total: []int64{-1, 0, 5, 12, 12, 99, 1234}[r.IntN(7)]}
+		wanted, wantedFault := Check(head, x)
 		fresh := "before"
 		if wantedFault == "" {
-			fresh = string(appendHead([]byte("before"), head, wanted, x, d.at(0)))
+			fresh = string(appendHead([]byte("before"), head, wanted, x, d.At(0)))
 		}
 		if m.date == d.next {
 			if _, _, ok := m.repeat(nil, head, x); ok {
 				repeats++
 			}
 		}
-		got, f, fault := m.format([]byte("before"), head, x, &d, 0)
+		got, f, fault := m.Append([]byte("before"), head, x, &d, 0)
 		if string(got) != fresh || f != wanted && fault == "" || fault != wantedFault {
 			t.Fatalf("head %d, %q with %+v:\n%q\n%+v %s\ninstead of\n%q\n%+v %s", n, head, x, got, f, fault, fresh, wanted, wantedFault)
 		}
@@ -73,16 +73,16 @@ func TestARememberedHeadIsWhatAFreshOneWouldBe(t *testing.T) {
 }
 
 func BenchmarkHeadOfAnotherLength(b *testing.B) {
-	var m headMemo
-	var d dateCache
-	x := exchange{keep: true, kept: "Connection: keep-alive", server: "Server: gosrv\r\n"}
-	var heads [2]packed
+	var m Cache
+	var d Date
+	x := Request{Keep: true, Kept: "Connection: keep-alive", Server: "Server: gosrv\r\n"}
+	var heads [2]PackedHead
 	for i := range heads {
 		heads[i] = pack("200 OK", "Content-Type", "text/html; charset=utf-8", "Content-Length", fmt.Sprint(1000+i), "Cache-Control", "no-store",
 			"Vary", "Cookie, Accept-Language", "X-Frame-Options", "DENY")
 	}
 	buf := make([]byte, 0, 1024)
 	for n := 0; b.Loop(); n++ {
-		buf, _, _ = m.format(buf[:0], heads[n&1], x, &d, 0)
+		buf, _, _ = m.Append(buf[:0], heads[n&1], x, &d, 0)
 	}
 }
