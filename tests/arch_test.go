@@ -145,6 +145,28 @@ func TestLeavesImportNothingOfOurs(t *testing.T) {
 	}
 }
 
+// rooms are the parts of a worker, each with those of ours that it may import.
+var rooms = map[string][]string{
+	"wsgi/response": {"wsgi/http1"},
+	"wsgi/watchdog": {"wsgi/loop"},
+}
+
+func TestPartsOfAWorkerKnowTheirNeighboursOnly(t *testing.T) {
+	const why = "a part returns what came of it and its owner acts, so no arrow points back up"
+	all := packages(t)
+	for name, allowed := range rooms {
+		mustHave(t, all, append(allowed, name)...)
+		if all[name] == nil {
+			continue
+		}
+		for _, path := range all[name].ours() {
+			if !slices.Contains(allowed, path) {
+				t.Errorf("%s imports %s: %s", name, path, why)
+			}
+		}
+	}
+}
+
 func TestTheMasterSideKnowsNoPython(t *testing.T) {
 	const why = "the master must stay alive when Python does not; it may share leaves with the worker and nothing else"
 	const side = "cmd/gosrv/internal/"

@@ -119,13 +119,13 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 		if a.state == cpython.Quit {
 			s.w.order(quitOrder)
 		}
-		if !a.begun && !s.saying(a) {
+		if !a.begun && !s.commit(a) {
 			return s.forfeit(a)
 		}
 		return s.failed(c, a)
 	}
 	buf := s.head[:0]
-	if !a.begun && (a.lost || a.res.HeadLen > 0) && !s.saying(a) {
+	if !a.begun && (a.lost || a.res.HeadLen > 0) && !s.commit(a) {
 		return s.forfeit(a)
 	}
 	if a.res.HeadLen > 0 && !a.begun {

@@ -1,13 +1,12 @@
 package wsgi
 
 import (
-	"sync/atomic"
-
 	"gosrv/cpython"
 	"gosrv/environ"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
+	"gosrv/wsgi/watchdog"
 )
 
 // slot is one application thread: its door to the application and the buffers
@@ -32,17 +31,16 @@ type slot struct {
 	reply  response.PackedHead // copy of the last head, for the access log
 	notes  []byte              // and of what it shows of environ
 
-	now    int64         // CLOCK_MONOTONIC ns: when the application returned last
-	cur    *conn         // being served
-	curAns *answer       // its answer
-	crew   member        // place among the threads (threads.go)
-	claim  claim         // who answers its request: the call or the watchdog
-	ident  atomic.Uint64 // of its thread, as in Python's stacks
+	now     int64           // CLOCK_MONOTONIC ns: when the application returned last
+	cur     *conn           // being served
+	curAns  *answer         // its answer
+	crew    member          // place among the threads (threads.go)
+	watched watchdog.Thread // who answers its request: the call or the watchdog
 }
 
 // newSlot makes a slot for an application thread.
 func (w *worker) newSlot(n int, app Application) *slot {
-	return &slot{w: w, n: n, app: app, req: w.getRequest(), out: make([]byte, outSize), head: make([]byte, 0, 2*gathered)}
+	return &slot{w: w, n: n, app: app, watched: watchdog.Thread{Main: n == 0}, req: w.getRequest(), out: make([]byte, outSize), head: make([]byte, 0, 2*gathered)}
 }
 
 // serve runs the application for the complete request of c and sends what it

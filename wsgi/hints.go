@@ -15,10 +15,10 @@ func (s *slot) hints(head []byte) bool {
 		return true
 	}
 	if s.w.watch != nil {
-		if !s.claim.hold() {
+		if !s.watched.Pause() {
 			return true // 504 was sent
 		}
-		defer s.claim.unhold()
+		defer s.watched.Resume()
 	}
 	buf, ok := response.AppendHints(s.head[:0], response.PackedHead(head))
 	s.head = buf[:0]

@@ -84,7 +84,7 @@ func (s *slot) enter(c *conn, a *answer, method, path []byte) {
 	w := s.w
 	c.phase, c.slot = serving, s.n
 	s.cur, s.curAns = c, a
-	s.watched(a)
+	s.startDeadline(a)
 	w.show(s, a.started, method, path)
 	s.layDown()
 }
@@ -96,7 +96,7 @@ func (s *slot) leave(c *conn, v verdict) bool {
 	if c.ans != nil {
 		a = c.ans
 	}
-	s.unwatched()
+	s.stopDeadline()
 	s.cur, s.curAns = nil, nil
 	s.report(c, a, v)
 	w.unshow(s)
@@ -264,7 +264,7 @@ func (s *slot) goOn(c *conn) bool {
 	a := c.ans
 	s.cur, s.curAns = c, a
 	a.resumed = loop.Now()
-	s.watched(a)
+	s.startDeadline(a)
 	v := cut
 	if c.aborted {
 		s.finish(a)

@@ -203,7 +203,7 @@ func (l *listener) name() string {
 // makes the threads of a crew: each is to call enlist.
 func (w *worker) run(app Application, start func(n int) error) error {
 	s := w.newSlot(0, app)
-	s.ident.Store(w.ident())
+	s.watched.Ident.Store(w.ident())
 	w.slots = append(w.slots[:0], s)
 	for _, l := range w.listeners {
 		w.own(l.fd, true)
@@ -229,8 +229,8 @@ func (w *worker) run(app Application, start func(n int) error) error {
 	}
 	w.now = loop.Now()
 	w.spare.begin(w.now)
-	w.watch = newWatchdog(w)
-	defer w.watch.end()
+	w.watch = w.newWatchdog()
+	defer w.watch.End()
 	if w.crew.size > 1 {
 		return w.supervise(start)
 	}

@@ -268,7 +268,7 @@ func (st *inflow) wait() bool {
 // as the body comes.
 func (st *inflow) advance() {
 	now := loop.Now()
-	st.w.slots[st.c.slot].claim.progress(now)
+	st.w.slots[st.c.slot].watched.Extend(now)
 	if st.w.set.threads == 1 && st.w.score.Progress(st.shown, now) {
 		st.shown = now
 	}

@@ -72,7 +72,7 @@ func (w *worker) underWay(now int64) bool {
 		return false // nobody knows where they are
 	}
 	for _, s := range w.slots[1:] {
-		start := s.claim.since()
+		start := s.watched.Since()
 		if !s.crew.gone.Load() && (start == 0 || now-start < int64(lateThreads)) {
 			return true
 		}
@@ -111,7 +111,7 @@ func (w *worker) lastMoment() int64 {
 func (w *worker) enlist(n int, app Application) {
 	s := w.slots[n]
 	s.app = app
-	s.ident.Store(w.ident())
+	s.watched.Ident.Store(w.ident())
 	<-w.crew.begun
 	s.work(n == 1)
 }

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"gosrv/cpython"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/watchdog"
 )
 
 // timedSettings limit a request of class sync.
@@ -35,47 +35,6 @@ func (s *server) said(want string) {
 		if typ == want {
 			return
 		}
-	}
-}
-
-func TestClaimIsHadByOneSide(t *testing.T) {
-	for i := range 10_000 {
-		var k claim
-		k.begin(1000, false)
-		word := k.word.Load()
-		var call, dog bool
-		var wg sync.WaitGroup
-		wg.Go(func() { call = k.say(i%2 == 0) })
-		wg.Go(func() {
-			if dog = k.take(word); dog {
-				k.settle()
-			}
-		})
-		wg.Wait()
-		if call == dog {
-			t.Fatalf("round %d: call %v, watchdog %v", i, call, dog)
-		}
-		if k.end() != dog || k.word.Load() != 0 {
-			t.Fatalf("round %d: the claim is not free afterwards", i)
-		}
-	}
-}
-
-func TestClaimOnHoldIsNobodys(t *testing.T) {
-	var k claim
-	k.begin(1000, false)
-	if !k.hold() || k.take(1000) {
-		t.Fatal("taken while an interim answer was on its way")
-	}
-	k.unhold()
-	k.progress(5000)
-	if k.take(1000) || !k.take(5000) {
-		t.Fatal("the time did not begin again")
-	}
-	k.settle()
-	k.progress(9000)
-	if k.say(false) || k.hold() {
-		t.Error("a request that was answered is claimed again")
 	}
 }
 
@@ -115,16 +74,16 @@ func TestAnswerAtTheLimitIsGivenOnce(t *testing.T) {
 }
 
 // later makes the watchdog look as if much time had gone by.
-func later(d *watchdog) { d.look(loop.Now() + int64(time.Hour)) }
+func later(d *watchdog.Watchdog) { d.Look(loop.Now() + int64(time.Hour)) }
 
 // stuckApp serves, but for /stuck, which shows its watchdog and waits for free.
 type stuckApp struct {
-	in   chan *watchdog
+	in   chan *watchdog.Watchdog
 	free chan struct{}
 }
 
 func newStuckApp() *stuckApp {
-	return &stuckApp{in: make(chan *watchdog), free: make(chan struct{})}
+	return &stuckApp{in: make(chan *watchdog.Watchdog), free: make(chan struct{})}
 }
 
 func (a *stuckApp) serve(r *fakeRequest) fakeReply {
@@ -160,29 +119,6 @@ func TestLateRequestIsAnsweredLoggedAndTold(t *testing.T) {
 	lines := s.accessLines(path)
 	if len(lines) != 2 || !strings.HasPrefix(lines[0], "GET /stuck HTTP/1.1 504 ") {
 		t.Errorf("the access log says %q", lines)
-	}
-}
-
-// Time in which the process stood still is not the application's: it gets a
-// moment to go on, but only one.
-func TestProcessThatStoodStillIsNotJudgedAtOnce(t *testing.T) {
-	const sec = int64(time.Second)
-	d := &watchdog{}
-	if d.stoodStill(5 * sec) {
-		t.Error("the first look was put off")
-	}
-	d.due = 10 * sec
-	if d.stoodStill(10*sec + sec/10) {
-		t.Error("a look that was as good as punctual was put off")
-	}
-	if !d.stoodStill(13 * sec) {
-		t.Error("a look after 3 s of standstill was not put off")
-	}
-	if d.due = 14 * sec; d.stoodStill(20 * sec) {
-		t.Error("a look was put off twice in a row")
-	}
-	if d.due = 30 * sec; !d.stoodStill(40 * sec) {
-		t.Error("a later standstill does not count any more")
 	}
 }
 
@@ -232,16 +168,16 @@ func TestTimeBeginsAgainWithProgress(t *testing.T) {
 	set.streamBody = true
 	starts, inside := make(chan []int64, 1), make(chan struct{})
 	s := serveFake(t, set, func(r *fakeRequest) fakeReply {
-		claim := &r.app.w.slots[0].claim
-		since := []int64{claim.word.Load() &^ claimBits}
+		deadline := &r.app.w.slots[0].watched
+		since := []int64{deadline.Since()}
 		close(inside)
 		if r.app.w.readBody(r.stream, make([]byte, 8)) != 1 {
 			t.Error("no body")
 		}
-		since = append(since, claim.word.Load()&^claimBits)
+		since = append(since, deadline.Since())
 		return fakeReply{status: "200 OK", next: func(i int) ([]byte, bool) {
 			time.Sleep(turn)
-			if since = append(since, claim.word.Load()&^claimBits); i == 5 {
+			if since = append(since, deadline.Since()); i == 5 {
 				starts <- since
 			}
 			return []byte("x"), i < 5
@@ -296,18 +232,18 @@ func TestOtherRequestsOfACrewAreAnsweredFirst(t *testing.T) {
 		c, other := s.dial(), s.dial()
 		c.send(get("/stuck"))
 		dog := <-app.in
-		var stuck *claim
-		for _, one := range dog.w.slots[1:] {
-			if one.claim.word.Load() > 0 {
-				stuck = &one.claim
+		var stuck *watchdog.Thread
+		for _, one := range s.slots[1:] {
+			if one.watched.Running() {
+				stuck = &one.watched
 			}
 		}
 		other.send(get("/slow"))
 		<-inside
 		// Of the two only this one is late. The watchdog looks by itself, too: not
 		// before both are there.
-		stuck.word.CompareAndSwap(stuck.word.Load(), 4)
-		dog.look(loop.Now())
+		stuck.Start(4, false)
+		dog.Look(loop.Now())
 		if head := c.head(); !strings.HasPrefix(head, "HTTP/1.1 504 ") {
 			t.Errorf("answered %q", head)
 		}
@@ -375,7 +311,7 @@ func TestGILIsMissedByTheMainThreadToo(t *testing.T) {
 		set.timeout = 200 * time.Millisecond
 		s := serveFake(t, set, func(r *fakeRequest) fakeReply {
 			stuck.Store(true)
-			r.app.w.slots[0].claim.begin(loop.Now(), true)
+			r.app.w.slots[0].watched.Start(loop.Now(), true)
 			<-free
 			return hello(r)
 		})

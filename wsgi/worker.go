@@ -13,6 +13,7 @@ import (
 	"gosrv/wsgi/logs/accesslog"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/watchdog"
 )
 
 // special is the generation of what is in the epoll set and is no connection.
@@ -60,29 +61,30 @@ type worker struct {
 	bodies     []*incoming      // free
 	streams    inflows
 
-	now       int64  // CLOCK_MONOTONIC ns, of this turn
-	yielded   int64  // when a thread gave its processor of Go's scheduler up last: slice
-	keepAlive bool   // answers may leave their connection open
-	kept      string // keptLines
-	server    string // serverLine
-	served    uint64
-	spent     bool // it has served max_requests and the master knows
-	drain     drainState
-	orders    atomic.Uint32 // drainOrder, quitOrder
-	quitting  atomic.Bool   // drain.over is on its way
-	draining  atomic.Bool   // drain.on, for those who do not lead
-	graceful  atomic.Int64  // ns a drain may take; 0: any time
-	crew      crew
-	watch     *watchdog                        // nil: no time-out is set
-	probe     func()                           // takes the GIL and gives it back; nil: there is none
-	stacks    func(late, idle []uint64) string // cpython.Stacks; nil: there are none
-	ident     func() uint64                    // cpython.ThreadIdent
-	lost      atomic.Int32                     // calls that the watchdog has found too late and that still run
-	gate      gate
-	lanes     lanes
-	relief    *relief // nil: nobody leads while the main thread is in the application
-	exchange  offers
-	unborn    []int // the channel and the library of a zygote to be (refork.go)
+	now          int64  // CLOCK_MONOTONIC ns, of this turn
+	yielded      int64  // when a thread gave its processor of Go's scheduler up last: slice
+	keepAlive    bool   // answers may leave their connection open
+	kept         string // keptLines
+	server       string // serverLine
+	served       uint64
+	spent        bool // it has served max_requests and the master knows
+	drain        drainState
+	orders       atomic.Uint32 // drainOrder, quitOrder
+	quitting     atomic.Bool   // drain.over is on its way
+	draining     atomic.Bool   // drain.on, for those who do not lead
+	graceful     atomic.Int64  // ns a drain may take; 0: any time
+	crew         crew
+	watch        *watchdog.Watchdog               // nil: no time-out is set
+	watchedSlots []*slot                          // that enter the application
+	probe        func()                           // takes the GIL and gives it back; nil: there is none
+	stacks       func(late, idle []uint64) string // cpython.Stacks; nil: there are none
+	ident        func() uint64                    // cpython.ThreadIdent
+	lost         atomic.Int32                     // calls that the watchdog has found too late and that still run
+	gate         gate
+	lanes        lanes
+	relief       *relief // nil: nobody leads while the main thread is in the application
+	exchange     offers
+	unborn       []int // the channel and the library of a zygote to be (refork.go)
 }
 
 // turnTicket is a connection that waits for its turn, not for an event.

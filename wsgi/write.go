@@ -21,7 +21,7 @@ func (s *slot) write(batch cpython.Batch, head, data []byte) bool {
 	buf := s.head[:0]
 	s.now = loop.Now()
 	if len(head) > 0 && !a.begun {
-		if !s.saying(a) {
+		if !s.commit(a) {
 			return false
 		}
 		var ok bool

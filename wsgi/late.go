@@ -1,0 +1,164 @@
+package wsgi
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"gosrv/cpython"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
+	"gosrv/wsgi/watchdog"
+)
+
+// newWatchdog is nil if no setting asks for one.
+func (w *worker) newWatchdog() *watchdog.Watchdog {
+	timeout, limit := int64(w.set.timeout), int64(w.set.request)
+	if w.set.sync && timeout > 0 && (limit == 0 || timeout < limit) {
+		limit = timeout
+	}
+	limits := watchdog.Limits{Request: limit, Main: timeout, GIL: timeout, Pool: w.crew.size > 1}
+	return watchdog.New(limits, watchdog.Owner{
+		Answer: w.answerLate,
+		Report: w.reportLate,
+		ReportStacks: func(text string) {
+			w.log.Criticalf("Python stacks of the worker (pid:%d):\n%s", os.Getpid(), text)
+		},
+		Drain:    func() { w.order(drainOrder) },
+		TimedOut: func() { w.tell(workerctl.WorkerTimedOut{}) },
+		Probe:    w.probe,
+		Stacks:   w.stacks,
+	})
+}
+
+// startWatchdog begins to watch the slots that enter the application, which
+// are all there.
+func (w *worker) startWatchdog() {
+	if w.watch == nil {
+		return
+	}
+	// A list of its own: the relief's slot may join w.slots at any time.
+	w.watchedSlots = slices.DeleteFunc(slices.Clone(w.slots), (*slot).relieves)
+	var threads []*watchdog.Thread
+	for _, s := range w.watchedSlots {
+		threads = append(threads, &s.watched)
+	}
+	w.watch.Start(threads)
+}
+
+// answerLate describes the request of a thread that takes too long, and answers
+// it with 504 if nothing was said before. The watchdog has taken it: what belongs
+// to the call is not used by anybody else.
+func (w *worker) answerLate(thread int, begun bool) string {
+	w.lost.Add(1)
+	s := w.watchedSlots[thread]
+	c := s.cur
+	if c == nil {
+		return ""
+	}
+	r := s.request(c)
+	head := c.in[c.r : c.r+r.HeadLen]
+	client := "a unix socket"
+	if c.facts.Peer.IsValid() {
+		client = c.facts.Peer.String()
+	}
+	if !begun {
+		s.send504(c)
+	}
+	return fmt.Sprintf("%s %s from %s", printable(r.Method.Of(head)), printable(r.Path.Of(head)), client)
+}
+
+// send504 answers the request in the call's place. Whatever the socket has no
+// room for is lost: it has held no byte of an answer yet.
+func (s *slot) send504(c *conn) {
+	if c.stream != nil {
+		c.stream.answered() // no 100 Continue from now on
+	}
+	a := &answer{started: s.curAns.started, x: s.curAns.x, begun: true}
+	page := response.AppendPage(nil, 504, http1.AppendDate(nil, time.Now()), a.x.Head)
+	a.frame = response.Framing{Status: 504}
+	a.bytes = page.BodyLen()
+	_, _ = loop.Send(c.fd(), page.Text, false)
+	loop.HalfClose(c.fd())
+	s.record(c, a)
+}
+
+// reportLate logs what the watchdog has found. The other workers hand nothing
+// over to this one from now on.
+func (w *worker) reportLate(lines []string, pythonStuck bool) {
+	if pythonStuck {
+		w.log.SetRelay(nil)
+	}
+	for _, text := range lines {
+		w.log.Criticalf("WORKER TIMEOUT (pid:%d): %s", os.Getpid(), text)
+	}
+	w.score.SetState(scoreboard.Draining)
+}
+
+// printable shows what a client sent without letting it write control
+// characters to the log.
+func printable(b []byte) string {
+	quoted := strconv.QuoteToASCII(string(b))
+	return quoted[1 : len(quoted)-1]
+}
+
+// startDeadline says that the slot enters the application for this answer.
+func (s *slot) startDeadline(a *answer) {
+	if s.w.watch != nil {
+		s.watched.Start(a.resumed, a.begun)
+	}
+}
+
+// stopDeadline says that it has come back.
+func (s *slot) stopDeadline() {
+	if s.w.watch != nil && s.watched.Stop() {
+		s.w.lost.Add(-1)
+	}
+}
+
+// commit is asked before the first byte of a final answer; false: the watchdog
+// has answered, and whatever the call has to say is dropped.
+func (s *slot) commit(a *answer) bool {
+	if a.lost {
+		return false
+	}
+	if s.w.watch != nil && !s.watched.Commit(a.state == cpython.Done) {
+		a.lost, a.logged = true, true
+		return false
+	}
+	return true
+}
+
+// forfeit ends a call whose request the watchdog has answered.
+func (s *slot) forfeit(a *answer) verdict {
+	s.finish(a)
+	a.segs, a.fileLeft = [3][]byte{}, 0
+	return lost
+}
+
+// runSignals is RunSignals, watched: a handler may get stuck.
+func (s *slot) runSignals() cpython.Flags {
+	if s.w.watch != nil {
+		s.watched.Start(loop.Now(), true)
+		defer s.stopDeadline()
+	}
+	return s.app.RunSignals()
+}
+
+// finish ends the application's call, if it lives.
+func (s *slot) finish(a *answer) {
+	if a.res.Handle != nil {
+		if s.w.watch != nil && !s.watched.Running() {
+			s.watched.Start(loop.Now(), true) // close() may get stuck, too
+			defer s.stopDeadline()
+		}
+		s.app.Finish(&a.res)
+	}
+	s.keepNotes(a)
+	a.state = cpython.Done
+}
