@@ -53,14 +53,19 @@ func (w *worker) listen() error {
 	return nil
 }
 
-// lookAgain makes the kernel say anew which queues hold something. A connection
-// wakes one worker only, and that one may have left without taking it.
+// lookAgain makes the kernel say anew which queues hold something, that of the
+// offers included. A connection wakes one worker only, and that one may have left,
+// or died, without taking it.
 func (w *worker) lookAgain() {
 	for _, l := range w.listeners {
 		if l.active {
 			w.poll.Remove(l.fd)
 			w.reopen(l.fd, loop.ReadShared)
 		}
+	}
+	if x := &w.exchange; x.active {
+		w.poll.Remove(x.out)
+		w.reopen(x.out, loop.ReadShared)
 	}
 }
 

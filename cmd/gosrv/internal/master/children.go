@@ -18,10 +18,6 @@ const (
 	draining              // finishes what it has, of its own accord
 )
 
-// settled is how long a worker must have served before its death is an
-// accident and not part of a crash loop.
-const settled = 2 * time.Second
-
 // child is one worker, from the order to spawn it until it is reaped.
 type child struct {
 	nr, age, slot int
@@ -56,9 +52,13 @@ func (c *child) String() string {
 // counts tells whether the child is, or will be, capacity.
 func (c *child) counts() bool { return !c.leaving && !c.spent && c.state != draining }
 
-// crashed tells whether its death now would be a sign of a crash loop.
-func (c *child) crashed(now time.Time) bool {
-	return !c.leaving && (c.ready.IsZero() || c.state == ready && now.Sub(c.ready) < settled)
+// failed tells whether its death now would mean that it could not become ready:
+// its successor may not either. One that was ready has only met a bad request.
+func (c *child) failed() bool { return !c.leaving && c.ready.IsZero() }
+
+// lost tells whether its death now would take capacity away that nobody has given up.
+func (c *child) lost() bool {
+	return !c.leaving && !c.ready.IsZero() && (c.state == ready || !c.aborted.IsZero())
 }
 
 // children is the table of workers: data and rules, no system calls.
@@ -189,11 +189,11 @@ func (t *children) of(generation int) []*child {
 	return list
 }
 
-// steady tells whether a worker of the generation was made after since and has
-// proved itself: a crash loop is over.
-func (t *children) steady(generation int, since, now time.Time) bool {
+// recovered tells whether a worker of the generation was made after since and has
+// become ready: what kept others from that is over.
+func (t *children) recovered(generation int, since time.Time) bool {
 	return slices.ContainsFunc(t.list, func(c *child) bool {
-		return c.generation == generation && c.state == ready && c.spawned.After(since) && now.Sub(c.ready) >= settled
+		return c.generation == generation && c.state == ready && c.spawned.After(since)
 	})
 }
 

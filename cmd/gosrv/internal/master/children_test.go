@@ -85,22 +85,22 @@ func TestSlotsAndNumbersAreReusedAgesAreNot(t *testing.T) {
 	}
 }
 
-func TestWhatIsACrash(t *testing.T) {
+func TestWhatADeathMeans(t *testing.T) {
 	born := time.Unix(100, 0)
 	for _, c := range []struct {
-		name  string
-		child child
-		after time.Duration
-		want  bool
+		name         string
+		child        child
+		failed, lost bool
 	}{
-		{"while booting, however late", child{state: booting}, time.Hour, true},
-		{"soon after it was ready", child{state: ready, ready: born}, time.Second, true},
-		{"after it has served", child{state: ready, ready: born}, settled, false},
-		{"recycled early by max_requests", child{state: draining, ready: born}, time.Millisecond, false},
-		{"told to go while booting", child{state: booting, leaving: true}, 0, false},
+		{"while booting", child{state: booting}, true, false},
+		{"told to go while booting", child{state: booting, leaving: true}, false, false},
+		{"once it was ready, however soon", child{state: ready, ready: born}, false, true},
+		{"recycled by max_requests", child{state: draining, ready: born}, false, false},
+		{"ended by its watchdog", child{state: draining, ready: born, aborted: born}, false, true},
+		{"told to go", child{state: draining, ready: born, leaving: true}, false, false},
 	} {
-		if got := c.child.crashed(born.Add(c.after)); got != c.want {
-			t.Errorf("%s: %v", c.name, got)
+		if failed, lost := c.child.failed(), c.child.lost(); failed != c.failed || lost != c.lost {
+			t.Errorf("%s: failed %v, lost %v", c.name, failed, lost)
 		}
 	}
 }

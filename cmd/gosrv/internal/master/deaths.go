@@ -15,15 +15,22 @@ import (
 func (m *Master) workerDied(c *child, status unix.WaitStatus) {
 	m.logDeath(c, status)
 	m.workerGone(c)
-	m.crashed(c)
+	m.pauseIfFailed(c)
+	if c.lost() && m.phase == serving {
+		m.tally.add(c.nr, m.lastRequest(c), m.sys.now())
+		m.sayTally(m.sys.now())
+	}
 	m.forget(c)
 	if m.phase == stopping {
 		return
 	}
+	if !c.ready.IsZero() && (c.lost() || status != 0) {
+		m.lookAtQueues() // it may have been woken for a connection that it did not take
+	}
 	switch {
 	case m.next != nil && c.generation == m.next.number && c.ready.IsZero() && !c.leaving:
 		m.abortReload(fmt.Sprintf("Worker (pid:%d) of the new generation did not start", c.pid))
-	case c.failure != nil && !m.current.proven && c.generation == m.current.number:
+	case c.failure != nil && len(m.current.established) == 0 && c.generation == m.current.number:
 		reason := "Worker failed to boot."
 		if c.failure.Exit == workerctl.ExitApp {
 			reason = "App failed to load."
@@ -48,17 +55,33 @@ func (m *Master) logDeath(c *child, status unix.WaitStatus) {
 	}
 }
 
-// lostRequest names the request that was inside the application when a worker
-// died, the oldest if there were several.
+// sayTally logs that workers keep dying, if they do.
+func (m *Master) sayTally(now time.Time) {
+	if line, worth := m.tally.line(now); worth {
+		m.log.Errorf("%s", line)
+	}
+}
+
+// lostRequest ends the line about a worker's death with the request that was lost.
 func (m *Master) lostRequest(c *child) string {
-	if m.board == nil || c.slot < 0 || c.toldLate {
+	request := m.lastRequest(c)
+	if request == "" || c.toldLate {
+		return ""
+	}
+	return " Lost: " + request
+}
+
+// lastRequest names the request that was inside the application when a worker
+// died, the oldest if there were several; "" if there was none.
+func (m *Master) lastRequest(c *child) string {
+	if m.board == nil {
 		return ""
 	}
 	r := m.board.Snapshot(c.slot)
 	if r.PID != c.pid || r.Start == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" Lost: %s %s", r.Method, r.Path)
+	return printable(r.Method) + " " + printable(r.Path)
 }
 
 // describe says how a process ended.

@@ -18,7 +18,7 @@ func TestKillsForWantOfMemoryAreNamed(t *testing.T) {
 		before := len(w.lines())
 		w.end(w.alive()[0], signaled(unix.SIGKILL))
 		w.run()
-		w.pass(settled + time.Second)
+		w.pass(time.Second)
 		return w.lines()[before:]
 	}
 	if got := kill(); !strings.Contains(got, "Perhaps out of memory?") {

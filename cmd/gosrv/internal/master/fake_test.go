@@ -297,12 +297,12 @@ func (w *world) pass(d time.Duration) {
 	}
 }
 
-// serve starts the master and lets its workers settle.
+// serve starts the master and its workers, and lets them serve for a while.
 func (w *world) serve() {
 	w.t.Helper()
 	w.m.begin()
 	w.run()
-	w.pass(settled)
+	w.pass(2 * time.Second)
 	if w.m.phase != serving {
 		w.t.Fatalf("does not serve; log:\n%s", w.text())
 	}

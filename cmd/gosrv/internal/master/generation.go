@@ -23,8 +23,10 @@ type generation struct {
 	zygote  *zygote
 	restart backoff // of zygotes
 	crash   backoff // of workers
-	proven  bool    // a worker of it has been ready
-	hups    int     // how many HUPs it answers
+	// established are the places (numbers of workers) whose worker has been ready. One
+	// that dies later leaves its place established: it has shown that the code loads.
+	established map[int]bool
+	hups        int // how many HUPs it answers
 	holdings
 }
 
@@ -34,9 +36,10 @@ func (m *Master) newGeneration() *generation {
 	m.generations++
 	stderr, _ := logs.Open("-", 2) // a standard stream: cannot fail
 	return &generation{
-		number:   m.generations,
-		holdings: holdings{errorLog: stderr},
-		restart:  backoff{free: 1}, // one death of a zygote is an accident and is answered at once
+		number:      m.generations,
+		established: map[int]bool{},
+		holdings:    holdings{errorLog: stderr},
+		restart:     backoff{free: 1}, // the death of one that was ready is answered at once
 	}
 }
 
@@ -67,10 +70,6 @@ type zygote struct {
 	tasks      []task // what it is told to do and has not answered
 	shown      bool   // that it does not fork
 }
-
-// zygoteSettled is how long a zygote must have lived for its death to be an
-// accident.
-const zygoteSettled = 5 * time.Second
 
 // exitGrace is how long a zygote that was told to exit may take.
 const exitGrace = time.Second
@@ -225,6 +224,7 @@ func (m *Master) configured(g *generation, msg zygotectl.Configured) {
 		m.log.Warningf("%s", w)
 	}
 	g.zygote.configured = true
+	g.restart.reset() // whatever it dies of now, the next one is started at once
 	g.zygote.relays, g.zygote.level = msg.Relay, msg.Level
 	if g == m.current {
 		m.relayThrough(g.zygote)
@@ -307,10 +307,6 @@ func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
 	g.zygote = nil
 	m.hush(z)
 	_ = z.ch.Close()
-	now := m.sys.now()
-	if now.Sub(z.started) >= zygoteSettled {
-		g.restart.reset()
-	}
 	text := fmt.Sprintf("Zygote (pid:%d) %s", z.pid, describe(status))
 	if z.sown {
 		m.endSeed() // its own kind: what they have in common may be the reason

@@ -60,7 +60,7 @@ func TestALaneIsCoveredUntilTheSuccessorIsReady(t *testing.T) {
 	w.bootHangs = true
 	w.end(victim, signaled(unix.SIGSEGV))
 	w.run()
-	if !slices.Equal(other.got, []string{"Cover"}) {
+	if !slices.Equal(other.got, []string{"Look", "Cover"}) {
 		t.Fatalf("the other worker was told %v", other.got)
 	}
 	successor := w.alive()[1]
@@ -68,7 +68,7 @@ func TestALaneIsCoveredUntilTheSuccessorIsReady(t *testing.T) {
 		t.Errorf("the successor has sockets %v, its predecessor had %v", successor.ids(), victim.ids())
 	}
 	w.ready(successor)
-	if !slices.Equal(other.got, []string{"Cover", "Uncover"}) {
+	if !slices.Equal(other.got, []string{"Look", "Cover", "Uncover"}) {
 		t.Errorf("the other worker was told %v", other.got)
 	}
 }

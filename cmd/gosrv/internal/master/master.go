@@ -90,6 +90,7 @@ type Master struct {
 	reloadAgain bool        // a HUP came while one was being obeyed
 	children    children
 	oom         oom
+	tally       tally
 	lanes       lanes
 	refork      refork
 	retired     []*zygote               // told to exit, not reaped yet
@@ -217,6 +218,7 @@ func (m *Master) step() {
 		if now.Sub(m.looked) >= tick {
 			m.looked = now
 			m.lookForKills(now)
+			m.sayTally(now)
 		}
 		m.tendRefork(now)
 		m.balance(m.current, now)

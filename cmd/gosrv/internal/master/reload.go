@@ -115,7 +115,7 @@ func (m *Master) wanted(g *generation) int {
 	if next == nil || next.plan == nil || !next.plan.own.OneByOne {
 		return g.workers
 	}
-	fresh := m.children.serving(next.number)
+	fresh := len(next.established)
 	switch {
 	case g == m.current:
 		return max(0, g.workers-fresh)
@@ -125,10 +125,12 @@ func (m *Master) wanted(g *generation) int {
 	return min(g.workers, fresh+1)
 }
 
-// completeReload hands over once every worker of the new generation serves.
+// completeReload hands over once every place of the new generation has had a
+// worker that was ready, and one serves now. Those that a request has killed
+// since are being replaced: waiting for all at the same time might never end.
 func (m *Master) completeReload() {
 	next := m.next
-	if next == nil || !next.up() || m.children.serving(next.number) < next.workers {
+	if next == nil || !next.up() || len(next.established) < next.workers || m.children.serving(next.number) < min(1, next.workers) {
 		return
 	}
 	old := m.current
@@ -202,12 +204,17 @@ func (m *Master) mayAccept(c *child) bool {
 // connections in a queue the others look: it alone may have been woken for them.
 func (m *Master) workerDraining(c *child, queue bool) {
 	c.state, c.quiet = draining, true
-	if !queue {
-		return
+	if queue {
+		m.lookAtQueues()
 	}
-	for _, other := range m.children.list {
-		if other.state == ready && !other.leaving {
-			m.instruct(other, workerctl.Look{})
+}
+
+// lookAtQueues has the workers look into the accept queues: the kernel wakes one
+// for a connection, and that one has gone.
+func (m *Master) lookAtQueues() {
+	for _, c := range m.children.list {
+		if c.state == ready && !c.leaving {
+			m.instruct(c, workerctl.Look{})
 		}
 	}
 }

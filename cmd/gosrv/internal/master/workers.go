@@ -16,7 +16,7 @@ type workerFailure = workerctl.WorkerFailed
 
 // balance brings a generation to its number of workers.
 func (m *Master) balance(g *generation, now time.Time) {
-	if g.crash.fails > 0 && m.children.steady(g.number, g.crash.last, now) {
+	if g.crash.fails > 0 && m.children.recovered(g.number, g.crash.last) {
 		g.crash.reset()
 	}
 	workers := m.wanted(g)
@@ -201,7 +201,7 @@ func (m *Master) hangUp(c *child, err error) {
 		m.log.Errorf("Worker (pid:%d): %v", c.pid, err)
 	}
 	if c.pid == 0 {
-		m.crashed(c)
+		m.pauseIfFailed(c)
 		m.forget(c)
 		return
 	}
@@ -252,7 +252,7 @@ func (m *Master) workerReady(c *child) {
 	m.announceReady()
 	for _, g := range []*generation{m.current, m.next} {
 		if g != nil && g.number == c.generation {
-			g.proven = true
+			g.established[c.nr] = true
 		}
 	}
 }
@@ -268,7 +268,7 @@ func (m *Master) workerFailed(c *child, f workerctl.WorkerFailed) {
 func (m *Master) spawnFailed(msg zygotectl.SpawnFailed) {
 	m.log.Errorf("Cannot fork a worker: %s", msg.Message)
 	if c := m.children.byAge(msg.Age); c != nil && c.pid == 0 {
-		m.crashed(c)
+		m.pauseIfFailed(c)
 		m.forget(c)
 	}
 }
@@ -285,18 +285,18 @@ func (m *Master) forget(c *child) {
 	m.children.remove(c)
 }
 
-// crashed lets the next worker of a generation wait if this death was too fast.
-func (m *Master) crashed(c *child) {
-	now := m.sys.now()
-	if !c.crashed(now) {
+// pauseIfFailed lets the next worker of a generation wait if this one never became ready.
+func (m *Master) pauseIfFailed(c *child) {
+	if !c.failed() {
 		return
 	}
+	now := m.sys.now()
 	for _, g := range []*generation{m.current, m.next} {
 		if g == nil || g.number != c.generation {
 			continue
 		}
 		if pause := g.crash.fail(now); pause >= time.Second {
-			m.log.Warningf("Workers of generation %d keep dying: the next one is started in %v", g.number, pause)
+			m.log.Warningf("Workers of generation %d do not become ready: the next one is started in %v", g.number, pause)
 		}
 	}
 }

@@ -78,7 +78,7 @@ var rules = map[string]rule{
 	"cheaper":                   {none: "the number of workers is fixed; TTIN and TTOU change it by hand, WEB_CONCURRENCY at the start"},
 	"reload-on-rss":             {none: "max_requests with max_requests_jitter bounds what a leak can cost"},
 	"max-worker-lifetime":       {none: "max_requests with max_requests_jitter"},
-	"min-worker-lifetime":       {none: "crash loops are paced from 0.1 s to 5 s by themselves"},
+	"min-worker-lifetime":       {none: "workers that do not become ready are paced from 0.1 s to 5 s by themselves"},
 	"attach-daemon":             {none: "a systemd unit or a container of its own for each daemon"},
 	"mule":                      {none: "a task queue (Celery, RQ) or a systemd unit"},
 	"spooler":                   {none: "a task queue (Celery, RQ)"},
