@@ -89,7 +89,7 @@ func (s *slot) record(c *conn, a *answer) {
 		return
 	}
 	r := s.request(c)
-	head := c.in[c.r : c.r+r.HeadLen]
+	head := c.in.Unread()[:r.HeadLen]
 	if c.ans != nil {
 		// The slot has served others since. It was possible once, so it is now.
 		_ = s.pack.Pack(head, r, &c.facts)
@@ -119,7 +119,7 @@ func (s *slot) recordRefusal(c *conn, status int, length int64) {
 	if peer := c.facts.Peer; peer.IsValid() {
 		l.remote = peer.Addr().AppendTo(l.remote)
 	}
-	head := c.in[c.r:c.w]
+	head := c.in.Unread()
 	l.source = accessSource{head: head, req: r, listener: c.listener}
 	e := &l.entry
 	e.Path, e.Remote = r.Path.Of(head), l.remote

@@ -252,22 +252,22 @@ func (s *slot) flush(c *conn, a *answer) verdict {
 // push is one system call's worth of flush.
 func (a *answer) push(c *conn) (int, unix.Errno) {
 	if a.fileLeft > 0 && len(a.segs[1]) == 0 {
-		return loop.Send(c.fd(), a.segs[0], true)
+		return c.wire.Send(a.segs[0], true)
 	}
-	return loop.Sendv(c.fd(), &a.segs, a.parting(c))
+	return c.wire.Sendv(&a.segs, a.parting(c))
 }
 
 // parting tells that nothing stands between these bytes and the end of the
 // connection, neither the application nor more to read: the kernel sends its
 // FIN with them instead of in a packet of its own.
 func (a *answer) parting(c *conn) bool {
-	return a.state == cpython.Done && !a.frame.Keep && !a.x.Keep && c.stream == nil && c.next == c.w && a.ended() == sent
+	return a.state == cpython.Done && !a.frame.Keep && !a.x.Keep && c.stream == nil && c.size == c.in.Len() && a.ended() == sent
 }
 
 // moveFile sends a part of the file that is the body.
 func (s *slot) moveFile(c *conn, a *answer) verdict {
 	s.release()
-	n, e := loop.SendFile(c.fd(), int(a.res.FD), &a.file, int(min(a.fileLeft, fileTurn)))
+	n, e := c.wire.SendFile(int(a.res.FD), &a.file, int(min(a.fileLeft, fileTurn)))
 	switch {
 	case e == loop.None && n > 0:
 		a.moved(n)

@@ -172,17 +172,17 @@ func (s *slot) recvBlocks(c *conn) (n, room int, e unix.Errno) {
 	if room == 0 {
 		return 0, 0, loop.None
 	}
-	if tail := c.in[c.w:]; int64(room) == left && len(tail) > 0 {
+	if tail := c.in.Room(); int64(room) == left && len(tail) > 0 {
 		iov[used].Base = &tail[0]
 		iov[used].SetLen(len(tail))
 		used++
 		room += len(tail)
 	}
-	n, e = loop.Recvv(c.fd(), iov[:used])
+	n, e = c.wire.Recvv(iov[:used])
 	body := min(int64(n), left)
 	b.put += body
 	b.got += body
-	c.w += n - int(body)
+	c.in.Add(n - int(body))
 	return n, room, e
 }
 

@@ -3,7 +3,6 @@ package wsgi
 import (
 	"gosrv/cpython"
 	"gosrv/wsgi/http1"
-	"gosrv/wsgi/loop"
 )
 
 // maxLent is how much memory in read buffers and blocks a worker may hold before
@@ -13,14 +12,14 @@ const maxLent = 64 << 20
 // incoming is a request body that is not complete. In memory it lies in the
 // read buffer right after its head, as far as decoded:
 //
-//	in[r:]  head | got bytes of body | (chunked: decoded framing) raw... w
+//	unread  head | got bytes of body | (chunked: decoded framing) raw...
 //
 // Once it is in blocks or spooled, the buffer holds only what is not there yet.
 type incoming struct {
 	want  int64 // bytes in all; -1: chunked
 	got   int64 // decoded so far
 	chunk http1.ChunkReader
-	raw   int // chunked: first byte in the buffer that is not decoded
+	raw   int // chunked: first unread byte of the buffer that is not decoded
 	spool int // descriptor of the spool file, -1: in memory
 	pace  pace
 
@@ -41,15 +40,15 @@ func (s *slot) begin(c *conn, r *http1.Request) progress {
 		s.refuse(c, 413)
 		return refused
 	}
-	end := c.r + r.HeadLen
+	end := r.HeadLen
 	if !r.Chunked && r.ContentLength <= 0 {
-		c.next = end
+		c.size = end
 		s.body = cpython.Body{FD: -1}
 		return complete
 	}
-	if n := r.ContentLength; !r.Chunked && n <= int64(c.w-end) {
-		c.next = end + int(n)
-		s.body = cpython.Body{Mem: c.in[end:c.next], FD: -1, Len: n}
+	if n := r.ContentLength; !r.Chunked && n <= int64(c.in.Len()-end) {
+		c.size = end + int(n)
+		s.body = cpython.Body{Mem: c.in.Unread()[end:c.size], FD: -1, Len: n}
 		return complete
 	}
 	if w.set.streamBody {
@@ -67,7 +66,7 @@ func (s *slot) begin(c *conn, r *http1.Request) progress {
 	if (b.want > w.set.bodyMemory || w.crowded()) && !s.putApart(c) {
 		return refused
 	}
-	if r.ExpectContinue && c.w == end && !s.sendContinue(c) {
+	if r.ExpectContinue && c.in.Len() == end && !s.sendContinue(c) {
 		return refused
 	}
 	return s.gather(c)
@@ -75,7 +74,7 @@ func (s *slot) begin(c *conn, r *http1.Request) progress {
 
 // sendContinue tells the client that its body is wanted (RFC 9110 10.1.1).
 func (s *slot) sendContinue(c *conn) bool {
-	n, _ := loop.Send(c.fd(), []byte(http1.Continue), false)
+	n, _ := c.wire.Send([]byte(http1.Continue), false)
 	if n != len(http1.Continue) {
 		// A socket that has no room for 25 bytes belongs to a client that
 		// does not read its answers.
@@ -107,8 +106,8 @@ func (s *slot) whole(c *conn, n int) cpython.Body {
 	if b := c.body; b != nil && b.apart() {
 		return cpython.Body{FD: b.spool, Len: b.got, Blocks: b.blocks}
 	}
-	start := c.r + s.request(c).HeadLen
-	return cpython.Body{FD: -1, Len: int64(n), Mem: c.in[start : start+n]}
+	start := s.request(c).HeadLen
+	return cpython.Body{FD: -1, Len: int64(n), Mem: c.in.Unread()[start : start+n]}
 }
 
 // putApart moves a body that is large, or comes while memory is short, to blocks
@@ -143,18 +142,18 @@ func (s *slot) store(c *conn, p []byte) bool {
 // gatherLength: the body is everything up to Content-Length.
 func (s *slot) gatherLength(c *conn) progress {
 	b := c.body
-	start := c.r + c.req.HeadLen
+	start := c.req.HeadLen
 	if !b.apart() {
-		b.got = min(b.want, int64(c.w-start))
-		c.next = start + int(b.got)
+		b.got = min(b.want, int64(c.in.Len()-start))
+		c.size = start + int(b.got)
 	} else {
-		n := int(min(b.want-b.got, int64(c.w-start)))
-		if n > 0 && !s.store(c, c.in[start:start+n]) {
+		n := int(min(b.want-b.got, int64(c.in.Len()-start)))
+		if n > 0 && !s.store(c, c.in.Unread()[start:start+n]) {
 			return refused
 		}
 		b.got += int64(n)
-		c.w = start + copy(c.in[start:], c.in[start+n:c.w])
-		c.next = start
+		c.in.Cut(start, n)
+		c.size = start
 	}
 	if b.got == b.want {
 		return complete
@@ -165,13 +164,14 @@ func (s *slot) gatherLength(c *conn) progress {
 // gatherChunks decodes in place: data moves down to where the body ends.
 func (s *slot) gatherChunks(c *conn) progress {
 	w, b := s.w, c.body
-	start := c.r + c.req.HeadLen
+	start := c.req.HeadLen
+	in := c.in.Unread()
 	end := start // of the decoded bytes in the buffer
 	if !b.apart() {
 		end += int(b.got)
 	}
-	for b.raw < c.w {
-		data, used, state, err := b.chunk.Next(c.in[b.raw:c.w])
+	for b.raw < len(in) {
+		data, used, state, err := b.chunk.Next(in[b.raw:])
 		if err != nil {
 			bad := err.(*http1.Error)
 			s.logRefusal(c, bad)
@@ -180,11 +180,11 @@ func (s *slot) gatherChunks(c *conn) progress {
 		}
 		if state == http1.Done {
 			b.raw += used
-			c.next = b.raw
+			c.size = b.raw
 			return s.flushChunks(c, start, end, complete)
 		}
 		if state == http1.Data {
-			copy(c.in[end:], data.Of(c.in[b.raw:c.w]))
+			copy(in[end:], data.Of(in[b.raw:]))
 			end += int(data.Len)
 			b.got += int64(data.Len)
 		}
@@ -195,7 +195,8 @@ func (s *slot) gatherChunks(c *conn) progress {
 		}
 	}
 	// All is decoded: the framing's place is free again.
-	b.raw, c.w = end, end
+	b.raw = end
+	c.in.Truncate(end)
 	if !b.apart() && (b.got > w.set.bodyMemory || w.crowded()) && !s.putApart(c) {
 		return refused
 	}
@@ -208,11 +209,12 @@ func (s *slot) flushChunks(c *conn, start, end int, p progress) progress {
 	if !b.apart() || start == end {
 		return p
 	}
-	if !s.store(c, c.in[start:end]) {
+	if !s.store(c, c.in.Unread()[start:end]) {
 		return refused
 	}
 	if p == incomplete {
-		b.raw, c.w = start, start
+		b.raw = start
+		c.in.Truncate(start)
 	}
 	return p
 }

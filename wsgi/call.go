@@ -49,7 +49,7 @@ func (w *worker) newSlot(n int, app Application) *slot {
 func (s *slot) serve(c *conn) bool {
 	w := s.w
 	r := s.request(c)
-	head := c.in[c.r : c.r+r.HeadLen]
+	head := c.in.Unread()[:r.HeadLen]
 	flags, bad := s.describe(c, head, r)
 	if bad != nil {
 		s.keepRequest(c)
@@ -150,7 +150,7 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 	switch {
 	case a.frame.Keep:
 		c.phase = reading
-	case a.x.Keep || c.r < c.w:
+	case a.x.Keep || c.in.Len() > 0:
 		// It is the server that ends here: more may be on its way, and an
 		// RST for it must not overtake the answer.
 		s.linger(c)
@@ -171,10 +171,7 @@ func (s *slot) consume(c *conn) {
 	}
 	c.ans = nil
 	w.disengage(c)
-	c.r = c.next
-	if c.r == c.w {
-		c.r, c.w = 0, 0
-	}
+	c.in.Consume(c.size)
 	c.used = true
 	c.class = classNone
 	c.partial = false

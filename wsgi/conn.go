@@ -42,9 +42,9 @@ type conn struct {
 	facts    environ.Facts
 	known    known // of its header block
 
-	in   []byte // nil while nothing is buffered
-	r, w int    // in[r:w] is not consumed
-	next int    // where the following request begins, once this one is complete
+	wire loop.Transport
+	in   loop.Buffer
+	size int // bytes of in that the request is, once it is complete
 
 	content int // ready: bytes of body in memory, behind the head
 
@@ -79,7 +79,7 @@ func (w *worker) open(fd int, l *listener, peer *loop.Peer) *conn {
 		w.generation++
 	}
 	c.gen = w.generation
-	c.timer.FD = fd
+	c.timer.FD, c.wire = fd, loop.NewTransport(fd)
 	c.listener = l
 	c.readable = true
 	c.fresh = w.proxy.mode != http1.ProxyOff
@@ -99,9 +99,9 @@ func (w *worker) open(fd int, l *listener, peer *loop.Peer) *conn {
 func (w *worker) close(c *conn, reset bool) {
 	w.unhook(c)
 	if reset {
-		loop.Reset(c.fd())
+		c.wire.Reset()
 	} else {
-		loop.Close(c.fd())
+		c.wire.Close()
 	}
 	w.forget(c)
 }
@@ -137,10 +137,7 @@ func (w *worker) release(c *conn) {
 		w.endStream(c)
 	}
 	c.skip = nil
-	if c.in != nil {
-		w.bufs.Put(c.in)
-		c.in, c.r, c.w = nil, 0, 0
-	}
+	c.in.Release(&w.bufs)
 	if c.body != nil {
 		w.dropBody(c)
 	}
@@ -166,13 +163,10 @@ func (s *slot) rest(c *conn) {
 		w.arm(c, classLinger)
 	case c.phase == sending:
 		s.awaitRoom(c)
-	case c.r < c.w:
+	case c.in.Len() > 0:
 		w.arm(c, classHeader)
 	default:
-		if c.in != nil {
-			w.bufs.Put(c.in)
-			c.in, c.r, c.w = nil, 0, 0
-		}
+		c.in.Release(&w.bufs)
 		if c.used {
 			w.timers.Arm(&c.timer, classIdle, w.now)
 			c.class = classIdle

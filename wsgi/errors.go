@@ -13,7 +13,7 @@ func (s *slot) refuse(c *conn, status int) {
 	s.head = page.Text[:0]
 	s.recordRefusal(c, status, page.BodyLen())
 	w.release(c)
-	if n, e := loop.Send(c.fd(), page.Text, false); e != loop.None || n < len(page.Text) {
+	if n, e := c.wire.Send(page.Text, false); e != loop.None || n < len(page.Text) {
 		// A new connection's socket takes a page; one that does not has a
 		// client that reads nothing.
 		w.close(c, false)
@@ -28,7 +28,7 @@ func (s *slot) refuse(c *conn, status int) {
 // lingerTime.
 func (s *slot) linger(c *conn) {
 	w := s.w
-	loop.HalfClose(c.fd())
+	c.wire.HalfClose()
 	w.release(c)
 	c.phase, c.budget = lingering, lingerBytes
 	if c.eof {
@@ -46,7 +46,7 @@ func (s *slot) linger(c *conn) {
 // than the socket holds.
 func (s *slot) discard(c *conn) {
 	for c.budget > 0 || c.fin {
-		n, e := loop.Recv(c.fd(), s.out)
+		n, e := c.wire.Recv(s.out)
 		switch {
 		case e == loop.None && n > 0:
 			c.budget -= n

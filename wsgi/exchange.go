@@ -91,13 +91,13 @@ func (x *offers) packet() []byte {
 func (x *offers) pack(claim scoreboard.Claim, c *conn) []byte {
 	about, err := json.Marshal(offer{
 		Claim: claim, Listener: c.listener.name(), Peer: c.facts.Peer, Trusted: c.facts.Trusted, Proxied: c.facts.Proxied,
-		Used: c.used, Next: c.next - c.r, Content: c.content,
+		Used: c.used, Next: c.size, Content: c.content,
 	})
 	if err != nil || len(about) > aboutMax {
 		return nil
 	}
 	packet := binary.NativeEndian.AppendUint32(x.packet()[:0], uint32(len(about)))
-	return append(append(packet, about...), c.in[c.r:c.w]...)
+	return append(append(packet, about...), c.in.Unread()...)
 }
 
 // unpack reads a packet: the offer and the connection's bytes, a view.
@@ -190,9 +190,9 @@ func (w *worker) takeOffer(packet []byte, fd int) *conn {
 		c.facts.Trusted, c.facts.Proxied = o.Trusted, o.Proxied
 	}
 	c.fresh, c.used = false, o.Used
-	c.in = w.bufs.Get(len(bytes))
-	c.w = copy(c.in, bytes)
-	c.ready, c.next, c.content = true, o.Next, o.Content
+	c.in.Grow(&w.bufs, len(bytes))
+	c.in.Add(copy(c.in.Room(), bytes))
+	c.ready, c.size, c.content = true, o.Next, o.Content
 	return c
 }
 

@@ -132,8 +132,9 @@ func TestPacketsThatMakeNoSenseAreRefused(t *testing.T) {
 		}
 	}
 	var x offers
-	c := &conn{listener: &listener{}, in: []byte(get("/")), next: 5}
-	c.w = len(c.in)
+	c := &conn{listener: &listener{}, size: 5}
+	c.in.MakeRoom(&loop.Buffers{})
+	c.in.Add(copy(c.in.Room(), get("/")))
 	c.facts.Proxied = &http1.Proxied{Protocol: "TCP6"}
 	o, bytes, err := unpack(x.pack(scoreboard.Claim{Slot: 1, Index: 2, Seq: 3}, c))
 	if err != nil || string(bytes) != get("/") || o.Claim.Seq != 3 || o.Next != 5 || o.Proxied.Protocol != "TCP6" {

@@ -136,7 +136,7 @@ func (s *slot) unholdAll() {
 func (s *slot) offer(h *held) {
 	w, c := s.w, h.c
 	x := &w.exchange
-	if c.w-c.r > maxOffer || c.stream != nil || c.body != nil && c.body.apart() {
+	if c.in.Len() > maxOffer || c.stream != nil || c.body != nil && c.body.apart() {
 		return
 	}
 	claim, ok := x.claims.Offer(w.id.Slot)
@@ -159,6 +159,6 @@ func (s *slot) offer(h *held) {
 // letGo forgets a connection that another worker has taken.
 func (w *worker) letGo(c *conn) {
 	w.unhook(c)
-	loop.Drop(c.fd())
+	c.wire.Drop()
 	w.forget(c)
 }

@@ -1,7 +1,6 @@
 package wsgi
 
 import (
-	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
 
@@ -34,7 +33,7 @@ func (s *slot) hints(head []byte) bool {
 	a.whole, a.ahead = buf, len(buf)
 	if !s.sendAll(c, a) {
 		// A part of it may have left: what followed would be read as its end.
-		loop.HalfClose(c.fd())
+		c.wire.HalfClose()
 	}
 	return true
 }

@@ -62,7 +62,7 @@ func (w *worker) answerLate(thread int, begun bool) string {
 		return ""
 	}
 	r := s.request(c)
-	head := c.in[c.r : c.r+r.HeadLen]
+	head := c.in.Unread()[:r.HeadLen]
 	client := "a unix socket"
 	if c.facts.Peer.IsValid() {
 		client = c.facts.Peer.String()
@@ -83,8 +83,8 @@ func (s *slot) send504(c *conn) {
 	page := response.AppendPage(nil, 504, http1.AppendDate(nil, time.Now()), a.x.Head)
 	a.frame = response.Framing{Status: 504}
 	a.bytes = page.BodyLen()
-	_, _ = loop.Send(c.fd(), page.Text, false)
-	loop.HalfClose(c.fd())
+	_, _ = c.wire.Send(page.Text, false)
+	c.wire.HalfClose()
 	s.record(c, a)
 }
 

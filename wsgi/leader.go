@@ -109,7 +109,7 @@ func (s *slot) leave(c *conn, v verdict) bool {
 				c.ans = &kept
 			}
 			if v == sent && a.parting(c) {
-				loop.HalfClose(c.fd()) // the leader may be long in coming to it, and the last bytes wait for the end
+				c.wire.HalfClose() // the leader may be long in coming to it, and the last bytes wait for the end
 			}
 			k.handBack(c, v)
 			return false

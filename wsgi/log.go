@@ -24,7 +24,7 @@ func (s *slot) report(c *conn, a *answer, v verdict) {
 	if a.fault != "" {
 		s.release()
 		r := s.request(c)
-		head := c.in[c.r:]
+		head := c.in.Unread()
 		s.w.log.Errorf("Error handling request %s %s: %s", r.Method.Of(head), r.Target.Of(head), a.fault)
 		a.fault = ""
 	}

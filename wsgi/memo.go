@@ -40,7 +40,7 @@ func (s *slot) parse(c *conn, r *http1.Request) error {
 		n = t.recent
 	}
 	m := &t.table[n]
-	repeated, err := s.w.policy.ParseRepeat(c.in[c.r:c.w], r, &m.head)
+	repeated, err := s.w.policy.ParseRepeat(c.in.Unread(), r, &m.head)
 	c.known.number = 0
 	if repeated {
 		c.known = known{guess: n, number: n, version: m.version}

@@ -55,7 +55,7 @@ func (s *slot) awaitBody(c *conn) {
 
 // taken is how much of an answer the client has confirmed, framing included.
 // What the kernel holds for it does not count: that can be megabytes.
-func (a *answer) taken(c *conn) int64 { return a.out - int64(loop.Unconfirmed(c.fd())) }
+func (a *answer) taken(c *conn) int64 { return a.out - int64(c.wire.Unconfirmed()) }
 
 // awaitRoom waits for room in the socket: write_timeout counts from the last
 // time that there was some.
@@ -104,7 +104,7 @@ func (s *slot) waitRoom(c *conn, a *answer) bool {
 	look := s.w.set.write / looks
 	for quiet := 0; quiet < looks; quiet++ {
 		before, began := a.taken(c), loop.Now()
-		if loop.WaitWritable(c.fd(), millis(look)) {
+		if c.wire.WaitWritable(millis(look)) {
 			return true
 		}
 		if look == 0 || loop.Now()-began < int64(look)/2 {

@@ -41,7 +41,7 @@ func newProxyRules(g *workerctl.Settings) (p proxyRules, err error) {
 // refused only if it does; it is not told how it should have been written.
 func (s *slot) greet(c *conn) progress {
 	w := s.w
-	said, n, err := http1.ParseProxy(w.proxy.mode, c.in[c.r:c.w])
+	said, n, err := http1.ParseProxy(w.proxy.mode, c.in.Unread())
 	if err == http1.ErrPartial {
 		return incomplete
 	}
@@ -57,10 +57,9 @@ func (s *slot) greet(c *conn) progress {
 	}
 	if n > 0 {
 		c.facts.SetProxied(&said)
-		c.r += n
+		c.in.Consume(n)
 	}
-	if c.r == c.w {
-		c.r, c.w = 0, 0
+	if c.in.Len() == 0 {
 		return incomplete
 	}
 	return complete

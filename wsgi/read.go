@@ -26,7 +26,7 @@ func (s *slot) pump(c *conn) bool {
 			s.w.later(c)
 			return true
 		}
-		for !c.ready && (c.r == c.w || c.partial) {
+		for !c.ready && (c.in.Len() == 0 || c.partial) {
 			if !c.readable {
 				s.rest(c)
 				return true
@@ -68,9 +68,10 @@ func (s *slot) fill(c *conn) bool {
 			s.refuse(c, 413)
 			return false
 		}
-		room = len(c.in) - c.w
-		n, e = loop.Recv(c.fd(), c.in[c.w:])
-		c.w += n
+		free := c.in.Room()
+		room = len(free)
+		n, e = c.wire.Recv(free)
+		c.in.Add(n)
 	}
 	switch {
 	case e == loop.None && n > 0:
@@ -106,38 +107,10 @@ func (s *slot) hungup(c *conn) bool {
 // room makes sure that a read has somewhere to go; false if the request
 // outgrows the largest buffer, which the limits should not allow.
 func (w *worker) room(c *conn) bool {
-	if c.in == nil {
-		c.in = w.bufs.Get(loop.SmallBuffer)
-		return true
-	}
-	if c.w < len(c.in) {
-		return true
-	}
-	if c.r > 0 {
-		w.shift(c)
-		return true
-	}
-	if c.body != nil && c.body.apart() {
+	if c.body != nil && c.body.apart() && c.in.Full() {
 		return false
 	}
-	bigger := w.bufs.Get(len(c.in) + 1)
-	if bigger == nil {
-		return false
-	}
-	copy(bigger, c.in[:c.w])
-	w.bufs.Put(c.in)
-	c.in = bigger
-	return true
-}
-
-// shift moves what is not consumed to the front of the buffer.
-func (w *worker) shift(c *conn) {
-	copy(c.in, c.in[c.r:c.w])
-	if c.body != nil {
-		c.body.raw -= c.r
-	}
-	c.w -= c.r
-	c.r = 0
+	return c.in.MakeRoom(&w.bufs)
 }
 
 // advance looks at the bytes at hand.

@@ -9,7 +9,8 @@ func (w *worker) endStream(c *conn) *inflow {
 	c.stream = nil
 	w.streams.remove(st)
 	st.cancel()
-	c.next, c.w = st.raw, st.end
+	c.size = st.raw
+	c.in.Truncate(st.end)
 	return st
 }
 
@@ -34,21 +35,18 @@ func (s *slot) settleStream(c *conn, a *answer) bool {
 // skip drops what has come of a body that nobody will read. complete: the next
 // request may follow in the buffer.
 func (s *slot) skip(c *conn) progress {
-	st, before := c.skip, c.r
+	st, before := c.skip, c.in.Len()
 	if st.left >= 0 {
-		n := min(st.left, int64(c.w-c.r))
+		n := min(st.left, int64(before))
 		st.left -= n
-		c.r += int(n)
+		c.in.Consume(int(n))
 		st.whole = st.left == 0
 	} else if err := st.skipChunks(c); err != nil {
 		s.logRefusal(c, err.(*http1.Error))
 		s.linger(c) // its answer has left: nothing more is said
 		return refused
 	}
-	c.budget -= c.r - before
-	if c.r == c.w {
-		c.r, c.w = 0, 0
-	}
+	c.budget -= before - c.in.Len()
 	switch {
 	case st.whole:
 		c.phase, c.skip = reading, nil
@@ -56,20 +54,20 @@ func (s *slot) skip(c *conn) progress {
 		s.linger(c)
 		return refused
 	}
-	if c.r == c.w {
+	if c.in.Len() == 0 {
 		return incomplete
 	}
 	return complete
 }
 
-// skipChunks moves c.r over chunks, up to the body's end.
+// skipChunks consumes chunks, up to the body's end.
 func (st *inflow) skipChunks(c *conn) error {
-	for c.r < c.w && !st.whole {
-		_, used, state, err := st.chunk.Next(c.in[c.r:c.w])
+	for c.in.Len() > 0 && !st.whole {
+		_, used, state, err := st.chunk.Next(c.in.Unread())
 		if err != nil {
 			return err
 		}
-		c.r += used
+		c.in.Consume(used)
 		st.whole = state == http1.Done
 	}
 	return nil

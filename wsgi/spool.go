@@ -20,19 +20,8 @@ func (s *slot) startSpool(c *conn) bool {
 		return false
 	}
 	c.body.spool = fd
-	s.w.widen(c)
+	c.in.Grow(&s.w.bufs, loop.MediumBuffer) // fewer and longer writes
 	return true
-}
-
-// widen gives a spooled body a larger buffer: fewer and longer writes.
-func (w *worker) widen(c *conn) {
-	if len(c.in) >= loop.MediumBuffer {
-		return
-	}
-	bigger := w.bufs.Get(loop.MediumBuffer)
-	copy(bigger, c.in[:c.w])
-	w.bufs.Put(c.in)
-	c.in = bigger
 }
 
 // spoolFile opens an unlinked file in dir.

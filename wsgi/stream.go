@@ -29,7 +29,7 @@ type inflow struct {
 	id uint64 // by which C knows it
 
 	mu       sync.Mutex
-	buf      []byte // the connection's read buffer
+	buf      []byte // the connection's read buffer, from the head on
 	from     int    // where the stream's part of it begins
 	raw, end int    // buf[raw:end] was received and is not decoded
 	left     int64  // of Content-Length; -1: chunked
@@ -82,34 +82,19 @@ func (t *inflows) remove(st *inflow) {
 // end. The request is served at once. The caller leads.
 func (s *slot) startStream(c *conn, r *http1.Request, end int) progress {
 	w := s.w
-	st := &inflow{w: w, c: c, left: r.ContentLength, expect: r.ExpectContinue && c.w == end, shown: w.now}
+	st := &inflow{w: w, c: c, left: r.ContentLength, expect: r.ExpectContinue && c.in.Len() == end, shown: w.now}
 	if r.Chunked {
 		st.left = -1
 		st.chunk.Reset(&w.policy)
-		end = w.stage(c, end)
+		// They are decoded behind their head, where they need room.
+		c.in.Shift()
+		c.in.Grow(&w.bufs, max(loop.MediumBuffer, end+stageLeast))
 	}
-	st.buf, st.from, st.raw, st.end = c.in, end, end, c.w
+	st.buf, st.from, st.raw, st.end = c.in.Extent(), end, end, c.in.Len()
 	c.stream = st
 	w.streams.add(st)
 	s.body = st.body()
 	return complete
-}
-
-// stage gives chunks room behind their head, since they are decoded from there,
-// and returns where that begins now.
-func (w *worker) stage(c *conn, end int) int {
-	end -= c.r
-	if c.r > 0 {
-		w.shift(c)
-	}
-	w.widen(c)
-	if len(c.in)-end < stageLeast {
-		bigger := w.bufs.Get(len(c.in) + 1)
-		copy(bigger, c.in[:c.w])
-		w.bufs.Put(c.in)
-		c.in = bigger
-	}
-	return end
 }
 
 // readBody is what wsgi.input reaches for the stream of that number; any thread
@@ -211,7 +196,7 @@ func (st *inflow) takeChunks(p []byte) (n int) {
 
 // receive reads once from the socket. 0: it is empty, or fault says why.
 func (st *inflow) receive(p []byte) int {
-	n, e := loop.Recv(st.c.fd(), p)
+	n, e := st.c.wire.Recv(p)
 	switch {
 	case e == loop.None && n > 0:
 		st.idle = 0
@@ -232,7 +217,7 @@ func (st *inflow) invite() bool {
 		return true
 	}
 	st.expect = false
-	if n, _ := loop.Send(st.c.fd(), []byte(http1.Continue), false); n != len(http1.Continue) {
+	if n, _ := st.c.wire.Send([]byte(http1.Continue), false); n != len(http1.Continue) {
 		st.fault = unix.ECONNRESET
 		return false
 	}
@@ -246,9 +231,9 @@ func (st *inflow) wait() bool {
 	if limit > 0 {
 		look = max(min(look, limit-st.idle), 1e6)
 	}
-	fd, began := st.c.fd(), loop.Now()
+	wire, began := st.c.wire, loop.Now()
 	st.mu.Unlock()
-	ready := loop.WaitReadable(fd, int(look/1e6))
+	ready := wire.WaitReadable(int(look / 1e6))
 	st.mu.Lock()
 	if st.over {
 		return true

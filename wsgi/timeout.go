@@ -101,9 +101,9 @@ func (s *slot) late(c *conn) bool {
 	case c.gen != gen || w.served != served || c.phase != reading && c.phase != filling:
 		// It came, or was refused.
 	case c.phase == filling && (body == nil || c.body.got > got):
-	case c.phase == filling || c.partial && c.r < c.w:
+	case c.phase == filling || c.partial && c.in.Len() > 0:
 		s.refuse(c, 408)
-	case c.r == c.w && !c.used:
+	case c.in.Len() == 0 && !c.used:
 		w.close(c, false)
 	}
 	return true
@@ -116,7 +116,7 @@ func (s *slot) overslept(c *conn) bool {
 	if !s.fill(c) {
 		return true
 	}
-	if c.r < c.w {
+	if c.in.Len() > 0 {
 		return s.pump(c)
 	}
 	s.linger(c)

@@ -42,7 +42,7 @@ func (s *slot) write(batch cpython.Batch, head, data []byte) bool {
 func (s *slot) sendAll(c *conn, a *answer) bool {
 	defer func() { a.whole, a.ahead = nil, 0 }()
 	for len(a.segs[0])+len(a.segs[1])+len(a.segs[2]) > 0 {
-		n, e := loop.Sendv(c.fd(), &a.segs, false)
+		n, e := c.wire.Sendv(&a.segs, false)
 		switch {
 		case e == loop.None:
 			a.took(n)
