@@ -3,7 +3,10 @@
 #define _GNU_SOURCE
 #include "process.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,14 +14,26 @@ static int stacks_fd = -1, stacks_signal;
 static void (*write_stacks)(int);
 static volatile int stacks_shown;
 
+/* memory_file: a file without a name; where memfd_create is refused, an unlinked one as
+ * wsgi/ipc/memfile makes it, by whose name it is known in /proc. -1 with errno. */
+static int memory_file(void) {
+	static const char *const folders[] = {"/dev/shm", "/tmp", "/var/tmp"};
+	int fd = (int)syscall(SYS_memfd_create, "gosrv-stacks", 1U /* MFD_CLOEXEC; glibc 2.17 has neither */);
+	for (size_t i = 0; fd < 0 && i < sizeof folders / sizeof *folders; i++) {
+		char path[64];
+		snprintf(path, sizeof path, "%s/.memfile-gosrv-stacks-XXXXXX", folders[i]);
+		if ((fd = mkostemp(path, O_CLOEXEC)) >= 0) unlink(path);
+	}
+	return fd;
+}
+
 /* faulthandler.register has no C API, and the function behind it is exported by some
  * versions only. So it is called as what it is installed as: the handler of a signal that
  * nobody sends here. If the application takes that signal later, there are no stacks. */
 int stacks_open(int number) {
 	struct sigaction now;
 	stacks_signal = number;
-	stacks_fd = (int)syscall(SYS_memfd_create, "gosrv-stacks", 1U /* MFD_CLOEXEC; glibc 2.17 has neither */);
-	if (stacks_fd < 0) {
+	if ((stacks_fd = memory_file()) < 0) {
 		py.PyErr_SetFromErrno(py.PyExc_OSError);
 		return -1;
 	}

@@ -109,19 +109,23 @@ func (s *slot) accept(l *listener, most int) bool {
 			return true
 		}
 		fd, e := loop.Accept(l.fd, &w.peer)
-		switch e {
-		case loop.None:
-		case unix.ECONNABORTED, unix.EPROTO:
-			continue
-		case unix.EMFILE, unix.ENFILE:
-			if w.makeRoom(s) {
+		if e != loop.None {
+			switch whyNot(e) {
+			case nobody:
+				l.empty = true
+				return true
+			case gone:
 				continue
+			case starved:
+				if w.makeRoom(s) {
+					continue
+				}
+			case forbidden:
+				l.empty = true // for this worker: a drain must not wait for it
 			}
-			w.log.Warningf("No free descriptor for a connection: %v", e)
-			w.shutGate(starvedPause)
-			return true
-		default: // EAGAIN: the queue is empty, or another worker was quicker
-			l.empty = true
+			s.release()
+			w.sayNotAccepted(l, e)
+			w.shutGate(acceptPause)
 			return true
 		}
 		if w.count >= w.set.maxConns {

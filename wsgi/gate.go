@@ -7,16 +7,13 @@ import (
 	"gosrv/wsgi/loop"
 )
 
-// starvedPause is how long a worker without free descriptors leaves its queue
-// alone: a listener that cannot be served would wake it at once, for ever.
-const starvedPause = time.Second
-
 // gate says whether new connections are taken. While it is shut what waits in
 // the accept queues is the other workers'.
 type gate struct {
 	shut    bool
 	retry   int64 // CLOCK_MONOTONIC ns: open then whatever holds it shut
 	engaged int   // connections with a complete request
+	refusal refusal
 }
 
 // idleClasses are the time-outs of connections that may be closed to make room,

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/ipc/memfile"
 )
 
 // conceive takes the descriptors of an order to refork: what follows is an order to drain.
@@ -66,5 +68,5 @@ func (w *worker) ownFiles() {
 // isServers tells the memory that workers share with the master and among each other, and what
 // Go's runtime looks up its share of the processors in.
 func isServers(target string) bool {
-	return strings.HasPrefix(target, "/memfd:gosrv-") || strings.HasPrefix(target, "/sys/fs/cgroup/cpu") || strings.HasSuffix(target, "/cpu.max")
+	return memfile.Named(target, "gosrv-") || strings.HasPrefix(target, "/sys/fs/cgroup/cpu") || strings.HasSuffix(target, "/cpu.max")
 }

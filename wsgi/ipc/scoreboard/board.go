@@ -13,6 +13,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/ipc/memfile"
 )
 
 // SlotSize is the size of one worker's slot in bytes.
@@ -68,24 +70,17 @@ type Board struct {
 	slots int
 }
 
-// Create makes a board of so many slots, all free. The descriptor (a sealed
-// memfd, CLOEXEC) is the caller's, to be sent to workers.
+// Create makes a board of so many slots, all free. The descriptor (of a
+// memfile, CLOEXEC) is the caller's, to be sent to workers.
 func Create(slots int) (*Board, int, error) {
 	if slots < 1 {
 		return nil, -1, fmt.Errorf("scoreboard of %d slots", slots)
 	}
-	fd, err := unix.MemfdCreate("gosrv-scoreboard", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	fd, err := memfile.NewFixed("gosrv-scoreboard", int64(slots)*SlotSize)
 	if err != nil {
 		return nil, -1, fmt.Errorf("creating scoreboard: %w", err)
 	}
-	if err = unix.Ftruncate(fd, int64(slots)*SlotSize); err == nil {
-		// Nobody may shrink it under the master: that would be SIGBUS.
-		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
-	}
-	var b *Board
-	if err == nil {
-		b, err = Open(fd)
-	}
+	b, err := Open(fd)
 	if err != nil {
 		_ = unix.Close(fd)
 		return nil, -1, fmt.Errorf("creating scoreboard: %w", err)

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/ipc/memfile"
 )
 
 // SlotClaims is how many offers a worker may have open at a time.
@@ -40,18 +42,11 @@ type Claim struct {
 	Seq   uint64 `json:"seq"`
 }
 
-// CreateClaims makes the memory for so many workers' slots. The descriptor (a
-// sealed memfd, CLOEXEC) is the caller's, to be sent to workers.
+// CreateClaims makes the memory for so many workers' slots. The descriptor (of
+// a memfile, CLOEXEC) is the caller's, to be sent to workers.
 func CreateClaims(slots int) (int, error) {
-	fd, err := unix.MemfdCreate("gosrv-claims", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	fd, err := memfile.NewFixed("gosrv-claims", int64(slots)*claimsSize)
 	if err != nil {
-		return -1, fmt.Errorf("creating claims: %w", err)
-	}
-	if err = unix.Ftruncate(fd, int64(slots)*claimsSize); err == nil {
-		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
-	}
-	if err != nil {
-		_ = unix.Close(fd)
 		return -1, fmt.Errorf("creating claims: %w", err)
 	}
 	return fd, nil

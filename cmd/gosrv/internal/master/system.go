@@ -17,6 +17,7 @@ import (
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/zygotectl"
+	"gosrv/wsgi/ipc/memfile"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -99,7 +100,7 @@ func (l *launcher) exec() (int, channel, error) {
 		return 0, nil, err
 	}
 	defer unix.Close(peer)
-	shim, err := memfile("gosrv-shim", l.shim)
+	shim, err := written(memfile.New, "gosrv-shim", l.shim)
 	if err != nil {
 		conn.Close()
 		return 0, nil, err
@@ -107,7 +108,7 @@ func (l *launcher) exec() (int, channel, error) {
 	defer unix.Close(shim)
 	files := []uintptr{0, 1, 2, uintptr(peer), uintptr(shim)}
 	if l.worker != nil {
-		worker, err := memfile("gosrv-worker", l.worker)
+		worker, err := written(memfile.NewCode, "gosrv-worker", l.worker)
 		if err != nil {
 			conn.Close()
 			return 0, nil, err
@@ -147,7 +148,7 @@ func (l *launcher) library() (int, error) {
 		return -1, errors.New("this gosrv was built without the library that it needs; make builds both")
 	}
 	defer file.Close()
-	fd, err := memfile("gosrv-worker", nil)
+	fd, err := memfile.NewCode("gosrv-worker")
 	if err != nil {
 		return -1, err
 	}
@@ -171,11 +172,11 @@ func (w writer) Write(p []byte) (int, error) {
 	}
 }
 
-// memfile puts data into a memory file with its offset at the start.
-func memfile(name string, data []byte) (int, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+// written puts data into a memory file that create makes, with its offset at the start.
+func written(create func(name string) (int, error), name string, data []byte) (int, error) {
+	fd, err := create(name)
 	if err != nil {
-		return -1, fmt.Errorf("creating memory file: %w", err)
+		return -1, err
 	}
 	for off := 0; off < len(data); {
 		n, err := unix.Pwrite(fd, data[off:], int64(off))

@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/ipc/memfile"
 )
 
 // Phases of a master.
@@ -66,9 +68,9 @@ type Board struct {
 
 // NewBoard makes the memory file.
 func NewBoard() (*Board, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	fd, err := memfile.New(name)
 	if err != nil {
-		return nil, fmt.Errorf("creating memory file: %w", err)
+		return nil, fmt.Errorf("publishing the status: %w", err)
 	}
 	return &Board{fd: fd}, nil
 }
@@ -119,7 +121,7 @@ func Read(pid int) (Status, error) {
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if link, err := os.Readlink(path); err == nil && strings.HasPrefix(link, "/memfd:"+name) {
+		if link, err := os.Readlink(path); err == nil && memfile.Named(link, name) {
 			return readPage(path, pid)
 		}
 	}
