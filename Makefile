@@ -82,6 +82,11 @@ install: all
 uninstall:
 	rm -f "$(DESTDIR)$(PREFIX)/bin/gosrv"
 
+# Every end-to-end test under Go's race detector, an hour and more. CI runs the tests of `matrix` so. ARGS="-k reload" for a part.
+.PHONY: race
+race:
+	$(PYTHON) tests/run.py race $(ARGS)
+
 # Memory errors of the C side show here and nowhere else.
 asan:
 	$(PYTHON) tests/run.py asan

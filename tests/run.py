@@ -6,6 +6,7 @@
     tests/run.py parity    the end-to-end tests that hold for both, against Gunicorn
     tests/run.py matrix    the marked end-to-end tests on each other CPython
     tests/run.py wheel | deb           the packages, into dist/
+    tests/run.py race ...  all end-to-end tests with the race detector; further arguments go to pytest
     tests/run.py asan | debugpy | tools | soak | fuzz SECONDS
     tests/run.py bench | compare ... | profile ...
 
@@ -33,6 +34,7 @@ BINARY = ROOT / "bin" / "gosrv"
 GO_FOLDERS = ["cmd", "cpython", "wsgi", "environ", "cgo", "pyshim", "tests"]
 STEP_TIME = 1500  # seconds; a step that takes longer hangs
 SOAK_TIME = 7200
+RACE_TIME = 7200
 
 
 class Totals:
@@ -241,9 +243,26 @@ def do_test():
     if build():
         pytest("end to end", venv, "-n", "2", env=wheel())
         matrix(venv)
-    race = BINARY.with_name("gosrv-race")
-    if build(race, "-race"):
-        pytest("end to end with the race detector", venv, "-n", "2", "-m", "matrix", binary=race, env={"GORACE": "halt_on_error=1 exitcode=66"})
+    race(venv, "-n", "2", "-m", "matrix")
+
+
+def race(venv, *args, limit=STEP_TIME):
+    """End-to-end tests with a server under the race detector: it ends where one is found, and the report is a failure, whatever its test thinks."""
+    binary = BINARY.with_name("gosrv-race")
+    if not build(binary, "-race"):
+        return
+    reports = pythons.CACHE / "races"
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    options = "halt_on_error=1 exitcode=66 log_path=%s" % (reports / "report")
+    pytest("end to end with the race detector", venv, *args, binary=binary, env={"GORACE": options}, limit=limit)
+    for report in sorted(reports.iterdir()):
+        print(report.read_text(errors="replace"))
+        totals.add(failed=1, note="a data race, above and in %s" % report)
+
+
+def do_race(*args):
+    race(test_venv(), *(args or ("-n", "2")), limit=RACE_TIME)
 
 
 def do_e2e(*args):
