@@ -66,12 +66,22 @@ static int put_status(gosrv_call *c, PyObject *status) {
 	return failed;
 }
 
+/* trim: a header value without the blanks around it, which are none of it (RFC 9110 5.5). */
+static void trim(const char **p, Py_ssize_t *n) {
+	while (*n > 0 && (**p == ' ' || **p == '\t')) {
+		(*p)++;
+		(*n)--;
+	}
+	while (*n > 0 && ((*p)[*n - 1] == ' ' || (*p)[*n - 1] == '\t')) (*n)--;
+}
+
 static int put_pair(gosrv_call *c, PyObject *name, PyObject *value) {
 	const char *np, *vp;
 	Py_ssize_t nn, vn;
 	PyObject *nheld = NULL, *vheld = NULL;
 	int failed = latin1(name, "a header name", &np, &nn, &nheld)
 		|| latin1(value, "a header value", &vp, &vn, &vheld);
+	if (!failed) trim(&vp, &vn);
 	if (!failed && (nn > 0xFFFF || vn > 0x7FFFFFFF)) {
 		py.PyErr_SetString(py.PyExc_ValueError, "a response header is too long");
 		failed = -1;

@@ -201,3 +201,22 @@ def test_error_stream(start):
     for line in ("one line", "written by writelines", "printed", "caf\xe9"):
         server.wait_log(line)
     assert harness.BOOTING.findall(server.log)
+
+
+def test_blanks_around_a_header_value_are_none_of_it(start):
+    server = start("padded_headers", "--access-logfile", "-", "--access-logformat", "<%({x-padded}o)s>")
+    with server.wire() as wire:
+        answer = wire.get("/")
+        assert answer.status == 200 and answer.body == b"ok" and answer.all("Content-Length") == ["2"]
+        assert answer.get("Content-Type") == "text/plain" and answer.get("X-Padded") == "a  b" and answer.get("X-Blank") == ""
+    harness.wait_for(lambda: "<a  b>" in server.out, lambda: "the access log, now %r" % server.out)
+    with server.wire() as wire:
+        assert wire.get("/evil").status == 500
+
+
+@pytest.mark.gosrv_only("Gunicorn writes 103 in another way")
+def test_blanks_around_an_early_hint(start):
+    with start("padded_headers").wire() as wire:
+        wire.send("GET /hints HTTP/1.1\r\nHost: t\r\n\r\n")
+        assert wire.answer().get("Link") == "</a.css>; rel=preload"
+        assert wire.answer().body == b"ok"
