@@ -43,7 +43,7 @@ $(RUN_VENV)/complete: tests/apps/requirements.txt
 
 # The settings reference, from the table of settings; a test says when it is out of step.
 docs:
-	go test ./cmd/gosrv/internal/config -run TestSettingsPageIsInStep -update
+	go test ./cmd/gosrv/internal/config/help -run TestSettingsPageIsInStep -update
 
 # Before each commit: under a minute, no network.
 check:

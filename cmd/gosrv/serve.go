@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/config"
+	"gosrv/cmd/gosrv/internal/config/help"
 	"gosrv/cmd/gosrv/internal/libgosrv"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/master"
@@ -86,9 +87,9 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 func helpFor(out *os.File) string {
 	_, err := unix.IoctlGetTermios(int(out.Fd()), unix.TCGETS)
 	if err != nil || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return config.Help()
+		return help.Text()
 	}
-	return config.ColouredHelp()
+	return help.Coloured()
 }
 
 // namedPython is what --python says; GOSRV_PYTHON is left to the search, which

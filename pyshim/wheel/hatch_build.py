@@ -39,7 +39,7 @@ def source():
 
 
 def version():
-    text = (source() / "cmd/gosrv/internal/config/doc.go").read_text()
+    text = (source() / "cmd/gosrv/internal/config/config.go").read_text()
     return re.search(r'^var Version = "([^"]+)"', text, re.M).group(1)
 
 

@@ -19,7 +19,7 @@ import harness
 gunicorn_config = pytest.importorskip("gunicorn.config")
 import gunicorn  # noqa: E402
 
-TESTDATA = harness.ROOT / "cmd" / "gosrv" / "internal" / "config" / "testdata"
+CONFIG = harness.ROOT / "cmd" / "gosrv" / "internal" / "config"
 
 pytestmark = [
     pytest.mark.gosrv_only("it asks both servers"),
@@ -28,7 +28,7 @@ pytestmark = [
 
 
 def golden(name):
-    return json.loads((TESTDATA / name).read_text())
+    return json.loads((CONFIG / name).read_text())
 
 
 def plain(value):
@@ -45,13 +45,13 @@ def test_the_table_of_settings_is_gunicorns():
         {"name": s.name, "section": s.section, "cli": s.cli, "action": s.action, "nargs": s.nargs, "const": s.const, "validator": s.validator.__name__}
         for s in gunicorn_config.KNOWN_SETTINGS
     ]
-    written = [{key: row[key] or None if key == "cli" else row[key] for key in declared[0]} for row in golden("gunicorn_settings.json")]
+    written = [{key: row[key] or None if key == "cli" else row[key] for key in declared[0]} for row in golden("settings/testdata/gunicorn_settings.json")]
     wrong = [(a, b) for a, b in zip(written, declared) if {**a, "validator": 0} != {**b, "cli": b["cli"] or None, "validator": 0}]
     assert len(declared) == len(written) == 120 and not wrong
 
 
 def test_the_verdicts_on_a_grid_of_values_are_gunicorns(monkeypatch):
-    monkeypatch.chdir(TESTDATA.parent)  # where the Go tests run: some values are file names
+    monkeypatch.chdir(CONFIG / "settings")  # where the Go tests run: some values are file names
     table = gunicorn_config.make_settings()
     wrong, asked = [], 0
 
@@ -61,7 +61,7 @@ def test_the_verdicts_on_a_grid_of_values_are_gunicorns(monkeypatch):
             table[name].set(given)
         return plain(table[name].get())
 
-    for row in golden("verdicts.json"):
+    for row in golden("settings/testdata/verdicts.json"):
         for name in row["settings"]:
             for given, kept in row.get("accept", ()):
                 asked += 1
@@ -86,7 +86,7 @@ def test_the_command_line_is_read_as_gunicorns_parser_reads_it(monkeypatch):
 
     monkeypatch.setattr(argparse.ArgumentParser, "error", error)
     wrong = []
-    for row in golden("argparse.json"):
+    for row in golden("testdata/argparse.json"):
         parser = gunicorn_config.Config("%(prog)s [OPTIONS] [APP_MODULE]", prog="gunicorn").parser()
         try:
             with contextlib.redirect_stdout(io.StringIO()):

@@ -2,12 +2,14 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/agnivade/levenshtein"
 
-	"gosrv/cmd/gosrv/internal/pattern"
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
 // The command line is read by the rules of Python's argparse, because shell scripts, Procfiles and unit files written
@@ -27,23 +29,23 @@ type flagUse struct {
 // option is what a flag leads to: a row of the table, or one of argparse's own two flags.
 type option struct {
 	flags   []string
-	setting *Setting // nil for help and version
-	takes   Action
+	setting *settings.Setting // nil for help and version
+	takes   settings.Action
 }
 
 var (
-	helpOption    = &option{flags: []string{"-h", "--help"}, takes: StoreTrue}
-	versionOption = &option{flags: []string{"-v", "--version"}, takes: StoreTrue}
+	helpOption    = &option{flags: []string{"-h", "--help"}, takes: settings.StoreTrue}
+	versionOption = &option{flags: []string{"-v", "--version"}, takes: settings.StoreTrue}
 
 	// options holds the flags in the order in which argparse lists them.
 	options = listOptions()
 
-	negativeNumber = pattern.Of(`^-\d+$|^-\d*\.\d+$`)
+	negativeNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^-\d+$|^-\d*\.\d+$`) })
 )
 
 func listOptions() []*option {
 	list := []*option{helpOption, versionOption}
-	for _, s := range settings {
+	for _, s := range settings.Table {
 		if len(s.Flags) > 0 {
 			list = append(list, &option{flags: s.Flags, setting: s, takes: s.Action})
 		}
@@ -73,7 +75,7 @@ func matches(prefix string, exact bool) (spelled []string, found []*option) {
 }
 
 func exactly(flag string) *option {
-	if meant, ok := synonyms[flag]; ok {
+	if meant, ok := settings.Synonyms[flag]; ok {
 		flag = meant
 	}
 	if _, found := matches(flag, true); len(found) == 1 {
@@ -199,7 +201,7 @@ func (p *parser) flag(i int) (next int, stop bool, err error) {
 		// -RD means -R -D: what follows a short flag without a word is another short flag.
 		following := exactly("-" + firstRune(value))
 		if strings.HasPrefix(spelled, "--") || value == "" || following == nil {
-			return i, false, &UsageError{fmt.Sprintf("argument %s: ignored explicit argument %s", o.text(), reprString(value))}
+			return i, false, &UsageError{fmt.Sprintf("argument %s: ignored explicit argument %s", o.text(), settings.ReprText(value))}
 		}
 		cluster = append(cluster, o)
 		o, spelled, value = following, "-"+firstRune(value), value[len(firstRune(value)):]
@@ -213,7 +215,7 @@ func (p *parser) flag(i int) (next int, stop bool, err error) {
 	case o.takesWord() && next < p.barrier && p.uses[next] == nil:
 		values = []string{p.words[next]}
 		next++
-	case o.takes == Store || o.takes == Append:
+	case o.takes == settings.Store || o.takes == settings.Append:
 		return i, false, &UsageError{fmt.Sprintf("argument %s: expected one argument", o.text())}
 	}
 	for _, earlier := range cluster {
@@ -226,7 +228,7 @@ func (p *parser) flag(i int) (next int, stop bool, err error) {
 }
 
 func (o *option) takesWord() bool {
-	return o.takes == Store || o.takes == Append || o.takes == Optional
+	return o.takes == settings.Store || o.takes == settings.Append || o.takes == settings.Optional
 }
 func (o *option) text() string { return strings.Join(o.flags, "/") }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
 // Order is what the command line asks for.
@@ -88,14 +90,14 @@ func (cl *CommandLine) read(words []string, source string) (map[string]any, []st
 	if err != nil || cl.Order != Run {
 		return nil, nil, err
 	}
-	for _, s := range settings { // in table order, so that the first error does not depend on map order
+	for _, s := range settings.Table { // in table order, so that the first error does not depend on map order
 		value, named := raw[s.Name]
 		if !named {
 			continue
 		}
-		checked, err := s.accept(value)
+		checked, err := s.Accept(value)
 		if err != nil {
-			return nil, nil, s.fault(err, source, value)
+			return nil, nil, fault(s, err, source, value)
 		}
 		raw[s.Name] = checked
 	}
@@ -103,16 +105,16 @@ func (cl *CommandLine) read(words []string, source string) (map[string]any, []st
 }
 
 // collect stores what one flag said: argparse's actions and conversions.
-func collect(raw map[string]any, s *Setting, values []string) error {
+func collect(raw map[string]any, s *settings.Setting, values []string) error {
 	switch s.Action {
-	case StoreTrue:
+	case settings.StoreTrue:
 		raw[s.Name] = true
-	case StoreFalse:
+	case settings.StoreFalse:
 		raw[s.Name] = false
-	case Append:
+	case settings.Append:
 		list, _ := raw[s.Name].([]any)
 		raw[s.Name] = append(list, values[0])
-	case Optional:
+	case settings.Optional:
 		raw[s.Name] = s.Const
 		if len(values) > 0 {
 			raw[s.Name] = values[0]
@@ -123,37 +125,37 @@ func collect(raw map[string]any, s *Setting, values []string) error {
 	return nil
 }
 
-func store(raw map[string]any, s *Setting, word string) error {
-	convert, kind := func(w string) (int, bool) { return pyInt(w, 10) }, "int"
+func store(raw map[string]any, s *settings.Setting, word string) error {
+	convert, kind := func(w string) (int, bool) { return settings.ReadInt(w, 10) }, "int"
 	switch s.Type {
-	case Text:
+	case settings.Text:
 		raw[s.Name] = word
 		return nil
-	case AutoInt:
-		convert, kind = autoInt, "auto_int"
+	case settings.AutoInt:
+		convert, kind = settings.ReadAutoInt, "auto_int"
 	}
 	n, ok := convert(word)
-	if !ok && s.Auto && word == autoWord {
+	if !ok && s.Auto && word == settings.AutoWord {
 		raw[s.Name] = word
 		return nil
 	}
 	if !ok {
-		if n, inUnits, err := s.Unit.read(word); inUnits || err != nil {
+		if n, inUnits, err := s.Unit.Read(word); inUnits || err != nil {
 			raw[s.Name] = n
 			if err == nil {
 				return nil
 			}
 			return &UsageError{fmt.Sprintf("argument %s: %v", s.FlagText(), err)}
 		}
-		return &UsageError{fmt.Sprintf("argument %s: invalid %s value: %s", s.FlagText(), kind, reprString(word))}
+		return &UsageError{fmt.Sprintf("argument %s: invalid %s value: %s", s.FlagText(), kind, settings.ReprText(word))}
 	}
 	raw[s.Name] = n
 	return nil
 }
 
 // fault wraps a validator's verdict with where the value came from.
-func (s *Setting) fault(err error, source string, value any) *Error {
-	return &Error{Message: err.Error(), Source: source, Setting: s.Name, Value: pyRepr(value), Allowed: s.allowed()}
+func fault(s *settings.Setting, err error, source string, value any) *Error {
+	return &Error{Message: err.Error(), Source: source, Setting: s.Name, Value: settings.Repr(value), Allowed: s.Allowed()}
 }
 
 // namedFile gives what -c names, on the command line or in a variable; "" if it is not given.
@@ -192,7 +194,7 @@ func (cl *CommandLine) Defaults() map[string]any {
 	plain := make(map[string]any, len(cl.defaults))
 	for name, value := range cl.defaults {
 		switch value.(type) {
-		case Hook, Auto:
+		case settings.Hook, settings.Auto:
 			value = nil
 		}
 		plain[name] = value

@@ -1,3 +1,14 @@
+// Package config turns a command line, GUNICORN_CMD_ARGS, the environment and what a configuration file said into one
+// resolved [Config]. The table that it reads by is package settings.
+//
+// # Order of events
+//
+//	ParseArgs(argv, env)      before any Python: usage errors (exit 2) and bad values (exit 1) end the program here
+//	cl.ConfigFile()           which gunicorn.conf.py the zygote is to run, if any
+//	cl.Merge(File{...})       default < file < GUNICORN_CMD_ARGS < command line, worker class and application resolved
+//	cfg.Map()                 what the zygote and the workers get
+//
+// The package starts no process and opens nothing but the configuration file, and that only to name a line in an error.
 package config
 
 import (
@@ -6,7 +17,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
+
+// Version is the version of gosrv, as --version and the start line show it.
+var Version = "0.1.0"
+
+// VersionText gives the line of --version.
+func VersionText() string { return "gosrv (version " + Version + ")\n" }
 
 // Config holds the resolved value of every setting. It does not change after Merge.
 type Config struct {
@@ -32,7 +51,7 @@ func (c *Config) ProcName() string {
 		return name
 	}
 	name := c.String("default_proc_name")
-	if c.sources["default_proc_name"] == FromDefault && name == byName["default_proc_name"].Default {
+	if c.sources["default_proc_name"] == FromDefault && name == settings.ByName["default_proc_name"].Default {
 		return c.app
 	}
 	return name
@@ -96,7 +115,7 @@ func (c *Config) Changed() []string {
 		if place == "" {
 			place = sourceNames[c.sources[name]]
 		}
-		lines = append(lines, fmt.Sprintf("%s = %s (%s)", name, pyRepr(c.values[name]), place))
+		lines = append(lines, fmt.Sprintf("%s = %s (%s)", name, settings.Repr(c.values[name]), place))
 	}
 	return lines
 }
@@ -117,11 +136,11 @@ func (c *Config) Hooks() map[string]int { return maps.Clone(c.hooks) }
 func (c *Config) Map() map[string]any {
 	resolved := make(map[string]any, len(c.values))
 	for name, value := range c.values {
-		if _, isHook := value.(Hook); isHook {
+		if _, isHook := value.(settings.Hook); isHook {
 			continue
 		}
 		if value == nil {
-			value = noneMeans(byName[name])
+			value = noneMeans(settings.ByName[name])
 		}
 		resolved[name] = value
 	}
@@ -133,11 +152,11 @@ func (c *Config) Map() map[string]any {
 }
 
 // noneMeans gives the value that None stands for: false for flags, the default for words out of a fixed set.
-func noneMeans(s *Setting) any {
+func noneMeans(s *settings.Setting) any {
 	switch s.Check.Name {
-	case anyBool.Name:
+	case settings.AnyBool.Name:
 		return false
-	case headerMap.Name:
+	case settings.HeaderMap.Name:
 		return s.Default
 	}
 	return nil
@@ -151,27 +170,27 @@ func (c *Config) Print() string {
 		width = max(width, len(name))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.values)) {
-		fmt.Fprintf(&b, "%-*s = %s\n", width, name, byName[name].printed(c.values[name]))
+		fmt.Fprintf(&b, "%-*s = %s\n", width, name, printed(settings.ByName[name], c.values[name]))
 	}
 	return b.String()
 }
 
 // printed gives a value as Gunicorn prints it, which keeps some settings in another form: hooks imported, the address
 // of statsd taken apart.
-func (s *Setting) printed(value any) string {
+func printed(s *settings.Setting, value any) string {
 	text, isText := value.(string)
 	switch {
 	case isText && s.Arity > 0:
-		return pyStr(Hook(text[strings.LastIndex(text, ".")+1:]))
+		return settings.Str(settings.Hook(text[strings.LastIndex(text, ".")+1:]))
 	case isText && s.Name == "statsd_host":
 		return printedAddress(text)
 	}
-	return pyStr(value)
+	return settings.Str(value)
 }
 
 // printedAddress shows unix:PATH as the path, fd://N as the number, and the rest as a pair of host and port.
 func printedAddress(text string) string {
-	if rest, isUnix := strings.CutPrefix(text, "unix:"); isUnix && !bareUnixPort().MatchString(text) {
+	if rest, isUnix := strings.CutPrefix(text, "unix:"); isUnix && !settings.BareUnixPort().MatchString(text) {
 		return strings.TrimPrefix(rest, "//")
 	}
 	if number, isFD := strings.CutPrefix(text, "fd://"); isFD {
@@ -187,6 +206,6 @@ func printedAddress(text string) string {
 	} else if name, after, found := strings.Cut(host, ":"); found {
 		host, port = name, after
 	}
-	n, _ := pyInt(port, 10) // the validator has read it
-	return "(" + reprString(strings.ToLower(host)) + ", " + strconv.Itoa(n) + ")"
+	n, _ := settings.ReadInt(port, 10) // the validator has read it
+	return "(" + settings.ReprText(strings.ToLower(host)) + ", " + strconv.Itoa(n) + ")"
 }

@@ -7,16 +7,9 @@ import (
 	"strconv"
 
 	"go.uber.org/automaxprocs/maxprocs"
+
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
-
-// Auto is the value of workers until it is known how many processors there are.
-type Auto struct{}
-
-// autoWord is how users write it.
-const autoWord = "auto"
-
-// String gives the word that users write.
-func (Auto) String() string { return autoWord }
 
 // workersFor is the one rule behind workers = auto, Gunicorn's own advice.
 func workersFor(processors int) int { return 2*processors + 1 }
@@ -45,7 +38,7 @@ func processors() (n int, why string, err error) {
 
 // size settles workers = auto.
 func (cfg *Config) size() error {
-	if _, auto := cfg.values["workers"].(Auto); !auto {
+	if _, auto := cfg.values["workers"].(settings.Auto); !auto {
 		return nil
 	}
 	n, why, err := processors()

@@ -4,10 +4,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-)
 
-// Computed is a default that depends on the machine; the text says in words what it is.
-type Computed string
+	"gosrv/cmd/gosrv/internal/config/settings"
+)
 
 // environmentDefaults are the variables that give a setting another default, as in Gunicorn (the last one is ours).
 var environmentDefaults = []struct {
@@ -29,7 +28,7 @@ var environmentDefaults = []struct {
 
 // decimal reads an integer as Python's int(text); other text goes on to the validator, which refuses it.
 func decimal(text string) any {
-	if n, ok := pyInt(text, 10); ok {
+	if n, ok := settings.ReadInt(text, 10); ok {
 		return n
 	}
 	return text
@@ -38,8 +37,8 @@ func decimal(text string) any {
 // machineDefaults gives the default of each setting on this machine and in this environment, and for those that the
 // environment changed, the variable's name.
 func machineDefaults(env Environ, cwd string) (map[string]any, map[string]string, error) {
-	defaults, from := make(map[string]any, len(settings)), map[string]string{}
-	for _, s := range settings {
+	defaults, from := make(map[string]any, len(settings.Table)), map[string]string{}
+	for _, s := range settings.Table {
 		defaults[s.Name] = s.Default
 	}
 	defaults["chdir"] = cwd
@@ -50,11 +49,11 @@ func machineDefaults(env Environ, cwd string) (map[string]any, map[string]string
 		if !set {
 			continue
 		}
-		s := byName[row.setting]
+		s := settings.ByName[row.setting]
 		value := row.convert(text)
-		checked, err := s.accept(value)
+		checked, err := s.Accept(value)
 		if err != nil {
-			return nil, nil, s.fault(err, "environment variable "+row.variable, value)
+			return nil, nil, fault(s, err, "environment variable "+row.variable, value)
 		}
 		defaults[s.Name], from[s.Name] = checked, row.variable
 	}

@@ -19,10 +19,11 @@ type UsageError struct {
 	Message string // as argparse words it: argument -w/--workers: invalid int value: 'two'
 }
 
-const usageLine = "usage: gosrv [OPTIONS] [APP_MODULE]\n"
+// UsageLine opens --help, and what is said to a command line that cannot be read.
+const UsageLine = "usage: gosrv [OPTIONS] [APP_MODULE]\n"
 
 func (e *UsageError) Error() string  { return e.Message }
-func (e *UsageError) Stderr() string { return usageLine + "gosrv: error: " + e.Message + "\n" }
+func (e *UsageError) Stderr() string { return UsageLine + "gosrv: error: " + e.Message + "\n" }
 func (e *UsageError) ExitCode() int  { return 2 }
 
 // Error is a value that is not acceptable: exit code 1. Its text opens with Gunicorn's own message, so that whoever

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gosrv/wsgi/logs/accesslog"
+
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
 // File is what the zygote reports of a configuration file that it ran. The zero File stands for no file.
@@ -37,7 +39,7 @@ var sourceNames = [...]string{"default", "environment", "configuration file", "T
 // line, setting, value and what is allowed. Warnings are for the log at start.
 func (cl *CommandLine) Merge(file File) (*Config, []Warning, error) {
 	cfg := &Config{
-		values: make(map[string]any, len(settings)), sources: map[string]Source{}, hooks: map[string]int{}, places: map[string]string{},
+		values: make(map[string]any, len(settings.Table)), sources: map[string]Source{}, hooks: map[string]int{}, places: map[string]string{},
 	}
 	for name, value := range cl.defaults {
 		cfg.values[name] = value
@@ -86,7 +88,7 @@ func (cfg *Config) overlay(said layer) {
 	case len(said.values) == 0:
 	case said.source == FromVariables:
 		for _, name := range slices.Sorted(maps.Keys(said.values)) {
-			cfg.read = append(cfg.read, byName[name].variable())
+			cfg.read = append(cfg.read, variableOf(settings.ByName[name]))
 		}
 	default:
 		cfg.read = append(cfg.read, sourceNames[said.source])
@@ -99,7 +101,7 @@ func (cfg *Config) readFile(file File) ([]Warning, error) {
 	if file.Path != "" {
 		cfg.read = append(cfg.read, file.Path)
 	}
-	for _, s := range settings {
+	for _, s := range settings.Table {
 		if arity, isCallable := file.Callables[s.Name]; isCallable {
 			if err := cfg.readCallable(s, arity, file); err != nil {
 				return nil, err
@@ -110,9 +112,9 @@ func (cfg *Config) readFile(file File) ([]Warning, error) {
 		if !named || s.Name == "python" || s.Name == "program" {
 			continue
 		}
-		checked, err := s.accept(normalise(value))
+		checked, err := s.Accept(settings.Normalise(value))
 		if err != nil {
-			return nil, s.fault(err, locate(file.Path, s.Name), normalise(value))
+			return nil, fault(s, err, locate(file.Path, s.Name), settings.Normalise(value))
 		}
 		cfg.values[s.Name], cfg.sources[s.Name], cfg.places[s.Name] = checked, FromFile, locate(file.Path, s.Name)
 	}
@@ -120,7 +122,7 @@ func (cfg *Config) readFile(file File) ([]Warning, error) {
 }
 
 // readCallable takes over a function or class. Hooks stay in Python; here only their names and arities are known.
-func (cfg *Config) readCallable(s *Setting, arity int, file File) error {
+func (cfg *Config) readCallable(s *settings.Setting, arity int, file File) error {
 	fault := &Error{Source: locate(file.Path, s.Name), Setting: s.Name, Value: "<" + s.Name + ">", Allowed: s.Check.Allowed}
 	switch {
 	case s.Name == "worker_class":
@@ -130,13 +132,13 @@ func (cfg *Config) readCallable(s *Setting, arity int, file File) error {
 	case s.Arity == 0:
 		fault.Message = "Value is a function or a class"
 		return fault
-	case s.Check.Name == postRequest.Name && arity >= 2 && arity <= 4:
+	case s.Check.Name == settings.PostRequest.Name && arity >= 2 && arity <= 4:
 	case arity != s.Arity:
 		fault.Message = fmt.Sprintf("Value must have an arity of: %d", s.Arity)
-		fault.Allowed = "def " + s.Name + s.parameters() + ":"
+		fault.Allowed = "def " + s.Name + s.Parameters() + ":"
 		return fault
 	}
-	cfg.values[s.Name], cfg.sources[s.Name], cfg.places[s.Name] = Hook(s.Name), FromFile, locate(file.Path, s.Name)
+	cfg.values[s.Name], cfg.sources[s.Name], cfg.places[s.Name] = settings.Hook(s.Name), FromFile, locate(file.Path, s.Name)
 	cfg.hooks[s.Name] = arity
 	return nil
 }
@@ -145,7 +147,7 @@ func (cfg *Config) readCallable(s *Setting, arity int, file File) error {
 // to the name of a setting that the file does not set.
 func strayNames(file File) []Warning {
 	var candidates []string
-	for _, s := range settings {
+	for _, s := range settings.Table {
 		_, isSet := file.Settings[s.Name]
 		if _, isCallable := file.Callables[s.Name]; !isSet && !isCallable {
 			candidates = append(candidates, s.Name)
@@ -153,7 +155,7 @@ func strayNames(file File) []Warning {
 	}
 	var warnings []Warning
 	for name, value := range file.Settings {
-		if byName[name] != nil || name != strings.ToLower(name) || strings.HasPrefix(name, "_") {
+		if settings.ByName[name] != nil || name != strings.ToLower(name) || strings.HasPrefix(name, "_") {
 			continue
 		}
 		if _, isDict := value.(map[string]any); isDict {
@@ -171,23 +173,23 @@ func strayNames(file File) []Warning {
 // a file sets to its default anyway needs no word; a flag on the command line always gets one.
 func (cfg *Config) checkSupport(cl *CommandLine) ([]Warning, error) {
 	var warnings []Warning
-	for _, s := range settings {
+	for _, s := range settings.Table {
 		source := cfg.sources[s.Name]
-		isDefault := pyRepr(cfg.values[s.Name]) == pyRepr(cl.defaults[s.Name])
+		isDefault := settings.Repr(cfg.values[s.Name]) == settings.Repr(cl.defaults[s.Name])
 		if source < FromFile || isDefault && source == FromFile {
 			continue
 		}
 		switch s.State {
-		case Unsupported:
+		case settings.Unsupported:
 			if !isDefault {
 				return nil, &Error{
 					Message: s.Name + " is not supported: " + s.Note,
-					Source:  cfg.where(s), Setting: s.Name, Value: pyRepr(cfg.values[s.Name]),
+					Source:  cfg.where(s), Setting: s.Name, Value: settings.Repr(cfg.values[s.Name]),
 				}
 			}
-		case Pending:
+		case settings.Pending:
 			warnings = append(warnings, Warning{Setting: s.Name, Text: "accepted, no effect yet"})
-		case NoEffect:
+		case settings.NoEffect:
 			warnings = append(warnings, Warning{Setting: s.Name, Text: "accepted, no effect: " + s.Note, Quiet: true})
 		}
 	}
@@ -195,7 +197,7 @@ func (cfg *Config) checkSupport(cl *CommandLine) ([]Warning, error) {
 }
 
 // where names the place that a setting's value comes from, for messages.
-func (cfg *Config) where(s *Setting) string {
+func (cfg *Config) where(s *settings.Setting) string {
 	if place := cfg.places[s.Name]; place != "" {
 		return place
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
 // merged parses and merges, and fails the test on any error.
@@ -207,8 +209,8 @@ func TestMapIsWhatWorkersNeed(t *testing.T) {
 			t.Errorf("%s = %v, want %v", name, back[name], value)
 		}
 	}
-	if len(back) != len(settings)-20 {
-		t.Errorf("%d settings, want all %d but the 20 hooks", len(back), len(settings))
+	if len(back) != len(settings.Table)-20 {
+		t.Errorf("%d settings, want all %d but the 20 hooks", len(back), len(settings.Table))
 	}
 	if headers := cfg.StringMap("secure_scheme_headers"); headers["X-FORWARDED-PROTO"] != "https" || len(headers) != 3 {
 		t.Error(headers)

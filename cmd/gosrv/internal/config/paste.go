@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
 // resolvePaste makes the PasteDeploy file the application. As in Gunicorn it also names the processes, and configures
@@ -18,8 +20,8 @@ func (cfg *Config) resolvePaste(location, dir string) error {
 	text, err := os.Open(file)
 	if err != nil {
 		return &Error{
-			Message: fmt.Sprintf("%s not found", reprString(file)), Source: cfg.where(byName["paste"]),
-			Setting: "paste", Value: reprString(location), Allowed: "a PasteDeploy file, or FILE#SECTION",
+			Message: fmt.Sprintf("%s not found", settings.ReprText(file)), Source: cfg.where(settings.ByName["paste"]),
+			Setting: "paste", Value: settings.ReprText(location), Allowed: "a PasteDeploy file, or FILE#SECTION",
 		}
 	}
 	defer text.Close()

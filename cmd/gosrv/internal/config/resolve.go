@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
 // Names of the worker classes gosrv has.
@@ -47,12 +49,12 @@ func (cfg *Config) resolve(words []string, dir string) error {
 	}
 	for _, entry := range cfg.Strings("raw_env") {
 		if !strings.Contains(entry, "=") {
-			return &Error{Message: fmt.Sprintf("environment setting %s invalid: it must be KEY=VALUE", reprString(entry))}
+			return &Error{Message: fmt.Sprintf("environment setting %s invalid: it must be KEY=VALUE", settings.ReprText(entry))}
 		}
 	}
 	for _, entry := range cfg.Strings("raw_paste_global_conf") {
 		if !strings.Contains(strings.ReplaceAll(entry, `\=`, ""), "=") {
-			return &Error{Message: fmt.Sprintf("environment setting %s invalid: --paste-global must be KEY=VALUE", reprString(entry))}
+			return &Error{Message: fmt.Sprintf("environment setting %s invalid: --paste-global must be KEY=VALUE", settings.ReprText(entry))}
 		}
 	}
 	return nil
@@ -62,7 +64,7 @@ func (cfg *Config) resolveWorker() error {
 	named := cfg.String("worker_class")
 	class, known := workerClasses[strings.TrimLeft(named, "#")]
 	if !known {
-		return &Error{Message: fmt.Sprintf("worker_class %s is not supported: %s", reprString(named), workerAlternative(named))}
+		return &Error{Message: fmt.Sprintf("worker_class %s is not supported: %s", settings.ReprText(named), workerAlternative(named))}
 	}
 	if class == WorkerSync && cfg.Int("threads") > 1 {
 		class = WorkerGThread
@@ -76,7 +78,7 @@ func workerAlternative(named string) string {
 	word := strings.ToLower(named)
 	switch {
 	case strings.Contains(word, "uvicorn"), strings.Contains(word, "asgi"), strings.Contains(word, "aiohttp"):
-		return noASGI
+		return settings.NoASGI
 	case strings.Contains(word, "gevent"), strings.Contains(word, "eventlet"), strings.Contains(word, "meinheld"):
 		return "use --worker-class gthread --threads N; slow clients and idle connections cost no thread here"
 	case strings.Contains(word, "tornado"):

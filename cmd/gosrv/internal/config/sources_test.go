@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
 // inFolder makes files in a new folder and goes there.
@@ -87,20 +89,20 @@ func TestVariablesThatAreWrong(t *testing.T) {
 
 func TestUnits(t *testing.T) {
 	tests := []struct {
-		unit Unit
+		unit settings.Unit
 		text string
 		n    int
 		ok   bool
 	}{
-		{Seconds, "30s", 30, true}, {Seconds, "1h30m", 5400, true}, {Seconds, " 1m 30s ", 90, true}, {Seconds, "1500ms", 0, false},
-		{Seconds, "2000MS", 2, true}, {Seconds, "0.5m", 30, true}, {Seconds, "1d", 86400, true}, {Seconds, "30", 0, false},
-		{Seconds, "30x", 0, false}, {Seconds, "s", 0, false}, {Seconds, "", 0, false}, {Seconds, "-3s", 0, false},
-		{Seconds, "9999999999999999999d", 0, false},
-		{Bytes, "10MB", 10 << 20, true}, {Bytes, "64k", 64 << 10, true}, {Bytes, "1.5GiB", 3 << 29, true}, {Bytes, "7b", 7, true},
-		{Bytes, "1.5b", 0, false}, {Bytes, "10s", 0, false}, {Plain, "10s", 0, false},
+		{settings.Seconds, "30s", 30, true}, {settings.Seconds, "1h30m", 5400, true}, {settings.Seconds, " 1m 30s ", 90, true}, {settings.Seconds, "1500ms", 0, false},
+		{settings.Seconds, "2000MS", 2, true}, {settings.Seconds, "0.5m", 30, true}, {settings.Seconds, "1d", 86400, true}, {settings.Seconds, "30", 0, false},
+		{settings.Seconds, "30x", 0, false}, {settings.Seconds, "s", 0, false}, {settings.Seconds, "", 0, false}, {settings.Seconds, "-3s", 0, false},
+		{settings.Seconds, "9999999999999999999d", 0, false},
+		{settings.Bytes, "10MB", 10 << 20, true}, {settings.Bytes, "64k", 64 << 10, true}, {settings.Bytes, "1.5GiB", 3 << 29, true}, {settings.Bytes, "7b", 7, true},
+		{settings.Bytes, "1.5b", 0, false}, {settings.Bytes, "10s", 0, false}, {settings.Plain, "10s", 0, false},
 	}
 	for _, test := range tests {
-		if n, ok, err := test.unit.read(test.text); n != test.n || ok != test.ok {
+		if n, ok, err := test.unit.Read(test.text); n != test.n || ok != test.ok {
 			t.Errorf("%q: %d %t %v, want %d %t", test.text, n, ok, err, test.n, test.ok)
 		}
 	}

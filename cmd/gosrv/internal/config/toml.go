@@ -11,6 +11,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
 // Settings without any Python: gosrv.toml, or the table [tool.gosrv] of pyproject.toml. The names are those of
@@ -103,7 +105,7 @@ func (said layer) readTable(document map[string]any, name string, lines map[stri
 	where := func(key string) string { return name + ":" + strconv.Itoa(lines[key]) }
 	first := ""
 	for key := range document { // the first unknown name in the file is the one to report
-		if byName[key] == nil && (first == "" || lines[key] < lines[first]) {
+		if settings.ByName[key] == nil && (first == "" || lines[key] < lines[first]) {
 			first = key
 		}
 	}
@@ -114,7 +116,7 @@ func (said layer) readTable(document map[string]any, name string, lines map[stri
 		}
 		return &Error{Message: message}
 	}
-	for _, s := range settings {
+	for _, s := range settings.Table {
 		raw, named := document[s.Name]
 		if !named {
 			continue
@@ -122,10 +124,10 @@ func (said layer) readTable(document map[string]any, name string, lines map[stri
 		if s.Name == "config" {
 			return &Error{Message: where(s.Name) + ": config names the configuration file and cannot stand in one; use -c"}
 		}
-		value := s.fromTOML(raw)
-		checked, err := s.accept(value)
+		value := fromTOML(s, raw)
+		checked, err := s.Accept(value)
 		if err != nil {
-			return s.fault(err, where(s.Name), value)
+			return fault(s, err, where(s.Name), value)
 		}
 		said.values[s.Name], said.places[s.Name] = checked, where(s.Name)
 	}
@@ -134,29 +136,29 @@ func (said layer) readTable(document map[string]any, name string, lines map[stri
 
 // fromTOML turns a value into what a Python file would have said. Where that is names with commas between, TOML may
 // have a list.
-func (s *Setting) fromTOML(raw any) any {
+func fromTOML(s *settings.Setting, raw any) any {
 	switch v := raw.(type) {
 	case int64:
 		return int(v)
 	case float64:
-		return pyFloat(v)
+		return settings.Float(v)
 	case string, bool:
 		return v
 	case map[string]any:
 		dict := make(map[string]any, len(v))
 		for key, item := range v {
-			dict[key] = s.fromTOML(item)
+			dict[key] = fromTOML(s, item)
 		}
 		return dict
 	case []any:
 		items, texts := make([]any, len(v)), make([]string, 0, len(v))
 		for i, item := range v {
-			items[i] = s.fromTOML(item)
+			items[i] = fromTOML(s, item)
 			if text, isText := items[i].(string); isText {
 				texts = append(texts, text)
 			}
 		}
-		if s.takesCommas() && len(texts) == len(items) {
+		if takesCommas(s) && len(texts) == len(items) {
 			return strings.Join(texts, ",")
 		}
 		return items
@@ -165,9 +167,9 @@ func (s *Setting) fromTOML(raw any) any {
 }
 
 // takesCommas tells whether the setting's value is one text of names with commas between.
-func (s *Setting) takesCommas() bool {
+func takesCommas(s *settings.Setting) bool {
 	switch s.Check.Name {
-	case commaText.Name, addressList.Name, protocols.Name:
+	case settings.CommaText.Name, settings.AddressList.Name, settings.Protocols.Name:
 		return true
 	}
 	return s.Name == "pythonpath"

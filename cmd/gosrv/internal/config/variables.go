@@ -3,10 +3,12 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
-	"gosrv/cmd/gosrv/internal/pattern"
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
 // Environ is an environment as os.Environ gives it: NAME=VALUE texts.
@@ -27,10 +29,11 @@ const variablePrefix = "GOSRV_"
 
 // foreignVariables have the prefix and are not ours: what Kubernetes sets for a service that is called gosrv, and what
 // the builds and tests of this repository use.
-var foreignVariables = pattern.Of(
-	`^GOSRV_(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT=(tcp|udp|sctp)://|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=|(BIN|WHEEL|GOARCH|MANYLINUX|TOOLS|TEST_\w+)=)`)
+var foreignVariables = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^GOSRV_(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT=(tcp|udp|sctp)://|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=|(BIN|WHEEL|GOARCH|MANYLINUX|TOOLS|TEST_\w+)=)`)
+})
 
-func (s *Setting) variable() string { return variablePrefix + strings.ToUpper(s.Name) }
+func variableOf(s *settings.Setting) string { return variablePrefix + strings.ToUpper(s.Name) }
 
 // readVariables reads all variables with our prefix; an empty one counts as not set. An unknown one is an error, in the
 // order of the environment's names, so that the first error is always the same.
@@ -43,19 +46,19 @@ func readVariables(environ Environ) (layer, error) {
 		if !strings.HasPrefix(name, variablePrefix) || foreignVariables().MatchString(pair) {
 			continue
 		}
-		s := byName[strings.ToLower(strings.TrimPrefix(name, variablePrefix))]
+		s := settings.ByName[strings.ToLower(strings.TrimPrefix(name, variablePrefix))]
 		switch {
-		case s == nil || s.variable() != name:
+		case s == nil || variableOf(s) != name:
 			return said, unknownVariable(name)
 		case s.Name == "python" || text == "":
 			continue // python is among the defaults: the search for it names the variable
 		}
-		value, err := s.fromText(text)
+		value, err := fromText(s, text)
 		if err == nil {
-			value, err = s.accept(value)
+			value, err = s.Accept(value)
 		}
 		if err != nil {
-			return said, s.fault(err, "environment variable "+name, text)
+			return said, fault(s, err, "environment variable "+name, text)
 		}
 		said.values[s.Name], said.places[s.Name] = value, "environment variable "+name
 	}
@@ -65,31 +68,31 @@ func readVariables(environ Environ) (layer, error) {
 func unknownVariable(name string) error {
 	message := "environment variable " + name + ": there is no such setting"
 	if best := nearestSetting(strings.TrimPrefix(name, variablePrefix)); best != nil {
-		message += "; did you mean " + best.variable() + "?"
+		message += "; did you mean " + variableOf(best) + "?"
 	}
 	return &Error{Message: message}
 }
 
 // fromText turns a variable's text into what a configuration file would have said.
-func (s *Setting) fromText(text string) (any, error) {
+func fromText(s *settings.Setting, text string) (any, error) {
 	switch s.Check.Name {
-	case anyBool.Name:
-		switch strings.ToLower(pyStrip(text)) {
+	case settings.AnyBool.Name:
+		switch strings.ToLower(settings.Strip(text)) {
 		case "1", "yes", "on", "true":
 			return true, nil
 		case "0", "no", "off", "false":
 			return false, nil
 		}
-	case listText.Name, watchedFiles.Name:
+	case settings.ListText.Name, settings.WatchedFiles.Name:
 		return listFromText(text), nil
-	case anyDict.Name:
+	case settings.AnyDict.Name:
 		var dict map[string]any
 		if err := json.Unmarshal([]byte(text), &dict); err != nil {
 			return nil, fmt.Errorf("Value is not a JSON object: %v", err)
 		}
 		return dict, nil
 	}
-	if n, ok := autoInt(pyStrip(text)); ok && s.Type == AutoInt {
+	if n, ok := settings.ReadAutoInt(settings.Strip(text)); ok && s.Type == settings.AutoInt {
 		return n, nil
 	}
 	return text, nil
@@ -99,22 +102,22 @@ func (s *Setting) fromText(text string) (any, error) {
 func listFromText(text string) any {
 	var list []string
 	if json.Unmarshal([]byte(text), &list) == nil {
-		return normalise(list)
+		return settings.Normalise(list)
 	}
 	var items []any
 	for item := range strings.SplitSeq(text, ",") {
-		items = append(items, pyStrip(item))
+		items = append(items, settings.Strip(item))
 	}
 	return items
 }
 
 // nearestSetting gives the setting that name was probably meant to be: by another spelling, by its flag
 // (ACCESS_LOGFILE, log-level), or with a letter or two wrong. nil if there is none.
-func nearestSetting(name string) *Setting {
+func nearestSetting(name string) *settings.Setting {
 	name = strings.ToLower(strings.ReplaceAll(strings.TrimLeft(name, "-"), "-", "_"))
-	spelled := map[string]*Setting{}
+	spelled := map[string]*settings.Setting{}
 	var candidates []string
-	for _, s := range settings {
+	for _, s := range settings.Table {
 		names := []string{s.Name}
 		for _, flag := range s.Flags {
 			if long, ok := strings.CutPrefix(flag, "--"); ok {

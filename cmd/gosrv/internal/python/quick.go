@@ -2,21 +2,21 @@ package python
 
 import (
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"gosrv/cmd/gosrv/internal/pattern"
+	"sync"
 )
 
 // Running a Python to ask it takes some 20 ms of each start. Its ELF file says the same where nothing is out of the
 // ordinary; whatever is not sure here is asked.
 
 // libraryName is the libpython of an ordinary build, or of a debug one; a free-threaded one's name ends in t.
-var libraryName = pattern.Of(`^libpython3\.(\d+)d?\.so\.1\.0$`)
+var libraryName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^libpython3\.(\d+)d?\.so\.1\.0$`) })
 
 // programName is what installations call the file itself.
-var programName = pattern.Of(`^python3\.(\d+)d?$`)
+var programName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^python3\.(\d+)d?$`) })
 
 // sinceNine are exported by each CPython from 3.9 on, and not by 3.8.
 var sinceNine = []string{"Py_GetVersion", "PyConfig_SetBytesArgv", "PyObject_VectorcallDict"}

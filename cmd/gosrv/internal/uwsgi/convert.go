@@ -6,8 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"gosrv/cmd/gosrv/internal/pattern"
+	"sync"
 )
 
 // setting is one assignment of the printed file.
@@ -130,7 +129,7 @@ func (c *conversion) number(o option, name string) {
 
 // --- application --------------------------------------------------------------
 
-var moduleName = pattern.Of(`^[A-Za-z_][A-Za-z0-9_.]*$`)
+var moduleName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`) })
 
 // loaded takes what names an application, and leaves a setting for finishApp.
 func (c *conversion) loaded(o option, app string) {

@@ -1,9 +1,9 @@
 package uwsgi
 
 import (
+	"regexp"
 	"strings"
-
-	"gosrv/cmd/gosrv/internal/pattern"
+	"sync"
 )
 
 func (c *conversion) daemonize(o option) {
@@ -28,7 +28,7 @@ func (c *conversion) logger(o option) {
 	}
 }
 
-var namedLogger = pattern.Of(`^(?:\w+ )?(\w+)(?::(.*))?$`)
+var namedLogger = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:\w+ )?(\w+)(?::(.*))?$`) })
 
 // logFile reads file:PATH and stdio; other loggers are not gosrv's.
 func (c *conversion) logFile(o option) (text, bool) {
@@ -82,7 +82,7 @@ var logAtoms = map[string]string{
 	"ftime": "%(t)s", "time": "%(t)s", "size": "%(b)s", "rsize": "%(b)s", "pid": "%(p)s", "cl": "%({content-length}i)s",
 }
 
-var logAtom = pattern.Of(`%\(([^)]*)\)`)
+var logAtom = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`%\(([^)]*)\)`) })
 
 // logFormat translates word by word; what gosrv does not know becomes a dash.
 func (c *conversion) logFormat(o option) {

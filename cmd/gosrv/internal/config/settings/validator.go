@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"encoding/json"
@@ -15,20 +15,20 @@ import (
 type Validator struct {
 	Name    string // Gunicorn's name for it
 	Allowed string // what is accepted, for error messages and the reference
-	check   func(any) (any, error)
+	Verdict func(any) (any, error)
 }
 
 var errNotIterable = errors.New("Value is not a list of strings")
 
 var (
-	anyBool   = Validator{"validate_bool", "True or False", checkBool}
-	anyDict   = Validator{"validate_dict", "a dictionary", checkDict}
+	AnyBool   = Validator{"validate_bool", "True or False", checkBool}
+	AnyDict   = Validator{"validate_dict", "a dictionary", checkDict}
 	posInt    = Validator{"validate_pos_int", "an integer of 0 or more", checkPosInt}
 	anyString = Validator{"validate_string", "a string or None", checkString}
-	listText  = Validator{"validate_list_string", "a string or a list of strings", checkStringList}
-	commaText = Validator{"validate_string_to_list", "a string of names with commas between", checkCommaList}
+	ListText  = Validator{"validate_list_string", "a string or a list of strings", checkStringList}
+	CommaText = Validator{"validate_string_to_list", "a string of names with commas between", checkCommaList}
 
-	headerMap   = oneOf("validate_header_map_behaviour", "Invalid header map behaviour: %s", nil, "drop", "refuse", "dangerous")
+	HeaderMap   = oneOf("validate_header_map_behaviour", "Invalid header map behaviour: %s", nil, "drop", "refuse", "dangerous")
 	httpParser  = oneOf("validate_http_parser", "http_parser must be one of: auto, fast, python: %s", "auto", "auto", "fast", "python")
 	asgiLoop    = oneOf("validate_asgi_loop", "Invalid ASGI loop: %s", "auto", "auto", "asyncio", "uvloop")
 	asgiLife    = oneOf("validate_asgi_lifespan", "Invalid ASGI lifespan: %s", "auto", "auto", "on", "off")
@@ -37,22 +37,22 @@ var (
 	frameSize   = intRange("validate_http2_frame_size", "http2_max_frame_size must be between 16384 and 16777215, got %d", 16384, 1<<24-1)
 )
 
-// normalise turns what encoding/json or Go code supplies into the types validators know: nil, bool, int, float64,
+// Normalise turns what encoding/json or Go code supplies into the types validators know: nil, bool, int, float64,
 // string, []any, map[string]any. A float64 with a whole value is taken for an int, because encoding/json without
 // UseNumber gives nothing else; with UseNumber 4 and 4.0 are told apart, as Gunicorn does.
-func normalise(v any) any {
+func Normalise(v any) any {
 	switch v := v.(type) {
 	case json.Number:
 		if n, err := strconv.Atoi(v.String()); err == nil {
 			return n
 		}
 		f, _ := v.Float64()
-		return pyFloat(f)
+		return Float(f)
 	case float64:
 		if v == float64(int(v)) {
 			return int(v)
 		}
-		return pyFloat(v)
+		return Float(v)
 	case int64:
 		return int(v)
 	case []string:
@@ -65,17 +65,17 @@ func normalise(v any) any {
 	return v
 }
 
-// pyFloat keeps 4.0 a float on its way through the validators.
-type pyFloat float64
+// Float keeps 4.0 a float on its way through the validators.
+type Float float64
 
-func (f pyFloat) String() string { return pyRepr(float64(f)) }
+func (f Float) String() string { return Repr(float64(f)) }
 
 func checkBool(v any) (any, error) {
 	switch v := v.(type) {
 	case nil, bool:
 		return v, nil
 	case string:
-		switch strings.ToLower(pyStrip(v)) {
+		switch strings.ToLower(Strip(v)) {
 		case "true":
 			return true, nil
 		case "false":
@@ -83,14 +83,14 @@ func checkBool(v any) (any, error) {
 		}
 		return nil, fmt.Errorf("Invalid boolean: %s", v)
 	}
-	return nil, fmt.Errorf("Invalid type for casting: %s", pyStr(v))
+	return nil, fmt.Errorf("Invalid type for casting: %s", Str(v))
 }
 
 func checkDict(v any) (any, error) {
 	if dict, ok := v.(map[string]any); ok && dict["__repr__"] == nil {
 		return dict, nil
 	}
-	return nil, fmt.Errorf("Value is not a dictionary: %s", pyStr(v))
+	return nil, fmt.Errorf("Value is not a dictionary: %s", Str(v))
 }
 
 // toInt is what Gunicorn's integer validators do first: ints and bools as they are, strings through int(v, 0).
@@ -104,12 +104,12 @@ func toInt(v any) (int, error) {
 		}
 		return 0, nil
 	case string:
-		if n, ok := pyInt(v, 0); ok {
+		if n, ok := ReadInt(v, 0); ok {
 			return n, nil
 		}
-		return 0, fmt.Errorf("invalid literal for int() with base 0: %s", reprString(v))
+		return 0, fmt.Errorf("invalid literal for int() with base 0: %s", ReprText(v))
 	}
-	return 0, fmt.Errorf("Value is not an integer: %s", pyStr(v))
+	return 0, fmt.Errorf("Value is not an integer: %s", Str(v))
 }
 
 func checkPosInt(v any) (any, error) {
@@ -146,9 +146,9 @@ func oneOf(name, format string, ifNone any, words ...string) Validator {
 		}
 		text, ok := v.(string)
 		if !ok {
-			return nil, fmt.Errorf("Invalid type for casting: %s", pyStr(v))
+			return nil, fmt.Errorf("Invalid type for casting: %s", Str(v))
 		}
-		word := strings.ToLower(pyStrip(text))
+		word := strings.ToLower(Strip(text))
 		if !slices.Contains(words, word) {
 			return nil, fmt.Errorf(format, word)
 		}
@@ -161,9 +161,9 @@ func checkString(v any) (any, error) {
 	case nil:
 		return nil, nil
 	case string:
-		return pyStrip(v), nil
+		return Strip(v), nil
 	}
-	return nil, fmt.Errorf("Not a string: %s", pyStr(v))
+	return nil, fmt.Errorf("Not a string: %s", Str(v))
 }
 
 func checkStringList(v any) (any, error) {
@@ -182,7 +182,7 @@ func checkStringList(v any) (any, error) {
 		if v == 0 {
 			return []string{}, nil
 		}
-	case pyFloat:
+	case Float:
 		if v == 0 {
 			return []string{}, nil
 		}
@@ -190,7 +190,7 @@ func checkStringList(v any) (any, error) {
 		if v == "" {
 			return []string{}, nil
 		}
-		return []string{pyStrip(v)}, nil
+		return []string{Strip(v)}, nil
 	case []any:
 		return checkEachString(v)
 	}
@@ -202,9 +202,9 @@ func checkEachString(items []any) (any, error) {
 	for i, item := range items {
 		text, ok := item.(string)
 		if !ok {
-			return nil, fmt.Errorf("Not a string: %s", pyStr(item))
+			return nil, fmt.Errorf("Not a string: %s", Str(item))
 		}
-		list[i] = pyStrip(text)
+		list[i] = Strip(text)
 	}
 	return list, nil
 }
@@ -220,7 +220,7 @@ func checkCommaList(v any) (any, error) {
 	}
 	for item := range strings.SplitSeq(text.(string), ",") {
 		if item != "" {
-			list = append(list, pyStrip(item))
+			list = append(list, Strip(item))
 		}
 	}
 	return list, nil

@@ -1,17 +1,16 @@
-package config
+package settings
 
 import (
 	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// The goldens were made by running Gunicorn 27.0.1 and its parser on Python 3.11.
+// The goldens were made by running Gunicorn 27.0.1 on Python 3.11.
 
 func readGolden(t *testing.T, name string, into any) {
 	t.Helper()
@@ -37,7 +36,7 @@ func TestTableHasGunicornsSettings(t *testing.T) {
 		t.Fatalf("golden has %d rows, want 120", len(golden))
 	}
 	for i, want := range golden {
-		s := settings[i]
+		s := Table[i]
 		if s.Name != want.Name {
 			t.Fatalf("row %d is %s, Gunicorn declares %s there", i, s.Name, want.Name)
 		}
@@ -56,12 +55,12 @@ func TestTableHasGunicornsSettings(t *testing.T) {
 				t.Errorf("%s: a hook, want %v", s.Name, want.Default)
 			}
 		default:
-			if got, err := s.defaultOf(want.Default); err != nil || pyRepr(got) != pyRepr(s.Default) {
-				t.Errorf("%s: default %s, want %s (%v)", s.Name, pyRepr(s.Default), pyRepr(got), err)
+			if got, err := defaultOf(s, want.Default); err != nil || Repr(got) != Repr(s.Default) {
+				t.Errorf("%s: default %s, want %s (%v)", s.Name, Repr(s.Default), Repr(got), err)
 			}
 		}
 	}
-	for _, s := range settings[120:] {
+	for _, s := range Table[120:] {
 		if !s.Own() {
 			t.Errorf("%s: not one of Gunicorn's, and not marked as ours", s.Name)
 		}
@@ -69,26 +68,23 @@ func TestTableHasGunicornsSettings(t *testing.T) {
 }
 
 // defaultOf validates a declared default as Gunicorn does: all but None.
-func (s *Setting) defaultOf(declared any) (any, error) {
+func defaultOf(s *Setting, declared any) (any, error) {
 	if declared == nil {
 		return nil, nil
 	}
-	return s.Check.check(normalise(declared))
+	return s.Check.Verdict(Normalise(declared))
 }
 
 func TestTableIsComplete(t *testing.T) {
-	for _, s := range settings {
+	for _, s := range Table {
 		if s.Help == "" || s.Section == "" || !strings.HasSuffix(s.Help, ".") {
 			t.Errorf("%s: section and help text are needed", s.Name)
 		}
 		if s.State != Works && s.State != Pending && s.Note == "" {
 			t.Errorf("%s: state %q without an explanation", s.Name, s.State)
 		}
-		if s.Arity > 0 && (s.parameters() == "()" || strings.Count(s.parameters(), ",")+1 != s.Arity) {
-			t.Errorf("%s: arity %d, but the help says %s", s.Name, s.Arity, s.parameters())
-		}
-		if !slices.Contains(sectionOrder, s.Section) {
-			t.Errorf("%s: section %q is not in --help", s.Name, s.Section)
+		if s.Arity > 0 && (s.Parameters() == "()" || strings.Count(s.Parameters(), ",")+1 != s.Arity) {
+			t.Errorf("%s: arity %d, but the help says %s", s.Name, s.Arity, s.Parameters())
 		}
 	}
 }
@@ -102,19 +98,19 @@ func TestValidatorsAgreeWithGunicorn(t *testing.T) {
 	readGolden(t, "verdicts.json", &golden)
 	for _, row := range golden {
 		for _, name := range row.Settings {
-			s := byName[name]
+			s := ByName[name]
 			for _, pair := range row.Accept {
-				given, want := normalise(pair[0]), pair[1]
-				got, err := s.Check.check(given)
+				given, want := Normalise(pair[0]), pair[1]
+				got, err := s.Check.Verdict(given)
 				if err != nil {
-					t.Errorf("%s = %s: refused (%v), Gunicorn keeps %v", name, pyRepr(given), err, want)
-				} else if want != "*" && pyRepr(plain(got)) != pyRepr(plain(normalise(want))) {
-					t.Errorf("%s = %s: kept as %s, Gunicorn keeps %s", name, pyRepr(given), pyRepr(got), pyRepr(want))
+					t.Errorf("%s = %s: refused (%v), Gunicorn keeps %v", name, Repr(given), err, want)
+				} else if want != "*" && Repr(plain(got)) != Repr(plain(Normalise(want))) {
+					t.Errorf("%s = %s: kept as %s, Gunicorn keeps %s", name, Repr(given), Repr(got), Repr(want))
 				}
 			}
 			for _, given := range row.Reject {
-				if got, err := s.Check.check(normalise(given)); err == nil {
-					t.Errorf("%s = %s: kept as %s, Gunicorn refuses it", name, pyRepr(normalise(given)), pyRepr(got))
+				if got, err := s.Check.Verdict(Normalise(given)); err == nil {
+					t.Errorf("%s = %s: kept as %s, Gunicorn refuses it", name, Repr(Normalise(given)), Repr(got))
 				}
 			}
 		}
@@ -132,39 +128,4 @@ func plain(v any) any {
 		items[i] = item
 	}
 	return items
-}
-
-func TestCommandLineIsReadAsArgparseDoes(t *testing.T) {
-	var golden []struct {
-		Argv, Args []string
-		Set        map[string]any
-		Error      string
-	}
-	readGolden(t, "argparse.json", &golden)
-	for _, want := range golden {
-		got := map[string]any{}
-		args, err := parseWords(want.Argv, func(o *option, values []string) (bool, error) {
-			return false, collect(got, o.setting, values)
-		})
-		if want.Error != "" {
-			text := ""
-			if err != nil {
-				text, _, _ = strings.Cut(err.Error(), " (did you mean")
-			}
-			if text != want.Error {
-				t.Errorf("%q: error %q, argparse says %q", want.Argv, text, want.Error)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%q: error %q, argparse accepts it", want.Argv, err)
-			continue
-		}
-		for name, value := range want.Set {
-			want.Set[name] = normalise(value)
-		}
-		if !reflect.DeepEqual(got, want.Set) || !slices.Equal(args, want.Args) {
-			t.Errorf("%q: %v and %q, argparse gives %v and %q", want.Argv, got, args, want.Set, want.Args)
-		}
-	}
 }

@@ -1,11 +1,11 @@
-package config
+package settings
 
 import (
 	"fmt"
 	"math/big"
+	"regexp"
 	"strings"
-
-	"gosrv/cmd/gosrv/internal/pattern"
+	"sync"
 )
 
 // Unit is what the number of a setting counts; texts such as 30s or 10MB are accepted for it wherever a value may
@@ -18,8 +18,9 @@ const (
 	Bytes               // 10485760, 10MB, 10MiB or 10m: each step is 1024
 )
 
-// measure is one number with its unit behind it.
-var measure = pattern.Of(`(?i)^\s*(\d+(?:\.\d+)?)\s*([a-z]+)`)
+// measure is one number with its unit behind it. Expressions are compiled when they are asked for: this binary starts
+// once a worker, and few of its runs look at any of them.
+var measure = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)^\s*(\d+(?:\.\d+)?)\s*([a-z]+)`) })
 
 // scales give what one of each unit is worth: milliseconds of a duration, bytes of a size.
 var scales = map[Unit]map[string]int64{
@@ -35,9 +36,9 @@ func (u Unit) Allowed() string {
 	return [...]string{"", "; seconds like 30, 30s or 5m", "; bytes like 65536, 64k or 10MB"}[u]
 }
 
-// read gives the number that text stands for. ok is false if text is not written with units at all: then it is for the
+// Read gives the number that text stands for. ok is false if text is not written with units at all: then it is for the
 // validator to judge.
-func (u Unit) read(text string) (n int, ok bool, err error) {
+func (u Unit) Read(text string) (n int, ok bool, err error) {
 	sum, rest := new(big.Rat), text
 	for strings.TrimSpace(rest) != "" {
 		found := measure().FindStringSubmatch(rest)
@@ -59,21 +60,21 @@ func (u Unit) read(text string) (n int, ok bool, err error) {
 	case strings.TrimSpace(text) == "":
 		return 0, false, nil
 	case !sum.IsInt():
-		return 0, false, fmt.Errorf("%s is not a whole number of %s", reprString(text), [...]string{"", "seconds", "bytes"}[u])
+		return 0, false, fmt.Errorf("%s is not a whole number of %s", ReprText(text), [...]string{"", "seconds", "bytes"}[u])
 	case !sum.Num().IsInt64():
-		return 0, false, fmt.Errorf("%s is too large", reprString(text))
+		return 0, false, fmt.Errorf("%s is too large", ReprText(text))
 	}
 	return int(sum.Num().Int64()), true, nil
 }
 
-// accept gives the value that the setting keeps for v, from wherever v came, or why it cannot be one.
-func (s *Setting) accept(v any) (any, error) {
+// Accept gives the value that the setting keeps for v, from wherever v came, or why it cannot be one.
+func (s *Setting) Accept(v any) (any, error) {
 	text, isText := v.(string)
-	if isText && s.Auto && text == autoWord {
+	if isText && s.Auto && text == AutoWord {
 		return Auto{}, nil
 	}
 	if isText && s.Unit != Plain {
-		n, ok, err := s.Unit.read(text)
+		n, ok, err := s.Unit.Read(text)
 		if err != nil {
 			return nil, err
 		}
@@ -81,11 +82,11 @@ func (s *Setting) accept(v any) (any, error) {
 			v = n
 		}
 	}
-	return s.Check.check(v)
+	return s.Check.Verdict(v)
 }
 
 // allowed says what accept takes, for error messages and the reference.
-func (s *Setting) allowed() string {
+func (s *Setting) Allowed() string {
 	if s.Auto {
 		return s.Check.Allowed + ", or auto"
 	}

@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"fmt"
@@ -9,15 +9,15 @@ import (
 	"unicode"
 )
 
-// pyStrip is Python's str.strip(): white space at both ends, the separators 0x1c to 0x1f included.
-func pyStrip(s string) string {
+// Strip is Python's str.strip(): white space at both ends, the separators 0x1c to 0x1f included.
+func Strip(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f })
 }
 
-// pyInt reads s as Python's int(s, base) does for base 10 and base 0: white space around, a sign, underscores between
+// ReadInt reads s as Python's int(s, base) does for base 10 and base 0: white space around, a sign, underscores between
 // digits; with base 0 a prefix 0x, 0o or 0b and no other leading zeros. Numbers beyond Go's int are not accepted.
-func pyInt(s string, base int) (int, bool) {
-	digits := pyStrip(s)
+func ReadInt(s string, base int) (int, bool) {
+	digits := Strip(s)
 	negative := strings.HasPrefix(digits, "-")
 	if negative || strings.HasPrefix(digits, "+") {
 		digits = digits[1:]
@@ -64,19 +64,19 @@ func splitRadix(digits string) (radix int, rest string) {
 	return radix, strings.TrimPrefix(digits[2:], "_")
 }
 
-// autoInt is Gunicorn's auto_int: int(s, 0), but a leading zero before a digit means octal.
-func autoInt(s string) (int, bool) {
+// ReadAutoInt is Gunicorn's auto_int: int(s, 0), but a leading zero before a digit means octal.
+func ReadAutoInt(s string) (int, bool) {
 	if len(s) > 1 && s[0] == '0' && s[1] >= '0' && s[1] <= '9' {
 		s = "0o" + s[1:]
 	}
-	return pyInt(s, 0)
+	return ReadInt(s, 0)
 }
 
-// pyRepr writes a value as Python's repr() does.
-func pyRepr(v any) string {
+// Repr writes a value as Python's repr() does.
+func Repr(v any) string {
 	switch v := v.(type) {
 	case string:
-		return reprString(v)
+		return ReprText(v)
 	case float64:
 		if v == float64(int64(v)) {
 			return strconv.FormatInt(int64(v), 10) + ".0"
@@ -85,19 +85,19 @@ func pyRepr(v any) string {
 	case []string:
 		parts := make([]string, len(v))
 		for i, item := range v {
-			parts[i] = reprString(item)
+			parts[i] = ReprText(item)
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	case []any:
 		parts := make([]string, len(v))
 		for i, item := range v {
-			parts[i] = pyRepr(item)
+			parts[i] = Repr(item)
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	case map[string]any:
 		return reprDict(v)
 	}
-	return pyStr(v)
+	return Str(v)
 }
 
 // reprDict writes a dict with its keys sorted; an object that could not cross as JSON is shown as Python showed it.
@@ -111,13 +111,13 @@ func reprDict(dict map[string]any) string {
 	}
 	slices.Sort(keys)
 	for i, key := range keys {
-		keys[i] = reprString(key) + ": " + pyRepr(dict[key])
+		keys[i] = ReprText(key) + ": " + Repr(dict[key])
 	}
 	return "{" + strings.Join(keys, ", ") + "}"
 }
 
-// pyStr writes a value as Python's str() does.
-func pyStr(v any) string {
+// Str writes a value as Python's str() does.
+func Str(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "None"
@@ -133,12 +133,13 @@ func pyStr(v any) string {
 	case int:
 		return strconv.Itoa(v)
 	case float64, []string, []any, map[string]any:
-		return pyRepr(v)
+		return Repr(v)
 	}
 	return fmt.Sprint(v)
 }
 
-func reprString(s string) string {
+// ReprText writes text as Python's repr() of a str does.
+func ReprText(s string) string {
 	quote := byte('\'')
 	if strings.Contains(s, "'") && !strings.Contains(s, `"`) {
 		quote = '"'

@@ -1,77 +1,77 @@
-package config
+package settings
 
 // ownRows: settings that Gunicorn does not have. Their flags never match an abbreviation that means a Gunicorn flag.
 var ownRows = []Setting{
 	{
-		Name: "python", Section: sectionOwn, Flags: []string{"--python"}, Metavar: "PATH", Check: anyString, Since: "gosrv",
+		Name: "python", Section: SectionOwn, Flags: []string{"--python"}, Metavar: "PATH", Check: anyString, Since: "gosrv",
 		Help: "Python interpreter to embed, for example venv/bin/python. The environment variable GOSRV_PYTHON gives a default. Without either it is the virtual environment gosrv lies in, $VIRTUAL_ENV, or python3 on PATH. Not for the configuration file, which Python itself runs.",
 	},
 	{
-		Name: "program", Section: sectionOwn, Flags: []string{"--program"}, Metavar: "FILE", Check: anyString, Since: "gosrv",
+		Name: "program", Section: SectionOwn, Flags: []string{"--program"}, Metavar: "FILE", Check: anyString, Since: "gosrv",
 		Help: "Python program that makes its own server with gunicorn.app.base.BaseApplication, or python:MODULE. It is run up to the run() of its application, whose settings and load() are then served; further words are the program's arguments. Not for the configuration file, whose place the program takes.",
 	},
 	{
-		Name: "limit_request_body", Section: sectionOwn, Flags: []string{"--limit-request-body"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Unit: Bytes, Since: "gosrv",
+		Name: "limit_request_body", Section: SectionOwn, Flags: []string{"--limit-request-body"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Unit: Bytes, Since: "gosrv",
 		Help: "Largest request body in bytes; a larger one is answered 413. 0 means no limit.",
 	},
 	{
-		Name: "header_timeout", Section: sectionOwn, Flags: []string{"--header-timeout"}, Metavar: "INT", Type: Int, Default: 10, Check: posInt, Unit: Seconds, Since: "gosrv",
+		Name: "header_timeout", Section: SectionOwn, Flags: []string{"--header-timeout"}, Metavar: "INT", Type: Int, Default: 10, Check: posInt, Unit: Seconds, Since: "gosrv",
 		Help: "Seconds a client has to send a complete request head. 0 means no limit.",
 	},
 	{
-		Name: "body_timeout", Section: sectionOwn, Flags: []string{"--body-timeout"}, Metavar: "INT", Type: Int, Default: 30, Check: posInt, Unit: Seconds, Since: "gosrv",
+		Name: "body_timeout", Section: SectionOwn, Flags: []string{"--body-timeout"}, Metavar: "INT", Type: Int, Default: 30, Check: posInt, Unit: Seconds, Since: "gosrv",
 		Help: "Seconds without a byte of the request body after which it is answered 408; also the time over which a body must keep to 500 bytes a second. 0 means no limit.",
 	},
 	{
-		Name: "write_timeout", Section: sectionOwn, Flags: []string{"--write-timeout"}, Metavar: "INT", Type: Int, Default: 60, Check: posInt, Unit: Seconds, Since: "gosrv",
+		Name: "write_timeout", Section: SectionOwn, Flags: []string{"--write-timeout"}, Metavar: "INT", Type: Int, Default: 60, Check: posInt, Unit: Seconds, Since: "gosrv",
 		Help: "Seconds in which a client takes nothing of the answer, after which the connection is closed; also the time over which it must keep to 500 bytes a second. 0 means no limit.",
 	},
 	{
-		Name: "request_timeout", Section: sectionOwn, Flags: []string{"--request-timeout"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Since: "gosrv",
+		Name: "request_timeout", Section: SectionOwn, Flags: []string{"--request-timeout"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Since: "gosrv",
 		Help: "Seconds that the application may take for one request, or for one piece of an answer in pieces, in any worker class. A request over it is answered 504 if nothing of the answer was sent, and logged with the Python stacks of all threads; its worker is replaced, after the other requests in it have been answered. 0 means that only class sync limits a request, by timeout.",
 	},
 	{
-		Name: "max_connections", Section: sectionOwn, Flags: []string{"--max-connections"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Since: "gosrv",
+		Name: "max_connections", Section: SectionOwn, Flags: []string{"--max-connections"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Since: "gosrv",
 		Help: "Open connections in one worker. One more closes the one that has been idle longest. 0 takes it from the limit of file descriptors.",
 	},
 	{
-		Name: "stream_request_body", Section: sectionOwn, Flags: []string{"--stream-request-body"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Name: "stream_request_body", Section: SectionOwn, Flags: []string{"--stream-request-body"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Call the application when the request head is complete and let wsgi.input read the body as it comes, for large uploads to storage and for bodies without end. By default a body is received first, in memory or in a file, and costs no thread meanwhile; with this setting each slow upload holds a thread (a worker, in class sync) for as long as it takes, within body_timeout, and none of it is handed over to another worker.",
 	},
 	{
-		Name: "server_header", Section: sectionOwn, Flags: []string{"--server-header"}, Metavar: "VALUE", Default: "gosrv", Check: headerValue, Since: "gosrv",
+		Name: "server_header", Section: SectionOwn, Flags: []string{"--server-header"}, Metavar: "VALUE", Default: "gosrv", Check: headerValue, Since: "gosrv",
 		Help: "Value of the header Server in every answer; off leaves the header out. Gunicorn sends gunicorn; gunicorn.SERVER = \"...\" in a configuration file is obeyed as there.",
 	},
 	{
-		Name: "permit_missing_host", Section: sectionOwn, Flags: []string{"--permit-missing-host"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Name: "permit_missing_host", Section: SectionOwn, Flags: []string{"--permit-missing-host"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Accept HTTP/1.1 requests without a Host header, as Gunicorn does.",
 	},
 	{
-		Name: "permit_fragment", Section: sectionOwn, Flags: []string{"--permit-fragment"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Name: "permit_fragment", Section: SectionOwn, Flags: []string{"--permit-fragment"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Accept request targets with a fragment, #..., as Gunicorn does. It stays in RAW_URI only.",
 	},
 	{
-		Name: "no_hand_over", Section: sectionOwn, Flags: []string{"--no-hand-over"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Name: "no_hand_over", Section: SectionOwn, Flags: []string{"--no-hand-over"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Leave the connections of a worker that is inside the application to that worker. Without it, another worker that has nothing to do serves their requests meanwhile (class sync with one thread).",
 	},
 	{
-		Name: "warm_up", Section: sectionOwn, Flags: []string{"--warm-up"}, Metavar: "URL", Action: Append, Default: []string{}, Check: warmUpURLs, Since: "gosrv",
+		Name: "warm_up", Section: SectionOwn, Flags: []string{"--warm-up"}, Metavar: "URL", Action: Append, Default: []string{}, Check: warmUpURLs, Since: "gosrv",
 		Help: "Page that the application is asked for before it serves, as a path or as a URL whose host it shall see; may be repeated. What an application loads with its first request (URL tables, templates, an admin site) is there then, and with preload_app all workers share it: on a Django project with 4 workers that is an eighth of the memory of the whole tree. The answer is thrown away; one that fails is logged and stops nothing.",
 	},
 	{
-		Name: "reload_one_by_one", Section: sectionOwn, Flags: []string{"--reload-one-by-one"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Name: "reload_one_by_one", Section: SectionOwn, Flags: []string{"--reload-one-by-one"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "At HUP, replace one worker after the other, where memory is too short for all workers twice. The first new worker must be ready before an old one leaves, so that code that does not load changes nothing; after that each pair in turn, so that old and new code serve beside each other for longer. Without it, all new workers are ready before the first old one leaves.",
 	},
 	{
-		Name: "refork_after", Section: sectionOwn, Flags: []string{"--refork-after"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Since: "gosrv",
+		Name: "refork_after", Section: SectionOwn, Flags: []string{"--refork-after"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt, Since: "gosrv",
 		Help: "Once a worker has served this many requests, let it fork a new zygote when its successor is ready, and replace all workers by ones that are forked from that, one after the other; 0: never. What an application loads and keeps while it serves is then shared by all workers, as what an import loads is with preload_app: on a Django project with 4 workers that is a tenth less memory with preload_app, and a third less without it. It happens once after each start and each reload. The application must bear being forked: threads and connections that it has at that moment are named in a warning. Not with reload.",
 	},
 	{
-		Name: "allow_new_privileges", Section: sectionOwn, Flags: []string{"--allow-new-privileges"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Name: "allow_new_privileges", Section: SectionOwn, Flags: []string{"--allow-new-privileges"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Let the application start programs that give it more rights than its user has, such as sudo. Without it, workers that were started by root and run as another user (user, group) can never get privileges again: sudo and other set-user-ID programs do not work in them (PR_SET_NO_NEW_PRIVS). Workers whose user is not changed are not touched.",
 	},
 	{
-		Name: "no_environ_memo", Section: sectionOwn, Flags: []string{"--no-environ-memo"}, Action: StoreTrue, Default: false, Check: anyBool, Since: "gosrv",
+		Name: "no_environ_memo", Section: SectionOwn, Flags: []string{"--no-environ-memo"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Parse every request's headers and build its environ from nothing. Without it, what repeats (a whole header block, a line of it, the set of names) costs a comparison and a copy. The application sees no difference; the setting is for measurements.",
 	},
 }

@@ -1,14 +1,18 @@
-package config
+// Package help shows the table of settings to people: --help, and the reference that `make docs` writes.
+package help
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gosrv/cmd/gosrv/internal/config"
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
 const helpWidth = 79
 
-const helpIntro = usageLine + `
+const helpIntro = config.UsageLine + `
 Serves a WSGI application (Django, Flask, any other) with Gunicorn's options,
 configuration file, signals and logs. APP_MODULE is module, module:name or
 module:factory("literal"); without a name the callable is "application".
@@ -52,16 +56,16 @@ var firstSettings = []string{
 	"bind", "workers", "threads", "config", "timeout", "accesslog", "loglevel", "preload_app", "check_config", "python",
 }
 
-// sectionOrder is the order of headings in --help and in the reference.
-var sectionOrder = []string{
-	sectionConfigFile, sectionSocket, sectionWorkers, sectionOwn, sectionLogging, sectionMechanics, sectionSecurity,
-	sectionDebugging, sectionNaming, sectionHooks, sectionSSL, sectionHTTP2, sectionControl, sectionDirty, sectionDirtyHooks,
+// sections is the order of headings in --help and in the reference.
+var sections = []string{
+	settings.SectionConfigFile, settings.SectionSocket, settings.SectionWorkers, settings.SectionOwn, settings.SectionLogging, settings.SectionMechanics, settings.SectionSecurity,
+	settings.SectionDebugging, settings.SectionNaming, settings.SectionHooks, settings.SectionSSL, settings.SectionHTTP2, settings.SectionControl, settings.SectionDirty, settings.SectionDirtyHooks,
 }
 
-// ColouredHelp is Help for a terminal: headings bold, options in colour.
-func ColouredHelp() string {
+// Coloured is Text for a terminal: headings bold, options in colour.
+func Coloured() string {
 	const bold, cyan, plain = "\x1b[1m", "\x1b[36m", "\x1b[0m"
-	lines := strings.Split(Help(), "\n")
+	lines := strings.Split(Text(), "\n")
 	for i, line := range lines {
 		option := strings.HasPrefix(line, "  -")
 		switch {
@@ -77,23 +81,23 @@ func ColouredHelp() string {
 	return strings.Join(lines, "\n")
 }
 
-// Help gives the text of --help, made from the table. No line is longer than 79 columns.
-func Help() string {
+// Text gives the text of --help, made from the table. No line is longer than 79 columns.
+func Text() string {
 	var b strings.Builder
 	b.WriteString(helpIntro)
 	b.WriteString("\nMost used:\n")
 	for _, name := range firstSettings {
-		writeOption(&b, byName[name])
+		writeOption(&b, settings.ByName[name])
 	}
 	var fileOnly []string
-	bySupport := map[Support][]string{}
-	for _, section := range sectionOrder {
+	bySupport := map[settings.Support][]string{}
+	for _, section := range sections {
 		heading := "\n" + section + ":\n"
-		for _, s := range settings {
+		for _, s := range settings.Table {
 			switch {
 			case s.Section != section || slices.Contains(firstSettings, s.Name):
-			case s.State >= NoEffect:
-				bySupport[s.State] = append(bySupport[s.State], s.listName())
+			case s.State >= settings.NoEffect:
+				bySupport[s.State] = append(bySupport[s.State], listName(s))
 			case len(s.Flags) == 0:
 				fileOnly = append(fileOnly, s.Name)
 			default:
@@ -105,12 +109,12 @@ func Help() string {
 	}
 	b.WriteString("\nHelp:\n  -h, --help                    Print this text and exit.\n")
 	b.WriteString("  -v, --version                 Print the version and exit.\n")
-	fmt.Fprintf(&b, helpOutro, fill(fileOnly), fill(bySupport[Pending]), fill(bySupport[NoEffect]), fill(bySupport[Unsupported]))
+	fmt.Fprintf(&b, helpOutro, fill(fileOnly), fill(bySupport[settings.Pending]), fill(bySupport[settings.NoEffect]), fill(bySupport[settings.Unsupported]))
 	return b.String()
 }
 
 // listName gives the name by which lists mention a setting: its first long flag, or its name in a file.
-func (s *Setting) listName() string {
+func listName(s *settings.Setting) string {
 	for _, flag := range s.Flags {
 		if strings.HasPrefix(flag, "--") {
 			return flag
@@ -120,16 +124,16 @@ func (s *Setting) listName() string {
 }
 
 // writeOption writes one option in two columns: flags, and from column 32 on the help's first sentence and default.
-func writeOption(b *strings.Builder, s *Setting) {
+func writeOption(b *strings.Builder, s *settings.Setting) {
 	left := "  " + strings.Join(s.Flags, ", ")
-	if s.takesValue() {
-		left += " " + s.metavar()
+	if takesValue(s) {
+		left += " " + metavar(s)
 	}
 	text := s.Short() + "."
 	if s.Name == "worker_class" {
 		text = s.Help
 	}
-	if shown := s.shownDefault(); shown != "" {
+	if shown := shownDefault(s); shown != "" {
 		text += " [" + shown + "]"
 	}
 	const column = 32
@@ -143,11 +147,11 @@ func writeOption(b *strings.Builder, s *Setting) {
 	}
 }
 
-func (s *Setting) takesValue() bool {
-	return s.Action == Store || s.Action == Append || s.Action == Optional
+func takesValue(s *settings.Setting) bool {
+	return s.Action == settings.Store || s.Action == settings.Append || s.Action == settings.Optional
 }
 
-func (s *Setting) metavar() string {
+func metavar(s *settings.Setting) string {
 	if s.Metavar != "" {
 		return s.Metavar
 	}
@@ -155,16 +159,16 @@ func (s *Setting) metavar() string {
 }
 
 // shownDefault gives the default as --help and the reference show it, "" for flags, functions and None.
-func (s *Setting) shownDefault() string {
+func shownDefault(s *settings.Setting) string {
 	switch v := s.Default.(type) {
-	case nil, bool, Hook:
+	case nil, bool, settings.Hook:
 		return ""
-	case Computed:
+	case settings.Computed:
 		return string(v)
 	case []string:
 		return strings.Join(v, ",")
 	case string:
-		if v == DefaultAccessLogFormat {
+		if v == settings.DefaultAccessLogFormat {
 			return "combined"
 		}
 		return v
@@ -173,10 +177,10 @@ func (s *Setting) shownDefault() string {
 			return ""
 		}
 	}
-	if n, isInt := s.Default.(int); isInt && s.Type == AutoInt && n > 0 {
+	if n, isInt := s.Default.(int); isInt && s.Type == settings.AutoInt && n > 0 {
 		return fmt.Sprintf("0o%o", n)
 	}
-	return pyStr(s.Default)
+	return settings.Str(s.Default)
 }
 
 // wrap breaks text into lines of at most width bytes at spaces; a longer word stays whole.
@@ -203,6 +207,3 @@ func fill(names []string) string {
 	lines := wrap(strings.Join(names, " "), helpWidth-2)
 	return "  " + strings.ReplaceAll(lines, "\n", "\n  ") + "\n"
 }
-
-// VersionText gives the line of --version.
-func VersionText() string { return "gosrv (version " + Version + ")\n" }

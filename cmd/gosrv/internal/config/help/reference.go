@@ -1,36 +1,38 @@
-package config
+package help
 
 import (
 	"fmt"
 	"strings"
+
+	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
 const referenceIntro = `# Settings
 
 Every setting by its name, in a configuration file, in ` + "`gosrv.toml`" + ` and as a variable (` + "`workers`" + `, ` + "`GOSRV_WORKERS`" + `); the
 flags are those of the command line. [configuration.md](configuration.md) has the places and their order. This page is
-made from the table in ` + "`internal/config`" + ` by ` + "`make docs`" + `.
+made from the table in ` + "`internal/config/settings`" + ` by ` + "`make docs`" + `.
 
 `
 
 // differences says, for each state, what the list of its settings is about.
 var differences = []struct {
-	state Support
+	state settings.Support
 	words string
 }{
-	{Better, "They do what they do in Gunicorn, and more:"},
-	{NoEffect, "They are accepted, because they have nothing to do here:"},
-	{Pending, "They are accepted with a warning, because they are not built yet:"},
-	{Unsupported, "A value other than the default is an error that says what to use instead:"},
+	{settings.Better, "They do what they do in Gunicorn, and more:"},
+	{settings.NoEffect, "They are accepted, because they have nothing to do here:"},
+	{settings.Pending, "They are accepted with a warning, because they are not built yet:"},
+	{settings.Unsupported, "A value other than the default is an error that says what to use instead:"},
 }
 
 // Reference gives the settings reference as Markdown: how many settings are in which state, the differences from
 // Gunicorn in words, and one table a section with every row of the settings table.
 func Reference() string {
 	var b strings.Builder
-	count := map[Support]int{}
+	count := map[settings.Support]int{}
 	own := 0
-	for _, s := range settings {
+	for _, s := range settings.Table {
 		if s.Own() {
 			own++
 			continue
@@ -39,17 +41,17 @@ func Reference() string {
 	}
 	b.WriteString(referenceIntro)
 	fmt.Fprintf(&b, "Of Gunicorn's %d settings (27.0.1) %d work as there, %d work better, %d have nothing to do here, %d are accepted without effect yet and %d are refused. gosrv adds %d of its own.\n",
-		len(settings)-own, count[Works], count[Better], count[NoEffect], count[Pending], count[Unsupported], own)
+		len(settings.Table)-own, count[settings.Works], count[settings.Better], count[settings.NoEffect], count[settings.Pending], count[settings.Unsupported], own)
 	b.WriteString("\n## What differs from Gunicorn\n")
 	for _, d := range differences {
 		writeDifference(&b, d.state, d.words)
 	}
 	b.WriteString("\n## All settings\n")
-	for _, section := range sectionOrder {
+	for _, section := range sections {
 		fmt.Fprintf(&b, "\n### %s\n\n| setting | flags | default | since | state | meaning |\n|---|---|---|---|---|---|\n", section)
-		for _, s := range settings {
+		for _, s := range settings.Table {
 			if s.Section == section {
-				b.WriteString(s.referenceRow())
+				b.WriteString(referenceRow(s))
 			}
 		}
 	}
@@ -57,10 +59,10 @@ func Reference() string {
 }
 
 // writeDifference lists Gunicorn's settings of one state, those with the same note in one line.
-func writeDifference(b *strings.Builder, state Support, words string) {
+func writeDifference(b *strings.Builder, state settings.Support, words string) {
 	var notes []string
 	names := map[string][]string{}
-	for _, s := range settings {
+	for _, s := range settings.Table {
 		if s.State != state || s.Own() {
 			continue
 		}
@@ -82,18 +84,18 @@ func writeDifference(b *strings.Builder, state Support, words string) {
 	}
 }
 
-func (s *Setting) referenceRow() string {
+func referenceRow(s *settings.Setting) string {
 	flags := "file only"
 	if len(s.Flags) > 0 {
 		flags = "`" + strings.Join(s.Flags, "` `") + "`"
 	}
-	shown := s.shownDefault()
+	shown := shownDefault(s)
 	if text, isText := s.Default.(string); isText {
 		shown = text
 	}
 	if shown == "" {
-		shown = pyStr(s.Default)
-		if _, isHook := s.Default.(Hook); isHook {
+		shown = settings.Str(s.Default)
+		if _, isHook := s.Default.(settings.Hook); isHook {
 			shown = "does nothing"
 		}
 	}
@@ -103,9 +105,9 @@ func (s *Setting) referenceRow() string {
 	}
 	meaning := s.Help
 	switch s.Unit {
-	case Seconds:
+	case settings.Seconds:
 		meaning += " Also `30s`, `5m`."
-	case Bytes:
+	case settings.Bytes:
 		meaning += " Also `64k`, `10MB`."
 	}
 	cells := []string{"`" + s.Name + "`", flags, shown, s.Since, state, meaning}

@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"errors"
@@ -8,10 +8,10 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
-
-	"gosrv/cmd/gosrv/internal/pattern"
+	"sync"
 )
 
 // Validators that look at the machine (users, groups, files) or read a small language of their own.
@@ -19,19 +19,19 @@ var (
 	userName     = Validator{"validate_user", "a user name or a numeric id", checkUser}
 	groupName    = Validator{"validate_group", "a group name or a numeric id", checkGroup}
 	directory    = Validator{"validate_chdir", "a directory that exists", checkChdir}
-	addressList  = Validator{"validate_string_to_addr_list", "IP addresses and networks with commas between, or *", checkAddressList}
+	AddressList  = Validator{"validate_string_to_addr_list", "IP addresses and networks with commas between, or *", checkAddressList}
 	className    = Validator{"validate_class", "a name, a dotted path or a class", checkString}
 	statsdAddr   = Validator{"validate_statsd_address", "host:port or unix://PATH", checkStatsdAddress}
 	reloadEngine = Validator{"validate_reload_engine", "auto, poll or inotify", checkReloadEngine}
-	watchedFiles = Validator{"validate_list_of_files_or_patterns", "files that exist, or patterns with *, ? or [", checkWatchedFiles}
+	WatchedFiles = Validator{"validate_list_of_files_or_patterns", "files that exist, or patterns with *, ? or [", checkWatchedFiles}
 	sslVersion   = Validator{"validate_ssl_version", "anything: the setting is ignored", func(v any) (any, error) { return v, nil }}
 	proxyMode    = Validator{"validate_proxy_protocol", "off, v1, v2 or auto", checkProxyMode}
 	h2cMode      = Validator{"validate_http2_cleartext", "off, prior-knowledge, upgrade or both", checkH2cMode}
-	protocols    = Validator{"validate_http_protocols", "h1, h2 or both with a comma between", checkProtocols}
+	Protocols    = Validator{"validate_http_protocols", "h1, h2 or both with a comma between", checkProtocols}
 	hook         = Validator{"_validate_callable", "a function, or the dotted path of one", checkHook}
 	headerValue  = Validator{"validate_string", "printable characters, or off", checkHeaderValue}
 	warmUpURLs   = Validator{"validate_list_string", "paths from /, or URLs of http or https", checkWarmUp}
-	postRequest  = Validator{"validate_post_request", "a function of 2 to 4 arguments, or the dotted path of one", checkHook}
+	PostRequest  = Validator{"validate_post_request", "a function of 2 to 4 arguments, or the dotted path of one", checkHook}
 )
 
 func checkUser(v any) (any, error) {
@@ -64,7 +64,7 @@ func checkID(v any, own int, lookup func(string) (string, error)) (any, error) {
 		if n, err := toInt(v); err == nil {
 			return n, nil
 		}
-		return nil, fmt.Errorf("Value is neither a name nor a number: %s", pyStr(v))
+		return nil, fmt.Errorf("Value is neither a name nor a number: %s", Str(v))
 	}
 	if text != "" && strings.Trim(text, "0123456789") == "" {
 		return strconv.Atoi(text)
@@ -79,14 +79,14 @@ func checkID(v any, own int, lookup func(string) (string, error)) (any, error) {
 func checkChdir(v any) (any, error) {
 	text, ok := v.(string)
 	if !ok {
-		return nil, fmt.Errorf("Not a string: %s", pyStr(v))
+		return nil, fmt.Errorf("Not a string: %s", Str(v))
 	}
-	path, err := filepath.Abs(pyStrip(text))
+	path, err := filepath.Abs(Strip(text))
 	if err == nil {
 		_, err = os.Stat(path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("can't chdir to %s", reprString(pyStrip(text)))
+		return nil, fmt.Errorf("can't chdir to %s", ReprText(Strip(text)))
 	}
 	return path, nil
 }
@@ -113,12 +113,12 @@ func ParseNetwork(text string) (netip.Prefix, error) {
 	address, mask, hasMask := strings.Cut(text, "/")
 	ip, err := netip.ParseAddr(address)
 	if err != nil || ip.Zone() != "" {
-		return netip.Prefix{}, fmt.Errorf("%s does not appear to be an IPv4 or IPv6 network", reprString(text))
+		return netip.Prefix{}, fmt.Errorf("%s does not appear to be an IPv4 or IPv6 network", ReprText(text))
 	}
 	bits := ip.BitLen()
 	if hasMask {
 		if bits, err = maskBits(ip, mask); err != nil {
-			return netip.Prefix{}, fmt.Errorf("%s does not appear to be an IPv4 or IPv6 network", reprString(text))
+			return netip.Prefix{}, fmt.Errorf("%s does not appear to be an IPv4 or IPv6 network", ReprText(text))
 		}
 	}
 	network := netip.PrefixFrom(ip, bits)
@@ -153,7 +153,7 @@ func maskBits(ip netip.Addr, mask string) (int, error) {
 	return 0, errMask
 }
 
-var bareUnixPort = pattern.Of(`^unix:\d+$`)
+var BareUnixPort = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^unix:\d+$`) })
 
 func checkStatsdAddress(v any) (any, error) {
 	text, err := checkString(v)
@@ -161,11 +161,11 @@ func checkStatsdAddress(v any) (any, error) {
 		return nil, err
 	}
 	address := text.(string)
-	if strings.HasPrefix(address, "unix:") && !bareUnixPort().MatchString(address) {
+	if strings.HasPrefix(address, "unix:") && !BareUnixPort().MatchString(address) {
 		return address, nil
 	}
 	if fd, ok := strings.CutPrefix(address, "fd://"); ok {
-		if _, ok := pyInt(fd, 10); !ok {
+		if _, ok := ReadInt(fd, 10); !ok {
 			return nil, errors.New("Value must be one of ('host:port', 'unix://PATH')")
 		}
 		return address, nil
@@ -180,7 +180,7 @@ func checkStatsdAddress(v any) (any, error) {
 	case strings.Contains(rest, ":"):
 		port = strings.Split(rest, ":")[1]
 	}
-	if _, ok := pyInt(port, 10); !ok {
+	if _, ok := ReadInt(port, 10); !ok {
 		return nil, errors.New("Value must be one of ('host:port', 'unix://PATH')")
 	}
 	return address, nil
@@ -191,7 +191,7 @@ func checkReloadEngine(v any) (any, error) {
 	case "auto", "poll", "inotify":
 		return v, nil
 	}
-	return nil, fmt.Errorf("Invalid reload_engine: %s", pyRepr(v))
+	return nil, fmt.Errorf("Invalid reload_engine: %s", Repr(v))
 }
 
 func checkWatchedFiles(v any) (any, error) {
@@ -220,7 +220,7 @@ func checkProxyMode(v any) (any, error) {
 		}
 		return "off", nil
 	case string:
-		switch mode := strings.ToLower(pyStrip(v)); mode {
+		switch mode := strings.ToLower(Strip(v)); mode {
 		case "false", "off", "0", "none":
 			return "off", nil
 		case "true", "auto", "1":
@@ -243,14 +243,14 @@ func checkH2cMode(v any) (any, error) {
 		}
 		return "off", nil
 	case string:
-		mode := strings.ToLower(pyStrip(v))
+		mode := strings.ToLower(Strip(v))
 		switch mode {
 		case "off", "prior-knowledge", "upgrade", "both":
 			return mode, nil
 		}
 		return nil, fmt.Errorf("Invalid http2_cleartext: %s", mode)
 	}
-	return nil, fmt.Errorf("Invalid type for casting: %s", pyStr(v))
+	return nil, fmt.Errorf("Invalid type for casting: %s", Str(v))
 }
 
 func checkProtocols(v any) (any, error) {
@@ -263,7 +263,7 @@ func checkProtocols(v any) (any, error) {
 	}
 	list := []string{}
 	for item := range strings.SplitSeq(text, ",") {
-		name := strings.ToLower(pyStrip(item))
+		name := strings.ToLower(Strip(item))
 		switch {
 		case name == "":
 			continue
@@ -284,7 +284,7 @@ func checkProtocols(v any) (any, error) {
 func checkHook(v any) (any, error) {
 	text, ok := v.(string)
 	if !ok {
-		return nil, fmt.Errorf("Value is not callable: %s", pyStr(v))
+		return nil, fmt.Errorf("Value is not callable: %s", Str(v))
 	}
 	if !strings.Contains(text, ".") {
 		return nil, fmt.Errorf("Value '%s' is not import string. Format: module[.submodules...].object", text)
@@ -296,12 +296,12 @@ func checkHook(v any) (any, error) {
 func checkHeaderValue(v any) (any, error) {
 	text, isText := v.(string)
 	if !isText {
-		return nil, fmt.Errorf("Not a string: %s", pyStr(v))
+		return nil, fmt.Errorf("Not a string: %s", Str(v))
 	}
-	text = pyStrip(text)
+	text = Strip(text)
 	for _, r := range text {
 		if r < ' ' || r > '~' {
-			return nil, fmt.Errorf("not a header value: %s", reprString(text))
+			return nil, fmt.Errorf("not a header value: %s", ReprText(text))
 		}
 	}
 	if text == "" {
@@ -319,7 +319,7 @@ func checkWarmUp(v any) (any, error) {
 	for _, text := range list.([]string) {
 		u, err := url.Parse(text)
 		if err != nil || u.Host == "" && (u.Scheme != "" || !strings.HasPrefix(text, "/")) || u.Host != "" && u.Scheme != "http" && u.Scheme != "https" {
-			return nil, fmt.Errorf("neither a path from / nor a URL of http or https: %s", reprString(text))
+			return nil, fmt.Errorf("neither a path from / nor a URL of http or https: %s", ReprText(text))
 		}
 	}
 	return list, nil
