@@ -6,6 +6,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
+	"gosrv/cmd/gosrv/internal/workers"
 )
 
 // tellManager tells systemd. It is no reason to fail if that does not listen.
@@ -76,8 +77,8 @@ func (m *Master) publish() {
 	if m.current.plan != nil {
 		s.App = m.current.plan.App
 	}
-	for _, c := range m.children.list {
-		if c.counts() && c.state == ready {
+	for _, c := range m.table.List {
+		if c.Counts() && c.State == workers.Ready {
 			s.Ready++
 		}
 	}

@@ -6,66 +6,67 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
 // workerDied says in Gunicorn's words how a worker ended and draws the
 // conclusions. Its exit code is only data: what stops the server is a worker
 // that says it could not boot, before any was ever ready.
-func (m *Master) workerDied(c *child, status unix.WaitStatus) {
+func (m *Master) workerDied(c *workers.Worker, status unix.WaitStatus) {
 	m.logDeath(c, status)
 	m.workerGone(c)
 	m.pauseIfFailed(c)
-	if c.lost() && m.phase == serving {
-		m.tally.add(c.nr, m.lastRequest(c), m.sys.now())
+	if c.Lost() && m.phase == serving {
+		m.tally.Add(c.Nr, m.lastRequest(c), m.sys.now())
 		m.sayTally(m.sys.now())
 	}
 	m.forget(c)
 	if m.phase == stopping {
 		return
 	}
-	if !c.ready.IsZero() && (c.lost() || status != 0) {
+	if !c.ReadyAt.IsZero() && (c.Lost() || status != 0) {
 		m.lookAtQueues() // it may have been woken for a connection that it did not take
 	}
 	switch {
-	case m.next != nil && c.generation == m.next.number && c.ready.IsZero() && !c.leaving:
-		m.abortReload(fmt.Sprintf("Worker (pid:%d) of the new generation did not start", c.pid))
-	case c.failure != nil && len(m.current.established) == 0 && c.generation == m.current.number:
+	case m.next != nil && c.Generation == m.next.number && c.ReadyAt.IsZero() && c.Departure != workers.Leaving:
+		m.abortReload(fmt.Sprintf("Worker (pid:%d) of the new generation did not start", c.PID))
+	case c.Failure != nil && len(m.current.established) == 0 && c.Generation == m.current.number:
 		reason := "Worker failed to boot."
-		if c.failure.Exit == workerctl.ExitApp {
+		if c.Failure.Exit == workerctl.ExitApp {
 			reason = "App failed to load."
 		}
-		m.halt(reason, c.failure.Exit)
+		m.halt(reason, c.Failure.Exit)
 	}
 }
 
-func (m *Master) logDeath(c *child, status unix.WaitStatus) {
+func (m *Master) logDeath(c *workers.Worker, status unix.WaitStatus) {
 	lost := m.lostRequest(c)
 	switch {
-	case status.Signaled() && status.Signal() == unix.SIGKILL && c.killed:
-		m.log.Errorf("Worker (pid:%d) was sent SIGKILL!%s", c.pid, lost)
+	case status.Signaled() && status.Signal() == unix.SIGKILL && c.Force == workers.Killed:
+		m.log.Errorf("Worker (pid:%d) was sent SIGKILL!%s", c.PID, lost)
 	case status.Signaled() && status.Signal() == unix.SIGKILL:
-		m.log.Errorf("Worker (pid:%d) was sent SIGKILL! %s%s", c.pid, m.whyKilled(), lost)
+		m.log.Errorf("Worker (pid:%d) was sent SIGKILL! %s%s", c.PID, m.whyKilled(), lost)
 	case status.Signaled() && status.Signal() == unix.SIGTERM:
-		m.log.Infof("Worker (pid:%d) was sent SIGTERM!%s", c.pid, lost)
+		m.log.Infof("Worker (pid:%d) was sent SIGTERM!%s", c.PID, lost)
 	case status.Signaled():
-		m.log.Warningf("Worker (pid:%d) was sent %s!%s", c.pid, unix.SignalName(status.Signal()), lost)
+		m.log.Warningf("Worker (pid:%d) was sent %s!%s", c.PID, unix.SignalName(status.Signal()), lost)
 	case status.ExitStatus() != 0 || lost != "":
-		m.log.Errorf("Worker (pid:%d) exited with code %d.%s", c.pid, status.ExitStatus(), lost)
+		m.log.Errorf("Worker (pid:%d) exited with code %d.%s", c.PID, status.ExitStatus(), lost)
 	}
 }
 
 // sayTally logs that workers keep dying, if they do.
 func (m *Master) sayTally(now time.Time) {
-	if line, worth := m.tally.line(now); worth {
+	if line, worth := m.tally.Line(now); worth {
 		m.log.Errorf("%s", line)
 	}
 }
 
 // lostRequest ends the line about a worker's death with the request that was lost.
-func (m *Master) lostRequest(c *child) string {
+func (m *Master) lostRequest(c *workers.Worker) string {
 	request := m.lastRequest(c)
-	if request == "" || c.toldLate {
+	if request == "" || c.Report == workers.LossReported {
 		return ""
 	}
 	return " Lost: " + request
@@ -73,12 +74,12 @@ func (m *Master) lostRequest(c *child) string {
 
 // lastRequest names the request that was inside the application when a worker
 // died, the oldest if there were several; "" if there was none.
-func (m *Master) lastRequest(c *child) string {
+func (m *Master) lastRequest(c *workers.Worker) string {
 	if m.board == nil {
 		return ""
 	}
-	r := m.board.Snapshot(c.slot)
-	if r.PID != c.pid || r.Start == 0 {
+	r := m.board.Snapshot(c.Slot)
+	if r.PID != c.PID || r.Start == 0 {
 		return ""
 	}
 	return printable(r.Method) + " " + printable(r.Path)

@@ -43,9 +43,9 @@ func (m *Master) shareExchange(g *generation) {
 	if g.plan == nil || !g.handsOver() {
 		return
 	}
-	for _, c := range m.children.of(g.number) {
-		if !c.trades && c.counts() {
-			c.trades = true
+	for _, c := range m.table.Of(g.number) {
+		if !c.HandsOver && c.Counts() {
+			c.HandsOver = true
 			m.instruct(c, workerctl.Exchange{FDs: exchangeNames}, m.exchange.fds...)
 		}
 	}

@@ -126,8 +126,8 @@ func (w *world) sow(ordered, does bool) {
 // channelOf finds the channel of a worker about to be born; in the real world
 // it travels with the order.
 func (w *world) channelOf(age int) *fakeChannel {
-	if c := w.m.children.byAge(age); c != nil && c.ch != nil {
-		return c.ch.(*fakeChannel)
+	if c := w.m.table.ByAge(age); c != nil && c.Channel != nil {
+		return c.Channel.(*fakeChannel)
 	}
 	return &fakeChannel{eof: true}
 }

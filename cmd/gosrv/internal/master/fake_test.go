@@ -175,7 +175,7 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 	return w
 }
 
-func (w *world) exec() (int, channel, error) {
+func (w *world) exec() (int, zygotectl.Channel, error) {
 	if w.execFails {
 		return 0, nil, fmt.Errorf("starting the zygote: %w", unix.ENOMEM)
 	}
@@ -194,7 +194,7 @@ func (w *world) replace(sockets []int, systemd bool, ready func()) (int, error) 
 	return w.nextPID, nil
 }
 
-func (w *world) pair() (channel, int, error) {
+func (w *world) pair() (zygotectl.Channel, int, error) {
 	w.nextPID++
 	ch := &fakeChannel{}
 	w.peers[w.nextPID] = ch

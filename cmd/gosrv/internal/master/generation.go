@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
@@ -21,8 +22,8 @@ type generation struct {
 	plan    *Plan // nil until the config file was evaluated
 	workers int   // wanted
 	zygote  *zygote
-	restart backoff // of zygotes
-	crash   backoff // of workers
+	restart workers.Backoff // of zygotes
+	crash   workers.Backoff // of workers
 	// established are the places (numbers of workers) whose worker has been ready. One
 	// that dies later leaves its place established: it has shown that the code loads.
 	established map[int]bool
@@ -39,7 +40,7 @@ func (m *Master) newGeneration() *generation {
 		number:      m.generations,
 		established: map[int]bool{},
 		holdings:    holdings{errorLog: stderr},
-		restart:     backoff{free: 1}, // the death of one that was ready is answered at once
+		restart:     workers.Backoff{Free: 1}, // the death of one that was ready is answered at once
 	}
 }
 
@@ -57,7 +58,7 @@ func (g *generation) up() bool { return g.zygote != nil && g.zygote.configured }
 // zygote is one zygote process.
 type zygote struct {
 	pid        int
-	ch         channel
+	ch         zygotectl.Channel
 	gone       bool // its channel has ended
 	configured bool
 	started    time.Time
@@ -116,7 +117,7 @@ func (m *Master) tell(z *zygote, order workerctl.Message, fds ...int) {
 // revive starts another zygote for a generation whose own has died. Its workers
 // serve on meanwhile.
 func (m *Master) revive(g *generation, now time.Time) {
-	if g.zygote == nil && g.restart.open(now) {
+	if g.zygote == nil && g.restart.Open(now) {
 		m.startZygote(g)
 	}
 }
@@ -224,7 +225,7 @@ func (m *Master) configured(g *generation, msg zygotectl.Configured) {
 		m.log.Warningf("%s", w)
 	}
 	g.zygote.configured = true
-	g.restart.reset() // whatever it dies of now, the next one is started at once
+	g.restart.Reset() // whatever it dies of now, the next one is started at once
 	g.zygote.relays, g.zygote.level = msg.Relay, msg.Level
 	if g == m.current {
 		m.relayThrough(g.zygote)
@@ -266,7 +267,7 @@ func withTraceback(message, traceback string) string {
 
 func (m *Master) pauseRestart(g *generation, text string) {
 	again := "at once"
-	if pause := g.restart.fail(m.sys.now()); pause > 0 {
+	if pause := g.restart.Fail(m.sys.now()); pause > 0 {
 		again = fmt.Sprintf("in %v", pause)
 	}
 	m.log.Errorf("%s\nWorkers of generation %d serve on; its zygote is started again %s", text, g.number, again)

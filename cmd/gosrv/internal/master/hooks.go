@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 )
 
@@ -59,29 +60,29 @@ func (m *Master) hookDone(g *generation, msg zygotectl.HookDone) {
 
 // introduce tells a zygote which workers there are, for server.WORKERS.
 func (m *Master) introduce(g *generation) {
-	for _, c := range m.children.list {
-		if c.pid != 0 {
-			m.tell(g.zygote, zygotectl.WorkerStarted{Nr: c.nr, Age: c.age, PID: c.pid})
+	for _, c := range m.table.List {
+		if c.PID != 0 {
+			m.tell(g.zygote, zygotectl.WorkerStarted{Nr: c.Nr, Age: c.Age, PID: c.PID})
 		}
 	}
 }
 
 // workerKnown tells all zygotes that may run hooks about a new worker.
-func (m *Master) workerKnown(c *child) {
+func (m *Master) workerKnown(c *workers.Worker) {
 	for _, g := range []*generation{m.current, m.next} {
 		if g != nil && g.up() {
-			m.tell(g.zygote, zygotectl.WorkerStarted{Nr: c.nr, Age: c.age, PID: c.pid})
+			m.tell(g.zygote, zygotectl.WorkerStarted{Nr: c.Nr, Age: c.Age, PID: c.PID})
 		}
 	}
 }
 
 // workerGone takes a worker out of their tables; the newest runs child_exit.
-func (m *Master) workerGone(c *child) {
+func (m *Master) workerGone(c *workers.Worker) {
 	newest := m.newest()
 	for _, g := range []*generation{m.current, m.next} {
 		if g != nil && g.up() {
 			_, has := g.plan.Hooks["child_exit"]
-			m.tell(g.zygote, zygotectl.WorkerEnded{Nr: c.nr, Age: c.age, PID: c.pid, Hook: has && g == newest})
+			m.tell(g.zygote, zygotectl.WorkerEnded{Nr: c.Nr, Age: c.Age, PID: c.PID, Hook: has && g == newest})
 		}
 	}
 }

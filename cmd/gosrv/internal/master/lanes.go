@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -100,7 +101,7 @@ func (m *Master) tendLanes(now time.Time) {
 	})
 	for _, s := range gone {
 		s.Close(false) // the workers that cover it have duplicates
-		for _, c := range m.children.list {
+		for _, c := range m.table.List {
 			m.uncover(c, s)
 		}
 	}
@@ -126,23 +127,23 @@ func (m *Master) needed(l *lane) bool {
 func (m *Master) coverLanes() {
 	var bare listen.Set
 	for _, s := range m.listening() {
-		if !slices.ContainsFunc(m.children.list, func(c *child) bool { return c.accepts() && slices.Contains(c.sockets, s) }) {
+		if !slices.ContainsFunc(m.table.List, func(c *workers.Worker) bool { return c.Accepts() && slices.Contains(c.Sockets, s) }) {
 			bare = append(bare, s)
 		}
 	}
-	for _, c := range m.children.list {
-		if !c.accepts() || c.generation < m.current.number {
+	for _, c := range m.table.List {
+		if !c.Accepts() || c.Generation < m.current.number {
 			continue
 		}
 		for _, s := range bare {
-			if !slices.Contains(c.covers, s) && !slices.Contains(c.sockets, s) {
-				c.covers = append(c.covers, s)
+			if !slices.Contains(c.Covers, s) && !slices.Contains(c.Sockets, s) {
+				c.Covers = append(c.Covers, s)
 				about := s.Bound
 				about.ID = s.FD
 				m.instruct(c, workerctl.Cover{Listener: about}, s.FD)
 			}
 		}
-		for _, s := range slices.Clone(c.covers) {
+		for _, s := range slices.Clone(c.Covers) {
 			if !slices.Contains(bare, s) {
 				m.uncover(c, s)
 			}
@@ -151,16 +152,16 @@ func (m *Master) coverLanes() {
 }
 
 // uncover takes a socket from a worker that covers it, or whose own it was.
-func (m *Master) uncover(c *child, s *listen.Socket) {
-	covers, own := slices.Index(c.covers, s), slices.Index(c.sockets, s)
+func (m *Master) uncover(c *workers.Worker, s *listen.Socket) {
+	covers, own := slices.Index(c.Covers, s), slices.Index(c.Sockets, s)
 	if covers < 0 && own < 0 {
 		return
 	}
 	if covers >= 0 {
-		c.covers = slices.Delete(c.covers, covers, covers+1)
+		c.Covers = slices.Delete(c.Covers, covers, covers+1)
 	}
 	if own >= 0 {
-		c.sockets = slices.Delete(slices.Clone(c.sockets), own, own+1)
+		c.Sockets = slices.Delete(slices.Clone(c.Sockets), own, own+1)
 	}
 	m.instruct(c, workerctl.Uncover{ID: s.FD})
 }
@@ -201,7 +202,7 @@ func (m *Master) closeLanes(graceful bool) {
 			if err := l.socket.Refuse(); err != nil {
 				m.log.Debugf("%v", err)
 			}
-			for _, c := range m.children.list {
+			for _, c := range m.table.List {
 				if !m.alone() {
 					m.uncover(c, l.socket)
 				}
@@ -211,6 +212,3 @@ func (m *Master) closeLanes(graceful bool) {
 	}
 	m.lanes = nil
 }
-
-// accepts tells whether the worker serves its sockets' queues.
-func (c *child) accepts() bool { return c.state == ready && !c.leaving && c.ch != nil }

@@ -22,6 +22,7 @@ import (
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/upgrade"
+	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/logs/errlog"
@@ -88,9 +89,9 @@ type Master struct {
 	seed        *seed       // for the next reload's zygote, nil if there is none
 	generations int         // started ever
 	reloadAgain bool        // a HUP came while one was being obeyed
-	children    children
+	table       workers.Table
 	oom         oom
-	tally       tally
+	tally       workers.Tally
 	lanes       lanes
 	refork      refork
 	retired     []*zygote               // told to exit, not reaped yet
@@ -161,7 +162,7 @@ func New(o Options) (*Master, error) {
 func newMaster(o Options) *Master {
 	return &Master{
 		opt: o, pid: os.Getpid(), parent: o.Origin.Parent, log: errlog.New(2, "info"),
-		children: children{slots: minSlots}, strays: map[int]unix.WaitStatus{}, calls: make(chan func()),
+		table: workers.Table{Slots: minSlots}, strays: map[int]unix.WaitStatus{}, calls: make(chan func()),
 	}
 }
 
@@ -249,16 +250,16 @@ func (m *Master) pause() time.Duration {
 		if g == nil || m.phase != serving {
 			continue
 		}
-		if !g.crash.open(now) {
-			sooner(g.crash.until)
+		if !g.crash.Open(now) {
+			sooner(g.crash.Until)
 		}
 		if g.zygote == nil {
-			sooner(g.restart.until)
+			sooner(g.restart.Until)
 		}
 	}
-	for _, c := range m.children.list {
-		if !c.killed {
-			sooner(c.deadline)
+	for _, c := range m.table.List {
+		if c.Force != workers.Killed {
+			sooner(c.Deadline)
 		}
 	}
 	for _, z := range m.retired {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
@@ -33,9 +34,9 @@ const birthTries = 3
 type refork struct {
 	generation int // of which this is told
 	tries      int
-	over       bool    // done, or it cannot be done
-	mother     *child  // until her drain is ordered
-	unborn     *zygote // from then on, until it is adopted
+	over       bool            // done, or it cannot be done
+	mother     *workers.Worker // until her drain is ordered
+	unborn     *zygote         // from then on, until it is adopted
 	deadline   time.Time
 	adopted    *zygote
 	last       int // age of the last worker of the old zygote, while they are replaced; 0: they are not
@@ -55,7 +56,7 @@ func (m *Master) tendRefork(now time.Time) {
 	case r.unborn != nil:
 		m.awaitBirth(g, now)
 	case r.mother != nil:
-		if c := m.children.byAge(r.mother.age); c == nil || c.state != ready {
+		if c := m.table.ByAge(r.mother.Age); c == nil || c.State != workers.Ready {
 			r.mother = nil // she has gone for another reason
 		}
 	case r.last > 0:
@@ -71,10 +72,10 @@ func (m *Master) chooseMother(g *generation) {
 	if m.next != nil || !g.up() {
 		return
 	}
-	for _, c := range m.children.of(g.number) {
-		if c.counts() && c.state == ready && m.board.Snapshot(c.slot).Requests >= uint64(g.plan.own.ReforkAfter) {
-			m.refork.mother, c.spent = c, true
-			m.log.Infof("Worker (pid:%d) is to become the parent of a new zygote", c.pid)
+	for _, c := range m.table.Of(g.number) {
+		if c.Counts() && c.State == workers.Ready && m.board.Snapshot(c.Slot).Requests >= uint64(g.plan.own.ReforkAfter) {
+			m.refork.mother, c.Departure = c, workers.Replaced
+			m.log.Infof("Worker (pid:%d) is to become the parent of a new zygote", c.PID)
 			return
 		}
 	}
@@ -82,10 +83,10 @@ func (m *Master) chooseMother(g *generation) {
 
 // orderBirth is for a mother whose drain is about to be ordered. If this is the end of the server,
 // or a reload has begun, she only leaves.
-func (m *Master) orderBirth(c *child, now time.Time) {
+func (m *Master) orderBirth(c *workers.Worker, now time.Time) {
 	r := &m.refork
 	r.mother = nil
-	if m.phase != serving || m.next != nil || c.generation != m.current.number {
+	if m.phase != serving || m.next != nil || c.Generation != m.current.number {
 		return
 	}
 	library, err := m.sys.library()
@@ -103,7 +104,7 @@ func (m *Master) orderBirth(c *child, now time.Time) {
 	r.tries++
 	r.unborn = &zygote{ch: ch, started: now}
 	r.deadline = now.Add(m.grace(c) + birthPatience)
-	m.log.Debugf("Worker (pid:%d) is told to fork a zygote when it has drained", c.pid)
+	m.log.Debugf("Worker (pid:%d) is told to fork a zygote when it has drained", c.PID)
 	m.instruct(c, workerctl.Refork{}, peer, library)
 }
 
@@ -112,7 +113,7 @@ func (m *Master) orderBirth(c *child, now time.Time) {
 func (m *Master) awaitBirth(g *generation, now time.Time) {
 	z := m.refork.unborn
 	switch {
-	case z.configured && m.hookWaited == "" && !m.children.spawning() && (g.zygote == nil || len(g.zygote.tasks) == 0):
+	case z.configured && m.hookWaited == "" && !m.table.Spawning() && (g.zygote == nil || len(g.zygote.tasks) == 0):
 		m.adopt(g, z)
 	case !z.configured && !now.Before(m.refork.deadline):
 		m.birthFailed(fmt.Sprintf("nothing was heard of it for %.0fs", now.Sub(z.started).Seconds()))
@@ -210,7 +211,7 @@ func (m *Master) adopt(g *generation, z *zygote) {
 	m.retireZygote(&generation{number: g.number, zygote: g.zygote})
 	g.zygote = z
 	r := &m.refork
-	r.unborn, r.adopted, r.over, r.last = nil, z, true, m.children.ages
+	r.unborn, r.adopted, r.over, r.last = nil, z, true, m.table.Ages
 	m.relayThrough(z)
 	m.tell(z, zygotectl.ReopenLogs{}, g.errorLog.FD()) // it has those of its mother
 	m.introduce(g)
@@ -227,19 +228,19 @@ func (m *Master) replaceOlder(g *generation) {
 		m.refork.last = 0 // it died, and what comes after it is as cold as what was before
 		return
 	}
-	var oldest *child
-	for _, c := range m.children.of(g.number) {
-		if c.state != ready || c.spent || c.leaving {
+	var oldest *workers.Worker
+	for _, c := range m.table.Of(g.number) {
+		if c.State != workers.Ready || c.Departure != workers.Stays {
 			return // one at a time
 		}
-		if c.age <= m.refork.last && oldest == nil {
+		if c.Age <= m.refork.last && oldest == nil {
 			oldest = c
 		}
 	}
 	switch {
-	case m.children.serving(g.number) < g.workers: // one that died is replaced first
+	case m.table.Serving(g.number) < g.workers: // one that died is replaced first
 	case oldest != nil:
-		oldest.spent = true
+		oldest.Departure = workers.Replaced
 	default:
 		m.refork.last = 0
 		m.log.Infof("All workers of generation %d come from the zygote (pid:%d)", g.number, g.zygote.pid)

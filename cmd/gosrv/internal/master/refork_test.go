@@ -24,7 +24,7 @@ func newReforking(t *testing.T, settings map[string]any) *reforking {
 	ordered := false
 	r.m.sys.library = func() (int, error) { ordered = true; return 9, nil }
 	pair := r.m.sys.pair
-	r.m.sys.pair = func() (channel, int, error) {
+	r.m.sys.pair = func() (zygotectl.Channel, int, error) {
 		ch, fd, err := pair()
 		if ordered {
 			r.births = append(r.births, ch.(*fakeChannel))

@@ -7,6 +7,7 @@ import (
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/pidfile"
 	"gosrv/cmd/gosrv/internal/systemd"
+	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 )
@@ -119,7 +120,7 @@ func (m *Master) wanted(g *generation) int {
 	switch {
 	case g == m.current:
 		return max(0, g.workers-fresh)
-	case m.children.leaving(m.current.number):
+	case m.table.Leaving(m.current.number):
 		return min(g.workers, fresh)
 	}
 	return min(g.workers, fresh+1)
@@ -130,13 +131,13 @@ func (m *Master) wanted(g *generation) int {
 // since are being replaced: waiting for all at the same time might never end.
 func (m *Master) completeReload() {
 	next := m.next
-	if next == nil || !next.up() || len(next.established) < next.workers || m.children.serving(next.number) < min(1, next.workers) {
+	if next == nil || !next.up() || len(next.established) < next.workers || m.table.Serving(next.number) < min(1, next.workers) {
 		return
 	}
 	old := m.current
 	m.next, m.current = nil, next
 	now := m.sys.now()
-	for _, c := range m.children.except(next.number) { // first: they answer with the old code until they read it
+	for _, c := range m.table.Except(next.number) { // first: they answer with the old code until they read it
 		m.retire(c, now)
 	}
 	m.retireZygote(old)
@@ -159,7 +160,7 @@ func (m *Master) abortReload(text string) {
 	m.log.Errorf("%s\nReload failed: generation %d serves on with the old code and settings", text, m.current.number)
 	m.dismiss(next)
 	now := m.sys.now()
-	for _, c := range m.children.of(next.number) {
+	for _, c := range m.table.Of(next.number) {
 		m.retire(c, now)
 	}
 	next.closeSockets(m.current.sockets)
@@ -177,7 +178,7 @@ func (m *Master) reloaded(g *generation, failure string) {
 // no worker of another generation.
 func (m *Master) tellReload(now time.Time) {
 	o := m.outcome
-	if o == nil || m.phase == serving && now.Before(o.until) && slices.ContainsFunc(m.children.list, m.mayAccept) {
+	if o == nil || m.phase == serving && now.Before(o.until) && slices.ContainsFunc(m.table.List, m.mayAccept) {
 		return
 	}
 	m.outcome = nil
@@ -189,21 +190,21 @@ func (m *Master) tellReload(now time.Time) {
 // mayAccept tells whether a worker that was told to leave with its generation
 // may still take a connection. One that has yet to begin, or one thread that is
 // inside the application, reads its orders before it does.
-func (m *Master) mayAccept(c *child) bool {
-	if c.generation == m.current.number || c.quiet || c.killed || c.ch == nil {
+func (m *Master) mayAccept(c *workers.Worker) bool {
+	if c.Generation == m.current.number || c.State == workers.Finishing || c.Force == workers.Killed || c.Channel == nil {
 		return false
 	}
-	s := m.board.Snapshot(c.slot)
+	s := m.board.Snapshot(c.Slot)
 	if s.State < scoreboard.Idle {
 		return false
 	}
-	return !c.single || s.Start == 0 || time.Duration(m.sys.monotonic()-s.Start) < engaged
+	return !c.OneThread || s.Start == 0 || time.Duration(m.sys.monotonic()-s.Start) < engaged
 }
 
 // workerDraining notes that a worker accepts nothing more. Where it leaves
 // connections in a queue the others look: it alone may have been woken for them.
-func (m *Master) workerDraining(c *child, queue bool) {
-	c.state, c.quiet = draining, true
+func (m *Master) workerDraining(c *workers.Worker, queue bool) {
+	c.State = workers.Finishing
 	if queue {
 		m.lookAtQueues()
 	}
@@ -212,8 +213,8 @@ func (m *Master) workerDraining(c *child, queue bool) {
 // lookAtQueues has the workers look into the accept queues: the kernel wakes one
 // for a connection, and that one has gone.
 func (m *Master) lookAtQueues() {
-	for _, c := range m.children.list {
-		if c.state == ready && !c.leaving {
+	for _, c := range m.table.List {
+		if c.Serves() {
 			m.instruct(c, workerctl.Look{})
 		}
 	}

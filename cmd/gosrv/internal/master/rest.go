@@ -14,7 +14,7 @@ const restPercent = 25
 // generation, when all of its workers serve.
 func (m *Master) rest() {
 	g := m.current
-	if m.rested == g.number || m.next != nil || g.workers == 0 || m.children.serving(g.number) < g.workers {
+	if m.rested == g.number || m.next != nil || g.workers == 0 || m.table.Serving(g.number) < g.workers {
 		return
 	}
 	m.rested = g.number

@@ -18,7 +18,7 @@ import (
 // the zygote would be in memory twice.
 type seed struct {
 	pid int // 0 until it has said that it is there
-	ch  channel
+	ch  zygotectl.Channel
 }
 
 // sow gives a zygote that is about to get its first order the channel of a seed

@@ -106,13 +106,13 @@ func (m *Master) reopenLogs() {
 	for _, z := range m.keepers {
 		m.tell(z, zygotectl.ReopenLogs{}, m.current.errorLog.FD())
 	}
-	for _, c := range m.children.list {
-		if c.ch == nil {
+	for _, c := range m.table.List {
+		if c.Channel == nil {
 			continue
 		}
 		names, fds := m.generationOf(c).logFDs()
-		if err := c.ch.Send(workerctl.ReopenLogs{FDs: names}, fds...); err != nil {
-			m.log.Errorf("Worker (pid:%d) keeps writing to the old logs: %v", c.pid, err)
+		if err := c.Channel.Send(workerctl.ReopenLogs{FDs: names}, fds...); err != nil {
+			m.log.Errorf("Worker (pid:%d) keeps writing to the old logs: %v", c.PID, err)
 		}
 	}
 }

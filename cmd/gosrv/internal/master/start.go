@@ -149,7 +149,7 @@ func (m *Master) opened(set listen.Set, err error) {
 		m.abandonStart(1)
 		return
 	}
-	m.children.slots = m.board.Slots()
+	m.table.Slots = m.board.Slots()
 	p := m.current.plan
 	m.log.Infof("Listening at: %s (%d)", m.current.urls(), m.pid)
 	m.log.Infof("Using worker: %s", p.worker.WorkerClass)

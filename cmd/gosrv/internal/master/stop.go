@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/pidfile"
+	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -48,12 +49,12 @@ func (m *Master) beginStop(graceful bool, code int, reason string) {
 	m.announceStop()
 	m.miscarry()
 	m.refuseClients(graceful)
-	if !served && len(m.children.list) == 0 {
+	if !served && len(m.table.List) == 0 {
 		m.endZygotes() // nothing was announced: nothing to say
 		return
 	}
 	now := m.sys.now()
-	for _, c := range m.children.list {
+	for _, c := range m.table.List {
 		if graceful {
 			m.retire(c, now)
 		} else {
@@ -81,8 +82,8 @@ func (m *Master) refuseClients(graceful bool) {
 
 // quit tells a worker to drop everything and go. The signal comes first: one that
 // read the message before it could end without the hook worker_int.
-func (m *Master) quit(c *child, deadline time.Time) {
-	c.leaving, c.deadline = true, deadline
+func (m *Master) quit(c *workers.Worker, deadline time.Time) {
+	c.Departure, c.Deadline = workers.Leaving, deadline
 	m.signalWorker(c, unix.SIGQUIT)
 	m.instruct(c, workerctl.Quit{})
 }
@@ -93,15 +94,15 @@ func (m *Master) hurry() {
 	now := m.sys.now()
 	if m.stop.graceful {
 		m.stop.graceful = false
-		for _, c := range m.children.list {
-			m.quit(c, sooner(c.deadline, now.Add(quickAfterTerm)))
+		for _, c := range m.table.List {
+			m.quit(c, sooner(c.Deadline, now.Add(quickAfterTerm)))
 		}
 		return
 	}
 	m.stop.again = true
 	m.stop.deadline = now
-	for _, c := range m.children.list {
-		c.deadline = now
+	for _, c := range m.table.List {
+		c.Deadline = now
 	}
 	for _, z := range m.retired {
 		z.deadline = now
@@ -119,7 +120,7 @@ func sooner(a, b time.Time) time.Time {
 func (m *Master) continueStop(now time.Time) {
 	switch m.stop.stage {
 	case drainWorkers:
-		if len(m.children.list) == 0 {
+		if len(m.table.List) == 0 {
 			m.sayGoodbye(now)
 		}
 	case runExitHook:

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
@@ -139,8 +140,8 @@ func TestWorkerThatDiesBeforeItsPidIsKnownIsNotLost(t *testing.T) {
 	w.zygoteHangs = true // the order stays in its socket
 	w.end(w.alive()[0], signaled(unix.SIGKILL))
 	w.run()
-	c := w.m.children.list[0]
-	ch := c.ch.(*fakeChannel)
+	c := w.m.table.List[0]
+	ch := c.Channel.(*fakeChannel)
 	w.dead = append(w.dead, death{4242, signaled(unix.SIGSEGV)})
 	w.m.reapAll() // reaped first
 	ch.say(workerctl.WorkerSpawned{PID: 4242})
@@ -200,7 +201,7 @@ func TestZygoteThatKeepsDyingBacksOff(t *testing.T) {
 	}
 	w.wantAlive(2)
 	w.loadFails = nil
-	w.pass(longPause)
+	w.pass(workers.LongPause)
 	w.end(w.alive()[0], signaled(unix.SIGKILL))
 	w.run()
 	w.wantAlive(2)
@@ -212,12 +213,12 @@ func TestSpawnOrderLostWithItsZygoteIsGivenAgain(t *testing.T) {
 	w.zygoteHangs = true
 	w.end(w.alive()[0], signaled(unix.SIGKILL))
 	w.run()
-	if !w.m.children.spawning() {
+	if !w.m.table.Spawning() {
 		t.Fatal("no order is under way")
 	}
-	for _, c := range w.m.children.list {
-		if c.state == spawning {
-			c.ch.(*fakeChannel).eof = true // as the kernel does: the end in the queue is gone
+	for _, c := range w.m.table.List {
+		if c.State == workers.Spawning {
+			c.Channel.(*fakeChannel).eof = true // as the kernel does: the end in the queue is gone
 		}
 	}
 	w.kill(w.zygote().pid, unix.SIGKILL)
@@ -303,9 +304,9 @@ func TestZygoteThatDoesNotForkIsReplaced(t *testing.T) {
 	if len(w.zygotes) != 1 {
 		t.Fatal("too early")
 	}
-	for _, c := range w.m.children.list {
-		if c.state == spawning {
-			defer func(ch *fakeChannel) { ch.eof = true }(c.ch.(*fakeChannel))
+	for _, c := range w.m.table.List {
+		if c.State == workers.Spawning {
+			defer func(ch *fakeChannel) { ch.eof = true }(c.Channel.(*fakeChannel))
 		}
 	}
 	w.pass(3 * time.Second)

@@ -1,7 +1,6 @@
 package master
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,13 +20,6 @@ import (
 	"gosrv/wsgi/ipc/workerctl"
 )
 
-// channel is the master's end of a control channel.
-type channel interface {
-	Send(msg workerctl.Message, fds ...int) error
-	TryRecv() (typ string, raw json.RawMessage, fds []int, err error)
-	Close() error
-}
-
 // system is what the master asks of the operating system. Tests replace it and
 // start no process.
 type system struct {
@@ -35,9 +27,9 @@ type system struct {
 	monotonic func() int64 // CLOCK_MONOTONIC ns, as the scoreboard has it
 
 	// exec starts a zygote with a channel to it.
-	exec func() (pid int, ch channel, err error)
+	exec func() (pid int, ch zygotectl.Channel, err error)
 	// pair makes a worker's channel; peer goes to the zygote and is closed.
-	pair func() (ch channel, peer int, err error)
+	pair func() (ch zygotectl.Channel, peer int, err error)
 	// library gives the worker as a library, in a file of its own.
 	library func() (fd int, err error)
 	closeFD func(fd int)
@@ -94,7 +86,7 @@ func newLauncher(o Options, watch *zygotectl.Watch) (*launcher, error) {
 // exec runs this binary again in the role of the zygote. syscall.ForkExec and
 // not os/exec: the master's loop is the only one that waits for children. It
 // also gives the child the descriptor limit back that Go has raised.
-func (l *launcher) exec() (int, channel, error) {
+func (l *launcher) exec() (int, zygotectl.Channel, error) {
 	conn, peer, err := l.pair()
 	if err != nil {
 		return 0, nil, err
@@ -129,7 +121,7 @@ func (l *launcher) exec() (int, channel, error) {
 	return pid, conn, nil
 }
 
-func (l *launcher) pair() (channel, int, error) {
+func (l *launcher) pair() (zygotectl.Channel, int, error) {
 	conn, peer, err := workerctl.Pair()
 	if err != nil {
 		return nil, -1, err

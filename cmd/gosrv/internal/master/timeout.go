@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
@@ -43,20 +44,20 @@ func (m *Master) checkTimeouts(now time.Time) {
 	}
 	mono := m.sys.monotonic()
 	m.checkSpawns(now)
-	for _, c := range m.children.list {
-		if c.pid == 0 || c.killed || !c.aborted.IsZero() {
+	for _, c := range m.table.List {
+		if c.PID == 0 || c.Force != workers.NoForce {
 			continue
 		}
 		what, over := m.overTime(c, now, mono)
 		switch {
 		case !over:
-		case c.state == booting && !c.shown:
+		case c.State == workers.Booting && c.Report != workers.BootReported:
 			// A tick before the end, so that the stacks are written by then.
-			m.explain(c.pid, fmt.Sprintf("WORKER TIMEOUT (pid:%d)%s", c.pid, what))
-			c.shown = true
+			m.explain(c.PID, fmt.Sprintf("WORKER TIMEOUT (pid:%d)%s", c.PID, what))
+			c.Report = workers.BootReported
 		default:
-			if !c.shown {
-				m.log.Criticalf("WORKER TIMEOUT (pid:%d)%s", c.pid, what)
+			if c.Report != workers.BootReported {
+				m.log.Criticalf("WORKER TIMEOUT (pid:%d)%s", c.PID, what)
 			}
 			m.abort(c, now)
 		}
@@ -73,21 +74,19 @@ func (m *Master) stoodStill(now time.Time) bool {
 
 // workerTimedOut ends a worker that is stuck in the application, as it says
 // itself. Its successor need not wait for that.
-func (m *Master) workerTimedOut(c *child) {
-	c.toldLate = true
-	if c.state == ready {
-		c.state = draining
-	}
-	if c.aborted.IsZero() && !c.killed {
+func (m *Master) workerTimedOut(c *workers.Worker) {
+	c.Report = workers.LossReported
+	c.StopCounting()
+	if c.Force == workers.NoForce {
 		m.abort(c, m.sys.now())
 	}
 }
 
 // abort ends a worker: SIGABRT first, so that it can run its hook, SIGKILL a
 // tick later.
-func (m *Master) abort(c *child, now time.Time) {
-	c.aborted = now
-	c.deadline = sooner(c.deadline, now.Add(tick))
+func (m *Master) abort(c *workers.Worker, now time.Time) {
+	c.Force = workers.Aborted
+	c.Deadline = sooner(c.Deadline, now.Add(tick))
 	m.signalWorker(c, unix.SIGABRT)
 }
 
@@ -105,16 +104,16 @@ func (m *Master) explain(pid int, line string) {
 // checkSpawns ends a zygote that obeys no order to spawn for as long as a
 // worker may take to boot: another one takes its place.
 func (m *Master) checkSpawns(now time.Time) {
-	for _, c := range m.children.list {
+	for _, c := range m.table.List {
 		g := m.generationOf(c)
 		limit := time.Duration(g.plan.worker.Timeout) * time.Second
-		if c.state != spawning || limit == 0 || now.Sub(c.spawned) <= limit || !g.up() || c.generation != g.number {
+		if c.State != workers.Spawning || limit == 0 || now.Sub(c.Spawned) <= limit || !g.up() || c.Generation != g.number {
 			continue
 		}
 		if !g.zygote.shown {
 			g.zygote.shown = true
 			m.hush(g.zygote) // it logs nothing now
-			m.explain(g.zygote.pid, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs", g.zygote.pid, now.Sub(c.spawned).Seconds()))
+			m.explain(g.zygote.pid, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs", g.zygote.pid, now.Sub(c.Spawned).Seconds()))
 			return // killed at the next look
 		}
 		g.zygote.configured = false
@@ -123,20 +122,20 @@ func (m *Master) checkSpawns(now time.Time) {
 }
 
 // overTime tells whether a worker exceeds its time, and with what.
-func (m *Master) overTime(c *child, now time.Time, mono int64) (string, bool) {
+func (m *Master) overTime(c *workers.Worker, now time.Time, mono int64) (string, bool) {
 	g := m.generationOf(c)
 	limit := time.Duration(g.plan.worker.Timeout) * time.Second
 	if limit == 0 {
 		return "", false
 	}
-	if c.state == booting {
-		took := now.Sub(c.spawned)
+	if c.State == workers.Booting {
+		took := now.Sub(c.Spawned)
 		return fmt.Sprintf(": not ready after %.0fs", took.Seconds()), took > limit
 	}
-	if g.plan.worker.WorkerClass != "sync" || c.ready.IsZero() {
+	if g.plan.worker.WorkerClass != "sync" || c.ReadyAt.IsZero() {
 		return "", false
 	}
-	s := m.board.Snapshot(c.slot)
+	s := m.board.Snapshot(c.Slot)
 	if s.Start == 0 {
 		return "", false
 	}

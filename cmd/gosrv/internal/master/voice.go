@@ -88,7 +88,7 @@ func (m *Master) measure(now time.Time) {
 	if client == nil || m.phase != serving {
 		return
 	}
-	if n := len(m.children.list); n != m.counted {
+	if n := len(m.table.List); n != m.counted {
 		m.counted = n
 		client.Gauge("gunicorn.workers", n)
 	}

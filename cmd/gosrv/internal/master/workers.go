@@ -8,24 +8,23 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
-type workerFailure = workerctl.WorkerFailed
-
 // balance brings a generation to its number of workers.
 func (m *Master) balance(g *generation, now time.Time) {
-	if g.crash.fails > 0 && m.children.recovered(g.number, g.crash.last) {
-		g.crash.reset()
+	if g.crash.Fails > 0 && m.table.Recovered(g.number, g.crash.Last) {
+		g.crash.Reset()
 	}
 	workers := m.wanted(g)
-	missing, surplus := m.children.plan(g.number, workers, g.reuses())
-	for _, c := range append(surplus, m.children.relieved(g.number, workers)...) {
+	missing, surplus := m.table.Plan(g.number, workers, g.reuses())
+	for _, c := range append(surplus, m.table.Relieved(g.number, workers)...) {
 		m.retire(c, now)
 	}
 	m.shareExchange(g)
-	for g.up() && g.crash.open(now) && missing > 0 {
+	for g.up() && g.crash.Open(now) && missing > 0 {
 		if !m.spawn(g, now) {
 			return
 		}
@@ -36,41 +35,41 @@ func (m *Master) balance(g *generation, now time.Time) {
 // spawn orders one worker. What it needs to serve goes into its channel at
 // once and waits there until its Go side reads it.
 func (m *Master) spawn(g *generation, now time.Time) bool {
-	c, ok := m.children.add(g.number, now)
+	c, ok := m.table.Add(g.number, now)
 	if !ok {
 		return false
 	}
 	ch, peer, err := m.sys.pair()
 	if err != nil {
-		m.children.remove(c)
+		m.table.Remove(c)
 		m.log.Errorf("Cannot start a worker: %v", err)
-		g.crash.fail(now)
+		g.crash.Fail(now)
 		return false
 	}
-	c.ch = ch
+	c.Channel = ch
 	if m.board != nil {
-		m.board.Slot(c.slot).Init(0, g.number)
+		m.board.Slot(c.Slot).Init(0, g.number)
 	}
 	serve, fds := m.serveOrder(g, c)
 	if err := ch.Send(serve, fds...); err != nil {
 		m.log.Errorf("Cannot start a worker: %v", err)
 	}
-	m.tell(g.zygote, zygotectl.SpawnWorker{Nr: c.nr, Age: c.age, Generation: g.number}, peer)
+	m.tell(g.zygote, zygotectl.SpawnWorker{Nr: c.Nr, Age: c.Age, Generation: g.number}, peer)
 	m.sys.closeFD(peer)
 	return true
 }
 
-func (m *Master) serveOrder(g *generation, c *child) (workerctl.Serve, []int) {
+func (m *Master) serveOrder(g *generation, c *workers.Worker) (workerctl.Serve, []int) {
 	serve := workerctl.Serve{
-		Worker:   workerctl.Identity{Nr: c.nr, Age: c.age, Generation: g.number, Slot: c.slot},
+		Worker:   workerctl.Identity{Nr: c.Nr, Age: c.Age, Generation: g.number, Slot: c.Slot},
 		Settings: g.plan.worker,
 	}
 	names, logFDs := g.logFDs()
 	serve.FDs = append([]string{workerctl.FDScoreboard}, names...)
 	fds := append([]int{m.boardFD}, logFDs...)
-	c.single = g.plan.worker.Threads <= 1
-	c.sockets = m.socketsFor(g, c.nr)
-	for _, s := range c.sockets {
+	c.OneThread = g.plan.worker.Threads <= 1
+	c.Sockets = m.socketsFor(g, c.Nr)
+	for _, s := range c.Sockets {
 		about := s.Bound
 		if g.reuses() {
 			about.ID = s.FD
@@ -78,7 +77,7 @@ func (m *Master) serveOrder(g *generation, c *child) (workerctl.Serve, []int) {
 		serve.Listeners = append(serve.Listeners, about)
 		serve.FDs, fds = append(serve.FDs, workerctl.FDListener), append(fds, s.FD)
 	}
-	if c.trades = g.handsOver(); c.trades {
+	if c.HandsOver = g.handsOver(); c.HandsOver {
 		serve.FDs, fds = append(serve.FDs, exchangeNames...), append(fds, m.exchange.fds...)
 	}
 	return serve, fds
@@ -88,61 +87,58 @@ func (m *Master) serveOrder(g *generation, c *child) (workerctl.Serve, []int) {
 // channel, which the application cannot touch, and by signal, which it may
 // handle. One that still boots is told by channel only: for a moment between
 // the start of Go and the return of Python's handlers a TERM would end it.
-func (m *Master) retire(c *child, now time.Time) {
+func (m *Master) retire(c *workers.Worker, now time.Time) {
 	grace := m.grace(c)
-	c.leaving = true
 	// The worker leaves by itself at the end of its grace, with close() run for what it
 	// cuts; the second is for that.
-	c.deadline = sooner(c.deadline, now.Add(grace+time.Second))
+	c.Deadline = sooner(c.Deadline, now.Add(grace+time.Second))
 	if c == m.refork.mother {
 		m.orderBirth(c, now)
 	}
-	if c.state == ready {
-		c.state = draining
-	}
+	c.Leave()
 	m.instruct(c, workerctl.Drain{GracefulTimeout: grace.Seconds(), Final: m.phase == stopping && m.alone()})
-	if c.state == draining {
+	if c.State >= workers.Draining {
 		m.signalWorker(c, unix.SIGTERM)
 	}
 }
 
 // instruct sends an order by channel.
-func (m *Master) instruct(c *child, msg workerctl.Message, fds ...int) {
-	if c.ch == nil {
+func (m *Master) instruct(c *workers.Worker, msg workerctl.Message, fds ...int) {
+	if c.Channel == nil {
 		return
 	}
-	if err := c.ch.Send(msg, fds...); err != nil {
-		m.log.Debugf("Worker (pid:%d) takes no orders: %v", c.pid, err)
+	if err := c.Channel.Send(msg, fds...); err != nil {
+		m.log.Debugf("Worker (pid:%d) takes no orders: %v", c.PID, err)
 	}
 }
 
 // signalWorker sends a signal; a worker that is gone already is reaped soon.
-func (m *Master) signalWorker(c *child, sig unix.Signal) {
-	if c.pid != 0 {
-		_ = m.sys.kill(c.pid, sig)
+func (m *Master) signalWorker(c *workers.Worker, sig unix.Signal) {
+	if c.PID != 0 {
+		_ = m.sys.kill(c.PID, sig)
 	}
 }
 
 // generationOf gives a worker's generation; workers of retired ones live by the
 // current one's settings.
-func (m *Master) generationOf(c *child) *generation {
-	if m.next != nil && c.generation == m.next.number {
+func (m *Master) generationOf(c *workers.Worker) *generation {
+	if m.next != nil && c.Generation == m.next.number {
 		return m.next
 	}
 	return m.current
 }
 
 // grace is the graceful_timeout that counts for a worker.
-func (m *Master) grace(c *child) time.Duration { return m.generationOf(c).grace() }
+func (m *Master) grace(c *workers.Worker) time.Duration { return m.generationOf(c).grace() }
 
 // killOverdue sends SIGKILL where a deadline has passed.
 func (m *Master) killOverdue(now time.Time) {
-	for _, c := range m.children.overdue(now) {
-		if c.pid == 0 {
+	for _, c := range m.table.Overdue(now) {
+		if c.PID == 0 {
 			m.forget(c) // its zygote hangs; should it come to be, it finds its channel closed
 			continue
 		}
-		c.killed = true
+		c.Force = workers.Killed
 		m.signalWorker(c, unix.SIGKILL)
 	}
 	for _, z := range m.retired {
@@ -162,14 +158,14 @@ func (m *Master) readAll() {
 	}
 	m.readSeed()
 	m.readUnborn()
-	for _, c := range append([]*child(nil), m.children.list...) {
+	for _, c := range append([]*workers.Worker(nil), m.table.List...) {
 		m.readWorker(c)
 	}
 }
 
 // recv reads one message of a process that sends no descriptors. Any error but
 // ErrWouldBlock is the channel's end.
-func (m *Master) recv(ch channel) (typ string, raw json.RawMessage, err error) {
+func (m *Master) recv(ch zygotectl.Channel) (typ string, raw json.RawMessage, err error) {
 	typ, raw, fds, err := ch.TryRecv()
 	for _, fd := range fds {
 		m.sys.closeFD(fd)
@@ -177,9 +173,9 @@ func (m *Master) recv(ch channel) (typ string, raw json.RawMessage, err error) {
 	return typ, raw, err
 }
 
-func (m *Master) readWorker(c *child) {
-	for c.ch != nil {
-		typ, raw, err := m.recv(c.ch)
+func (m *Master) readWorker(c *workers.Worker) {
+	for c.Channel != nil {
+		typ, raw, err := m.recv(c.Channel)
 		if err != nil {
 			if !errors.Is(err, workerctl.ErrWouldBlock) {
 				m.hangUp(c, err)
@@ -187,30 +183,30 @@ func (m *Master) readWorker(c *child) {
 			return
 		}
 		if err := m.fromWorker(c, typ, raw); err != nil {
-			m.log.Errorf("Worker (pid:%d): %s: %v", c.pid, typ, err)
+			m.log.Errorf("Worker (pid:%d): %s: %v", c.PID, typ, err)
 		}
 	}
 }
 
 // hangUp handles the end of a worker's channel: it is about to be reaped. One
 // without a process never came to be, because its zygote died over it.
-func (m *Master) hangUp(c *child, err error) {
-	_ = c.ch.Close()
-	c.ch = nil
+func (m *Master) hangUp(c *workers.Worker, err error) {
+	_ = c.Channel.Close()
+	c.Channel = nil
 	if err != io.EOF {
-		m.log.Errorf("Worker (pid:%d): %v", c.pid, err)
+		m.log.Errorf("Worker (pid:%d): %v", c.PID, err)
 	}
-	if c.pid == 0 {
+	if c.PID == 0 {
 		m.pauseIfFailed(c)
 		m.forget(c)
 		return
 	}
-	if c.deadline.IsZero() { // it cannot be given orders any more: it should be on its way out
-		c.deadline = m.sys.now().Add(m.grace(c))
+	if c.Deadline.IsZero() { // it cannot be given orders any more: it should be on its way out
+		c.Deadline = m.sys.now().Add(m.grace(c))
 	}
 }
 
-func (m *Master) fromWorker(c *child, typ string, raw json.RawMessage) error {
+func (m *Master) fromWorker(c *workers.Worker, typ string, raw json.RawMessage) error {
 	switch typ {
 	case "WorkerSpawned":
 		return receive(raw, func(msg workerctl.WorkerSpawned) { m.workerSpawned(c, msg.PID) })
@@ -220,7 +216,9 @@ func (m *Master) fromWorker(c *child, typ string, raw json.RawMessage) error {
 	case "WorkerFailed":
 		return receive(raw, func(msg workerctl.WorkerFailed) { m.workerFailed(c, msg) })
 	case "WorkerSpent":
-		c.spent = true
+		if c.Departure == workers.Stays {
+			c.Departure = workers.Replaced
+		}
 		return nil
 	case "WorkerDraining":
 		return receive(raw, func(msg workerctl.WorkerDraining) { m.workerDraining(c, msg.Queue) })
@@ -235,8 +233,8 @@ func (m *Master) fromWorker(c *child, typ string, raw json.RawMessage) error {
 	return errors.New("unknown message")
 }
 
-func (m *Master) workerSpawned(c *child, pid int) {
-	c.pid, c.state = pid, booting // an order to leave waits in its channel
+func (m *Master) workerSpawned(c *workers.Worker, pid int) {
+	c.PID, c.State = pid, workers.Booting // an order to leave waits in its channel
 	m.workerKnown(c)
 	if status, dead := m.strays[pid]; dead {
 		delete(m.strays, pid)
@@ -244,21 +242,21 @@ func (m *Master) workerSpawned(c *child, pid int) {
 	}
 }
 
-func (m *Master) workerReady(c *child) {
-	if c.state == booting {
-		c.state = ready
+func (m *Master) workerReady(c *workers.Worker) {
+	if c.State == workers.Booting {
+		c.State = workers.Ready
 	}
-	c.ready = m.sys.now()
+	c.ReadyAt = m.sys.now()
 	m.announceReady()
 	for _, g := range []*generation{m.current, m.next} {
-		if g != nil && g.number == c.generation {
-			g.established[c.nr] = true
+		if g != nil && g.number == c.Generation {
+			g.established[c.Nr] = true
 		}
 	}
 }
 
-func (m *Master) workerFailed(c *child, f workerctl.WorkerFailed) {
-	c.failure = &f
+func (m *Master) workerFailed(c *workers.Worker, f workerctl.WorkerFailed) {
+	c.Failure = &f
 	if m.phase == stopping {
 		return // its siblings say the same
 	}
@@ -267,35 +265,35 @@ func (m *Master) workerFailed(c *child, f workerctl.WorkerFailed) {
 
 func (m *Master) spawnFailed(msg zygotectl.SpawnFailed) {
 	m.log.Errorf("Cannot fork a worker: %s", msg.Message)
-	if c := m.children.byAge(msg.Age); c != nil && c.pid == 0 {
+	if c := m.table.ByAge(msg.Age); c != nil && c.PID == 0 {
 		m.pauseIfFailed(c)
 		m.forget(c)
 	}
 }
 
 // forget drops a worker that has no process any more.
-func (m *Master) forget(c *child) {
-	if c.ch != nil {
-		_ = c.ch.Close()
-		c.ch = nil
+func (m *Master) forget(c *workers.Worker) {
+	if c.Channel != nil {
+		_ = c.Channel.Close()
+		c.Channel = nil
 	}
 	if m.board != nil {
-		m.board.Slot(c.slot).Release()
+		m.board.Slot(c.Slot).Release()
 	}
-	m.children.remove(c)
+	m.table.Remove(c)
 }
 
 // pauseIfFailed lets the next worker of a generation wait if this one never became ready.
-func (m *Master) pauseIfFailed(c *child) {
-	if !c.failed() {
+func (m *Master) pauseIfFailed(c *workers.Worker) {
+	if !c.FailedToBoot() {
 		return
 	}
 	now := m.sys.now()
 	for _, g := range []*generation{m.current, m.next} {
-		if g == nil || g.number != c.generation {
+		if g == nil || g.number != c.Generation {
 			continue
 		}
-		if pause := g.crash.fail(now); pause >= time.Second {
+		if pause := g.crash.Fail(now); pause >= time.Second {
 			m.log.Warningf("Workers of generation %d do not become ready: the next one is started in %v", g.number, pause)
 		}
 	}
@@ -310,7 +308,7 @@ func (m *Master) reapAll() {
 		}
 		m.died(pid, status)
 	}
-	if !m.children.spawning() {
+	if !m.table.Spawning() {
 		clear(m.strays) // what is left are orphans of the application, or pid 1's
 	}
 }
@@ -337,7 +335,7 @@ func (m *Master) died(pid int, status unix.WaitStatus) {
 			return
 		}
 	}
-	c := m.children.byPID(pid)
+	c := m.table.ByPID(pid)
 	if c == nil {
 		m.strays[pid] = status
 		return
