@@ -16,6 +16,7 @@ import (
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
+	"gosrv/wsgi/spool"
 )
 
 // exitDeadline is how long, in ms, Python's own threads and atexit functions
@@ -48,6 +49,7 @@ func Run() {
 		_ = ctl.Send(workerctl.WorkerFailed{Stage: "boot", Exit: workerctl.ExitBoot, Message: err.Error()})
 		t.Exit(workerctl.ExitBoot, exitDeadline)
 	}
+	w.spools, w.notice = spool.New(spool.Dirs(w.set.tmpDir, t.Getenv))
 	w.follow(t.LogRoute())
 	w.wakeup, w.own, w.pythonLog = cpython.WakeupFD(), cpython.OwnFD, t.ReopenLogs
 	w.own(ctl.FD(), true)
@@ -235,7 +237,7 @@ func (w *worker) run(app Application, start func(n int) error) error {
 		return w.supervise(start)
 	}
 	w.startWatchdog()
-	w.tell(workerctl.WorkerReady{})
+	w.tell(workerctl.WorkerReady{Notice: w.notice})
 	for !w.ended() {
 		s.turn()
 	}

@@ -13,6 +13,7 @@ import (
 
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/spool"
 )
 
 // server is a worker under test.
@@ -67,6 +68,7 @@ func newFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, ad
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.spools, w.notice = spool.New(spool.Dirs(set.tmpDir, os.LookupEnv))
 	if err := w.take(m, fds); err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func (w *worker) supervise(start func(n int) error) error {
 		return fmt.Errorf("starting %d threads: %w", k.size, err)
 	}
 	w.startWatchdog()
-	w.tell(workerctl.WorkerReady{})
+	w.tell(workerctl.WorkerReady{Notice: w.notice})
 	close(k.begun)
 	deadline := int64(0)
 	for !k.over.Load() || int(k.out.Load()) < k.size {

@@ -13,6 +13,7 @@ import (
 	"gosrv/wsgi/logs/accesslog"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/spool"
 	"gosrv/wsgi/watchdog"
 )
 
@@ -46,6 +47,8 @@ type worker struct {
 	bufs      loop.Buffers
 	spare     spare
 	blocks    blocks
+	spools    *spool.Store
+	notice    string // what the master is to say of them
 	listeners []*listener
 	slots     []*slot
 	memos     memos

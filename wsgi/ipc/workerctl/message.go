@@ -111,7 +111,9 @@ const (
 )
 
 // WorkerReady says that the application is imported and the loop accepts.
-type WorkerReady struct{}
+type WorkerReady struct {
+	Notice string `json:"notice"` // a warning that other workers have as well, for the master to log once; or ""
+}
 
 // WorkerSpent says that the worker has served as many requests as it should
 // (max_requests). It serves on until its successor is ready and it is told to

@@ -111,6 +111,7 @@ type Master struct {
 	parent    int        // the master this one is to replace, while that lives
 	successor *successor // the master that is to replace this one, while it lives
 
+	noticed      string    // the last warning that workers had in common
 	announced    bool      // systemd knows that we are ready
 	watchdog     time.Time // last sign of life
 	hups         int       // received

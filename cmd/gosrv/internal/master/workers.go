@@ -211,8 +211,7 @@ func (m *Master) fromWorker(c *workers.Worker, typ string, raw json.RawMessage) 
 	case "WorkerSpawned":
 		return receive(raw, func(msg workerctl.WorkerSpawned) { m.workerSpawned(c, msg.PID) })
 	case "WorkerReady":
-		m.workerReady(c)
-		return nil
+		return receive(raw, func(msg workerctl.WorkerReady) { m.workerReady(c, msg) })
 	case "WorkerFailed":
 		return receive(raw, func(msg workerctl.WorkerFailed) { m.workerFailed(c, msg) })
 	case "WorkerSpent":
@@ -242,7 +241,11 @@ func (m *Master) workerSpawned(c *workers.Worker, pid int) {
 	}
 }
 
-func (m *Master) workerReady(c *workers.Worker) {
+func (m *Master) workerReady(c *workers.Worker, msg workerctl.WorkerReady) {
+	if msg.Notice != "" && msg.Notice != m.noticed {
+		m.noticed = msg.Notice
+		m.log.Warningf("%s", msg.Notice)
+	}
 	if c.State == workers.Booting {
 		c.State = workers.Ready
 	}

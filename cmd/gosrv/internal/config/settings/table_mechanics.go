@@ -55,7 +55,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "tmp_upload_dir", Section: SectionMechanics, Metavar: "DIR", Check: anyString,
-		State: Better, Note: "Gunicorn ignores it; here it is the directory where large request bodies wait",
+		State: Better, Note: "Gunicorn ignores it; here it is the directory where large request bodies wait, before TMPDIR and /tmp",
 		Help: "Directory for request bodies too large to be kept in memory.",
 	},
 	{

@@ -1,0 +1,27 @@
+"""A view of the file system of a server's own, where this machine lets root make one: folders that are read-only, full or not there."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+
+def allowed():
+    return os.geteuid() == 0 and shutil.which("unshare") is not None and \
+        subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+
+
+needed = pytest.mark.skipif(not allowed(), reason="needs root and mount namespaces (unshare -m)")
+
+
+def under(*steps):
+    """What stands before a command that is to see the file system after these shell commands."""
+    return ["unshare", "-m", "--propagation", "private", "/bin/sh", "-ec", "; ".join(steps) + '; exec "$0" "$@"']
+
+
+def read_only(folder):
+    return "mount -t tmpfs -o ro none '%s'" % folder
+
+
+def small(folder, size):
+    return "mount -t tmpfs -o size=%s none '%s'" % (size, folder)
