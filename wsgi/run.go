@@ -170,7 +170,7 @@ func (w *worker) take(m *workerctl.Serve, fds []int) error {
 
 func newListener(fd int, d workerctl.Listener, rules *environ.Rules) *listener {
 	l := &listener{fd: fd, id: d.ID, constant: map[string][]byte{}, about: environ.Listener{
-		Unix: d.Kind == "unix", Host: d.Host, Port: uint16(d.Port), Path: d.Path,
+		Unix: d.Kind == "unix", Host: d.Host, Port: uint16(d.Port), Path: strings.Replace(d.Path, "\x00", "@", 1), // no NUL in SERVER_NAME
 	}}
 	for _, v := range l.about.Base(rules) {
 		l.constant[strings.ToLower(v.Name)] = []byte(v.Value)

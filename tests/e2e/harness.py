@@ -21,7 +21,7 @@ from wire import Wire
 TESTS = Path(__file__).resolve().parent.parent
 APPS = TESTS / "apps"
 ROOT = TESTS.parent
-LISTENING = re.compile(r"Listening at: (\S+) \((\d+)\)")
+LISTENING = re.compile(r"Listening at: (\S.*?) \((\d+)\)")
 BOOTING = re.compile(r"Booting worker with pid: (\d+)")
 REFERENCES = re.compile(r"pid=(\d+) exits after \d+ requests, (\d+) references taken, (\d+) dropped, \d+ crossings")
 # Gunicorn forgets a TERM that reaches a worker in its boot, and then waits for its graceful time-out of 30 s.
@@ -275,7 +275,7 @@ class Server:
 
     def _nothing_left(self):
         wait_for(lambda: not procs.group(self.pid), lambda: "no process left, but: %s\n%s" % (procs.group(self.pid), self.log), 5)
-        sockets = [a for a in self.addresses if isinstance(a, str) and os.path.exists(a)]
+        sockets = [a for a in self.addresses if isinstance(a, str) and "\0" not in a and os.path.exists(a)]
         assert not sockets, "left behind: %s" % sockets
         left = {n for n in set(os.listdir("/dev/shm")) - self.shm_before if "gosrv" in n}
         assert not left, "left in /dev/shm: %s" % left
@@ -314,8 +314,8 @@ class Server:
 
 
 def parse_address(text):
-    """`http://127.0.0.1:8000`, `http://[::1]:8000` or `unix:/path` as socket.connect takes it."""
+    """`http://127.0.0.1:8000`, `http://[::1]:8000`, `unix:/path` or `unix:\\0name` as socket.connect takes it."""
     if text.startswith("unix:"):
-        return text[len("unix:"):]
+        return text[len("unix:"):].replace("\\0", "\0", 1)
     host, _, port = text.split("://", 1)[1].rpartition(":")
     return host.strip("[]"), int(port)

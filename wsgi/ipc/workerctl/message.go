@@ -46,7 +46,7 @@ type Listener struct {
 	Kind string `json:"kind"`           // "tcp" or "unix"
 	Host string `json:"host,omitempty"` // tcp: as bound, IPv6 without brackets
 	Port int    `json:"port,omitempty"` // tcp: as bound, never 0
-	Path string `json:"path,omitempty"` // unix; "@name" for an abstract socket
+	Path string `json:"path,omitempty"` // unix; "\x00name" for an abstract socket
 	ID   int    `json:"id,omitempty"`   // the master's number for the socket, with --reuse-port
 }
 

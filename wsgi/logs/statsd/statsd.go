@@ -65,7 +65,7 @@ func dotted(prefix string) string {
 func address(host string) (network, target string) {
 	if path, found := strings.CutPrefix(host, "unix:"); found {
 		if _, err := strconv.Atoi(path); err != nil {
-			return "unixgram", strings.TrimPrefix(path, "//")
+			return "unixgram", filePath(strings.TrimPrefix(path, "//"))
 		}
 	}
 	host = strings.TrimPrefix(host, "tcp://")
@@ -79,6 +79,14 @@ func address(host string) (network, target string) {
 		port = "8125"
 	}
 	return "udp", net.JoinHostPort(name, port)
+}
+
+// filePath keeps package net from taking a leading '@' for an abstract socket: Gunicorn connects to a file of that name.
+func filePath(path string) string {
+	if strings.HasPrefix(path, "@") {
+		return "./" + path
+	}
+	return path
 }
 
 // Request reports one that was answered. Beyond a bound of waiting ones it is not counted.

@@ -12,7 +12,8 @@ func TestAddresses(t *testing.T) {
 	for host, want := range map[string]string{
 		"localhost:8125": "udp localhost:8125", "localhost": "udp localhost:8125", "[::1]:9": "udp [::1]:9", "[::1]": "udp [::1]:8125",
 		"unix:///run/statsd": "unixgram /run/statsd", "unix:/run/statsd": "unixgram /run/statsd", "unix:8125": "udp unix:8125",
-		"tcp://h:1": "udp h:1",
+		"unix://@statsd": "unixgram ./@statsd",
+		"tcp://h:1":      "udp h:1",
 	} {
 		network, target := address(host)
 		if got := network + " " + target; got != want {

@@ -50,6 +50,9 @@ func ParseAddress(text string) (Address, error) {
 	switch {
 	case found && kind == "unix":
 		path, wanted, _ := strings.Cut(rest, "#")
+		if strings.HasPrefix(path, "@") {
+			path = "./" + path // a file, as with Gunicorn; package net takes '@' for an abstract socket
+		}
 		switch {
 		case path == "":
 			return Address{}, fmt.Errorf("syslog_addr: %q has no path", text)

@@ -14,6 +14,7 @@ import (
 func TestAddresses(t *testing.T) {
 	for text, want := range map[string]string{
 		"unix:///dev/log":            "[unixgram unix] /dev/log",
+		"unix://@log":                "[unixgram unix] ./@log",
 		"unix:///dev/log#dgram":      "[unixgram] /dev/log",
 		"unix:///dev/log#stream":     "[unix] /dev/log",
 		"udp://localhost":            "[udp] localhost:514",

@@ -24,7 +24,7 @@ type Addr struct {
 	Kind string
 	Host string // TCP: lower case, IPv6 without brackets, "" for all IPv4 addresses
 	Port int    // TCP: 0 lets the kernel choose
-	Path string // Unix: "@name" or "\x00name" for an abstract socket
+	Path string // Unix: "\x00name" for an abstract socket; "@name" is a file, as with Gunicorn
 	FD   int    // FD
 }
 
@@ -80,7 +80,7 @@ func (a Addr) String() string {
 	case TCP:
 		return fmt.Sprintf("(%s, %d)", quote(a.Host), a.Port)
 	case Unix:
-		return a.Path
+		return shown(a.Path)
 	}
 	return "fd://" + strconv.Itoa(a.FD)
 }
@@ -92,7 +92,7 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `\'`) + "'
 // "https" and counts for TCP only.
 func URL(l workerctl.Listener, scheme string) string {
 	if l.Kind == Unix {
-		return "unix:" + l.Path
+		return "unix:" + shown(l.Path)
 	}
 	return scheme + "://" + net.JoinHostPort(l.Host, strconv.Itoa(l.Port))
 }

@@ -57,7 +57,7 @@ func (s *Socket) serves(a Addr, anyPort bool) bool {
 		return false
 	}
 	if a.Kind == Unix {
-		return a.Path == s.Bound.Path || a.Path[0] == 0 && "@"+a.Path[1:] == s.Bound.Path
+		return a.Path == s.Bound.Path
 	}
 	if a.Port != s.Bound.Port && !(anyPort && a.Port == 0) {
 		return false
@@ -93,7 +93,7 @@ func (s Set) boundTo(other *Socket) *Socket {
 
 // own notes the path of a unix socket, which is ours to remove in the end.
 func (s *Socket) own() {
-	if s.Asked.Kind != Unix || s.Bound.Path == "" || s.Bound.Path[0] == '@' {
+	if s.Asked.Kind != Unix || s.Bound.Path == "" || s.Bound.Path[0] == 0 {
 		return
 	}
 	var st unix.Stat_t

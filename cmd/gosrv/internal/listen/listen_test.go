@@ -30,6 +30,7 @@ func TestParseAddrFollowsGunicornsGrammar(t *testing.T) {
 		"unix:///run/a.sock": {Kind: Unix, Path: "/run/a.sock"},
 		"unix:rel.sock":      {Kind: Unix, Path: "rel.sock"},
 		"unix:@name":         {Kind: Unix, Path: "@name"},
+		"unix:\x00name":      {Kind: Unix, Path: "\x00name"},
 		"fd://5":             {Kind: FD, FD: 5},
 	} {
 		if got, err := ParseAddr(text); err != nil || got != want {
@@ -54,6 +55,7 @@ func TestURL(t *testing.T) {
 		"http://127.0.0.1:80": {Kind: TCP, Host: "127.0.0.1", Port: 80},
 		"http://[::1]:80":     {Kind: TCP, Host: "::1", Port: 80},
 		"unix:/run/x":         {Kind: Unix, Path: "/run/x"},
+		`unix:\0x`:            {Kind: Unix, Path: "\x00x"},
 	} {
 		if got := URL(l, "http"); got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -82,7 +84,7 @@ func TestOpenListensAndReportsTheRealAddress(t *testing.T) {
 		{Kind: TCP, Host: "::1"},
 		{Kind: TCP},
 		{Kind: Unix, Path: filepath.Join(dir, "a.sock")},
-		{Kind: Unix, Path: "@gosrv-listen-test-" + filepath.Base(dir)},
+		{Kind: Unix, Path: "\x00gosrv-listen-test-" + filepath.Base(dir)},
 	} {
 		s, err := Open(a, Options{Backlog: 16, UID: -1, GID: -1})
 		if err != nil {
@@ -306,5 +308,55 @@ func TestRefuseKeepsTheQueueAndLetsNobodyIn(t *testing.T) {
 			late.Close()
 		}
 		t.Errorf("after the close: %v, want a refusal", err)
+	}
+}
+
+func TestAnAtSignInFrontIsAFilesName(t *testing.T) {
+	t.Chdir(t.TempDir())
+	a, o := Addr{Kind: Unix, Path: "@name"}, Options{Backlog: 1, UID: os.Getuid(), GID: -1}
+	s, err := Open(a, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Bound.Path != "@name" || URL(s.Bound, "http") != "unix:@name" {
+		t.Errorf("bound to %q, shown as %s", s.Bound.Path, URL(s.Bound, "http"))
+	}
+	if st, err := os.Lstat("@name"); err != nil || st.Mode()&os.ModeSocket == 0 {
+		t.Fatalf("no such file: %v, %v", st, err)
+	}
+	if _, err := Open(a, o); !errors.Is(err, ErrLive) {
+		t.Errorf("the same once more: %v, want ErrLive", err)
+	}
+	copied, _ := unix.FcntlInt(uintptr(s.FD), unix.F_DUPFD_CLOEXEC, 0)
+	if set, _ := Inherit([]int{copied}, []Addr{a}); len(set) != 1 || set[0].Bound.Path != "@name" {
+		t.Errorf("inherited: %v", set)
+	}
+	s.Close(true)
+	if _, err := os.Lstat("@name"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("path left behind: %v", err)
+	}
+}
+
+func TestAnAbstractSocketIsInherited(t *testing.T) {
+	a := Addr{Kind: Unix, Path: "\x00gosrv-inherit-test-" + filepath.Base(t.TempDir())}
+	s, err := Open(a, Options{Backlog: 1, UID: os.Getuid(), GID: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(true)
+	copied, _ := unix.FcntlInt(uintptr(s.FD), unix.F_DUPFD_CLOEXEC, 0)
+	set, _ := Inherit([]int{copied}, []Addr{{Kind: Unix, Path: "@" + a.Path[1:]}, a})
+	if len(set) != 1 || set[0].Asked != a || set[0].Bound.Path != a.Path {
+		t.Fatalf("inherited: %+v", set)
+	}
+	set[0].Close(true)
+}
+
+func TestAPathThatIsTooLongIsMeasured(t *testing.T) {
+	for _, first := range []string{"/", "\x00"} {
+		_, err := Open(Addr{Kind: Unix, Path: first + strings.Repeat("x", maxPath)}, Options{Backlog: 1})
+		if err == nil || !strings.Contains(err.Error(), "107 bytes, this one has 108") {
+			t.Errorf("%q: %v", first, err)
+		}
 	}
 }

@@ -136,7 +136,10 @@ func resolve(a Addr) (unix.Sockaddr, int, error) {
 }
 
 func openUnix(a Addr, o Options) (*Socket, error) {
-	abstract := a.Path[0] == '@' || a.Path[0] == 0
+	abstract := a.Path[0] == 0
+	if len(a.Path) > maxPath {
+		return nil, tooLong(len(a.Path))
+	}
 	if !abstract {
 		if err := clearPath(a.Path); err != nil {
 			return nil, err
@@ -149,7 +152,7 @@ func openUnix(a Addr, o Options) (*Socket, error) {
 	// The mode must be right from the first moment: chmod afterwards would
 	// leave a gap. Only the master's loop makes files at this time.
 	old := unix.Umask(o.Umask)
-	err = unix.Bind(fd, &unix.SockaddrUnix{Name: a.Path})
+	err = unix.Bind(fd, sockaddr(a.Path))
 	unix.Umask(old)
 	if err == nil && !abstract && (o.UID >= 0 || o.GID >= 0) {
 		err = unix.Lchown(a.Path, o.UID, o.GID)
@@ -179,7 +182,7 @@ func clearPath(path string) error {
 		return fmt.Errorf("making socket: %w", err)
 	}
 	defer unix.Close(fd)
-	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err {
+	switch err := unix.Connect(fd, sockaddr(path)); err {
 	case unix.ECONNREFUSED:
 		return os.Remove(path)
 	case nil, unix.EAGAIN: // EAGAIN: it listens, its queue is full
@@ -238,7 +241,7 @@ func boundTo(fd int) (workerctl.Listener, error) {
 	case *unix.SockaddrInet6:
 		return workerctl.Listener{Kind: TCP, Host: netip.AddrFrom16(sa.Addr).String(), Port: sa.Port}, nil
 	case *unix.SockaddrUnix:
-		return workerctl.Listener{Kind: Unix, Path: sa.Name}, nil
+		return workerctl.Listener{Kind: Unix, Path: pathOf(sa.Name)}, nil
 	}
 	return workerctl.Listener{}, errors.New("neither a TCP nor a unix socket")
 }

@@ -298,7 +298,11 @@ func address(t text) text {
 		return t.with("0.0.0.0")
 	case t.starts("fd://"):
 		return t
-	case t.starts("/"), t.starts("./"), t.starts("@"):
+	case t.starts("@"): // an abstract socket: to Gunicorn, and so to gosrv, a file's name may begin like this
+		rest := append(text{}, t...)
+		rest[0].literal = rest[0].literal[1:]
+		return rest.with("unix:\x00")
+	case t.starts("/"), t.starts("./"):
 		return t.with("unix:")
 	case plain && regexp.MustCompile(`^\d+$`).MatchString(s):
 		return literal("fd://" + s) // uWSGI: the number of an inherited socket

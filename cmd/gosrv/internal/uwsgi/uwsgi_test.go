@@ -55,7 +55,7 @@ func TestWhatALineBecomes(t *testing.T) {
 		{"environment", "module = a\nenv = A=1\nenv = B=x y", "wsgi_app = \"a:application\"\nraw_env = [\n\"A=1\",\n\"B=x y\",\n]"},
 		{"quotes", "module = a\nenv = A=\"\\", `wsgi_app = "a:application"` + "\n" + `raw_env = ["A=\"\\"]`},
 		{"addresses", "module = a\nhttp-socket = :80\nhttp-socket = 10.0.0.1:80\nhttp = /run/a\nhttp-socket = @a\nhttp-socket = fd://3\nhttp-socket = a.sock",
-			"wsgi_app = \"a:application\"\nbind = [\n\"0.0.0.0:80\",\n\"10.0.0.1:80\",\n\"unix:/run/a\",\n\"unix:@a\",\n\"fd://3\",\n\"unix:a.sock\",\n]"},
+			"wsgi_app = \"a:application\"\nbind = [\n\"0.0.0.0:80\",\n\"10.0.0.1:80\",\n\"unix:/run/a\",\n\"unix:\\x00a\",\n\"fd://3\",\n\"unix:a.sock\",\n]"},
 		{"uwsgi socket beside http", "module = a\nsocket = /run/a\nhttp-socket = :80", "wsgi_app = \"a:application\"\nbind = [\"0.0.0.0:80\"]"},
 		{"socket that speaks http", "module = a\nsocket = :80\nprotocol = http", "wsgi_app = \"a:application\"\nbind = [\"0.0.0.0:80\"]"},
 		{"modes", "module = a\nchmod-socket = 660", "wsgi_app = \"a:application\"\numask = 0o006"},

@@ -31,8 +31,8 @@ var startRows = []Setting{
 	},
 	{
 		Name: "bind", Section: SectionSocket, Flags: []string{"-b", "--bind"}, Metavar: "ADDRESS", Action: Append,
-		Default: []string{"127.0.0.1:8000"}, Check: ListText,
-		Help: "Address to listen on: HOST, HOST:PORT, [IPV6]:PORT, unix:PATH or fd://N. May be repeated. If the environment variable PORT is set, the default is 0.0.0.0:$PORT.",
+		Default: []string{"127.0.0.1:8000"}, Check: addresses,
+		Help: "Address to listen on: HOST, HOST:PORT, [IPV6]:PORT, unix:PATH, unix:\\0NAME (an abstract socket) or fd://N. May be repeated. If the environment variable PORT is set, the default is 0.0.0.0:$PORT.",
 	},
 	{
 		Name: "backlog", Section: SectionSocket, Flags: []string{"--backlog"}, Metavar: "INT", Type: Int, Default: 2048, Check: posInt,

@@ -19,6 +19,7 @@ var (
 	userName     = Validator{"validate_user", "a user name or a numeric id", checkUser}
 	groupName    = Validator{"validate_group", "a group name or a numeric id", checkGroup}
 	directory    = Validator{"validate_chdir", "a directory that exists", checkChdir}
+	addresses    = Validator{"validate_list_string", "a string or a list of strings", checkAddresses}
 	AddressList  = Validator{"validate_string_to_addr_list", "IP addresses and networks with commas between, or *", checkAddressList}
 	className    = Validator{"validate_class", "a name, a dotted path or a class", checkString}
 	statsdAddr   = Validator{"validate_statsd_address", "host:port or unix://PATH", checkStatsdAddress}
@@ -89,6 +90,22 @@ func checkChdir(v any) (any, error) {
 		return nil, fmt.Errorf("can't chdir to %s", ReprText(Strip(text)))
 	}
 	return path, nil
+}
+
+// checkAddresses takes \0 for the NUL of an abstract socket: no argument and no environment variable can hold one.
+func checkAddresses(v any) (any, error) {
+	list, err := checkStringList(v)
+	if err != nil {
+		return nil, err
+	}
+	for i, text := range list.([]string) {
+		for _, scheme := range []string{"unix:", "unix://"} {
+			if name, abstract := strings.CutPrefix(text, scheme+`\0`); abstract {
+				list.([]string)[i] = scheme + "\x00" + name
+			}
+		}
+	}
+	return list, nil
 }
 
 func checkAddressList(v any) (any, error) {
