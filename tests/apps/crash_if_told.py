@@ -10,3 +10,6 @@ def application(environ, start_response):
     body = b"%d" % os.getpid()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
+
+
+os.write(2, b"IMPORTED BY %d\n" % os.getpid())

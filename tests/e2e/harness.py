@@ -42,7 +42,7 @@ def binary():
 
 def python():
     """The interpreter that runs the applications: the venv of this test run, unless the matrix names another."""
-    return os.environ.get("GOSRV_TEST_PYTHON", sys.executable)
+    return os.path.abspath(os.environ.get("GOSRV_TEST_PYTHON", sys.executable))  # without `..`, as gosrv shows it
 
 
 def patient():

@@ -88,6 +88,7 @@ def test_a_crash_loop_backs_off_while_the_healthy_serve(start, tmp_path):
     crash = tmp_path / "crash"
     server = start("crash_if_told", "-w", "2", env={"CRASH": crash}, balance=False)
     pids = server.wait_workers(2)
+    server.wait_log("IMPORTED BY", count=2)
     crash.touch()
     procs.kill(pids[0])
     server.wait_log("CRASHING AT IMPORT", count=4, timeout=30)

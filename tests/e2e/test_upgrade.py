@@ -210,7 +210,14 @@ def test_sockets_of_systemd(start, site, tmp_path):
 
 # -- Gunicorn before and after --------------------------------------------------------------------------------------
 
-GUNICORN = "#!%s\nimport sys\nfrom gunicorn.app.wsgiapp import run\nsys.exit(run())\n"
+# As pip writes it where the path of the Python has a space in it or is long.
+GUNICORN = """#!/bin/sh
+'''exec' "%s" "$0" "$@"
+' '''
+import sys
+from gunicorn.app.wsgiapp import run
+sys.exit(run())
+"""
 
 
 @pytest.fixture
