@@ -67,7 +67,7 @@ class Zygote:
             self.load_program(message)
             return
         sys.argv = list(message["argv"])
-        enter_directory(message.get("chdir") or os.getcwd())
+        enter_directory(message["dir"])
         path = message.get("path")
         try:
             values, read = conffile.load(path, message["explicit"])
@@ -120,11 +120,9 @@ class Zygote:
         self.cfg = hooks.Settings(settings, self.hooks, self.objects)
         self.errors = logs.Destination(fds[0] if fds else 2)
         logs.capture_output(self.cfg, self.errors.fd)
-        for entry in reversed((settings.get("pythonpath") or "").split(",")):
-            entry = os.path.abspath(entry) if entry else ""
-            if entry and entry not in sys.path:
-                sys.path.insert(0, entry)
-        enter_directory(settings.get("chdir") or os.getcwd())
+        enter_directory(settings["chdir"])
+        if settings.get("pythonpath"):
+            search(settings["pythonpath"].split(","))
         try:
             self.log = logs.make(self.cfg, self.errors)
         except RuntimeError as e:
@@ -316,11 +314,18 @@ def traceback_of(error):
 
 
 def enter_directory(path):
-    """Gunicorn's rule: the working directory is where modules are looked up first."""
+    """Gunicorn's rule: the working directory is where modules are looked up first. By the name the
+    user has given it: `current` is another release after a reload."""
     os.chdir(path)
-    path = os.getcwd()
     if path not in sys.path:
         sys.path.insert(0, path)
+
+
+def search(pythonpath):
+    """It goes before the working directory, to which it is relative, its last entry first, as in Gunicorn."""
+    for entry in map(os.path.abspath, pythonpath):
+        if entry not in sys.path:
+            sys.path.insert(0, entry)
 
 
 def copies_well(*known):

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -48,6 +49,7 @@ func (cl *CommandLine) Merge(file File) (*Config, []Warning, error) {
 		cfg.sources[name], cfg.places[name] = FromEnvironment, "environment variable "+variable
 	}
 	cfg.read = slices.Sorted(maps.Values(cl.fromEnv))
+	fromFolder(cl.dir, file.Settings)
 	warnings, err := cfg.readFile(file)
 	if err != nil {
 		return nil, nil, err
@@ -92,6 +94,14 @@ func (cfg *Config) overlay(said layer) {
 		}
 	default:
 		cfg.read = append(cfg.read, sourceNames[said.source])
+	}
+}
+
+// fromFolder makes the chdir of a file absolute. It is relative to the folder that the server was started in, which the
+// master has left by the time of a reload.
+func fromFolder(dir string, said map[string]any) {
+	if text, isText := said["chdir"].(string); isText && !filepath.IsAbs(settings.Strip(text)) {
+		said["chdir"] = filepath.Join(dir, settings.Strip(text))
 	}
 }
 

@@ -88,6 +88,7 @@ func tomlFile(dir, name string, must bool) (layer, error) {
 		document, table = ours, tomlTable
 	}
 	said.path = name
+	fromFolder(dir, document)
 	return said, said.readTable(document, name, tomlLines(text, table))
 }
 

@@ -26,8 +26,7 @@ type LoadConfig struct {
 	Path     *string  `json:"path"`     // nil: ./gunicorn.conf.py if it is there
 	Explicit bool     `json:"explicit"` // named by the user: must exist; without a path: there is no file to run
 	Argv     []string `json:"argv"`     // what sys.argv shows
-	Chdir    string   `json:"chdir"`    // --chdir as given, "" if not
-	Dir      string   `json:"dir"`      // where zygotes are started
+	Dir      string   `json:"dir"`      // where zygotes are started: the folder by the name it has in $PWD
 	Started  int64    `json:"started"`  // when this one was, Unix ns
 
 	Program  string         `json:"program,omitempty"`  // run this in place of a config file, "" for none

@@ -22,9 +22,9 @@ func TestMessagesCarryTheNamesTheShimReads(t *testing.T) {
 		msg  workerctl.Message
 		want string
 	}{
-		{LoadConfig{}, `{"type":"LoadConfig","path":null,"explicit":false,"argv":null,"chdir":"","dir":"","started":0}`},
-		{LoadConfig{Path: &path, Explicit: true, Argv: []string{"gosrv", "a:b"}, Chdir: "x", Dir: "/srv", Started: 7},
-			`{"type":"LoadConfig","path":"/etc/conf.py","explicit":true,"argv":["gosrv","a:b"],"chdir":"x","dir":"/srv","started":7}`},
+		{LoadConfig{}, `{"type":"LoadConfig","path":null,"explicit":false,"argv":null,"dir":"","started":0}`},
+		{LoadConfig{Path: &path, Explicit: true, Argv: []string{"gosrv", "a:b"}, Dir: "/srv", Started: 7},
+			`{"type":"LoadConfig","path":"/etc/conf.py","explicit":true,"argv":["gosrv","a:b"],"dir":"/srv","started":7}`},
 		{Configure{Settings: map[string]any{"workers": 2}, App: "a:b", Env: map[string]string{"K": "V"}, Software: "gosrv/V", MasterPID: 1, Generation: 2},
 			`{"type":"Configure","settings":{"workers":2},"app":"a:b","argv":null,"env":{"K":"V"},"software":"gosrv/V","master_pid":1,"generation":2}`},
 		{SpawnWorker{Nr: 1, Age: 2, Generation: 3}, `{"type":"SpawnWorker","nr":1,"age":2,"generation":3}`},

@@ -18,7 +18,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "chdir", Section: SectionMechanics, Flags: []string{"--chdir"}, Default: Computed("the current directory"), Check: directory,
-		Help: "Change to this directory before the application is loaded. It also comes first in sys.path.",
+		Help: "Change to this directory before the application is loaded. It also comes first in sys.path, by the name it has here or in $PWD: where that is a link to a release, a reload follows it.",
 	},
 	{
 		Name: "daemon", Section: SectionMechanics, Flags: []string{"-D", "--daemon"}, Action: StoreTrue, Default: false, Check: AnyBool,
@@ -81,7 +81,7 @@ var namingRows = []Setting{
 	},
 	{
 		Name: "pythonpath", Section: SectionMechanics, Flags: []string{"--pythonpath"}, Metavar: "STRING", Check: anyString,
-		Help: "Directories with commas between to put in front of sys.path.",
+		Help: "Directories with commas between to put in front of sys.path, each before the last; relative to chdir.",
 	},
 	{
 		Name: "paste", Section: SectionMechanics, Flags: []string{"--paste", "--paster"}, Metavar: "STRING", Check: anyString,
