@@ -65,19 +65,19 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 	if err != nil {
 		return o, config.Run, err
 	}
-	if o.Shim, err = pyshim.Bundle(); err != nil {
+	if o.Image.Shim, err = pyshim.Bundle(); err != nil {
 		return o, config.Run, err
 	}
 	o.ConfigPath, o.ConfigExplicit = cl.ConfigFile()
 	if o.Program = cl.Program(); o.Program != "" {
 		o.Argv, o.Defaults = append([]string{o.Program}, cl.Args...), cl.Defaults()
 	}
-	o.Python, o.Library, o.Release, o.About = py.Executable, py.Library, py.Release, py.String()
+	o.Image.Python, o.Image.Library, o.Image.Release, o.About = py.Executable, py.Library, py.Release, py.String()
 	o.Interpreter = fmt.Sprintf("Python %s (%s)", py.Version, py.Executable)
-	if o.Library == "" {
-		o.Worker = libgosrv.Bytes()
+	if o.Image.Library == "" {
+		o.Image.Worker = libgosrv.Bytes()
 	}
-	o.Second = libgosrv.Open
+	o.Image.Second = libgosrv.Open
 	o.Resolve = func(loaded zygotectl.ConfigLoaded) (*master.Plan, error) { return resolve(cl, loaded) }
 	return o, config.Run, nil
 }

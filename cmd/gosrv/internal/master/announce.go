@@ -11,7 +11,7 @@ import (
 
 // tellManager tells systemd. It is no reason to fail if that does not listen.
 func (m *Master) tellManager(assignments ...string) {
-	if err := m.sys.tell(assignments...); err != nil {
+	if err := m.sys.Tell(assignments...); err != nil {
 		m.log.Debugf("%v", err)
 	}
 }
@@ -82,7 +82,7 @@ func (m *Master) publish() {
 			s.Ready++
 		}
 	}
-	if err := m.sys.publish(s); err != nil {
+	if err := m.sys.Publish(s); err != nil {
 		m.log.Debugf("%v", err)
 	}
 }

@@ -18,8 +18,8 @@ func (m *Master) workerDied(c *workers.Worker, status unix.WaitStatus) {
 	m.workerGone(c)
 	m.pauseIfFailed(c)
 	if c.Lost() && m.phase == serving {
-		m.tally.Add(c.Nr, m.lastRequest(c), m.sys.now())
-		m.sayTally(m.sys.now())
+		m.tally.Add(c.Nr, m.lastRequest(c), m.sys.Now())
+		m.sayTally(m.sys.Now())
 	}
 	m.forget(c)
 	if m.phase == stopping {
@@ -109,7 +109,7 @@ type oom struct {
 // lookForKills reads the counter: what it rises while nobody of ours dies was
 // somebody else in the cgroup.
 func (m *Master) lookForKills(now time.Time) (kills int, where string, ok bool) {
-	kills, where, ok = m.sys.oomKills()
+	kills, where, ok = m.sys.OOMKills()
 	if now.Sub(m.oom.moved) > oomMemory {
 		m.oom.spare = 0
 	}
@@ -125,7 +125,7 @@ func (m *Master) lookForKills(now time.Time) (kills int, where string, ok bool) 
 
 // whyKilled says what is known of a SIGKILL that was not ours.
 func (m *Master) whyKilled() string {
-	kills, where, ok := m.lookForKills(m.sys.now())
+	kills, where, ok := m.lookForKills(m.sys.Now())
 	if !ok || m.oom.spare == 0 {
 		return "Perhaps out of memory?"
 	}

@@ -16,6 +16,7 @@ import (
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
 	"gosrv/cmd/gosrv/internal/status"
+	"gosrv/cmd/gosrv/internal/system"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
@@ -150,14 +151,14 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 		t.Fatal(err)
 	}
 	w.m.log.SetFD(f.FD())
-	w.m.sys = system{
-		now: func() time.Time { return w.clock }, monotonic: func() int64 { return w.clock.UnixNano() },
-		exec: w.exec, pair: w.pair, closeFD: func(fd int) { delete(w.peers, fd) },
-		kill: w.kill, hasStacks: func(int) bool { return true }, askStacks: w.askStacks, reap: w.reap, oomKills: func() (int, string, bool) { return w.oomKills, "/app", w.oomKills >= 0 }, ppid: func() int { return w.parent }, replace: w.replace,
-		detach:  func(keep bool) error { w.detached = append(w.detached, keep); return nil },
-		tell:    func(a ...string) error { w.told = append(w.told, strings.Join(a, "\n")); return nil },
-		publish: func(s status.Status) error { w.status = s; return nil }, giveBack: func() { w.gaveBack++ },
-		bind: func(a []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error)) {
+	w.m.sys = system.System{
+		Now: func() time.Time { return w.clock }, Monotonic: func() int64 { return w.clock.UnixNano() },
+		Exec: w.exec, Pair: w.pair, CloseFD: func(fd int) { delete(w.peers, fd) },
+		Kill: w.kill, HasStacks: func(int) bool { return true }, AskStacks: w.askStacks, Reap: w.reap, OOMKills: func() (int, string, bool) { return w.oomKills, "/app", w.oomKills >= 0 }, ParentPID: func() int { return w.parent }, Replace: w.replace,
+		Detach:  func(keep bool) error { w.detached = append(w.detached, keep); return nil },
+		Tell:    func(a ...string) error { w.told = append(w.told, strings.Join(a, "\n")); return nil },
+		Publish: func(s status.Status) error { w.status = s; return nil }, GiveBack: func() { w.gaveBack++ },
+		Bind: func(a []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error)) {
 			w.binds++
 			done(listen.OpenAll(a, o, kept, w.m.log, func(time.Duration) bool { return true }))
 		},

@@ -78,8 +78,8 @@ const exitGrace = time.Second
 // startZygote gives the generation a zygote that begins with the config file:
 // a new process.
 func (m *Master) startZygote(g *generation) {
-	started := m.sys.now()
-	pid, ch, err := m.sys.exec()
+	started := m.sys.Now()
+	pid, ch, err := m.sys.Exec()
 	if err != nil {
 		m.zygoteFailed(g, zygotectl.Failed{Stage: "exec", Exit: 1, Message: err.Error()})
 		return
@@ -99,7 +99,7 @@ func (m *Master) orderConfig(g *generation) {
 	}
 	if peer, ok := m.sow(); ok {
 		m.tell(g.zygote, order, peer)
-		m.sys.closeFD(peer)
+		m.sys.CloseFD(peer)
 		return
 	}
 	m.tell(g.zygote, order)
@@ -108,7 +108,7 @@ func (m *Master) orderConfig(g *generation) {
 // tell sends an order. A zygote that does not take it is dead or will be seen
 // to be: its end of the channel tells, so the error needs no answer here.
 func (m *Master) tell(z *zygote, order workerctl.Message, fds ...int) {
-	z.begins(order, m.sys.now())
+	z.begins(order, m.sys.Now())
 	if err := z.ch.Send(order, fds...); err != nil {
 		m.log.Debugf("Zygote (pid:%d) takes no orders: %v", z.pid, err)
 	}
@@ -135,7 +135,7 @@ func (m *Master) readZygote(g *generation) {
 			if err != io.EOF {
 				m.log.Errorf("Zygote (pid:%d): %v", z.pid, err)
 			}
-			_ = m.sys.kill(z.pid, unix.SIGKILL) // without a channel it is of no use
+			_ = m.sys.Kill(z.pid, unix.SIGKILL) // without a channel it is of no use
 			return
 		}
 		if err := m.fromZygote(g, typ, raw); err != nil {
@@ -145,7 +145,7 @@ func (m *Master) readZygote(g *generation) {
 }
 
 func (m *Master) fromZygote(g *generation, typ string, raw json.RawMessage) error {
-	if g.zygote.answers(typ, m.sys.now()) && g == m.current {
+	if g.zygote.answers(typ, m.sys.Now()) && g == m.current {
 		m.relayThrough(g.zygote)
 	}
 	switch typ {
@@ -267,7 +267,7 @@ func withTraceback(message, traceback string) string {
 
 func (m *Master) pauseRestart(g *generation, text string) {
 	again := "at once"
-	if pause := g.restart.Fail(m.sys.now()); pause > 0 {
+	if pause := g.restart.Fail(m.sys.Now()); pause > 0 {
 		again = fmt.Sprintf("in %v", pause)
 	}
 	m.log.Errorf("%s\nWorkers of generation %d serve on; its zygote is started again %s", text, g.number, again)
@@ -283,7 +283,7 @@ func (m *Master) dismiss(g *generation) {
 	g.zygote = nil
 	m.hush(z)
 	m.tell(z, zygotectl.Exit{})
-	z.deadline = m.sys.now().Add(exitGrace)
+	z.deadline = m.sys.Now().Add(exitGrace)
 	m.retired = append(m.retired, z)
 }
 
@@ -320,7 +320,7 @@ func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
 	case m.phase == starting:
 		text += " while starting"
 		if g.plan == nil {
-			text += "; does Python itself start? Try: " + m.opt.Python + " -c pass"
+			text += "; does Python itself start? Try: " + m.opt.Image.Python + " -c pass"
 		}
 		m.failStart(zygotectl.Failed{Stage: "zygote", Exit: 1, Message: text})
 	case g == m.next:

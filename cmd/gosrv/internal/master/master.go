@@ -9,17 +9,16 @@ package master
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/cgroup"
 	"gosrv/cmd/gosrv/internal/daemon"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/status"
+	"gosrv/cmd/gosrv/internal/system"
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/upgrade"
 	"gosrv/cmd/gosrv/internal/workers"
@@ -36,19 +35,13 @@ type Options struct {
 	ConfigExplicit bool
 	Program        string         // a program that makes its own server, "" for none
 	Defaults       map[string]any // of all settings, for Program
-	Python         string         // sys.executable
-	Library        string         // libpython to load; "": Python has none and loads Worker
-	Release        string         // version of Python that Library must have, "" if it is not known
-	Worker         []byte         // the worker as a library, for a Python without libpython
+	Image          system.Image   // what zygotes and workers are started from
 	About          string         // both, with where they were found: a debug line
 	Interpreter    string         // "Python 3.11 (/srv/venv/bin/python)": for people
-	Shim           []byte         // the Python side, pyshim.Bundle
 	Activated      []listen.Addr  // sockets passed by systemd: they take the place of bind
 	// Resolve merges what the config file said with everything else. Its error
 	// is shown as it is; one with an ExitCode method chooses the exit code.
 	Resolve func(zygotectl.ConfigLoaded) (*Plan, error)
-	// Second opens the worker as a library, for a zygote that is a worker's child.
-	Second func() (fs.File, error)
 	// Title shows a process title.
 	Title    func(string)
 	Origin   upgrade.Origin  // set if another master started this one
@@ -77,7 +70,7 @@ const tick = time.Second
 // Master is the supervising process.
 type Master struct {
 	opt Options
-	sys system
+	sys system.System
 	log *errlog.Logger
 	pid int
 	dir string // where it was started
@@ -138,7 +131,7 @@ func New(o Options) (*Master, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := newLauncher(o, watch)
+	l, err := system.NewLauncher(o.Image, watch)
 	if err != nil {
 		return nil, err
 	}
@@ -147,14 +140,10 @@ func New(o Options) (*Master, error) {
 		return nil, err
 	}
 	m := newMaster(o)
-	m.dir = l.dir
-	m.sys = system{
-		now: time.Now, monotonic: monotonic, exec: l.exec, pair: l.pair,
-		library: l.library, closeFD: func(fd int) { _ = unix.Close(fd) }, kill: unix.Kill, hasStacks: hasStacks, askStacks: askStacks, reap: reap, bind: m.bindApart,
-		oomKills: cgroup.Find("/proc/self/cgroup", "/sys/fs/cgroup").Kills, ppid: os.Getppid, replace: m.replaceApart, tell: o.Manager.Tell, publish: shown.Publish, giveBack: giveBack,
-		detach: func(keepOutput bool) error {
-			return daemon.Detach(o.Start.Argv, o.Start.Dir, o.Start.Environ, keepOutput)
-		},
+	m.dir, m.sys = l.Dir, system.New(l)
+	m.sys.Bind, m.sys.Replace, m.sys.Tell, m.sys.Publish = m.bindApart, m.replaceApart, o.Manager.Tell, shown.Publish
+	m.sys.Detach = func(keepOutput bool) error {
+		return daemon.Detach(o.Start.Argv, o.Start.Dir, o.Start.Environ, keepOutput)
 	}
 	m.arrivals = watch.Arrivals()
 	return m, nil
@@ -209,7 +198,7 @@ func (m *Master) begin() {
 
 // step does what the state and the clock ask for.
 func (m *Master) step() {
-	now := m.sys.now()
+	now := m.sys.Now()
 	m.promote()
 	m.signOfLife(now)
 	m.showStuck(now)
@@ -240,7 +229,7 @@ func (m *Master) step() {
 
 // pause is how long the loop may sleep, which begins now.
 func (m *Master) pause() time.Duration {
-	now := m.sys.now()
+	now := m.sys.Now()
 	wait := tick
 	sooner := func(t time.Time) {
 		if d := t.Sub(now); !t.IsZero() && d < wait {

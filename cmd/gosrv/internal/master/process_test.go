@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/system"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
@@ -43,7 +44,7 @@ func TestMain(m *testing.M) {
 
 func beMaster() int {
 	m, err := New(Options{
-		Version: "V", Argv: []string{"gosrv"}, Shim: []byte("the shim"),
+		Version: "V", Argv: []string{"gosrv"}, Image: system.Image{Shim: []byte("the shim")},
 		Resolve: func(zygotectl.ConfigLoaded) (*Plan, error) {
 			var settings map[string]any
 			if err := json.Unmarshal([]byte(os.Getenv("GOSRV_TEST_SETTINGS")), &settings); err != nil {

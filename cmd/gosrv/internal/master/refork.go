@@ -89,18 +89,18 @@ func (m *Master) orderBirth(c *workers.Worker, now time.Time) {
 	if m.phase != serving || m.next != nil || c.Generation != m.current.number {
 		return
 	}
-	library, err := m.sys.library()
+	library, err := m.sys.Library()
 	if err != nil {
 		m.birthFailed(err.Error())
 		return
 	}
-	defer m.sys.closeFD(library)
-	ch, peer, err := m.sys.pair()
+	defer m.sys.CloseFD(library)
+	ch, peer, err := m.sys.Pair()
 	if err != nil {
 		m.birthFailed(err.Error())
 		return
 	}
-	defer m.sys.closeFD(peer)
+	defer m.sys.CloseFD(peer)
 	r.tries++
 	r.unborn = &zygote{ch: ch, started: now}
 	r.deadline = now.Add(m.grace(c) + birthPatience)

@@ -22,9 +22,9 @@ func newReforking(t *testing.T, settings map[string]any) *reforking {
 	settings["refork_after"] = 3
 	r := &reforking{world: newWorld(t, settings)}
 	ordered := false
-	r.m.sys.library = func() (int, error) { ordered = true; return 9, nil }
-	pair := r.m.sys.pair
-	r.m.sys.pair = func() (zygotectl.Channel, int, error) {
+	r.m.sys.Library = func() (int, error) { ordered = true; return 9, nil }
+	pair := r.m.sys.Pair
+	r.m.sys.Pair = func() (zygotectl.Channel, int, error) {
 		ch, fd, err := pair()
 		if ordered {
 			r.births = append(r.births, ch.(*fakeChannel))
@@ -122,7 +122,7 @@ func TestReforkThatFailsLeavesTheOldZygote(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newReforking(t, map[string]any{})
 			if c.births == 0 {
-				r.m.sys.library = func() (int, error) { return -1, errors.New("there is none") }
+				r.m.sys.Library = func() (int, error) { return -1, errors.New("there is none") }
 			}
 			old := r.zygote()
 			r.request(r.alive()[0], 3)

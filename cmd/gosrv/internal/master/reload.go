@@ -41,11 +41,11 @@ type outcome struct {
 func (m *Master) reload() {
 	if m.phase == starting || m.next != nil || m.outcome != nil {
 		m.reloadAgain = true // the newest code counts: once more when this is done
-		m.forsake(m.sys.now())
+		m.forsake(m.sys.Now())
 		return
 	}
 	m.log.Infof("Hang up: %s", m.name())
-	m.tellManager(systemd.Reloading(m.sys.monotonic())...)
+	m.tellManager(systemd.Reloading(m.sys.Monotonic())...)
 	m.next = m.newGeneration()
 	m.next.hups = m.hups
 	if m.takeSeed(m.next) {
@@ -66,7 +66,7 @@ func (m *Master) loadedNext() {
 		return
 	}
 	next.zygote.configured = false // no workers before they have sockets
-	m.sys.bind(next.plan.addrs, next.plan.socketOptions(), m.current.sockets, func(set listen.Set, err error) {
+	m.sys.Bind(next.plan.addrs, next.plan.socketOptions(), m.current.sockets, func(set listen.Set, err error) {
 		next.sockets = set
 		if m.next != next || next.zygote == nil || m.phase != serving {
 			next.closeSockets(m.current.sockets)
@@ -136,7 +136,7 @@ func (m *Master) completeReload() {
 	}
 	old := m.current
 	m.next, m.current = nil, next
-	now := m.sys.now()
+	now := m.sys.Now()
 	for _, c := range m.table.Except(next.number) { // first: they answer with the old code until they read it
 		m.retire(c, now)
 	}
@@ -159,7 +159,7 @@ func (m *Master) abortReload(text string) {
 	}
 	m.log.Errorf("%s\nReload failed: generation %d serves on with the old code and settings", text, m.current.number)
 	m.dismiss(next)
-	now := m.sys.now()
+	now := m.sys.Now()
 	for _, c := range m.table.Of(next.number) {
 		m.retire(c, now)
 	}
@@ -171,7 +171,7 @@ func (m *Master) abortReload(text string) {
 
 // reloaded notes the outcome of a reload; failure is "" for success.
 func (m *Master) reloaded(g *generation, failure string) {
-	m.outcome = &outcome{hups: g.hups, failure: failure, until: m.sys.now().Add(quietTime)}
+	m.outcome = &outcome{hups: g.hups, failure: failure, until: m.sys.Now().Add(quietTime)}
 }
 
 // tellReload tells what came of a reload once whoever connects now will meet
@@ -198,7 +198,7 @@ func (m *Master) mayAccept(c *workers.Worker) bool {
 	if s.State < scoreboard.Idle {
 		return false
 	}
-	return !c.OneThread || s.Start == 0 || time.Duration(m.sys.monotonic()-s.Start) < engaged
+	return !c.OneThread || s.Start == 0 || time.Duration(m.sys.Monotonic()-s.Start) < engaged
 }
 
 // workerDraining notes that a worker accepts nothing more. Where it leaves

@@ -27,7 +27,7 @@ func (m *Master) sow() (peer int, ok bool) {
 	if m.seed != nil || m.current.plan != nil && m.current.plan.preloads() {
 		return -1, false
 	}
-	ch, peer, err := m.sys.pair()
+	ch, peer, err := m.sys.Pair()
 	if err != nil {
 		m.log.Debugf("The next reload starts an interpreter: %v", err)
 		return -1, false
@@ -43,7 +43,7 @@ func (m *Master) takeSeed(g *generation) bool {
 		return false
 	}
 	m.seed = nil
-	g.zygote = &zygote{pid: s.pid, ch: s.ch, started: m.sys.now(), sown: true}
+	g.zygote = &zygote{pid: s.pid, ch: s.ch, started: m.sys.Now(), sown: true}
 	return true
 }
 

@@ -103,7 +103,7 @@ func (m *Master) start() {
 		}
 		inherited, beside := listen.Inherit(m.opt.Origin.Sockets, addrs)
 		m.lanes.adopt(beside)
-		m.sys.bind(addrs, p.socketOptions(), inherited, m.opened)
+		m.sys.Bind(addrs, p.socketOptions(), inherited, m.opened)
 	})
 }
 

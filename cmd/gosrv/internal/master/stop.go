@@ -53,7 +53,7 @@ func (m *Master) beginStop(graceful bool, code int, reason string) {
 		m.endZygotes() // nothing was announced: nothing to say
 		return
 	}
-	now := m.sys.now()
+	now := m.sys.Now()
 	for _, c := range m.table.List {
 		if graceful {
 			m.retire(c, now)
@@ -91,7 +91,7 @@ func (m *Master) quit(c *workers.Worker, deadline time.Time) {
 // hurry obeys INT and QUIT during a stop: the first one makes it quick, each
 // further one ends it at once.
 func (m *Master) hurry() {
-	now := m.sys.now()
+	now := m.sys.Now()
 	if m.stop.graceful {
 		m.stop.graceful = false
 		for _, c := range m.table.List {
@@ -160,7 +160,7 @@ func (m *Master) endZygotes() {
 		m.pidfile = ""
 	}
 	m.stop.stage = exitZygotes
-	m.stop.deadline = m.sys.now().Add(exitGrace)
+	m.stop.deadline = m.sys.Now().Add(exitGrace)
 	m.endSeed()
 	m.dismiss(m.current)
 	if m.next != nil {
@@ -170,5 +170,5 @@ func (m *Master) endZygotes() {
 		m.dismiss(&generation{zygote: z})
 	}
 	m.keepers = nil
-	m.continueStop(m.sys.now())
+	m.continueStop(m.sys.Now())
 }

@@ -42,7 +42,7 @@ func (m *Master) checkTimeouts(now time.Time) {
 	if m.stoodStill(now) {
 		return
 	}
-	mono := m.sys.monotonic()
+	mono := m.sys.Monotonic()
 	m.checkSpawns(now)
 	for _, c := range m.table.List {
 		if c.PID == 0 || c.Force != workers.NoForce {
@@ -78,7 +78,7 @@ func (m *Master) workerTimedOut(c *workers.Worker) {
 	c.Report = workers.LossReported
 	c.StopCounting()
 	if c.Force == workers.NoForce {
-		m.abort(c, m.sys.now())
+		m.abort(c, m.sys.Now())
 	}
 }
 
@@ -93,12 +93,12 @@ func (m *Master) abort(c *workers.Worker, now time.Time) {
 // explain logs what a process is late with and makes it write its Python stacks
 // behind that line: it does so at once, in several pieces.
 func (m *Master) explain(pid int, line string) {
-	if !m.sys.hasStacks(pid) {
+	if !m.sys.HasStacks(pid) {
 		m.log.Criticalf("%s; there is no Python stack", line)
 		return
 	}
 	m.log.Criticalf("%s; its Python stacks follow", line)
-	m.sys.askStacks(pid)
+	m.sys.AskStacks(pid)
 }
 
 // checkSpawns ends a zygote that obeys no order to spawn for as long as a
@@ -117,7 +117,7 @@ func (m *Master) checkSpawns(now time.Time) {
 			return // killed at the next look
 		}
 		g.zygote.configured = false
-		_ = m.sys.kill(g.zygote.pid, unix.SIGKILL)
+		_ = m.sys.Kill(g.zygote.pid, unix.SIGKILL)
 	}
 }
 

@@ -88,7 +88,7 @@ func (m *Master) beginUpgrade() {
 			m.failUpgrade("the hook pre_exec raised")
 			return
 		}
-		pid, err := m.sys.replace(m.socketFDs(), m.opt.Activated != nil, func() { m.upgradeReady(begun) })
+		pid, err := m.sys.Replace(m.socketFDs(), m.opt.Activated != nil, func() { m.upgradeReady(begun) })
 		if err != nil {
 			m.failUpgrade(err.Error())
 			return
@@ -162,7 +162,7 @@ func (m *Master) successorDied(pid int, status unix.WaitStatus) bool {
 // promote makes this master the only one when the one before it has gone, which
 // a change of parent tells.
 func (m *Master) promote() {
-	if m.parent == 0 || m.sys.ppid() == m.parent {
+	if m.parent == 0 || m.sys.ParentPID() == m.parent {
 		return
 	}
 	m.parent = 0
@@ -196,7 +196,7 @@ func (m *Master) detach(p *Plan) {
 	if m.opt.Manager.Wanted() {
 		fmt.Fprintln(os.Stderr, "Warning: you shouldn't specify `daemon = True` when launching by systemd with `Type = notify`")
 	}
-	if err := m.sys.detach(p.own.KeepStdio); err != nil {
+	if err := m.sys.Detach(p.own.KeepStdio); err != nil {
 		fmt.Fprintf(os.Stderr, "\nError: %v\n", err)
 		m.abandonStart(1)
 		return

@@ -125,7 +125,7 @@ func TestNewMasterTellsSystemdBeforeItsParent(t *testing.T) {
 	}
 	w := newWorld(t, nil)
 	w.m.parent, w.parent, w.m.opt.Origin.Ready = 7, 7, fd
-	w.m.sys.tell = func(a ...string) error {
+	w.m.sys.Tell = func(a ...string) error {
 		if said() {
 			t.Errorf("systemd is told %q after the parent was", a)
 		}

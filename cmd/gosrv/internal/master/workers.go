@@ -39,7 +39,7 @@ func (m *Master) spawn(g *generation, now time.Time) bool {
 	if !ok {
 		return false
 	}
-	ch, peer, err := m.sys.pair()
+	ch, peer, err := m.sys.Pair()
 	if err != nil {
 		m.table.Remove(c)
 		m.log.Errorf("Cannot start a worker: %v", err)
@@ -55,7 +55,7 @@ func (m *Master) spawn(g *generation, now time.Time) bool {
 		m.log.Errorf("Cannot start a worker: %v", err)
 	}
 	m.tell(g.zygote, zygotectl.SpawnWorker{Nr: c.Nr, Age: c.Age, Generation: g.number}, peer)
-	m.sys.closeFD(peer)
+	m.sys.CloseFD(peer)
 	return true
 }
 
@@ -115,7 +115,7 @@ func (m *Master) instruct(c *workers.Worker, msg workerctl.Message, fds ...int) 
 // signalWorker sends a signal; a worker that is gone already is reaped soon.
 func (m *Master) signalWorker(c *workers.Worker, sig unix.Signal) {
 	if c.PID != 0 {
-		_ = m.sys.kill(c.PID, sig)
+		_ = m.sys.Kill(c.PID, sig)
 	}
 }
 
@@ -144,7 +144,7 @@ func (m *Master) killOverdue(now time.Time) {
 	for _, z := range m.retired {
 		if !z.killed && !now.Before(z.deadline) {
 			z.killed = true
-			_ = m.sys.kill(z.pid, unix.SIGKILL)
+			_ = m.sys.Kill(z.pid, unix.SIGKILL)
 		}
 	}
 }
@@ -168,7 +168,7 @@ func (m *Master) readAll() {
 func (m *Master) recv(ch zygotectl.Channel) (typ string, raw json.RawMessage, err error) {
 	typ, raw, fds, err := ch.TryRecv()
 	for _, fd := range fds {
-		m.sys.closeFD(fd)
+		m.sys.CloseFD(fd)
 	}
 	return typ, raw, err
 }
@@ -202,7 +202,7 @@ func (m *Master) hangUp(c *workers.Worker, err error) {
 		return
 	}
 	if c.Deadline.IsZero() { // it cannot be given orders any more: it should be on its way out
-		c.Deadline = m.sys.now().Add(m.grace(c))
+		c.Deadline = m.sys.Now().Add(m.grace(c))
 	}
 }
 
@@ -249,7 +249,7 @@ func (m *Master) workerReady(c *workers.Worker, msg workerctl.WorkerReady) {
 	if c.State == workers.Booting {
 		c.State = workers.Ready
 	}
-	c.ReadyAt = m.sys.now()
+	c.ReadyAt = m.sys.Now()
 	m.announceReady()
 	for _, g := range []*generation{m.current, m.next} {
 		if g != nil && g.number == c.Generation {
@@ -291,7 +291,7 @@ func (m *Master) pauseIfFailed(c *workers.Worker) {
 	if !c.FailedToBoot() {
 		return
 	}
-	now := m.sys.now()
+	now := m.sys.Now()
 	for _, g := range []*generation{m.current, m.next} {
 		if g == nil || g.number != c.Generation {
 			continue
@@ -305,7 +305,7 @@ func (m *Master) pauseIfFailed(c *workers.Worker) {
 // reapAll collects every process that has ended.
 func (m *Master) reapAll() {
 	for {
-		pid, status, ok := m.sys.reap()
+		pid, status, ok := m.sys.Reap()
 		if !ok {
 			break
 		}
