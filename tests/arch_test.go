@@ -7,11 +7,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -45,28 +47,36 @@ func (p *pkg) ours() []string {
 	return found
 }
 
-// packages reads the whole repository once a test, by the go command itself.
+// packages reads the whole repository by the go command itself, once.
 func packages(t *testing.T) map[string]*pkg {
 	t.Helper()
+	all, err := listed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+var listed = sync.OnceValues(func() (map[string]*pkg, error) {
 	cmd := exec.Command("go", "list", "-json", "./...")
 	cmd.Dir = ".."
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
+		return nil, fmt.Errorf("go list: %w\n%s", err, stderr.Bytes())
 	}
 	found := map[string]*pkg{}
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		p := new(pkg)
 		if err := dec.Decode(p); errors.Is(err, io.EOF) {
-			return found
+			return found, nil
 		} else if err != nil {
-			t.Fatalf("go list -json: %v", err)
+			return nil, fmt.Errorf("go list -json: %w", err)
 		}
 		found[p.name()] = p
 	}
-}
+})
 
 // mustHave fails when a rule names a package that is gone: a rule about
 // nothing would pass for ever.

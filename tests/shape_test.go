@@ -1,0 +1,210 @@
+package tests
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"gosrv/tests/shape"
+)
+
+// Limits of a reader's memory: how many files make a package, how many methods a
+// type. They are about sources without tests.
+const (
+	packageLeast, packageMost = 3, 12
+	methodsMost               = 40
+	methodFilesMost           = 6
+	fieldsMost                = 20
+)
+
+// An exception may be as large as it says and may only fall. When what it is
+// about keeps the limit, it has to go: the test says so.
+type exception struct {
+	most   int
+	reason string
+}
+
+// largePackages have more files than packageMost. So do Python packages, by path.
+var largePackages = map[string]exception{
+	"wsgi":                      {44, "is being cut: server, body, lead, handover go into packages of their own"},
+	"cmd/gosrv/internal/master": {25, "is being cut: zygote and system go into packages of their own"},
+	"wsgi/http1":                {18, "is being cut: chunks and the PROXY protocol are parsers of their own"},
+	"pyshim/gosrv_shim":         {19, "one flat package in the user's interpreter, so that tracebacks and sys.modules show one name of ours"},
+}
+
+// smallPackages have fewer files than packageLeast.
+var smallPackages = map[string]string{
+	"cgo/cgotest":                    "bodies of cgo's tests, which a test file may not have in C",
+	"cgo/library":                    "its constructor acts in every binary that links it",
+	"cgo/zygote":                     "its constructor acts in every binary that links it",
+	"cmd/libgosrv":                   "a program is a folder of its own",
+	"cmd/gosrv/internal/cgroup":      "one question to one file system",
+	"cmd/gosrv/internal/commands":    "one program of four short words",
+	"cmd/gosrv/internal/config/help": "two texts made from the table, of which the reading of settings knows nothing",
+	"cmd/gosrv/internal/daemon":      "one step of the start, before anything else has run",
+	"cmd/gosrv/internal/libgosrv":    "holds a file that the build puts there",
+	"cmd/gosrv/internal/logs":        "one kind of file",
+	"cmd/gosrv/internal/pidfile":     "one kind of file",
+	"cmd/gosrv/internal/status":      "one format that master and commands share",
+	"cmd/gosrv/internal/systemd":     "one protocol",
+	"cmd/gosrv/internal/title":       "unsafe, in as little as can be",
+	"cmd/gosrv/internal/upgrade":     "one protocol between two masters",
+	"pyshim":                         "holds the shim's files for the program",
+	"tests/shape/figures":            "a program is a folder of its own",
+	"wsgi/ipc/memfile":               "one kind of file",
+	"wsgi/logs/errlog":               "a leaf that master and worker share",
+	"wsgi/logs/statsd":               "a leaf that master and worker share",
+	"wsgi/logs/syslog":               "a leaf that master and worker share",
+	"wsgi/spool":                     "one kind of file",
+	"wsgi/watchdog":                  "kept apart from the connections that it watches",
+}
+
+// largeTypes exceed one of the limits of types: "methods", "files" or "fields".
+var largeTypes = map[string]map[string]exception{
+	"cmd/gosrv/internal/master.Master": {"methods": {162, meetingPlace}, "files": {20, meetingPlace}, "fields": {48, meetingPlace}},
+	"wsgi.slot":                        {"methods": {136, meetingPlace}, "files": {33, meetingPlace}},
+	"wsgi.worker":                      {"methods": {90, meetingPlace}, "files": {27, meetingPlace}, "fields": {64, meetingPlace}},
+	"wsgi.conn":                        {"fields": {31, meetingPlace}},
+	"wsgi.answer":                      {"fields": {25, meetingPlace}},
+	"wsgi.settings":                    {"fields": {27, oneField}},
+	"wsgi/ipc/workerctl.Settings":      {"fields": {72, oneField}},
+	"wsgi/http1.Request":               {"fields": {25, "the parts of one request, as offsets into one buffer"}},
+}
+
+const (
+	meetingPlace = "is being cut: everything used to meet in it"
+	oneField     = "one field a setting, read by name"
+)
+
+// shapes measures the repository once.
+var shapes = sync.OnceValues(func() ([]*shape.Package, error) { return shape.Packages("..") })
+
+func measured(t *testing.T) []*shape.Package {
+	t.Helper()
+	packages, err := shapes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packages
+}
+
+// within compares a number with its limit, or with the exception from it.
+func within(t *testing.T, what string, n, limit int, excepted exception, why string) {
+	t.Helper()
+	switch {
+	case excepted.reason == "" && n > limit:
+		t.Errorf("%s, more than %d: %s", what, limit, why)
+	case excepted.reason != "" && n <= limit:
+		t.Errorf("%s, no more than %d: take its exception out of shape_test.go", what, limit)
+	case excepted.reason != "" && n > excepted.most:
+		t.Errorf("%s, more than the %d of its exception (%s), which may only fall: %s", what, excepted.most, excepted.reason, why)
+	}
+}
+
+func TestPackagesHaveOneJob(t *testing.T) {
+	const why = "cut out the part that refers to nothing else; its first sentence is its job"
+	stale := map[string]bool{}
+	for name := range largePackages {
+		stale[name] = true
+	}
+	for name := range smallPackages {
+		stale[name] = true
+	}
+	for _, p := range measured(t) {
+		delete(stale, p.Path)
+		n := len(p.Files)
+		if n == 0 {
+			continue // tests only
+		}
+		within(t, quantity(p.Path, n, "files"), n, packageMost, largePackages[p.Path], why)
+		reason := smallPackages[p.Path]
+		if n < packageLeast && reason == "" {
+			t.Errorf("%s, fewer than %d: let it be part of the package that uses it, or name the reason in smallPackages", quantity(p.Path, n, "files"), packageLeast)
+		}
+		if n >= packageLeast && reason != "" {
+			t.Errorf("%s: take it out of smallPackages", quantity(p.Path, n, "files"))
+		}
+	}
+	modules, err := shape.Modules("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, n := range modules {
+		delete(stale, name)
+		within(t, quantity(name, n, "modules"), n, packageMost, largePackages[name], why)
+	}
+	rooms, err := shape.Rooms("../cgo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for room, n := range rooms {
+		within(t, quantity("the room cgo/"+room, n, "C files"), n, packageMost, exception{}, why)
+	}
+	for name := range stale {
+		t.Errorf("%s has an exception in shape_test.go and does not exist: take it out", name)
+	}
+}
+
+func TestTypesAreNoMeetingPlaces(t *testing.T) {
+	const why = "a part that owns its data is a type of its own; a function that needs three fields takes three arguments"
+	stale := map[string]bool{}
+	for name := range largeTypes {
+		stale[name] = true
+	}
+	for _, p := range measured(t) {
+		for name, typ := range p.Types {
+			name = p.Path + "." + name
+			delete(stale, name)
+			excepted := largeTypes[name]
+			within(t, quantity(name, typ.Methods, "methods"), typ.Methods, methodsMost, excepted["methods"], why)
+			within(t, quantity(name, typ.Files, "files with methods"), typ.Files, methodFilesMost, excepted["files"], why)
+			within(t, quantity(name, typ.Fields, "fields"), typ.Fields, fieldsMost, excepted["fields"], why)
+		}
+	}
+	for name := range stale {
+		t.Errorf("%s has an exception in shape_test.go and does not exist: take it out", name)
+	}
+}
+
+func quantity(what string, n int, unit string) string {
+	return fmt.Sprintf("%s has %d %s", what, n, unit)
+}
+
+// longPython are functions above functionNever, each with its reason.
+var longPython = map[string]string{
+	"pyshim/gosrv_shim/boot.py:boot":        "is being cut",
+	"pyshim/gosrv_shim/zygote.py:configure": "is being cut",
+}
+
+func TestPythonFunctionsAreShort(t *testing.T) {
+	files, err := shape.PythonFiles("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 20 {
+		t.Fatalf("found %d Python files: have they moved? Change the rule with them", len(files))
+	}
+	unused := maps.Clone(longPython)
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, _ := filepath.Rel("..", path)
+		for _, f := range shape.PythonFunctions(string(text)) {
+			full := name + ":" + f.Name
+			if f.Lines > functionNever {
+				delete(unused, full)
+				if longPython[full] == "" {
+					t.Errorf("%s has %d lines, more than %d: a reader loses its beginning", full, f.Lines, functionNever)
+				}
+			}
+		}
+	}
+	for name := range unused {
+		t.Errorf("%s is named in longPython and is not long, or not there: take it out", name)
+	}
+}
