@@ -110,12 +110,18 @@ func (f *file) check(c candidate) error {
 	return nil
 }
 
-// checkBase finds a virtual environment whose base Python is gone: a symlink into nothing, or a copy without a library.
+// checkBase finds a virtual environment whose base Python is gone: a symlink into nothing, or a copy without a library; or
+// one that this user may not use.
 func (c candidate) checkBase() error {
 	bin := filepath.Dir(c.path)
 	venv := filepath.Dir(bin)
 	cfg := readConfig(filepath.Join(venv, "pyvenv.cfg"))
 	base := ""
+	for _, path := range []string{c.path, cfg["home"]} {
+		if err := c.refused(path); err != nil {
+			return err
+		}
+	}
 	if _, err := os.Stat(c.path); errors.Is(err, fs.ErrNotExist) {
 		base = deadEnd(c.path)
 	}

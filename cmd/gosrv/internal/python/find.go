@@ -2,6 +2,8 @@
 package python
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,7 +52,12 @@ func (q Query) candidates() []candidate {
 		}
 	}
 	if venv := q.Getenv("VIRTUAL_ENV"); venv != "" {
-		list = appendLink(list, filepath.Join(venv, "bin", "python"), "VIRTUAL_ENV")
+		path := filepath.Join(venv, "bin", "python")
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrPermission) {
+			list = append(list, candidate{path: path, source: "VIRTUAL_ENV"}) // another Python is not what was meant
+		} else {
+			list = appendLink(list, path, "VIRTUAL_ENV")
+		}
 	}
 	for _, name := range []string{"python3", "python"} {
 		if p, err := lookPath(name, q.Getenv("PATH")); err == nil {
