@@ -246,7 +246,15 @@ static PyObject *note_environ(PyObject *self, PyObject *keys) {
 	return none();
 }
 
+/* lacks(): None, or what process_lacks says: Go is about to start. */
+static PyObject *lacks(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	const char *text = process_lacks();
+	return text ? py.PyUnicode_DecodeUTF8(text, strlen(text), NULL) : none();
+}
+
 static PyMethodDef functions[] = {
+	{"lacks", lacks, METH_NOARGS, NULL},
 	{"note_environ", note_environ, METH_O, NULL},
 	{"fork_worker", fork_worker, METH_NOARGS, NULL},
 	{"fork_on_trial", fork_on_trial, METH_NOARGS, NULL},

@@ -154,7 +154,12 @@ static char *take_variable(const char *name) {
 void process_main(int argc, char **argv) {
 	const char *role = getenv("_GOSRV_ZYGOTE");
 	int control, shim_fd;
-	if (role == NULL || sscanf(role, "%d,%d", &control, &shim_fd) != 2) return;
+	if (role == NULL || sscanf(role, "%d,%d", &control, &shim_fd) != 2) {
+		const char *lack = process_lacks();
+		if (lack == NULL) return;
+		fprintf(stderr, "gosrv: error: %s\n", lack);
+		_exit(1);
+	}
 	ignore_group_signals();
 	unsetenv("_GOSRV_ZYGOTE");
 	char *library = take_variable("_GOSRV_LIBPYTHON");

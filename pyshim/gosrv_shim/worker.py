@@ -25,6 +25,10 @@ FRESH = {
 }
 
 
+class Refused(Exception):
+    """The machine does not let this worker be; all there is to say is in the message."""
+
+
 class FileWrapper:
     """wsgi.file_wrapper (PEP 3333). Returned as it is, the file goes out by sendfile."""
 
@@ -114,6 +118,9 @@ class Worker:
         if not self._route & logs.ACCESS and logs.noted(cfg):
             _gosrv.note_environ(logs.noted(cfg))
         stacks.keep_for_watchdog()
+        lack = _gosrv.lacks()  # the config file or the application may have set limits
+        if lack:
+            raise Refused("Worker cannot serve: " + lack)
         self.booted = True
 
     def load(self, preloaded, uri):

@@ -9,7 +9,7 @@ import sys
 import traceback
 
 from . import application, channel, conffile, hooks, logs, pasteapp, program, stacks
-from .worker import FRESH, Worker, flush, warm_up
+from .worker import FRESH, Refused, Worker, flush, warm_up
 
 
 # The release whose behaviour is the reference.
@@ -297,6 +297,8 @@ def why(error):
     """(stage, exit code, message, traceback) of a failed import."""
     if isinstance(error, application.AppImportError):
         return "app", application.LOAD_ERROR, str(error), ""
+    if isinstance(error, Refused):
+        return "boot", application.BOOT_ERROR, str(error), ""
     return "boot", application.BOOT_ERROR, "Exception in worker process", traceback_of(error)
 
 

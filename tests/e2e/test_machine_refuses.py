@@ -1,6 +1,11 @@
 """Where the machine refuses something (system calls, descriptors): a clear line, and a server that goes on or ends with a reason."""
 import os
+import re
+import shutil
 import signal
+import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +70,79 @@ def ticks(pid):
     with open("/proc/%d/stat" % pid) as f:
         fields = f.read().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+def ends(program, *args, env=None):
+    """The server where it is expected to end by itself: (exit code, stderr)."""
+    ended = subprocess.run([*program, *harness.command(), *map(str, args), "--bind", "127.0.0.1:0"], cwd=harness.APPS, env=harness.environment(**(env or {})),
+                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    return ended.returncode, ended.stderr
+
+
+def limited(option, kib):
+    return ["/bin/sh", "-c", 'ulimit %s %d; exec "$0" "$@"' % (option, kib)]
+
+
+@pytest.mark.parametrize("mib", [100, 700, 1200, 1600])
+def test_an_address_space_too_small_for_go_is_said_in_one_line(mib):
+    code, text = ends(limited("-v", mib << 10), "hello")
+    assert code == 1
+    assert re.fullmatch(r"gosrv: error: RLIMIT_AS is %d MiB \(ulimit -v, LimitAS=\), and the Go runtime needs 2048 MiB beside the \d+ in use, though .*"
+                        r"MemoryMax=.*--memory.*RLIMIT_DATA \(ulimit -d, LimitDATA=\) instead\n" % mib, text), text
+
+
+def test_a_data_segment_too_small_for_go_is_said_in_one_line():
+    code, text = ends(limited("-d", 100 << 10), "hello")
+    assert code == 1 and text.startswith("gosrv: error: RLIMIT_DATA is 100 MiB") and text.count("\n") == 1, text
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("where", ["config", "import", "preload"])
+def test_a_limit_of_the_applications_own_is_said_before_go_starts(tmp_path, where):
+    """Python goes on under it, and Go would not."""
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (1 << 30, resource.RLIM_INFINITY))\n"
+    (tmp_path / "conf.py").write_text(limit if where == "config" else "")
+    (tmp_path / "limited.py").write_text((limit if where != "config" else "") + "from hello import application\n")
+    code, text = ends([], "limited", "-c", tmp_path / "conf.py", "--pythonpath", tmp_path, *["--preload"] * (where == "preload"))
+    assert code == 3
+    assert re.search(r"^\[.*\] \[ERROR\] Worker cannot serve: RLIMIT_AS is 1024 MiB .* instead$", text, re.M), text
+    assert "Traceback" not in text and "goroutine" not in text
+
+
+def test_enough_room_is_enough(start):
+    """What is asked for suffices, with threads: a server under that limit serves."""
+    server = start("hello", "-w", "2", "--threads", "4", program=limited("-v", 2400 << 10) + harness.command())
+    for _ in range(50):
+        assert server.get().text == "hello app"
+
+
+@pytest.fixture
+def elsewhere():
+    """A folder that every user may read, with a gosrv in it: the tests' own may lie in somebody's home."""
+    folder = Path(tempfile.mkdtemp(prefix="gosrv-e2e-"))
+    folder.chmod(0o755)
+    shutil.copy(harness.binary(), folder / "gosrv")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("closed", ["base", "base/bin", "base/bin/python3"])
+@pytest.mark.parametrize("by", ["--python", "VIRTUAL_ENV"])
+def test_a_base_python_that_the_user_may_not_use_is_not_said_to_be_gone(elsewhere, closed, by):
+    """Nor is another one taken in its place."""
+    base, venv = elsewhere / "base" / "bin", elsewhere / "venv"
+    base.mkdir(parents=True)
+    shutil.copy("/bin/true", base / "python3")
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(base / "python3")
+    (venv / "pyvenv.cfg").write_text("home = %s\nversion = 3.11.7\n" % base)
+    (elsewhere / closed).chmod(0o600)
+    user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    python = venv / "bin" / "python"
+    argv = [elsewhere / "gosrv", "--check-config", "hello"] + ["--python", python] * (by == "--python")
+    env = harness.environment(GOSRV_PYTHON=None, VIRTUAL_ENV=venv if by == "VIRTUAL_ENV" else None)
+    ended = subprocess.run(argv, cwd="/", env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, **user)
+    (elsewhere / closed).chmod(0o700)
+    assert ended.returncode == 1
+    assert "%s: user %d may not use %s: permission denied at %s" % (by, user.get("user", os.geteuid()), python, elsewhere / closed) in ended.stderr
+    assert "gone" not in ended.stderr and "hint: let that user read it" in ended.stderr
