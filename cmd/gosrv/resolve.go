@@ -6,12 +6,12 @@ import (
 	"fmt"
 
 	"gosrv/cmd/gosrv/internal/config"
-	"gosrv/cmd/gosrv/internal/master"
+	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 )
 
 // resolve merges what the config file said into everything else.
-func resolve(cl *config.CommandLine, loaded zygotectl.ConfigLoaded) (*master.Plan, error) {
+func resolve(cl *config.CommandLine, loaded zygotectl.ConfigLoaded) (*plan.Plan, error) {
 	file := config.File{Settings: map[string]any{}, Callables: loaded.Callables}
 	if loaded.Path != nil {
 		file.Path = *loaded.Path
@@ -29,12 +29,12 @@ func resolve(cl *config.CommandLine, loaded zygotectl.ConfigLoaded) (*master.Pla
 	if err != nil {
 		return nil, err
 	}
-	plan := &master.Plan{
+	p := &plan.Plan{
 		App: cfg.App(), Settings: cfg.Map(), Hooks: cfg.Hooks(), Text: cfg.Print(), Title: cfg.ProcName(),
 		KeepaliveSet: cfg.Explicit("keepalive"), Sources: cfg.Sources(), Sizing: cfg.Sizing(), Changed: cfg.Changed(),
 	}
 	for _, w := range warnings {
-		plan.Notices = append(plan.Notices, master.Notice{Text: w.String(), Quiet: w.Quiet})
+		p.Notices = append(p.Notices, plan.Notice{Text: w.String(), Quiet: w.Quiet})
 	}
-	return plan, nil
+	return p, nil
 }

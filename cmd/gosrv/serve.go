@@ -11,6 +11,7 @@ import (
 	"gosrv/cmd/gosrv/internal/libgosrv"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/master"
+	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/python"
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/title"
@@ -78,7 +79,7 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 		o.Image.Worker = libgosrv.Bytes()
 	}
 	o.Image.Second = libgosrv.Open
-	o.Resolve = func(loaded zygotectl.ConfigLoaded) (*master.Plan, error) { return resolve(cl, loaded) }
+	o.Resolve = func(loaded zygotectl.ConfigLoaded) (*plan.Plan, error) { return resolve(cl, loaded) }
 	return o, config.Run, nil
 }
 

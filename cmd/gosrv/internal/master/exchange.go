@@ -54,6 +54,6 @@ func (m *Master) shareExchange(g *generation) {
 // handsOver tells whether the generation's workers use the exchange. A worker
 // with threads needs none: it is stuck only when all of them are.
 func (g *generation) handsOver() bool {
-	s := &g.plan.worker
+	s := &g.plan.Worker
 	return s.WorkerClass == "sync" && s.Threads <= 1 && g.workers > 1 && !s.NoHandOver
 }

@@ -15,6 +15,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/system"
 	"gosrv/cmd/gosrv/internal/zygotectl"
@@ -138,12 +139,12 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 		w.settings[name] = value
 	}
 	w.log = w.settings["errorlog"].(string)
-	w.m = newMaster(Options{Version: "V", Interpreter: "Python X", Argv: []string{"gosrv", "app"}, Resolve: func(zygotectl.ConfigLoaded) (*Plan, error) {
+	w.m = newMaster(Options{Version: "V", Interpreter: "Python X", Argv: []string{"gosrv", "app"}, Resolve: func(zygotectl.ConfigLoaded) (*plan.Plan, error) {
 		copied := map[string]any{}
 		for name, value := range w.settings {
 			copied[name] = value
 		}
-		return &Plan{App: "app:app", Settings: copied, Hooks: w.hooks, Title: "app"}, nil
+		return &plan.Plan{App: "app:app", Settings: copied, Hooks: w.hooks, Title: "app"}, nil
 	}})
 	// Lines before the log file is opened belong there too.
 	f, err := logs.Open(w.log, 2)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
@@ -19,8 +20,8 @@ import (
 // replaced; its number stays.
 type generation struct {
 	number  int
-	plan    *Plan // nil until the config file was evaluated
-	workers int   // wanted
+	plan    *plan.Plan // nil until the config file was evaluated
+	workers int        // wanted
 	zygote  *zygote
 	restart workers.Backoff // of zygotes
 	crash   workers.Backoff // of workers
@@ -49,7 +50,7 @@ func (g *generation) grace() time.Duration {
 	if g.plan == nil {
 		return 0
 	}
-	return time.Duration(g.plan.worker.GracefulTimeout) * time.Second
+	return time.Duration(g.plan.Worker.GracefulTimeout) * time.Second
 }
 
 // up tells whether workers can be forked.
@@ -182,7 +183,7 @@ func (m *Master) configLoaded(g *generation, msg zygotectl.ConfigLoaded) {
 	if g.plan == nil {
 		plan, err := m.opt.Resolve(msg)
 		if err == nil {
-			err = plan.prepare()
+			err = plan.Prepare()
 		}
 		if err == nil && m.phase == starting && m.leavesTerminal(plan) {
 			m.detach(plan)
@@ -197,8 +198,8 @@ func (m *Master) configLoaded(g *generation, msg zygotectl.ConfigLoaded) {
 			m.zygoteFailed(g, zygotectl.Failed{Stage: "config", Exit: exitCode(err), Message: err.Error()})
 			return
 		}
-		g.plan, g.workers = plan, plan.worker.Workers
-		if plan.preloads() {
+		g.plan, g.workers = plan, plan.Worker.Workers
+		if plan.Preloads() {
 			m.endSeed()
 		}
 		if m.finished {
@@ -206,7 +207,7 @@ func (m *Master) configLoaded(g *generation, msg zygotectl.ConfigLoaded) {
 		}
 	}
 	m.tell(g.zygote, zygotectl.Configure{
-		Settings: g.plan.Settings, App: g.plan.App, Argv: m.opt.Argv, Env: g.plan.env(),
+		Settings: g.plan.Settings, App: g.plan.App, Argv: m.opt.Argv, Env: g.plan.Env(),
 		Software: "gosrv/" + m.opt.Version, MasterPID: m.pid, Generation: g.number,
 	}, g.errorLog.FD())
 }

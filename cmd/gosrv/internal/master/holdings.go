@@ -7,6 +7,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/statsd"
 	"gosrv/wsgi/logs/syslog"
@@ -24,21 +25,21 @@ type holdings struct {
 }
 
 // openLogs opens what the settings name: files, and the way to syslog and statsd.
-func (m *Master) openLogs(h *holdings, p *Plan) error {
-	sender, err := m.openSyslog(&p.worker)
+func (m *Master) openLogs(h *holdings, p *plan.Plan) error {
+	sender, err := m.openSyslog(&p.Worker)
 	if err != nil {
 		return err
 	}
 	if err := h.openFiles(p); err != nil {
 		return err
 	}
-	h.syslog, h.stats = sender, openStats(&p.worker)
+	h.syslog, h.stats = sender, openStats(&p.Worker)
 	return nil
 }
 
 // openFiles opens what the errorlog and accesslog settings name.
-func (h *holdings) openFiles(p *Plan) error {
-	path := p.worker.ErrorLog
+func (h *holdings) openFiles(p *plan.Plan) error {
+	path := p.Worker.ErrorLog
 	if path == "" {
 		path = "-"
 	}
@@ -47,15 +48,15 @@ func (h *holdings) openFiles(p *Plan) error {
 		return err
 	}
 	var accessLog *logs.File
-	if p.worker.AccessLog != "" {
-		if accessLog, err = logs.Open(p.worker.AccessLog, 1); err != nil {
+	if p.Worker.AccessLog != "" {
+		if accessLog, err = logs.Open(p.Worker.AccessLog, 1); err != nil {
 			errorLog.Close()
 			return err
 		}
 	}
 	for _, f := range []*logs.File{errorLog, accessLog} {
-		if f != nil && (p.own.User != os.Geteuid() || p.own.Group != os.Getegid()) {
-			_ = f.Chown(p.own.User, p.own.Group) // not root: the workers keep our user anyway
+		if f != nil && (p.Own.User != os.Geteuid() || p.Own.Group != os.Getegid()) {
+			_ = f.Chown(p.Own.User, p.Own.Group) // not root: the workers keep our user anyway
 		}
 	}
 	h.errorLog, h.accessLog = errorLog, accessLog

@@ -36,7 +36,7 @@ type lane struct {
 type lanes []*lane
 
 // reuses tells whether each worker of the generation has sockets of its own.
-func (g *generation) reuses() bool { return g.plan != nil && g.plan.worker.ReusePort }
+func (g *generation) reuses() bool { return g.plan != nil && g.plan.Worker.ReusePort }
 
 // adopt takes the sockets that the old master's workers had beside the first.
 func (l *lanes) adopt(beside listen.Set) {

@@ -17,6 +17,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/daemon"
 	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/system"
 	"gosrv/cmd/gosrv/internal/systemd"
@@ -41,7 +42,7 @@ type Options struct {
 	Activated      []listen.Addr  // sockets passed by systemd: they take the place of bind
 	// Resolve merges what the config file said with everything else. Its error
 	// is shown as it is; one with an ExitCode method chooses the exit code.
-	Resolve func(zygotectl.ConfigLoaded) (*Plan, error)
+	Resolve func(zygotectl.ConfigLoaded) (*plan.Plan, error)
 	// Title shows a process title.
 	Title    func(string)
 	Origin   upgrade.Origin  // set if another master started this one

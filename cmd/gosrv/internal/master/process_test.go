@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/system"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/scoreboard"
@@ -45,12 +46,12 @@ func TestMain(m *testing.M) {
 func beMaster() int {
 	m, err := New(Options{
 		Version: "V", Argv: []string{"gosrv"}, Image: system.Image{Shim: []byte("the shim")},
-		Resolve: func(zygotectl.ConfigLoaded) (*Plan, error) {
+		Resolve: func(zygotectl.ConfigLoaded) (*plan.Plan, error) {
 			var settings map[string]any
 			if err := json.Unmarshal([]byte(os.Getenv("GOSRV_TEST_SETTINGS")), &settings); err != nil {
 				return nil, err
 			}
-			return &Plan{App: "app:app", Settings: settings}, nil
+			return &plan.Plan{App: "app:app", Settings: settings}, nil
 		},
 	})
 	if err != nil {

@@ -45,12 +45,12 @@ type refork struct {
 // tendRefork goes on with it. It costs a comparison where it is off.
 func (m *Master) tendRefork(now time.Time) {
 	g, r := m.current, &m.refork
-	if g.plan.own.ReforkAfter == 0 && r.generation == 0 {
+	if g.plan.Own.ReforkAfter == 0 && r.generation == 0 {
 		return
 	}
 	if r.generation != g.number {
 		m.miscarry()
-		*r = refork{generation: g.number, over: g.plan.own.ReforkAfter == 0 || g.plan.own.Reload}
+		*r = refork{generation: g.number, over: g.plan.Own.ReforkAfter == 0 || g.plan.Own.Reload}
 	}
 	switch {
 	case r.unborn != nil:
@@ -73,7 +73,7 @@ func (m *Master) chooseMother(g *generation) {
 		return
 	}
 	for _, c := range m.table.Of(g.number) {
-		if c.Counts() && c.State == workers.Ready && m.board.Snapshot(c.Slot).Requests >= uint64(g.plan.own.ReforkAfter) {
+		if c.Counts() && c.State == workers.Ready && m.board.Snapshot(c.Slot).Requests >= uint64(g.plan.Own.ReforkAfter) {
 			m.refork.mother, c.Departure = c, workers.Replaced
 			m.log.Infof("Worker (pid:%d) is to become the parent of a new zygote", c.PID)
 			return

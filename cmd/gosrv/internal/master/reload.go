@@ -60,13 +60,13 @@ func (m *Master) reload() {
 func (m *Master) loadedNext() {
 	next := m.next
 	m.notify(next.plan)
-	if m.opt.Activated != nil || slices.Equal(m.current.plan.addrs, next.plan.addrs) {
+	if m.opt.Activated != nil || slices.Equal(m.current.plan.Addrs, next.plan.Addrs) {
 		next.sockets = m.current.sockets
 		m.runReloadHooks()
 		return
 	}
 	next.zygote.configured = false // no workers before they have sockets
-	m.sys.Bind(next.plan.addrs, next.plan.socketOptions(), m.current.sockets, func(set listen.Set, err error) {
+	m.sys.Bind(next.plan.Addrs, next.plan.SocketOptions(), m.current.sockets, func(set listen.Set, err error) {
 		next.sockets = set
 		if m.next != next || next.zygote == nil || m.phase != serving {
 			next.closeSockets(m.current.sockets)
@@ -113,7 +113,7 @@ func (m *Master) movePidfile(path string) {
 // this has replaced has gone.
 func (m *Master) wanted(g *generation) int {
 	next := m.next
-	if next == nil || next.plan == nil || !next.plan.own.OneByOne {
+	if next == nil || next.plan == nil || !next.plan.Own.OneByOne {
 		return g.workers
 	}
 	fresh := len(next.established)

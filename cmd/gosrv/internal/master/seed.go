@@ -24,7 +24,7 @@ type seed struct {
 // sow gives a zygote that is about to get its first order the channel of a seed
 // to leave behind. false: there is one already, or none is to be had.
 func (m *Master) sow() (peer int, ok bool) {
-	if m.seed != nil || m.current.plan != nil && m.current.plan.preloads() {
+	if m.seed != nil || m.current.plan != nil && m.current.plan.Preloads() {
 		return -1, false
 	}
 	ch, peer, err := m.sys.Pair()

@@ -47,7 +47,7 @@ func (m *Master) signal(sig unix.Signal) {
 // restWorkers obeys WINCH: a daemon's workers go, the master stays; HUP brings
 // workers back. Others ignore it: for them it is a terminal that changed its size.
 func (m *Master) restWorkers() {
-	if m.phase != serving || !m.current.plan.own.Daemon {
+	if m.phase != serving || !m.current.plan.Own.Daemon {
 		m.log.Debugf("SIGWINCH ignored. Not daemonized")
 		return
 	}

@@ -9,6 +9,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/pidfile"
+	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/scoreboard"
 )
@@ -21,18 +22,18 @@ import (
 //	                        opened     when_ready, workers
 
 // settle takes up the first plan's effects on the master itself.
-func (m *Master) settle(p *Plan) error {
-	if p.own.PrintConfig {
+func (m *Master) settle(p *plan.Plan) error {
+	if p.Own.PrintConfig {
 		fmt.Print(p.Text)
 	}
-	if p.checkOnly() {
+	if p.CheckOnly() {
 		// Loading the application is the rest of the check.
 		p.Settings["preload_app"] = true
 		return nil
 	}
-	if p.own.Chdir != "" {
-		if err := os.Chdir(p.own.Chdir); err != nil {
-			return fmt.Errorf("can't chdir to %s: %w", p.own.Chdir, err)
+	if p.Own.Chdir != "" {
+		if err := os.Chdir(p.Own.Chdir); err != nil {
+			return fmt.Errorf("can't chdir to %s: %w", p.Own.Chdir, err)
 		}
 	}
 	m.current.plan = p
@@ -54,7 +55,7 @@ func (m *Master) failStart(f zygotectl.Failed) {
 		fmt.Fprintf(os.Stderr, "\nError: %s\n", f.Message)
 	case f.Stage == "config":
 		fmt.Fprintf(os.Stderr, "%s\n%s\n", f.Message, strings.TrimRight(f.Traceback, "\n"))
-	case p != nil && p.checkOnly():
+	case p != nil && p.CheckOnly():
 		text := f.Message
 		if f.Traceback != "" {
 			text = f.Traceback
@@ -75,8 +76,10 @@ func (m *Master) abandonStart(code int) {
 // start goes on when the first generation is configured.
 func (m *Master) start() {
 	p := m.current.plan
-	if p.checkOnly() {
-		m.showCheck(p)
+	if p.CheckOnly() {
+		if !p.Own.PrintConfig { // which has said all there is to say, in Gunicorn's form
+			_, _ = os.Stdout.WriteString(p.Check(m.opt.Version, m.opt.Interpreter, m.activatedBy()))
+		}
 		m.abandonStart(0)
 		return
 	}
@@ -99,16 +102,24 @@ func (m *Master) start() {
 		}
 		addrs := m.opt.Activated
 		if addrs == nil {
-			addrs = p.addrs
+			addrs = p.Addrs
 		}
 		inherited, beside := listen.Inherit(m.opt.Origin.Sockets, addrs)
 		m.lanes.adopt(beside)
-		m.sys.Bind(addrs, p.socketOptions(), inherited, m.opened)
+		m.sys.Bind(addrs, p.SocketOptions(), inherited, m.opened)
 	})
 }
 
+// activatedBy says who has passed sockets in the place of bind; "": nobody.
+func (m *Master) activatedBy() string {
+	if m.opt.Activated == nil {
+		return ""
+	}
+	return "the sockets passed by systemd"
+}
+
 // notify logs what the user should read about the settings.
-func (m *Master) notify(p *Plan) {
+func (m *Master) notify(p *plan.Plan) {
 	for _, n := range p.Notices {
 		if n.Quiet {
 			m.log.Debugf("%s", n.Text)
@@ -152,8 +163,10 @@ func (m *Master) opened(set listen.Set, err error) {
 	m.table.Slots = m.board.Slots()
 	p := m.current.plan
 	m.log.Infof("Listening at: %s (%d)", m.current.urls(), m.pid)
-	m.log.Infof("Using worker: %s", p.worker.WorkerClass)
-	m.sayWhatServes(p)
+	m.log.Infof("Using worker: %s", p.Worker.WorkerClass)
+	for _, line := range p.StartLines(m.opt.Interpreter) {
+		m.log.Infof("%s", line)
+	}
 	m.hookThen("when_ready", func(failed bool) {
 		if failed {
 			m.halt("", 1)
@@ -179,7 +192,7 @@ func (m *Master) hint(err error) {
 func (g *generation) urls() string {
 	var urls []string
 	for _, s := range g.sockets {
-		urls = append(urls, listen.URL(s.Bound, g.plan.scheme()))
+		urls = append(urls, listen.URL(s.Bound, g.plan.Scheme()))
 	}
 	return strings.Join(urls, ",")
 }

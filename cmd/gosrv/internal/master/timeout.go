@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
@@ -106,7 +107,7 @@ func (m *Master) explain(pid int, line string) {
 func (m *Master) checkSpawns(now time.Time) {
 	for _, c := range m.table.List {
 		g := m.generationOf(c)
-		limit := time.Duration(g.plan.worker.Timeout) * time.Second
+		limit := time.Duration(g.plan.Worker.Timeout) * time.Second
 		if c.State != workers.Spawning || limit == 0 || now.Sub(c.Spawned) <= limit || !g.up() || c.Generation != g.number {
 			continue
 		}
@@ -124,7 +125,7 @@ func (m *Master) checkSpawns(now time.Time) {
 // overTime tells whether a worker exceeds its time, and with what.
 func (m *Master) overTime(c *workers.Worker, now time.Time, mono int64) (string, bool) {
 	g := m.generationOf(c)
-	limit := time.Duration(g.plan.worker.Timeout) * time.Second
+	limit := time.Duration(g.plan.Worker.Timeout) * time.Second
 	if limit == 0 {
 		return "", false
 	}
@@ -132,7 +133,7 @@ func (m *Master) overTime(c *workers.Worker, now time.Time, mono int64) (string,
 		took := now.Sub(c.Spawned)
 		return fmt.Sprintf(": not ready after %.0fs", took.Seconds()), took > limit
 	}
-	if g.plan.worker.WorkerClass != "sync" || c.ReadyAt.IsZero() {
+	if g.plan.Worker.WorkerClass != "sync" || c.ReadyAt.IsZero() {
 		return "", false
 	}
 	s := m.board.Snapshot(c.Slot)
@@ -149,7 +150,7 @@ func taskName(order workerctl.Message) string {
 	case zygotectl.LoadConfig:
 		return "the config file"
 	case zygotectl.Configure:
-		if preloads(order.Settings) {
+		if plan.Preloads(order.Settings) {
 			return "the import of " + order.App
 		}
 		return "the import of hooks"
@@ -186,7 +187,7 @@ func (z *zygote) answers(typ string, now time.Time) (late bool) {
 func (g *generation) stuck(now time.Time) *task {
 	limit := configTimeout
 	if g.plan != nil {
-		limit = time.Duration(g.plan.worker.Timeout) * time.Second
+		limit = time.Duration(g.plan.Worker.Timeout) * time.Second
 	}
 	if z := g.zygote; z != nil && limit > 0 && len(z.tasks) > 0 && now.Sub(z.tasks[0].since) > limit {
 		return &z.tasks[0]

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
 )
@@ -60,11 +61,11 @@ func (m *Master) showTitle() {
 
 // pidfilePath is the file that names this master: beside the old master's file
 // until that one has gone.
-func (m *Master) pidfilePath(p *Plan) string {
-	if p.own.Pidfile == "" || m.parent == 0 {
-		return p.own.Pidfile
+func (m *Master) pidfilePath(p *plan.Plan) string {
+	if p.Own.Pidfile == "" || m.parent == 0 {
+		return p.Own.Pidfile
 	}
-	return p.own.Pidfile + ".2"
+	return p.Own.Pidfile + ".2"
 }
 
 // beginUpgrade obeys USR2.
@@ -187,16 +188,16 @@ func (m *Master) sayReady() {
 
 // leavesTerminal tells whether the daemon setting is still to be obeyed. A
 // master started by another one is where that one was, as with Gunicorn.
-func (m *Master) leavesTerminal(p *Plan) bool {
-	return p.own.Daemon && !p.checkOnly() && !m.opt.Detached && m.parent == 0
+func (m *Master) leavesTerminal(p *plan.Plan) bool {
+	return p.Own.Daemon && !p.CheckOnly() && !m.opt.Detached && m.parent == 0
 }
 
 // detach starts the server again without a terminal and ends this process.
-func (m *Master) detach(p *Plan) {
+func (m *Master) detach(p *plan.Plan) {
 	if m.opt.Manager.Wanted() {
 		fmt.Fprintln(os.Stderr, "Warning: you shouldn't specify `daemon = True` when launching by systemd with `Type = notify`")
 	}
-	if err := m.sys.Detach(p.own.KeepStdio); err != nil {
+	if err := m.sys.Detach(p.Own.KeepStdio); err != nil {
 		fmt.Fprintf(os.Stderr, "\nError: %v\n", err)
 		m.abandonStart(1)
 		return

@@ -43,7 +43,7 @@ func (m *Master) openSyslog(s *workerctl.Settings) (*syslog.Sender, error) {
 func (m *Master) speakAs(g *generation) {
 	m.log.SetFD(g.errorLog.FD())
 	errlog.LastWords(g.errorLog.FD())
-	m.log.SetLevel(g.plan.worker.LogLevel)
+	m.log.SetLevel(g.plan.Worker.LogLevel)
 	var copies []errlog.Copy
 	if sender := g.syslog; sender != nil {
 		copies = append(copies, func(level errlog.Level, text []byte) { sender.Send(severities[level], text) })
@@ -92,7 +92,7 @@ func (m *Master) measure(now time.Time) {
 		m.counted = n
 		client.Gauge("gunicorn.workers", n)
 	}
-	if m.current.plan.own.BacklogMetric && now.Sub(m.backlogAt) >= time.Second {
+	if m.current.plan.Own.BacklogMetric && now.Sub(m.backlogAt) >= time.Second {
 		m.backlogAt = now
 		client.Histogram("gunicorn.backlog", m.current.backlog())
 	}

@@ -62,12 +62,12 @@ func (m *Master) spawn(g *generation, now time.Time) bool {
 func (m *Master) serveOrder(g *generation, c *workers.Worker) (workerctl.Serve, []int) {
 	serve := workerctl.Serve{
 		Worker:   workerctl.Identity{Nr: c.Nr, Age: c.Age, Generation: g.number, Slot: c.Slot},
-		Settings: g.plan.worker,
+		Settings: g.plan.Worker,
 	}
 	names, logFDs := g.logFDs()
 	serve.FDs = append([]string{workerctl.FDScoreboard}, names...)
 	fds := append([]int{m.boardFD}, logFDs...)
-	c.OneThread = g.plan.worker.Threads <= 1
+	c.OneThread = g.plan.Worker.Threads <= 1
 	c.Sockets = m.socketsFor(g, c.Nr)
 	for _, s := range c.Sockets {
 		about := s.Bound

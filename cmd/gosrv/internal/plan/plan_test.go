@@ -1,4 +1,4 @@
-package master
+package plan
 
 import "testing"
 
@@ -7,11 +7,11 @@ import "testing"
 func TestWorkersLearnWhetherKeepaliveWasChosen(t *testing.T) {
 	for _, chosen := range []bool{false, true} {
 		p := &Plan{Settings: map[string]any{"keepalive": 2, "tmp_upload_dir": "/var/spool/x"}, KeepaliveSet: chosen}
-		if err := p.prepare(); err != nil {
+		if err := p.Prepare(); err != nil {
 			t.Fatal(err)
 		}
-		if p.worker.Keepalive != 2 || p.worker.KeepaliveSet != chosen || p.worker.TmpUploadDir != "/var/spool/x" {
-			t.Errorf("chosen %v: workers get %+v", chosen, p.worker)
+		if p.Worker.Keepalive != 2 || p.Worker.KeepaliveSet != chosen || p.Worker.TmpUploadDir != "/var/spool/x" {
+			t.Errorf("chosen %v: workers get %+v", chosen, p.Worker)
 		}
 	}
 }

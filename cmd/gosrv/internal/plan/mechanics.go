@@ -1,0 +1,53 @@
+package plan
+
+import (
+	"strings"
+
+	"gosrv/cmd/gosrv/internal/listen"
+)
+
+// Mechanics are the settings the master itself acts on.
+type Mechanics struct {
+	Bind        []string `json:"bind"`
+	Pidfile     string   `json:"pidfile"`
+	Chdir       string   `json:"chdir"`
+	User        int      `json:"user"`
+	Group       int      `json:"group"`
+	Umask       int      `json:"umask"`
+	RawEnv      []string `json:"raw_env"`
+	CheckConfig bool     `json:"check_config"`
+	PrintConfig bool     `json:"print_config"`
+	Daemon      bool     `json:"daemon"`
+	OneByOne    bool     `json:"reload_one_by_one"`
+	ReforkAfter int      `json:"refork_after"`
+	KeepStdio   bool     `json:"enable_stdio_inheritance"`
+	Reload      bool     `json:"reload"`
+
+	BacklogMetric bool `json:"enable_backlog_metric"`
+}
+
+// Env is the raw_env setting as a map. Entries were checked with the settings.
+func (p *Plan) Env() map[string]string {
+	env := map[string]string{}
+	for _, pair := range p.Own.RawEnv {
+		name, value, _ := strings.Cut(pair, "=")
+		env[name] = value
+	}
+	return env
+}
+
+// SocketOptions are the settings that shape sockets.
+func (p *Plan) SocketOptions() listen.Options {
+	return listen.Options{
+		Backlog: p.Worker.Backlog, Umask: p.Own.Umask, ReusePort: p.Worker.ReusePort,
+		UID: p.Own.User, GID: p.Own.Group,
+	}
+}
+
+// Scheme is how clients reach a TCP listener.
+func (p *Plan) Scheme() string {
+	if p.Worker.Certfile != "" || p.Worker.Keyfile != "" {
+		return "https"
+	}
+	return "http"
+}
