@@ -40,10 +40,10 @@ void process_shim(int control, int shim_fd);
 /* process_fork: 1 in a new process that is the master's child, 0 here, -1 with errno. With the GIL. */
 int process_fork(void);
 
-/* process_reborn: run as zygote in a child of a worker, in which another copy of this code has
- * run Go, with the GIL held. area: where titles go. rebirth: the shim's, which carries the loop on.
+/* process_continue_as_zygote: run as zygote in a child of a worker, in which another copy of this code has
+ * run Go, with the GIL held. area: where titles go. carry_on: the shim's, which carries the loop on.
  * trouble, start_go: as in process_library. Never returns. */
-void process_reborn(int control, char *area, unsigned long room, void *rebirth, const char *trouble, void (*start_go)(void));
+void process_continue_as_zygote(int control, char *area, unsigned long room, void *carry_on, const char *trouble, void (*start_go)(void));
 
 /* process_fail: tell the master why there is no interpreter, and end. */
 void process_fail(int control, const char *what, const char *detail) __attribute__((noreturn));

@@ -68,8 +68,8 @@ int process_fork(void) {
 /* fork_worker(): True in the worker, False in the zygote. */
 static PyObject *fork_worker(PyObject *self, PyObject *unused) {
 	(void)self, (void)unused;
-	int born = process_fork();
-	return born < 0 ? py.PyErr_SetFromErrno(py.PyExc_OSError) : py.PyBool_FromLong(born);
+	int forked = process_fork();
+	return forked < 0 ? py.PyErr_SetFromErrno(py.PyExc_OSError) : py.PyBool_FromLong(forked);
 }
 
 /* fork_on_trial(): a fork without Python's hooks, whose child leaves at once. */

@@ -13,7 +13,7 @@
 
 extern void gosrvWorkerEnter(void);
 
-typedef void (*entry)(int control, char *area, unsigned long room, void *rebirth);
+typedef void (*entry)(int control, char *area, unsigned long room, void *carry_on);
 
 /* enter_second: the way over into the second copy. The spelling of the path is one that the
  * dynamic linker does not know of the first. */
@@ -21,11 +21,11 @@ static void enter_second(int control, int library) {
 	char path[64];
 	unsigned long room;
 	signals_forget();
-	int n = snprintf(path, sizeof path, "{\"type\":\"Reborn\",\"pid\":%d}", (int)getpid());
+	int n = snprintf(path, sizeof path, "{\"type\":\"ZygoteForked\",\"pid\":%d}", (int)getpid());
 	if (send(control, path, n, MSG_NOSIGNAL) < 0) _exit(1);
 	snprintf(path, sizeof path, "/proc/self/fd/./%d", library);
 	void *second = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	entry enter = second ? (entry)dlsym(second, "gosrv_reborn") : NULL;
+	entry enter = second ? (entry)dlsym(second, "gosrv_continue_as_zygote") : NULL;
 	if (enter == NULL) process_fail(control, "cannot load gosrv once more: ", dlerror());
 	close(library);
 	char *area = process_title_room(&room);
@@ -37,22 +37,22 @@ int gosrv_refork(gosrv_thread *t, int control, int library) {
 	gil_take(t);
 	PyObject *done = py.PyObject_VectorcallDict(shim.refork, NULL, 0, NULL);
 	if (done == NULL) call_report(NULL);
-	int born = done ? process_fork() : -1;
-	if (born == 1) enter_second(control, library);
+	int forked = done ? process_fork() : -1;
+	if (forked == 1) enter_second(control, library);
 	int error = done ? errno : ECANCELED;
 	if (done) py.Py_DecRef(done);
 	gil_give(t);
-	return born < 0 ? -error : 0;
+	return forked < 0 ? -error : 0;
 }
 
-void process_reborn(int control, char *area, unsigned long room, void *rebirth, const char *trouble, void (*start_go)(void)) {
+void process_continue_as_zygote(int control, char *area, unsigned long room, void *carry_on, const char *trouble, void (*start_go)(void)) {
 	process_title_at(area, room);
 	process_title("gosrv: zygote");
 	if (trouble != NULL) process_fail(control, "cannot start gosrv once more: ", trouble);
 	const char *missing = pyapi_load(RTLD_DEFAULT);
 	if (missing != NULL) process_fail(control, "this process does not export the symbol ", missing);
 	PyObject *args[] = {module_new(), py.PyLong_FromLong(control)};
-	if (args[0] == NULL || args[1] == NULL || py.PyObject_VectorcallDict(rebirth, args, 2, NULL) == NULL) {
+	if (args[0] == NULL || args[1] == NULL || py.PyObject_VectorcallDict(carry_on, args, 2, NULL) == NULL) {
 		py.PyErr_Print();
 		process_fail(control, "the shim failed; its traceback is on stderr", "");
 	}

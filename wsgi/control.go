@@ -62,7 +62,7 @@ func (w *worker) message(typ string, raw json.RawMessage, fds []int) {
 			return
 		}
 	case "Refork":
-		if w.conceive(fds) {
+		if w.takeReforkOrder(fds) {
 			return
 		}
 	case "ReopenLogs":

@@ -9,28 +9,28 @@ import (
 	"gosrv/wsgi/ipc/memfile"
 )
 
-// conceive takes the descriptors of an order to refork: what follows is an order to drain.
-func (w *worker) conceive(fds []int) bool {
-	if len(fds) != 2 || w.unborn != nil {
+// takeReforkOrder takes the descriptors of an order to refork: what follows is an order to drain.
+func (w *worker) takeReforkOrder(fds []int) bool {
+	if len(fds) != 2 || w.reforkFDs != nil {
 		return false
 	}
-	w.unborn = fds
+	w.reforkFDs = fds
 	return true
 }
 
-// expecting looks whether that order waits unread: the order to drain comes by signal, too.
-func (w *worker) expecting() {
-	if w.set.reforks && w.unborn == nil {
+// lookForReforkOrder looks whether that order waits unread: the order to drain comes by signal, too.
+func (w *worker) lookForReforkOrder() {
+	if w.set.reforks && w.reforkFDs == nil {
 		w.control()
 	}
 }
 
-// bear makes the new zygote once nothing is left to serve. A worker that was told to quit makes
+// forkZygote makes the new zygote once nothing is left to serve. A worker that was told to quit makes
 // none, nor does one with a thread that is still inside the application, where it may hold
 // locks; the master sees the channel's end. What Go's heap has free is given back
 // first: the zygote and its workers carry the heap about and never use it.
-func (w *worker) bear(refork func(control, library int) error) {
-	if w.unborn == nil {
+func (w *worker) forkZygote(refork func(control, library int) error) {
+	if w.reforkFDs == nil {
 		return
 	}
 	k := &w.crew
@@ -38,14 +38,14 @@ func (w *worker) bear(refork func(control, library int) error) {
 	if !stuck && !w.drain.final && !w.quitting.Load() {
 		w.ownFiles()
 		debug.FreeOSMemory()
-		if err := refork(w.unborn[0], w.unborn[1]); err != nil {
+		if err := refork(w.reforkFDs[0], w.reforkFDs[1]); err != nil {
 			w.log.Errorf("Cannot fork a new zygote: %v", err)
 		}
 	}
-	for _, fd := range w.unborn {
+	for _, fd := range w.reforkFDs {
 		_ = unix.Close(fd)
 	}
-	w.unborn = nil
+	w.reforkFDs = nil
 }
 
 // ownFiles marks what is no socket, too: the zygote would keep it for good.
@@ -60,7 +60,7 @@ func (w *worker) ownFiles() {
 		w.own(w.crew.waker.FD(), true)
 		w.own(w.crew.ended.FD(), true)
 	}
-	for _, fd := range w.unborn {
+	for _, fd := range w.reforkFDs {
 		w.own(fd, false)
 	}
 }

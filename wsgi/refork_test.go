@@ -33,11 +33,11 @@ func expectingWorker(t *testing.T) *worker {
 // The order to drain comes by signal, too, and may be obeyed before the channel is read.
 func TestOrderToReforkIsReadBeforeTheEnd(t *testing.T) {
 	w := expectingWorker(t)
-	w.expecting()
+	w.lookForReforkOrder()
 	var got []int
 	owned := map[int]bool{}
 	w.own = func(fd int, own bool) { owned[fd] = own }
-	w.bear(func(control, library int) error { got = []int{control, library}; return nil })
+	w.forkZygote(func(control, library int) error { got = []int{control, library}; return nil })
 	if len(got) != 2 || got[0] == got[1] {
 		t.Fatalf("forked with %v", got)
 	}
@@ -49,7 +49,7 @@ func TestOrderToReforkIsReadBeforeTheEnd(t *testing.T) {
 			t.Errorf("descriptor %d stays open: %v", fd, err)
 		}
 	}
-	w.bear(func(int, int) error { t.Error("forked twice"); return nil })
+	w.forkZygote(func(int, int) error { t.Error("forked twice"); return nil })
 }
 
 func TestNoReforkFromAWorkerThatIsNotAtRest(t *testing.T) {
@@ -60,10 +60,10 @@ func TestNoReforkFromAWorkerThatIsNotAtRest(t *testing.T) {
 		"a thread is in there": func(w *worker) { w.crew.size = 2; w.crew.out.Store(1) },
 	} {
 		w := expectingWorker(t)
-		w.expecting()
-		fds := w.unborn
+		w.lookForReforkOrder()
+		fds := w.reforkFDs
 		change(w)
-		w.bear(func(int, int) error { t.Errorf("%s: forked", name); return nil })
+		w.forkZygote(func(int, int) error { t.Errorf("%s: forked", name); return nil })
 		for _, fd := range fds {
 			if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != unix.EBADF {
 				t.Errorf("%s: descriptor %d stays open", name, fd)

@@ -68,11 +68,11 @@ func Run() {
 		_ = ctl.Send(workerctl.WorkerFailed{Stage: "boot", Exit: workerctl.ExitBoot, Message: err.Error()})
 		t.Exit(workerctl.ExitBoot, exitDeadline)
 	}
-	w.expecting()
+	w.lookForReforkOrder()
 	w.closeAccess()
 	w.log.Infof("Worker exiting (pid: %d)", os.Getpid())
 	w.closeOutlets()
-	w.bear(t.Refork)
+	w.forkZygote(t.Refork)
 	taken, dropped, crossings := t.Counters()
 	w.tell(workerctl.WorkerExiting{Requests: w.served, Taken: taken, Dropped: dropped, Crossings: crossings})
 	t.Exit(0, exitDeadline)

@@ -87,7 +87,7 @@ type worker struct {
 	lanes        lanes
 	relief       *relief // nil: nobody leads while the main thread is in the application
 	exchange     offers
-	unborn       []int // the channel and the library of a zygote to be (refork.go)
+	reforkFDs    []int // the channel and the library of a zygote to be forked (refork.go)
 }
 
 // turnTicket is a connection that waits for its turn, not for an event.

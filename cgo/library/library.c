@@ -86,9 +86,9 @@ static void start_go(void) {
 	for (size_t i = 0; i < held_count; i++) held[i](arguments, argument, environment);
 }
 
-/* gosrv_reborn: cgo/process_refork.c's way in, where this library is the second copy of the code. */
-__attribute__((visibility("default"))) void gosrv_reborn(int control, char *area, unsigned long room, void *rebirth) {
-	process_reborn(control, area, room, rebirth, trouble, start_go);
+/* gosrv_continue_as_zygote: cgo/process_refork.c's way in, where this library is the second copy of the code. */
+__attribute__((visibility("default"))) void gosrv_continue_as_zygote(int control, char *area, unsigned long room, void *carry_on) {
+	process_continue_as_zygote(control, area, room, carry_on, trouble, start_go);
 }
 
 /* PyInit__gosrv: Python's way in. No module comes of it: this process is the zygote from

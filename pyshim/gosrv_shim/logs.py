@@ -196,11 +196,11 @@ def level():
 
 def relay_line(log, message):
     """A line of Go's becomes a record, of the process and the moment it belongs to."""
-    born = logging.getLogRecordFactory()
+    plain = logging.getLogRecordFactory()
     here = _thread.get_ident()
 
     def factory(*args, **kwargs):
-        record = born(*args, **kwargs)
+        record = plain(*args, **kwargs)
         if record.thread == here and "pid" in message:
             record.process, record.processName = message["pid"], "MainProcess"
         return record
@@ -210,7 +210,7 @@ def relay_line(log, message):
     try:
         say.get(message["level"], log.info)("%s", message["text"])
     finally:
-        logging.setLogRecordFactory(born)
+        logging.setLogRecordFactory(plain)
 
 
 class Relay:

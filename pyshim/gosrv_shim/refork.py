@@ -37,7 +37,7 @@ def before(worker):
     flush()
 
 
-def rebirth(worker, module, control_fd):
+def continue_as_zygote(worker, module, control_fd):
     """In the child, where at-fork hooks have been run. Returns in the workers that it forks, as
     zygote.main does. module is _gosrv of the copy that goes on; the other one does nothing more."""
     sys.modules["_gosrv"] = module
@@ -46,20 +46,20 @@ def rebirth(worker, module, control_fd):
             part._gosrv = module
     zygote.ignore_group_signals()
     worker.retire()
-    reborn = worker.zygote
+    new_zygote = worker.zygote
     warnings = shared(worker, control_fd)
-    reborn.control = channel.Channel(control_fd)
-    reborn.preloaded, reborn.unborn = worker.wsgi, {}
-    reborn.server.WORKERS.clear()
-    stacks.answer_with(reborn.errors.fd)
-    reborn.entitle()
+    new_zygote.control = channel.Channel(control_fd)
+    new_zygote.preloaded, new_zygote.unannounced = worker.wsgi, {}
+    new_zygote.server.WORKERS.clear()
+    stacks.answer_with(new_zygote.errors.fd)
+    new_zygote.entitle()
     del worker
     gc.collect()
     gc.freeze()
     module.fill_holes()
     flush()
-    reborn.configured(warnings)
-    reborn.serve()
+    new_zygote.configured(warnings)
+    new_zygote.serve()
 
 
 def shared(worker, control_fd):
@@ -69,7 +69,7 @@ def shared(worker, control_fd):
         lines.append("refork_after: later workers are without these threads of the worker that is their model: %s. Start such "
                      "threads in the hook post_fork, or when a process first needs them" % ", ".join(worker.lost))
     found = sorted(leftovers.socket_text(fd) for key, fd in sockets().items()
-                   if key not in worker.sockets_at_birth and fd != control_fd)
+                   if key not in worker.sockets_at_fork and fd != control_fd)
     if found:
         lines.append("refork_after: later workers share these connections of the worker that is their model, and garble what is "
                      "said there: %s. Close them when a request ends, or open new ones in the hook post_fork" % ", ".join(found))

@@ -268,7 +268,7 @@ class Worker:
         """C's, without arguments before it forks a zygote, and in that child with what it is to be."""
         from . import refork
 
-        (refork.rebirth if child else refork.before)(self, *child)
+        (refork.continue_as_zygote if child else refork.before)(self, *child)
 
     def enable_faults(self):
         """A fault's Python stack goes into the error log, wherever stderr goes."""

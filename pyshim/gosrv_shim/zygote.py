@@ -24,7 +24,7 @@ class Zygote:
         self.cfg = self.log = self.errors = self.server = None
         self.app_uri = self.preloaded = None
         self.seed = None  # what is known of this process since it was one
-        self.unborn = {}  # age: workers that were forked and whose pid the master has not told yet
+        self.unannounced = {}  # age: workers that were forked and whose pid the master has not told yet
 
     def begin(self, message, fds):
         """Leaves a seed behind, while nothing of the user's has run here. False: nothing is to be
@@ -33,12 +33,12 @@ class Zygote:
             channel.close_all(fds)
             self.control.send("Stale")
             return False
-        if fds and self.sow(message["started"], fds):
+        if fds and self.plant_seed(message["started"], fds):
             return False
         channel.close_all(fds)
         return True
 
-    def sow(self, started, fds):
+    def plant_seed(self, started, fds):
         """Forks the seed. True in it."""
         try:
             if self.seed is None and not copies_well(self.control.socket.fileno(), *fds):
@@ -55,7 +55,7 @@ class Zygote:
         try:
             if self.seed is None:
                 self.seed = seeds.Seed(started)
-            self.control.send("Sown", pid=os.getpid())
+            self.control.send("SeedReady", pid=os.getpid())
         except OSError:
             os._exit(0)  # it is not wanted any more, or cannot tell when it must not be
         return True
@@ -180,20 +180,20 @@ class Zygote:
         worker = Worker(message["nr"], message["age"], self.cfg, self.log, self.server, self.errors)
         try:
             hooks.run(self.cfg, self.log, "pre_fork", self.server, worker)
-            born = _gosrv.fork_worker()
+            forked = _gosrv.fork_worker()
         except Exception as e:
             channel.close_all(fds)
             self.control.send("SpawnFailed", nr=message["nr"], age=message["age"], message=str(e))
             return False
-        if not born:
+        if not forked:
             channel.close_all(fds)
-            self.unborn[worker.age] = worker
+            self.unannounced[worker.age] = worker
             return False
         self.control.close()
         if self.cfg.settings.get("refork_after"):
             from . import refork
 
-            worker.zygote, worker.sockets_at_birth = self, refork.sockets()
+            worker.zygote, worker.sockets_at_fork = self, refork.sockets()
         become_worker(worker, channel.Channel(fds[0]), self.preloaded, self.app_uri, self.log)
         return True
 
@@ -217,7 +217,7 @@ class Zygote:
 
     def worker_started(self, message, fds):
         """server.WORKERS is Gunicorn's table: pid -> worker, with those of other generations."""
-        worker = self.unborn.pop(message["age"], None) or self.stranger(message)
+        worker = self.unannounced.pop(message["age"], None) or self.stranger(message)
         worker.pid = message["pid"]
         self.server.WORKERS[worker.pid] = worker
 

@@ -81,12 +81,12 @@ logconfig_dict = {
 }
 """)
     server = start("warming", "-w", "1", "-c", conf, "--refork-after", N, ready=None)
-    mother = server.wait_workers(1)[0]
+    model = server.wait_workers(1)[0]
     zygote = int(ask_until(server, DONE))
-    last = server.wait_workers(1, without=[mother])[0]
+    last = server.wait_workers(1, without=[model])[0]
     server.wait_log(r"pre_fork in %d, age 3" % zygote)
     server.wait_log(r"post_fork in %d, age 3" % last)
-    server.wait_log(r"worker_exit in %d" % mother)
+    server.wait_log(r"worker_exit in %d" % model)
     assert "refork_after:" not in server.log, "the server's own threads and connections are nobody's loss"
     procs.kill(last)
     server.wait_log(r"child_exit in %d of %d" % (zygote, last))
@@ -115,14 +115,14 @@ class Gated:
 
     def __init__(self, start, *args):
         self.server = start("warming", "-w", "1", "--refork-after", N, *args, ready=None, balance=False)
-        self.mother = self.server.wait_workers(1)[0]
+        self.model = self.server.wait_workers(1)[0]
         self.gate = self.server.dir / "gate"
         self.answer = []
         for _ in range(N - 1):
             ask(self.server)
         self.client = threading.Thread(target=self.wait)
         self.client.start()
-        self.server.wait_log(r"Worker \(pid:%d\) is told to fork a zygote" % self.mother, 60)
+        self.server.wait_log(r"Worker \(pid:%d\) is told to fork a zygote" % self.model, 60)
 
     def wait(self):
         try:
@@ -137,13 +137,13 @@ class Gated:
         return self.answer[0]
 
 
-def test_a_mother_that_is_killed_has_a_successor(start):
+def test_a_model_that_is_killed_has_a_successor(start):
     gated = Gated(start)
-    procs.kill(gated.mother)
+    procs.kill(gated.model)
     gated.server.wait_log("No zygote of a worker: the worker ended without it")
     gated.open()
     ask_until(gated.server, DONE)
-    assert ask(gated.server)["pid"] != gated.mother
+    assert ask(gated.server)["pid"] != gated.model
 
 
 def test_a_zygote_that_is_killed_is_replaced(start):
@@ -161,8 +161,8 @@ def test_hup_meanwhile_wins(start):
     gated = Gated(start)
     gated.server.send_signal(signal.SIGHUP)
     gated.server.wait_log("Generation 2 serves", 60)
-    assert gated.open() == gated.mother, "what had begun is answered"
-    gated.server.wait_workers(1, without=[gated.mother])
+    assert gated.open() == gated.model, "what had begun is answered"
+    gated.server.wait_workers(1, without=[gated.model])
     wait_for(lambda: len(gated.server.zygotes()) == 1, "one zygote")
     assert "of generation 1 comes from a worker" not in gated.server.log
     ask_until(gated.server, "All workers of generation (2) come from the zygote")
@@ -172,7 +172,7 @@ def test_term_meanwhile_wins(start):
     gated = Gated(start)
     gated.server.send_signal(signal.SIGTERM)
     gated.server.wait_log("Handling signal: term")
-    assert gated.open() == gated.mother
+    assert gated.open() == gated.model
     assert gated.server.wait_end(60) == 0
 
 

@@ -175,7 +175,7 @@ def test_a_master_that_has_not_read_everything_has_gone_all_the_same():
     where.loader.exec_module(channel)
     master, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     seed = channel.Channel(end.detach())
-    seed.send("Sown", pid=1)
+    seed.send("SeedReady", pid=1)
     master.send(b'{"type": "LoadConfig"}')
     master.close()
     assert seed.receive() == ({"type": "LoadConfig"}, [])

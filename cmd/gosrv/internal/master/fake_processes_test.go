@@ -14,7 +14,7 @@ type fakeZygote struct {
 	ch         *fakeChannel
 	dead       bool
 	hangs      bool // answers nothing
-	seed       bool // was born as one
+	seed       bool // began as one
 	configured []zygotectl.Configure
 	hooks      []string
 	orders     []zygotectl.RunHook
@@ -71,7 +71,7 @@ func (w *world) obey(z *fakeZygote, order workerctl.Message, fds []int) {
 	switch order := order.(type) {
 	case zygotectl.LoadConfig:
 		stale := w.stale && z.seed
-		w.sow(len(fds) > 0, w.sows && !stale)
+		w.plantSeed(len(fds) > 0, w.seeds && !stale)
 		if stale {
 			z.ch.say(zygotectl.Stale{})
 			return
@@ -97,7 +97,7 @@ func (w *world) obey(z *fakeZygote, order workerctl.Message, fds []int) {
 		}
 		z.ch.say(done)
 	case zygotectl.SpawnWorker:
-		w.born(order, w.channelOf(order.Age))
+		w.spawned(order, w.channelOf(order.Age))
 	case zygotectl.WorkerStarted:
 		z.facts = append(z.facts, fmt.Sprintf("start %d", order.Age))
 	case zygotectl.WorkerEnded:
@@ -108,22 +108,22 @@ func (w *world) obey(z *fakeZygote, order workerctl.Message, fds []int) {
 	}
 }
 
-// sow gives birth to a seed if its channel came along, or closes that.
-func (w *world) sow(ordered, does bool) {
+// plantSeed makes a seed if its channel came along, or closes that.
+func (w *world) plantSeed(ordered, does bool) {
 	if !ordered {
 		return
 	}
-	ch := w.m.seed.ch.(*fakeChannel)
+	ch := w.m.seed.Channel.(*fakeChannel)
 	if !does {
 		ch.eof = true
 		return
 	}
 	w.nextPID++
 	w.zygotes = append(w.zygotes, &fakeZygote{pid: w.nextPID, ch: ch, seed: true})
-	ch.say(zygotectl.Sown{PID: w.nextPID})
+	ch.say(zygotectl.SeedReady{PID: w.nextPID})
 }
 
-// channelOf finds the channel of a worker about to be born; in the real world
+// channelOf finds the channel of a worker about to be forked; in the real world
 // it travels with the order.
 func (w *world) channelOf(age int) *fakeChannel {
 	if c := w.m.table.ByAge(age); c != nil && c.Channel != nil {
@@ -132,7 +132,7 @@ func (w *world) channelOf(age int) *fakeChannel {
 	return &fakeChannel{eof: true}
 }
 
-func (w *world) born(order zygotectl.SpawnWorker, ch *fakeChannel) {
+func (w *world) spawned(order zygotectl.SpawnWorker, ch *fakeChannel) {
 	w.nextPID++
 	k := &fakeWorker{pid: w.nextPID, order: order, ch: ch, deaf: w.deaf}
 	w.workers = append(w.workers, k)

@@ -39,7 +39,7 @@ type world struct {
 	dead    []death
 	binds   int
 
-	// What processes born from now on do.
+	// What processes started from now on do.
 	loadFails   *zygotectl.Failed       // answer to Configure
 	zygoteHangs bool                    // zygotes answer nothing
 	hookHangs   string                  // name of a hook that does not return
@@ -50,7 +50,7 @@ type world struct {
 	hookKeeps   string                  // name of a hook that leaves a thread behind
 	execFails   bool
 	relays      bool  // zygotes are given the master's lines
-	sows        bool  // zygotes leave seeds behind
+	seeds       bool  // zygotes leave seeds behind
 	stale       bool  // seeds are not what a new interpreter would be
 	asked       []int // for their stacks
 

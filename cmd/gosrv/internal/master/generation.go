@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,6 +11,7 @@ import (
 	"gosrv/cmd/gosrv/internal/logs"
 	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/workers"
+	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
@@ -22,7 +22,7 @@ type generation struct {
 	number  int
 	plan    *plan.Plan // nil until the config file was evaluated
 	workers int        // wanted
-	zygote  *zygote
+	zygote  *zygote.Process
 	restart workers.Backoff // of zygotes
 	crash   workers.Backoff // of workers
 	// established are the places (numbers of workers) whose worker has been ready. One
@@ -54,27 +54,14 @@ func (g *generation) grace() time.Duration {
 }
 
 // up tells whether workers can be forked.
-func (g *generation) up() bool { return g.zygote != nil && g.zygote.configured }
+func (g *generation) up() bool { return g.zygote.Forks() }
 
-// zygote is one zygote process.
-type zygote struct {
-	pid        int
-	ch         zygotectl.Channel
-	gone       bool // its channel has ended
-	configured bool
-	started    time.Time
-	keeps      bool      // a hook left something behind that ends with it
-	relays     bool      // the master's lines are its to log
-	level      int       // and which ones, as Python counts
-	deadline   time.Time // SIGKILL then; zero: none
-	killed     bool
-	sown       bool   // it was a seed
-	tasks      []task // what it is told to do and has not answered
-	shown      bool   // that it does not fork
+// takeZygote gives its zygote away.
+func (g *generation) takeZygote() *zygote.Process {
+	z := g.zygote
+	g.zygote = nil
+	return z
 }
-
-// exitGrace is how long a zygote that was told to exit may take.
-const exitGrace = time.Second
 
 // startZygote gives the generation a zygote that begins with the config file:
 // a new process.
@@ -85,7 +72,7 @@ func (m *Master) startZygote(g *generation) {
 		m.zygoteFailed(g, zygotectl.Failed{Stage: "exec", Exit: 1, Message: err.Error()})
 		return
 	}
-	g.zygote = &zygote{pid: pid, ch: ch, started: started}
+	g.zygote = &zygote.Process{PID: pid, Channel: ch, State: zygote.Loading, Started: started}
 	m.orderConfig(g)
 }
 
@@ -93,12 +80,12 @@ func (m *Master) startZygote(g *generation) {
 func (m *Master) orderConfig(g *generation) {
 	order := zygotectl.LoadConfig{
 		Explicit: m.opt.ConfigExplicit, Argv: m.opt.Argv, Program: m.opt.Program, Defaults: m.opt.Defaults,
-		Dir: m.dir, Started: g.zygote.started.UnixNano(),
+		Dir: m.dir, Started: g.zygote.Started.UnixNano(),
 	}
 	if m.opt.ConfigPath != "" {
 		order.Path = &m.opt.ConfigPath
 	}
-	if peer, ok := m.sow(); ok {
+	if peer, ok := m.plantSeed(); ok {
 		m.tell(g.zygote, order, peer)
 		m.sys.CloseFD(peer)
 		return
@@ -107,17 +94,16 @@ func (m *Master) orderConfig(g *generation) {
 }
 
 // tell sends an order. A zygote that does not take it is dead or will be seen
-// to be: its end of the channel tells, so the error needs no answer here.
-func (m *Master) tell(z *zygote, order workerctl.Message, fds ...int) {
-	z.begins(order, m.sys.Now())
-	if err := z.ch.Send(order, fds...); err != nil {
-		m.log.Debugf("Zygote (pid:%d) takes no orders: %v", z.pid, err)
+// to be, so the error needs no answer here.
+func (m *Master) tell(z *zygote.Process, order workerctl.Message, fds ...int) {
+	if err := z.Tell(order, m.sys.Now(), fds...); err != nil {
+		m.log.Debugf("Zygote (pid:%d) takes no orders: %v", z.PID, err)
 	}
 }
 
-// revive starts another zygote for a generation whose own has died. Its workers
+// restartZygote starts another zygote for a generation whose own has died. Its workers
 // serve on meanwhile.
-func (m *Master) revive(g *generation, now time.Time) {
+func (m *Master) restartZygote(g *generation, now time.Time) {
 	if g.zygote == nil && g.restart.Open(now) {
 		m.startZygote(g)
 	}
@@ -125,28 +111,27 @@ func (m *Master) revive(g *generation, now time.Time) {
 
 // readZygote reads all that has arrived from a zygote.
 func (m *Master) readZygote(g *generation) {
-	for g.zygote != nil && !g.zygote.gone {
+	for g.zygote != nil && g.zygote.State != zygote.Gone {
 		z := g.zygote
-		typ, raw, err := m.recv(z.ch)
+		typ, raw, err := z.Recv(m.sys.CloseFD)
 		switch {
-		case errors.Is(err, workerctl.ErrWouldBlock):
-			return
 		case err != nil:
-			z.gone = true
-			if err != io.EOF {
-				m.log.Errorf("Zygote (pid:%d): %v", z.pid, err)
+			if reason := zygote.Reason(err); reason != "" {
+				m.log.Errorf("Zygote (pid:%d): %s", z.PID, reason)
 			}
-			_ = m.sys.Kill(z.pid, unix.SIGKILL) // without a channel it is of no use
+			_ = m.sys.Kill(z.PID, unix.SIGKILL) // without a channel it is of no use
+			return
+		case typ == "":
 			return
 		}
 		if err := m.fromZygote(g, typ, raw); err != nil {
-			m.log.Errorf("Zygote (pid:%d): %s: %v", z.pid, typ, err)
+			m.log.Errorf("Zygote (pid:%d): %s: %v", z.PID, typ, err)
 		}
 	}
 }
 
 func (m *Master) fromZygote(g *generation, typ string, raw json.RawMessage) error {
-	if g.zygote.answers(typ, m.sys.Now()) && g == m.current {
+	if g.zygote.Answered(typ, m.sys.Now()) && g == m.current {
 		m.relayThrough(g.zygote)
 	}
 	switch typ {
@@ -155,7 +140,7 @@ func (m *Master) fromZygote(g *generation, typ string, raw json.RawMessage) erro
 	case "Configured":
 		return receive(raw, func(msg zygotectl.Configured) { m.configured(g, msg) })
 	case "Stale":
-		m.dismiss(g)
+		m.dismiss(g.takeZygote())
 		m.readSeed() // it has left none behind: the new one shall
 		m.startZygote(g)
 		return nil
@@ -225,13 +210,12 @@ func (m *Master) configured(g *generation, msg zygotectl.Configured) {
 	for _, w := range msg.Warnings {
 		m.log.Warningf("%s", w)
 	}
-	g.zygote.configured = true
+	g.zygote.Configured(zygote.Logging{Relay: msg.Relay, Level: msg.Level})
 	g.restart.Reset() // whatever it dies of now, the next one is started at once
-	g.zygote.relays, g.zygote.level = msg.Relay, msg.Level
 	if g == m.current {
 		m.relayThrough(g.zygote)
 	}
-	m.introduce(g)
+	m.tellWorkers(g)
 	switch {
 	case m.phase == starting && m.hookWaited != "":
 		m.hook(m.hookWaited) // once more: the zygote that was at it is given up
@@ -240,14 +224,14 @@ func (m *Master) configured(g *generation, msg zygotectl.Configured) {
 	case g == m.next:
 		m.loadedNext()
 	default:
-		m.log.Infof("Zygote (pid:%d) of generation %d is ready", g.zygote.pid, g.number)
+		m.log.Infof("Zygote (pid:%d) of generation %d is ready", g.zygote.PID, g.number)
 	}
 }
 
 // zygoteFailed handles a zygote that cannot do its work: fatal at the first
 // start, an aborted reload, or another attempt later.
 func (m *Master) zygoteFailed(g *generation, f zygotectl.Failed) {
-	m.dismiss(g)
+	m.dismiss(g.takeZygote())
 	switch {
 	case m.phase == stopping:
 	case m.phase == starting:
@@ -274,43 +258,38 @@ func (m *Master) pauseRestart(g *generation, text string) {
 	m.log.Errorf("%s\nWorkers of generation %d serve on; its zygote is started again %s", text, g.number, again)
 }
 
-// dismiss ends a generation's zygote. Its channel stays open until it is
-// reaped: what it still says goes unheard, but must not fail.
-func (m *Master) dismiss(g *generation) {
-	z := g.zygote
+// dismiss ends a zygote that is needed no more; there may be none.
+func (m *Master) dismiss(z *zygote.Process) {
 	if z == nil {
 		return
 	}
-	g.zygote = nil
-	m.hush(z)
-	m.tell(z, zygotectl.Exit{})
-	z.deadline = m.sys.Now().Add(exitGrace)
-	m.retired = append(m.retired, z)
+	m.stopRelaying(z)
+	if err := z.Exit(m.sys.Now()); err != nil {
+		m.log.Debugf("Zygote (pid:%d) takes no orders: %v", z.PID, err)
+	}
+	m.dismissed = append(m.dismissed, z)
 }
 
 // retireZygote ends the zygote of a generation that no longer serves, unless a
 // hook of it left something behind that has to live on: on_starting and
 // when_ready are run only once.
-func (m *Master) retireZygote(g *generation) {
-	z := g.zygote
-	if z == nil || !z.keeps {
-		m.dismiss(g)
+func (m *Master) retireZygote(z *zygote.Process, generation int) {
+	if z == nil || !z.Keeps {
+		m.dismiss(z)
 		return
 	}
-	g.zygote = nil
-	m.hush(z)
-	m.keepers = append(m.keepers, z)
-	m.log.Debugf("Zygote (pid:%d) of generation %d stays for what its hooks have started", z.pid, g.number)
+	m.stopRelaying(z)
+	m.retained = append(m.retained, z)
+	m.log.Debugf("Zygote (pid:%d) of generation %d stays for what its hooks have started", z.PID, generation)
 }
 
 // zygoteDied handles the death of a zygote that was not told to exit.
 func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
-	z := g.zygote
-	g.zygote = nil
-	m.hush(z)
-	_ = z.ch.Close()
-	text := fmt.Sprintf("Zygote (pid:%d) %s", z.pid, describe(status))
-	if z.sown {
+	z := g.takeZygote()
+	m.stopRelaying(z)
+	_ = z.Channel.Close()
+	text := fmt.Sprintf("Zygote (pid:%d) %s", z.PID, describe(status))
+	if z.Origin == zygote.FromSeed {
 		m.endSeed() // its own kind: what they have in common may be the reason
 	}
 	if m.hookWaited != "" && g == m.newest() {

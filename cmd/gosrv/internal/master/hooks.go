@@ -1,8 +1,6 @@
 package master
 
 import (
-	"slices"
-
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/workers"
@@ -48,7 +46,7 @@ func (m *Master) hookThen(name string, then func(failed bool)) {
 // traceback of one that raised.
 func (m *Master) hookDone(g *generation, msg zygotectl.HookDone) {
 	if msg.Keeps && g.zygote != nil {
-		g.zygote.keeps = true
+		g.zygote.Keeps = true
 	}
 	if msg.Name != m.hookWaited {
 		return
@@ -58,8 +56,8 @@ func (m *Master) hookDone(g *generation, msg zygotectl.HookDone) {
 	then(msg.Error != "")
 }
 
-// introduce tells a zygote which workers there are, for server.WORKERS.
-func (m *Master) introduce(g *generation) {
+// tellWorkers tells a zygote which workers there are, for server.WORKERS.
+func (m *Master) tellWorkers(g *generation) {
 	for _, c := range m.table.List {
 		if c.PID != 0 {
 			m.tell(g.zygote, zygotectl.WorkerStarted{Nr: c.Nr, Age: c.Age, PID: c.PID})
@@ -87,15 +85,13 @@ func (m *Master) workerGone(c *workers.Worker) {
 	}
 }
 
-// keeperDied handles the death of a zygote that stayed for its hooks' sake.
-func (m *Master) keeperDied(pid int, status unix.WaitStatus) bool {
-	for i, z := range m.keepers {
-		if z.pid == pid {
-			m.log.Warningf("Zygote (pid:%d), kept for what its hooks had started, %s", pid, describe(status))
-			_ = z.ch.Close()
-			m.keepers = slices.Delete(m.keepers, i, i+1)
-			return true
-		}
+// retainedDied handles the death of a zygote that stayed for its hooks' sake.
+func (m *Master) retainedDied(pid int, status unix.WaitStatus) bool {
+	z := m.retained.Take(pid)
+	if z == nil {
+		return false
 	}
-	return false
+	m.log.Warningf("Zygote (pid:%d), kept for what its hooks had started, %s", pid, describe(status))
+	_ = z.Channel.Close()
+	return true
 }

@@ -23,6 +23,7 @@ import (
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/upgrade"
 	"gosrv/cmd/gosrv/internal/workers"
+	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/logs/errlog"
@@ -78,19 +79,19 @@ type Master struct {
 
 	phase       phase
 	current     *generation
-	next        *generation // being brought up by a reload, else nil
-	outcome     *outcome    // of a reload, not told yet, else nil
-	seed        *seed       // for the next reload's zygote, nil if there is none
-	generations int         // started ever
-	reloadAgain bool        // a HUP came while one was being obeyed
+	next        *generation     // being brought up by a reload, else nil
+	outcome     *outcome        // of a reload, not told yet, else nil
+	seed        *zygote.Process // for the next reload's zygote, nil if there is none
+	generations int             // started ever
+	reloadAgain bool            // a HUP came while one was being obeyed
 	table       workers.Table
 	oom         oom
 	tally       workers.Tally
 	lanes       lanes
 	refork      refork
-	retired     []*zygote               // told to exit, not reaped yet
-	keepers     []*zygote               // no longer needed to fork, but hooks left something in them
-	strays      map[int]unix.WaitStatus // reaped before WorkerSpawned was read
+	dismissed   zygote.List             // told to exit, not reaped yet
+	retained    zygote.List             // no longer needed to fork, but hooks left something in them
+	earlyExits  map[int]unix.WaitStatus // reaped before WorkerSpawned was read
 	stop        stopOrder               // counts while stopping
 	hookWaited  string                  // the loop goes on after this hook
 	afterHook   func(failed bool)       // what it does then
@@ -118,9 +119,9 @@ type Master struct {
 	exchange exchange
 	pidfile  string // "" until written
 
-	relayed   *zygote   // logs the master's lines; nil: they are plain
-	counted   int       // workers that statsd knows of
-	backlogAt time.Time // when it was told how many connections wait
+	relayed   *zygote.Process // logs the master's lines; nil: they are plain
+	counted   int             // workers that statsd knows of
+	backlogAt time.Time       // when it was told how many connections wait
 
 	finished bool
 	exit     int
@@ -153,7 +154,7 @@ func New(o Options) (*Master, error) {
 func newMaster(o Options) *Master {
 	return &Master{
 		opt: o, pid: os.Getpid(), parent: o.Origin.Parent, log: errlog.New(2, "info"),
-		table: workers.Table{Slots: minSlots}, strays: map[int]unix.WaitStatus{}, calls: make(chan func()),
+		table: workers.Table{Slots: minSlots}, earlyExits: map[int]unix.WaitStatus{}, calls: make(chan func()),
 	}
 }
 
@@ -205,7 +206,7 @@ func (m *Master) step() {
 	m.showStuck(now)
 	switch m.phase {
 	case serving:
-		m.revive(m.current, now)
+		m.restartZygote(m.current, now)
 		m.checkTimeouts(now)
 		if now.Sub(m.looked) >= tick {
 			m.looked = now
@@ -253,9 +254,9 @@ func (m *Master) pause() time.Duration {
 			sooner(c.Deadline)
 		}
 	}
-	for _, z := range m.retired {
-		if !z.killed {
-			sooner(z.deadline)
+	for _, z := range m.dismissed {
+		if z.State < zygote.Killed {
+			sooner(z.Deadline)
 		}
 	}
 	sooner(m.laneTime())

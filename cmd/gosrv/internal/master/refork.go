@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/workers"
+	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
@@ -17,28 +17,28 @@ import (
 // With refork_after a worker that has served so many requests becomes the parent of the
 // generation's next zygote, once a generation:
 //
-//	chooseMother   it is spent, as one with max_requests: its successor comes up first
-//	orderBirth     then it drains, and what it does last is to fork
+//	chooseModel    it is to be replaced, as one with max_requests: its successor comes up first
+//	orderRefork    then it drains, and what it does last is to fork
 //	adopt          the child is the generation's zygote, the old zygote ends
-//	replaceOlder   the workers of the old zygote are spent, one after the other
+//	replaceOlder   the workers of the old zygote are replaced, one after the other
 //
 // Whatever fails on the way leaves the old zygote in its place.
 
-// birthPatience is how long a new zygote may take beyond its mother's drain.
-const birthPatience = 30 * time.Second
+// reforkPatience is how long a new zygote may take beyond the worker's drain.
+const reforkPatience = 30 * time.Second
 
-// birthTries is how often a generation tries when a mother dies before she has forked.
-const birthTries = 3
+// reforkTries is how often a generation tries when a worker dies before it has forked.
+const reforkTries = 3
 
 // refork is how far that is. The zero value is: nothing yet.
 type refork struct {
 	generation int // of which this is told
 	tries      int
 	over       bool            // done, or it cannot be done
-	mother     *workers.Worker // until her drain is ordered
-	unborn     *zygote         // from then on, until it is adopted
+	model      *workers.Worker // until its drain is ordered
+	pending    *zygote.Process // from then on, until it is adopted
 	deadline   time.Time
-	adopted    *zygote
+	adopted    *zygote.Process
 	last       int // age of the last worker of the old zygote, while they are replaced; 0: they are not
 }
 
@@ -49,157 +49,158 @@ func (m *Master) tendRefork(now time.Time) {
 		return
 	}
 	if r.generation != g.number {
-		m.miscarry()
+		m.cancelRefork()
 		*r = refork{generation: g.number, over: g.plan.Own.ReforkAfter == 0 || g.plan.Own.Reload}
 	}
 	switch {
-	case r.unborn != nil:
-		m.awaitBirth(g, now)
-	case r.mother != nil:
-		if c := m.table.ByAge(r.mother.Age); c == nil || c.State != workers.Ready {
-			r.mother = nil // she has gone for another reason
+	case r.pending != nil:
+		m.awaitPending(g, now)
+	case r.model != nil:
+		if c := m.table.ByAge(r.model.Age); c == nil || c.State != workers.Ready {
+			r.model = nil // it has gone for another reason
 		}
 	case r.last > 0:
 		m.replaceOlder(g)
 	case !r.over:
-		m.chooseMother(g)
+		m.chooseModel(g)
 	}
 }
 
-// chooseMother looks for a worker that has served enough. It is called after each event, and
+// chooseModel looks for a worker that has served enough. It is called after each event, and
 // looks at shared memory only.
-func (m *Master) chooseMother(g *generation) {
+func (m *Master) chooseModel(g *generation) {
 	if m.next != nil || !g.up() {
 		return
 	}
 	for _, c := range m.table.Of(g.number) {
 		if c.Counts() && c.State == workers.Ready && m.board.Snapshot(c.Slot).Requests >= uint64(g.plan.Own.ReforkAfter) {
-			m.refork.mother, c.Departure = c, workers.Replaced
+			m.refork.model, c.Departure = c, workers.Replaced
 			m.log.Infof("Worker (pid:%d) is to become the parent of a new zygote", c.PID)
 			return
 		}
 	}
 }
 
-// orderBirth is for a mother whose drain is about to be ordered. If this is the end of the server,
-// or a reload has begun, she only leaves.
-func (m *Master) orderBirth(c *workers.Worker, now time.Time) {
+// orderRefork is for the worker whose drain is about to be ordered. If this is the end of the server,
+// or a reload has begun, it only leaves.
+func (m *Master) orderRefork(c *workers.Worker, now time.Time) {
 	r := &m.refork
-	r.mother = nil
+	r.model = nil
 	if m.phase != serving || m.next != nil || c.Generation != m.current.number {
 		return
 	}
 	library, err := m.sys.Library()
 	if err != nil {
-		m.birthFailed(err.Error())
+		m.reforkFailed(err.Error())
 		return
 	}
 	defer m.sys.CloseFD(library)
 	ch, peer, err := m.sys.Pair()
 	if err != nil {
-		m.birthFailed(err.Error())
+		m.reforkFailed(err.Error())
 		return
 	}
 	defer m.sys.CloseFD(peer)
 	r.tries++
-	r.unborn = &zygote{ch: ch, started: now}
-	r.deadline = now.Add(m.grace(c) + birthPatience)
+	r.pending = &zygote.Process{Channel: ch, State: zygote.Loading, Origin: zygote.FromWorker, Started: now}
+	r.deadline = now.Add(m.grace(c) + reforkPatience)
 	m.log.Debugf("Worker (pid:%d) is told to fork a zygote when it has drained", c.PID)
 	m.instruct(c, workerctl.Refork{}, peer, library)
 }
 
-// awaitBirth ends what takes too long, and lets a zygote that is ready take over when the old one
+// awaitPending ends what takes too long, and lets a zygote that is ready take over when the old one
 // owes no answer.
-func (m *Master) awaitBirth(g *generation, now time.Time) {
-	z := m.refork.unborn
+func (m *Master) awaitPending(g *generation, now time.Time) {
+	z := m.refork.pending
 	switch {
-	case z.configured && m.hookWaited == "" && !m.table.Spawning() && (g.zygote == nil || len(g.zygote.tasks) == 0):
+	case z.Forks() && m.hookWaited == "" && !m.table.Spawning() && (g.zygote == nil || g.zygote.Idle()):
 		m.adopt(g, z)
-	case !z.configured && !now.Before(m.refork.deadline):
-		m.birthFailed(fmt.Sprintf("nothing was heard of it for %.0fs", now.Sub(z.started).Seconds()))
+	case !z.Forks() && !now.Before(m.refork.deadline):
+		m.reforkFailed(fmt.Sprintf("nothing was heard of it for %.0fs", now.Sub(z.Started).Seconds()))
 	}
 }
 
-// readUnborn reads what the new zygote has to say before it is adopted.
-func (m *Master) readUnborn() {
-	for z := m.refork.unborn; z != nil && z == m.refork.unborn; {
-		typ, raw, err := m.recv(z.ch)
-		if err != nil {
-			if !errors.Is(err, workerctl.ErrWouldBlock) {
-				m.unbornLost(z, err)
-			}
+// readPending reads what the new zygote has to say before it is adopted.
+func (m *Master) readPending() {
+	for z := m.refork.pending; z != nil && z == m.refork.pending; {
+		typ, raw, err := z.Recv(m.sys.CloseFD)
+		switch {
+		case err != nil:
+			m.pendingLost(z, err)
+			return
+		case typ == "":
 			return
 		}
-		if err := m.fromUnborn(z, typ, raw); err != nil {
-			m.log.Errorf("New zygote (pid:%d): %s: %v", z.pid, typ, err)
+		if err := m.fromPending(z, typ, raw); err != nil {
+			m.log.Errorf("New zygote (pid:%d): %s: %v", z.PID, typ, err)
 		}
 	}
 }
 
-func (m *Master) fromUnborn(z *zygote, typ string, raw json.RawMessage) error {
+func (m *Master) fromPending(z *zygote.Process, typ string, raw json.RawMessage) error {
 	switch typ {
-	case "Reborn":
-		return receive(raw, func(msg zygotectl.Reborn) { z.pid = msg.PID })
+	case "ZygoteForked":
+		return receive(raw, func(msg zygotectl.ZygoteForked) { z.PID = msg.PID })
 	case "Configured":
 		return receive(raw, func(msg zygotectl.Configured) {
-			z.configured, z.relays, z.level = true, msg.Relay, msg.Level
+			z.Configured(zygote.Logging{Relay: msg.Relay, Level: msg.Level})
 			for _, w := range msg.Warnings {
 				m.log.Warningf("%s", w)
 			}
 		})
 	case "Failed":
-		return receive(raw, func(msg zygotectl.Failed) { m.birthFailed(withTraceback(msg.Message, msg.Traceback)) })
+		return receive(raw, func(msg zygotectl.Failed) { m.reforkFailed(withTraceback(msg.Message, msg.Traceback)) })
 	}
 	return errors.New("unknown message")
 }
 
-// unbornLost handles the end of the channel. A mother that dies, by --timeout or by somebody's
+// pendingLost handles the end of the channel. A worker that dies, by --timeout or by somebody's
 // hand, is no fault of the method: another worker may do.
-func (m *Master) unbornLost(z *zygote, err error) {
-	again := z.pid == 0 && m.refork.tries < birthTries
+func (m *Master) pendingLost(z *zygote.Process, err error) {
+	again := z.PID == 0 && m.refork.tries < reforkTries
 	text := "it died"
-	if z.pid == 0 {
+	if z.PID == 0 {
 		text = "the worker ended without it"
 	}
-	if err != io.EOF {
-		text = err.Error()
+	if reason := zygote.Reason(err); reason != "" {
+		text = reason
 	}
-	m.birthFailed(text)
+	m.reforkFailed(text)
 	m.refork.over = !again
 }
 
-// birthFailed gives it up for this generation.
-func (m *Master) birthFailed(text string) {
-	m.miscarry()
+// reforkFailed gives it up for this generation.
+func (m *Master) reforkFailed(text string) {
+	m.cancelRefork()
 	m.refork.over = true
 	m.log.Warningf("No zygote of a worker: %s\nWorkers of generation %d are forked from the zygote that it has", text, m.current.number)
 }
 
-// miscarry ends a zygote that is not adopted. One whose process is not known ends by its channel's
+// cancelRefork ends a zygote that is not adopted. One whose process is not known ends by its channel's
 // end.
-func (m *Master) miscarry() {
+func (m *Master) cancelRefork() {
 	r := &m.refork
-	z := r.unborn
-	r.unborn, r.mother = nil, nil
+	z := r.pending
+	r.pending, r.model = nil, nil
 	switch {
 	case z == nil:
-	case z.pid == 0:
-		_ = z.ch.Close()
+	case z.PID == 0:
+		_ = z.Channel.Close()
 	default:
-		m.dismiss(&generation{zygote: z})
+		m.dismiss(z)
 	}
 }
 
-// unbornDied handles the death of a zygote that is not adopted.
-func (m *Master) unbornDied(pid int, status unix.WaitStatus) bool {
-	z := m.refork.unborn
-	if z == nil || z.pid != pid {
+// pendingDied handles the death of a zygote that is not adopted.
+func (m *Master) pendingDied(pid int, status unix.WaitStatus) bool {
+	z := m.refork.pending
+	if z == nil || z.PID != pid {
 		return false
 	}
-	m.readUnborn() // its last words
-	if m.refork.unborn == z {
-		z.pid = 0
-		m.birthFailed("it " + describe(status))
+	m.readPending() // its last words
+	if m.refork.pending == z {
+		z.PID = 0
+		m.reforkFailed("it " + describe(status))
 	} else {
 		m.died(pid, status)
 	}
@@ -207,15 +208,15 @@ func (m *Master) unbornDied(pid int, status unix.WaitStatus) bool {
 }
 
 // adopt makes z the generation's zygote.
-func (m *Master) adopt(g *generation, z *zygote) {
-	m.retireZygote(&generation{number: g.number, zygote: g.zygote})
+func (m *Master) adopt(g *generation, z *zygote.Process) {
+	m.retireZygote(g.takeZygote(), g.number)
 	g.zygote = z
 	r := &m.refork
-	r.unborn, r.adopted, r.over, r.last = nil, z, true, m.table.Ages
+	r.pending, r.adopted, r.over, r.last = nil, z, true, m.table.Ages
 	m.relayThrough(z)
-	m.tell(z, zygotectl.ReopenLogs{}, g.errorLog.FD()) // it has those of its mother
-	m.introduce(g)
-	m.log.Infof("Zygote (pid:%d) of generation %d comes from a worker", z.pid, g.number)
+	m.tell(z, zygotectl.ReopenLogs{}, g.errorLog.FD()) // it has those of the worker
+	m.tellWorkers(g)
+	m.log.Infof("Zygote (pid:%d) of generation %d comes from a worker", z.PID, g.number)
 }
 
 // replaceOlder lets the workers of the zygote before leave one after the other, so that it costs
@@ -243,6 +244,6 @@ func (m *Master) replaceOlder(g *generation) {
 		oldest.Departure = workers.Replaced
 	default:
 		m.refork.last = 0
-		m.log.Infof("All workers of generation %d come from the zygote (pid:%d)", g.number, g.zygote.pid)
+		m.log.Infof("All workers of generation %d come from the zygote (pid:%d)", g.number, g.zygote.PID)
 	}
 }

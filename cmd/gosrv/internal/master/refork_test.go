@@ -14,7 +14,7 @@ import (
 // reforking is a world whose workers are to fork a zygote after three requests.
 type reforking struct {
 	*world
-	births []*fakeChannel // to zygotes that workers were told to fork
+	ordered []*fakeChannel // to zygotes that workers were told to fork
 }
 
 func newReforking(t *testing.T, settings map[string]any) *reforking {
@@ -27,7 +27,7 @@ func newReforking(t *testing.T, settings map[string]any) *reforking {
 	r.m.sys.Pair = func() (zygotectl.Channel, int, error) {
 		ch, fd, err := pair()
 		if ordered {
-			r.births = append(r.births, ch.(*fakeChannel))
+			r.ordered = append(r.ordered, ch.(*fakeChannel))
 		}
 		ordered = false
 		return ch, fd, err
@@ -44,16 +44,16 @@ func (r *reforking) request(k *fakeWorker, n int) {
 	r.run()
 }
 
-// bear lets the zygote that was ordered last come to be.
-func (r *reforking) bear() *fakeZygote {
+// fork lets the zygote that was ordered last come to be.
+func (r *reforking) fork() *fakeZygote {
 	r.t.Helper()
-	if len(r.births) == 0 {
+	if len(r.ordered) == 0 {
 		r.t.Fatalf("no zygote was ordered; log:\n%s", r.text())
 	}
 	r.nextPID++
-	z := &fakeZygote{pid: r.nextPID, ch: r.births[len(r.births)-1]}
+	z := &fakeZygote{pid: r.nextPID, ch: r.ordered[len(r.ordered)-1]}
 	r.zygotes = append(r.zygotes, z)
-	z.ch.say(zygotectl.Reborn{PID: z.pid})
+	z.ch.say(zygotectl.ZygoteForked{PID: z.pid})
 	r.run()
 	return z
 }
@@ -66,14 +66,14 @@ func TestReforkReplacesTheZygoteAndThenEachWorker(t *testing.T) {
 	r.bootHangs = true
 	r.request(before[1], 1)
 	r.wantAlive(4)
-	if before[1].dead || len(r.births) != 0 {
-		t.Fatal("the mother is told to go before her successor is ready")
+	if before[1].dead || len(r.ordered) != 0 {
+		t.Fatal("the model is told to go before its successor is ready")
 	}
 	r.ready(r.alive()[3])
-	if len(r.births) != 1 || !before[1].dead {
-		t.Fatalf("the mother was told %v", before[1].got)
+	if len(r.ordered) != 1 || !before[1].dead {
+		t.Fatalf("the model was told %v", before[1].got)
 	}
-	z := r.bear()
+	z := r.fork()
 	if old.dead {
 		t.Fatal("the old zygote ends before the new one is ready")
 	}
@@ -97,31 +97,31 @@ func TestReforkReplacesTheZygoteAndThenEachWorker(t *testing.T) {
 	r.bootHangs = false
 	r.request(r.alive()[0], 9)
 	r.wantAlive(3)
-	if len(r.births) != 1 {
+	if len(r.ordered) != 1 {
 		t.Error("it happens more than once a generation")
 	}
 	// and anew after a reload
 	r.signal(unix.SIGHUP)
 	r.request(r.alive()[0], 3)
-	if len(r.births) != 2 {
+	if len(r.ordered) != 2 {
 		t.Errorf("the next generation has no zygote of a worker; log:\n%s", r.lines())
 	}
 }
 
 func TestReforkThatFailsLeavesTheOldZygote(t *testing.T) {
 	for name, c := range map[string]struct {
-		happen func(r *reforking)
-		births int
-		want   string
+		happen  func(r *reforking)
+		ordered int
+		want    string
 	}{
-		"it says so": {func(r *reforking) { r.bear().ch.say(zygotectl.Failed{Message: "no room"}) }, 1, "No zygote of a worker: no room"},
-		"it dies":    {func(r *reforking) { r.endZygote(r.bear(), signaled(unix.SIGKILL)) }, 1, "No zygote of a worker: it "},
-		"it hangs":   {func(r *reforking) { r.bear().hangs = true; r.pass(30*time.Second + birthPatience) }, 1, "nothing was heard of it for 60s"},
+		"it says so": {func(r *reforking) { r.fork().ch.say(zygotectl.Failed{Message: "no room"}) }, 1, "No zygote of a worker: no room"},
+		"it dies":    {func(r *reforking) { r.endZygote(r.fork(), signaled(unix.SIGKILL)) }, 1, "No zygote of a worker: it "},
+		"it hangs":   {func(r *reforking) { r.fork().hangs = true; r.pass(30*time.Second + reforkPatience) }, 1, "nothing was heard of it for 60s"},
 		"no library": {func(*reforking) {}, 0, "No zygote of a worker: there is none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReforking(t, map[string]any{})
-			if c.births == 0 {
+			if c.ordered == 0 {
 				r.m.sys.Library = func() (int, error) { return -1, errors.New("there is none") }
 			}
 			old := r.zygote()
@@ -132,8 +132,8 @@ func TestReforkThatFailsLeavesTheOldZygote(t *testing.T) {
 			r.pass(2 * time.Second)
 			r.wantAlive(2)
 			r.wantLog(c.want, "Workers of generation 1 are forked from the zygote that it has")
-			if old.dead || len(r.births) != c.births {
-				t.Errorf("old zygote dead: %v; %d attempts", old.dead, len(r.births))
+			if old.dead || len(r.ordered) != c.ordered {
+				t.Errorf("old zygote dead: %v; %d attempts", old.dead, len(r.ordered))
 			}
 			for _, z := range r.zygotes[1:] {
 				if !z.dead {
@@ -149,19 +149,19 @@ func TestReforkThatFailsLeavesTheOldZygote(t *testing.T) {
 	}
 }
 
-func TestReforkIsTriedAgainWhenTheMotherDies(t *testing.T) {
+func TestReforkIsTriedAgainWhenTheModelDies(t *testing.T) {
 	r := newReforking(t, map[string]any{})
-	for range birthTries {
+	for range reforkTries {
 		r.request(r.alive()[0], 3)
-		r.births[len(r.births)-1].eof = true
+		r.ordered[len(r.ordered)-1].eof = true
 		r.run()
 		r.wantAlive(2)
 	}
 	r.request(r.alive()[0], 3)
-	if len(r.births) != birthTries || r.zygote().dead {
-		t.Errorf("%d attempts", len(r.births))
+	if len(r.ordered) != reforkTries || r.zygote().dead {
+		t.Errorf("%d attempts", len(r.ordered))
 	}
-	if n := strings.Count(r.lines(), "the worker ended without it"); n != birthTries {
+	if n := strings.Count(r.lines(), "the worker ended without it"); n != reforkTries {
 		t.Errorf("%d lines", n)
 	}
 }
@@ -174,7 +174,7 @@ func TestReloadAndStopComeBeforeRefork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newReforking(t, map[string]any{})
 			r.request(r.alive()[0], 3)
-			z := r.bear()
+			z := r.fork()
 			happen(r)
 			if !z.dead {
 				t.Error("the new zygote lives")
@@ -189,7 +189,7 @@ func TestReloadAndStopComeBeforeRefork(t *testing.T) {
 func TestReforkWhoseZygoteDiesEndsThere(t *testing.T) {
 	r := newReforking(t, map[string]any{"workers": 3})
 	r.request(r.alive()[0], 3)
-	z := r.bear()
+	z := r.fork()
 	r.bootHangs = true
 	z.ch.say(zygotectl.Configured{})
 	r.run()

@@ -41,7 +41,7 @@ type outcome struct {
 func (m *Master) reload() {
 	if m.phase == starting || m.next != nil || m.outcome != nil {
 		m.reloadAgain = true // the newest code counts: once more when this is done
-		m.forsake(m.sys.Now())
+		m.giveUp(m.sys.Now())
 		return
 	}
 	m.log.Infof("Hang up: %s", m.name())
@@ -65,7 +65,7 @@ func (m *Master) loadedNext() {
 		m.runReloadHooks()
 		return
 	}
-	next.zygote.configured = false // no workers before they have sockets
+	next.zygote.Hold() // no workers before they have sockets
 	m.sys.Bind(next.plan.Addrs, next.plan.SocketOptions(), m.current.sockets, func(set listen.Set, err error) {
 		next.sockets = set
 		if m.next != next || next.zygote == nil || m.phase != serving {
@@ -78,7 +78,7 @@ func (m *Master) loadedNext() {
 			return
 		}
 		m.log.Infof("Listening at: %s (%d)", next.urls(), m.pid)
-		next.zygote.configured = true
+		next.zygote.Release()
 		m.runReloadHooks()
 	})
 }
@@ -140,7 +140,7 @@ func (m *Master) completeReload() {
 	for _, c := range m.table.Except(next.number) { // first: they answer with the old code until they read it
 		m.retire(c, now)
 	}
-	m.retireZygote(old)
+	m.retireZygote(old.takeZygote(), old.number)
 	m.release(&old.holdings, next.sockets)
 	m.speakAs(next)
 	m.relayThrough(next.zygote)
@@ -158,7 +158,7 @@ func (m *Master) abortReload(text string) {
 		return
 	}
 	m.log.Errorf("%s\nReload failed: generation %d serves on with the old code and settings", text, m.current.number)
-	m.dismiss(next)
+	m.dismiss(next.takeZygote())
 	now := m.sys.Now()
 	for _, c := range m.table.Of(next.number) {
 		m.retire(c, now)

@@ -2,28 +2,23 @@ package master
 
 import (
 	"encoding/json"
-	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
-	"gosrv/wsgi/ipc/workerctl"
 )
 
-// seed is a zygote of no generation yet: a copy of another one from before that
+// A seed is a zygote of no generation yet: a copy of another one from before that
 // read its orders, so that a reload need not start an interpreter. It says itself
 // whether it still is what a new one would be. None is kept where the application
 // is preloaded: its import takes the time then, and the pages that it rewrites in
 // the zygote would be in memory twice.
-type seed struct {
-	pid int // 0 until it has said that it is there
-	ch  zygotectl.Channel
-}
 
-// sow gives a zygote that is about to get its first order the channel of a seed
-// to leave behind. false: there is one already, or none is to be had.
-func (m *Master) sow() (peer int, ok bool) {
+// plantSeed gives a zygote that is about to get its first order the channel of a
+// seed to leave behind. false: there is one already, or none is to be had.
+func (m *Master) plantSeed() (peer int, ok bool) {
 	if m.seed != nil || m.current.plan != nil && m.current.plan.Preloads() {
 		return -1, false
 	}
@@ -32,18 +27,19 @@ func (m *Master) sow() (peer int, ok bool) {
 		m.log.Debugf("The next reload starts an interpreter: %v", err)
 		return -1, false
 	}
-	m.seed = &seed{ch: ch}
+	m.seed = &zygote.Process{Channel: ch}
 	return peer, true
 }
 
 // takeSeed makes the seed the zygote of a generation. false: there is none.
 func (m *Master) takeSeed(g *generation) bool {
 	s := m.seed
-	if s == nil || s.pid == 0 {
+	if s == nil || s.PID == 0 {
 		return false
 	}
 	m.seed = nil
-	g.zygote = &zygote{pid: s.pid, ch: s.ch, started: m.sys.Now(), sown: true}
+	s.State, s.Origin, s.Started = zygote.Loading, zygote.FromSeed, m.sys.Now()
+	g.zygote = s
 	return true
 }
 
@@ -51,11 +47,12 @@ func (m *Master) takeSeed(g *generation) bool {
 // not, because the zygote saw why it must not be, or it has ended.
 func (m *Master) readSeed() {
 	for m.seed != nil {
-		typ, raw, err := m.recv(m.seed.ch)
-		if err != nil {
-			if !errors.Is(err, workerctl.ErrWouldBlock) {
-				m.dropSeed()
-			}
+		typ, raw, err := m.seed.Recv(m.sys.CloseFD)
+		switch {
+		case err != nil:
+			m.dropSeed()
+			return
+		case typ == "":
 			return
 		}
 		m.fromSeed(typ, raw)
@@ -63,11 +60,11 @@ func (m *Master) readSeed() {
 }
 
 func (m *Master) fromSeed(typ string, raw json.RawMessage) {
-	if typ != "Sown" {
-		m.log.Errorf("Seed (pid:%d): %s: unknown message", m.seed.pid, typ)
+	if typ != "SeedReady" {
+		m.log.Errorf("Seed (pid:%d): %s: unknown message", m.seed.PID, typ)
 		return
 	}
-	if err := receive(raw, func(msg zygotectl.Sown) { m.seed.pid = msg.PID }); err != nil {
+	if err := receive(raw, func(msg zygotectl.SeedReady) { m.seed.PID = msg.PID }); err != nil {
 		m.log.Errorf("Seed: %s: %v", typ, err)
 	}
 	if m.phase == stopping {
@@ -76,26 +73,26 @@ func (m *Master) fromSeed(typ string, raw json.RawMessage) {
 }
 
 // endSeed tells it to exit. A stop waits for one that has not said that it is
-// there (seedGone), since it may be about to be born.
+// there (seedGone), since it may be about to be forked.
 func (m *Master) endSeed() {
 	s := m.seed
 	if s == nil {
 		return
 	}
-	if s.pid == 0 && m.phase == stopping {
-		_ = s.ch.Send(zygotectl.Exit{}) // one that is gone has closed its end
+	if s.PID == 0 && m.phase == stopping {
+		_ = s.Channel.Send(zygotectl.Exit{}) // one that is gone has closed its end
 		return
 	}
-	if s.pid == 0 {
+	if s.PID == 0 {
 		m.dropSeed()
 		return
 	}
 	m.seed = nil
-	m.dismiss(&generation{zygote: &zygote{pid: s.pid, ch: s.ch}})
+	m.dismiss(s)
 }
 
 // seedGone tells whether a stop need not wait for the seed: not for longer than
-// exitGrace, after which end of file ends it.
+// zygote.ExitGrace, after which end of file ends it.
 func (m *Master) seedGone(now time.Time) bool {
 	if m.seed != nil && !now.Before(m.stop.deadline) {
 		m.dropSeed()
@@ -105,7 +102,7 @@ func (m *Master) seedGone(now time.Time) bool {
 
 // seedDied handles the death of a seed: the next reload starts an interpreter.
 func (m *Master) seedDied(pid int, status unix.WaitStatus) bool {
-	if m.seed == nil || m.seed.pid != pid {
+	if m.seed == nil || m.seed.PID != pid {
 		return false
 	}
 	m.log.Debugf("Seed (pid:%d) %s", pid, describe(status))
@@ -115,6 +112,6 @@ func (m *Master) seedDied(pid int, status unix.WaitStatus) bool {
 
 // dropSeed forgets the seed, which ends by its channel's end if it lives.
 func (m *Master) dropSeed() {
-	_ = m.seed.ch.Close()
+	_ = m.seed.Channel.Close()
 	m.seed = nil
 }

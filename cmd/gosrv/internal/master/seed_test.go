@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
@@ -15,7 +16,7 @@ import (
 func sowing(t *testing.T) (w *world, zygote, seed *fakeZygote) {
 	t.Helper()
 	w = newWorld(t, nil)
-	w.sows = true
+	w.seeds = true
 	w.serve()
 	if len(w.zygotes) != 2 || !w.zygotes[1].seed || w.m.seed == nil {
 		t.Fatalf("%d zygotes, seed %v", len(w.zygotes), w.m.seed)
@@ -26,8 +27,8 @@ func sowing(t *testing.T) (w *world, zygote, seed *fakeZygote) {
 func TestReloadGrowsFromTheSeed(t *testing.T) {
 	w, first, seed := sowing(t)
 	w.signal(unix.SIGHUP)
-	if w.m.next != nil || w.m.current.number != 2 || w.m.current.zygote.pid != seed.pid {
-		t.Fatalf("generation %d of zygote %d, want 2 of %d", w.m.current.number, w.m.current.zygote.pid, seed.pid)
+	if w.m.next != nil || w.m.current.number != 2 || w.m.current.zygote.PID != seed.pid {
+		t.Fatalf("generation %d of zygote %d, want 2 of %d", w.m.current.number, w.m.current.zygote.PID, seed.pid)
 	}
 	if !first.dead || len(seed.configured) != 1 || len(w.zygotes) != 3 || !w.zygotes[2].seed {
 		t.Errorf("first dead: %v, seed configured %d times, %d zygotes", first.dead, len(seed.configured), len(w.zygotes))
@@ -47,10 +48,10 @@ func TestStaleSeedMakesRoomForANewInterpreter(t *testing.T) {
 	w, _, seed := sowing(t)
 	w.stale = true
 	w.signal(unix.SIGHUP)
-	if w.m.current.number != 2 || w.m.current.zygote.pid == seed.pid || !seed.dead {
-		t.Fatalf("generation %d of zygote %d", w.m.current.number, w.m.current.zygote.pid)
+	if w.m.current.number != 2 || w.m.current.zygote.PID == seed.pid || !seed.dead {
+		t.Fatalf("generation %d of zygote %d", w.m.current.number, w.m.current.zygote.PID)
 	}
-	if w.m.seed == nil || w.m.seed.pid == 0 {
+	if w.m.seed == nil || w.m.seed.PID == 0 {
 		t.Errorf("the new interpreter has left no seed")
 	}
 }
@@ -64,8 +65,8 @@ func TestReloadWithoutASeed(t *testing.T) {
 		end(w, seed)
 		w.run()
 		w.signal(unix.SIGHUP)
-		if w.m.current.number != 2 || w.m.current.zygote.pid == seed.pid || w.m.seed == nil {
-			t.Errorf("%s: generation %d of zygote %d, seed %v", name, w.m.current.number, w.m.current.zygote.pid, w.m.seed)
+		if w.m.current.number != 2 || w.m.current.zygote.PID == seed.pid || w.m.seed == nil {
+			t.Errorf("%s: generation %d of zygote %d, seed %v", name, w.m.current.number, w.m.current.zygote.PID, w.m.seed)
 		}
 	}
 }
@@ -83,36 +84,36 @@ func TestAfterADeadSeedlingComesANewInterpreter(t *testing.T) {
 		t.Fatalf("current generation %d, seed %v", w.m.current.number, w.m.seed)
 	}
 	w.signal(unix.SIGHUP)
-	if w.m.current.number != 3 || w.m.current.zygote.sown {
-		t.Errorf("generation %d, from a seed: %v", w.m.current.number, w.m.current.zygote.sown)
+	if w.m.current.number != 3 || w.m.current.zygote.Origin != zygote.Executed {
+		t.Errorf("generation %d, from a seed: %v", w.m.current.number, w.m.current.zygote.Origin)
 	}
 }
 
-// A stop waits for a seed that may be about to be born, but not for ever.
+// A stop waits for a seed that may be about to be forked, but not for ever.
 func TestStopWaitsForAnUnbornSeed(t *testing.T) {
-	for _, born := range []bool{true, false} {
+	for _, forked := range []bool{true, false} {
 		w := newWorld(t, nil)
 		w.zygoteHangs = true
 		w.m.begin()
 		w.run()
-		ch := w.m.seed.ch.(*fakeChannel)
+		ch := w.m.seed.Channel.(*fakeChannel)
 		w.signal(unix.SIGTERM)
-		w.pass(exitGrace / 2)
+		w.pass(zygote.ExitGrace / 2)
 		if w.m.finished {
 			t.Fatal("it did not wait")
 		}
 		if !strings.Contains(typesOf(ch.sent), "Exit") {
 			t.Errorf("the seed was told %s", typesOf(ch.sent))
 		}
-		if born {
+		if forked {
 			w.zygoteHangs = false
 			w.zygotes = append(w.zygotes, &fakeZygote{pid: 77, ch: ch, seed: true})
-			ch.say(zygotectl.Sown{PID: 77})
+			ch.say(zygotectl.SeedReady{PID: 77})
 			w.run()
 		}
-		w.pass(exitGrace + time.Millisecond)
+		w.pass(zygote.ExitGrace + time.Millisecond)
 		if !w.m.finished {
-			t.Errorf("born %v: it waits for ever", born)
+			t.Errorf("forked %v: it waits for ever", forked)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func (m *Master) reopenLogs() {
 			m.tell(g.zygote, zygotectl.ReopenLogs{}, g.errorLog.FD())
 		}
 	}
-	for _, z := range m.keepers {
+	for _, z := range m.retained {
 		m.tell(z, zygotectl.ReopenLogs{}, m.current.errorLog.FD())
 	}
 	for _, c := range m.table.List {

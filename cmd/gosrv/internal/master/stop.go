@@ -7,6 +7,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/pidfile"
 	"gosrv/cmd/gosrv/internal/workers"
+	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -47,7 +48,7 @@ func (m *Master) beginStop(graceful bool, code int, reason string) {
 	m.phase = stopping
 	m.stop = stopOrder{graceful: graceful, exit: code, reason: reason}
 	m.announceStop()
-	m.miscarry()
+	m.cancelRefork()
 	m.refuseClients(graceful)
 	if !served && len(m.table.List) == 0 {
 		m.endZygotes() // nothing was announced: nothing to say
@@ -104,8 +105,8 @@ func (m *Master) hurry() {
 	for _, c := range m.table.List {
 		c.Deadline = now
 	}
-	for _, z := range m.retired {
-		z.deadline = now
+	for _, z := range m.dismissed {
+		z.Deadline = now
 	}
 }
 
@@ -129,7 +130,7 @@ func (m *Master) continueStop(now time.Time) {
 			m.endZygotes()
 		}
 	case exitZygotes:
-		if m.seedGone(now) && len(m.retired) == 0 {
+		if m.seedGone(now) && len(m.dismissed) == 0 {
 			m.closeBoard()
 			m.finish(m.stop.exit)
 		}
@@ -146,7 +147,7 @@ func (m *Master) sayGoodbye(now time.Time) {
 		say("Reason: %s", m.stop.reason)
 	}
 	m.stop.stage = runExitHook
-	m.stop.deadline = now.Add(max(m.current.grace(), exitGrace))
+	m.stop.deadline = now.Add(max(m.current.grace(), zygote.ExitGrace))
 	if m.stop.again {
 		m.stop.deadline = now
 	}
@@ -160,15 +161,16 @@ func (m *Master) endZygotes() {
 		m.pidfile = ""
 	}
 	m.stop.stage = exitZygotes
-	m.stop.deadline = m.sys.Now().Add(exitGrace)
+	m.stop.deadline = m.sys.Now().Add(zygote.ExitGrace)
 	m.endSeed()
-	m.dismiss(m.current)
-	if m.next != nil {
-		m.dismiss(m.next)
+	for _, g := range []*generation{m.current, m.next} {
+		if g != nil {
+			m.dismiss(g.takeZygote())
+		}
 	}
-	for _, z := range m.keepers {
-		m.dismiss(&generation{zygote: z})
+	for _, z := range m.retained {
+		m.dismiss(z)
 	}
-	m.keepers = nil
+	m.retained = nil
 	m.continueStop(m.sys.Now())
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 )
 
@@ -110,7 +111,7 @@ func TestStopWhileTheApplicationLoads(t *testing.T) {
 		w.m.begin()
 		w.run()
 		w.signal(sig)
-		w.pass(exitGrace + 100*time.Millisecond)
+		w.pass(zygote.ExitGrace + 100*time.Millisecond)
 		w.wantFinished(0)
 	}
 }

@@ -78,20 +78,20 @@ func TestFailingBootsBackOffAndLeaveHealthyWorkersAlone(t *testing.T) {
 	w.bootFails = &workerctl.WorkerFailed{Exit: workerctl.ExitBoot, Message: "Exception in worker process", Traceback: "Traceback"}
 	w.end(w.alive()[0], signaled(unix.SIGSEGV))
 	w.run()
-	var born []time.Duration
+	var starts []time.Duration
 	last := w.clock
-	for n := len(w.workers); w.clock.Sub(last) < time.Minute && len(born) < 9; {
+	for n := len(w.workers); w.clock.Sub(last) < time.Minute && len(starts) < 9; {
 		w.pass(100 * time.Millisecond)
 		if len(w.workers) > n {
 			n = len(w.workers)
-			born = append(born, w.clock.Sub(last))
+			starts = append(starts, w.clock.Sub(last))
 			last = w.clock
 		}
 	}
 	ms := time.Millisecond
 	want := []time.Duration{100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 5000 * ms, 5000 * ms, 5000 * ms}
-	if !reflect.DeepEqual(born, want) {
-		t.Errorf("pauses %v, want %v", born, want)
+	if !reflect.DeepEqual(starts, want) {
+		t.Errorf("pauses %v, want %v", starts, want)
 	}
 	if got := w.alive(); !reflect.DeepEqual(got, healthy) || !reflect.DeepEqual(got[0].got, look) || !reflect.DeepEqual(got[1].got, look) {
 		t.Error("healthy workers were touched")
@@ -161,8 +161,8 @@ func TestOrphansAreReapedSilently(t *testing.T) {
 		w.dead = append(w.dead, death{9000 + code, exited(code)})
 	}
 	w.run()
-	if w.text() != before || w.m.finished || len(w.m.strays) != 0 {
-		t.Errorf("orphans left traces: %v\n%s", w.m.strays, w.text()[len(before):])
+	if w.text() != before || w.m.finished || len(w.m.earlyExits) != 0 {
+		t.Errorf("orphans left traces: %v\n%s", w.m.earlyExits, w.text()[len(before):])
 	}
 }
 

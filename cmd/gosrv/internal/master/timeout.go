@@ -7,10 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/workers"
-	"gosrv/cmd/gosrv/internal/zygotectl"
-	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/cmd/gosrv/internal/zygote"
 )
 
 const (
@@ -25,13 +23,6 @@ const (
 	// which may be what takes so long, was evaluated: its default.
 	configTimeout = 30 * time.Second
 )
-
-// task is something a zygote is to answer.
-type task struct {
-	name  string // what it does then
-	since time.Time
-	shown bool // that it takes long
-}
 
 // checkTimeouts looks once a tick for workers that exceed the timeout setting:
 // the boot of any, and requests in class sync whose worker is silent.
@@ -111,14 +102,13 @@ func (m *Master) checkSpawns(now time.Time) {
 		if c.State != workers.Spawning || limit == 0 || now.Sub(c.Spawned) <= limit || !g.up() || c.Generation != g.number {
 			continue
 		}
-		if !g.zygote.shown {
-			g.zygote.shown = true
-			m.hush(g.zygote) // it logs nothing now
-			m.explain(g.zygote.pid, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs", g.zygote.pid, now.Sub(c.Spawned).Seconds()))
+		if g.zygote.ReportLate() {
+			m.stopRelaying(g.zygote) // it logs nothing now
+			m.explain(g.zygote.PID, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs", g.zygote.PID, now.Sub(c.Spawned).Seconds()))
 			return // killed at the next look
 		}
-		g.zygote.configured = false
-		_ = m.sys.Kill(g.zygote.pid, unix.SIGKILL)
+		g.zygote.State = zygote.Killed
+		_ = m.sys.Kill(g.zygote.PID, unix.SIGKILL)
 	}
 }
 
@@ -144,55 +134,13 @@ func (m *Master) overTime(c *workers.Worker, now time.Time, mono int64) (string,
 	return fmt.Sprintf(": %s %s, running for %.0fs, and the worker does not react", printable(s.Method), printable(s.Path), took.Seconds()), took > limit+watchdogGrace
 }
 
-// taskName says what an order that is answered makes a zygote do; "" for others.
-func taskName(order workerctl.Message) string {
-	switch order := order.(type) {
-	case zygotectl.LoadConfig:
-		return "the config file"
-	case zygotectl.Configure:
-		if plan.Preloads(order.Settings) {
-			return "the import of " + order.App
-		}
-		return "the import of hooks"
-	case zygotectl.RunHook:
-		return "the hook " + order.Name
-	}
-	return ""
-}
-
-// begins notes what a zygote is told to do. It does one thing at a time.
-func (z *zygote) begins(order workerctl.Message, now time.Time) {
-	if name := taskName(order); name != "" {
-		z.tasks = append(z.tasks, task{name: name, since: now})
-	}
-}
-
-// answers notes that it has done the first of them. It reports whether that was
-// shown to take long.
-func (z *zygote) answers(typ string, now time.Time) (late bool) {
-	switch typ {
-	case "ConfigLoaded", "Configured", "Failed", "HookDone":
-		if len(z.tasks) > 0 {
-			late = z.tasks[0].shown
-			z.tasks = z.tasks[1:]
-		}
-		if len(z.tasks) > 0 {
-			z.tasks[0].since = now
-		}
-	}
-	return late
-}
-
 // stuck gives what a zygote has been at for longer than the timeout; nil: nothing.
-func (g *generation) stuck(now time.Time) *task {
+func (g *generation) stuck(now time.Time) *zygote.Task {
 	limit := configTimeout
 	if g.plan != nil {
 		limit = time.Duration(g.plan.Worker.Timeout) * time.Second
 	}
-	if z := g.zygote; z != nil && limit > 0 && len(z.tasks) > 0 && now.Sub(z.tasks[0].since) > limit {
-		return &z.tasks[0]
-	}
-	return nil
+	return g.zygote.Stuck(now, limit)
 }
 
 // showStuck logs where a zygote is that does not answer for so long. It goes
@@ -202,17 +150,17 @@ func (m *Master) showStuck(now time.Time) {
 		if g == nil {
 			continue
 		}
-		if t := g.stuck(now); t != nil && !t.shown {
-			t.shown = true
-			m.hush(g.zygote) // it logs nothing now
-			m.explain(g.zygote.pid, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): %s takes more than %.0fs", g.zygote.pid, t.name, now.Sub(t.since).Truncate(time.Second).Seconds()))
+		if t := g.stuck(now); t != nil && !t.Reported {
+			t.Reported = true
+			m.stopRelaying(g.zygote) // it logs nothing now
+			m.explain(g.zygote.PID, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): %s takes more than %.0fs", g.zygote.PID, t.Name, now.Sub(t.Since).Truncate(time.Second).Seconds()))
 		}
 	}
 }
 
-// forsake lets HUP get through to a generation whose zygote is stuck: in a
+// giveUp lets HUP get through to a generation whose zygote is stuck: in a
 // reload that one is given up, at the first start it begins again.
-func (m *Master) forsake(now time.Time) {
+func (m *Master) giveUp(now time.Time) {
 	g := m.next
 	if m.phase == starting {
 		g = m.current
@@ -224,14 +172,14 @@ func (m *Master) forsake(now time.Time) {
 	if t == nil {
 		return
 	}
-	text := fmt.Sprintf("Zygote (pid:%d) is given up: %s takes too long, and there is another HUP", g.zygote.pid, t.name)
+	text := fmt.Sprintf("Zygote (pid:%d) is given up: %s takes too long, and there is another HUP", g.zygote.PID, t.Name)
 	if g == m.next {
 		m.abortReload(text) // and begins the next one
 		return
 	}
 	m.log.Warningf("%s", text)
 	m.reloadAgain = g.plan != nil // the new zygote goes by the settings of the first
-	m.dismiss(g)
+	m.dismiss(g.takeZygote())
 	m.startZygote(g)
 }
 

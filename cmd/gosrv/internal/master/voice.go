@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
@@ -60,22 +61,22 @@ func (m *Master) speakAs(g *generation) {
 
 // relayThrough hands the master's lines to the zygote if the user's logger class or logging
 // configuration is to write them. While there is no zygote the lines are plain.
-func (m *Master) relayThrough(z *zygote) {
+func (m *Master) relayThrough(z *zygote.Process) {
 	m.relayed = nil
-	if z == nil || !z.relays {
+	if z == nil || !z.Logging.Relay {
 		m.log.SetRelay(nil)
 		return
 	}
 	m.relayed = z
-	m.log.SetLeast(errlog.FromPython(z.level))
-	ch, pid := z.ch, os.Getpid()
+	m.log.SetLeast(errlog.FromPython(z.Logging.Level))
+	ch, pid := z.Channel, os.Getpid()
 	m.log.SetRelay(func(level errlog.Level, _ time.Time, text string) bool {
 		return ch.Send(zygotectl.LogLine{Level: level.Python(), Text: text, PID: pid}) == nil
 	})
 }
 
-// hush takes the lines back from a zygote that is on its way out.
-func (m *Master) hush(z *zygote) {
+// stopRelaying takes the lines back from a zygote that is on its way out.
+func (m *Master) stopRelaying(z *zygote.Process) {
 	if m.relayed == z {
 		m.relayThrough(nil)
 	}

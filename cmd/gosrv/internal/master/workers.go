@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/workers"
+	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
@@ -92,8 +93,8 @@ func (m *Master) retire(c *workers.Worker, now time.Time) {
 	// The worker leaves by itself at the end of its grace, with close() run for what it
 	// cuts; the second is for that.
 	c.Deadline = sooner(c.Deadline, now.Add(grace+time.Second))
-	if c == m.refork.mother {
-		m.orderBirth(c, now)
+	if c == m.refork.model {
+		m.orderRefork(c, now)
 	}
 	c.Leave()
 	m.instruct(c, workerctl.Drain{GracefulTimeout: grace.Seconds(), Final: m.phase == stopping && m.alone()})
@@ -141,10 +142,10 @@ func (m *Master) killOverdue(now time.Time) {
 		c.Force = workers.Killed
 		m.signalWorker(c, unix.SIGKILL)
 	}
-	for _, z := range m.retired {
-		if !z.killed && !now.Before(z.deadline) {
-			z.killed = true
-			_ = m.sys.Kill(z.pid, unix.SIGKILL)
+	for _, z := range m.dismissed {
+		if z.Overdue(now) {
+			z.State = zygote.Killed
+			_ = m.sys.Kill(z.PID, unix.SIGKILL)
 		}
 	}
 }
@@ -157,7 +158,7 @@ func (m *Master) readAll() {
 		}
 	}
 	m.readSeed()
-	m.readUnborn()
+	m.readPending()
 	for _, c := range append([]*workers.Worker(nil), m.table.List...) {
 		m.readWorker(c)
 	}
@@ -235,8 +236,8 @@ func (m *Master) fromWorker(c *workers.Worker, typ string, raw json.RawMessage) 
 func (m *Master) workerSpawned(c *workers.Worker, pid int) {
 	c.PID, c.State = pid, workers.Booting // an order to leave waits in its channel
 	m.workerKnown(c)
-	if status, dead := m.strays[pid]; dead {
-		delete(m.strays, pid)
+	if status, dead := m.earlyExits[pid]; dead {
+		delete(m.earlyExits, pid)
 		m.workerDied(c, status)
 	}
 }
@@ -312,23 +313,20 @@ func (m *Master) reapAll() {
 		m.died(pid, status)
 	}
 	if !m.table.Spawning() {
-		clear(m.strays) // what is left are orphans of the application, or pid 1's
+		clear(m.earlyExits) // what is left are orphans of the application, or pid 1's
 	}
 }
 
 func (m *Master) died(pid int, status unix.WaitStatus) {
-	for i, z := range m.retired {
-		if z.pid == pid {
-			_ = z.ch.Close()
-			m.retired = append(m.retired[:i], m.retired[i+1:]...)
-			return
-		}
+	if z := m.dismissed.Take(pid); z != nil {
+		_ = z.Channel.Close()
+		return
 	}
-	if m.seedDied(pid, status) || m.unbornDied(pid, status) || m.keeperDied(pid, status) || m.successorDied(pid, status) {
+	if m.seedDied(pid, status) || m.pendingDied(pid, status) || m.retainedDied(pid, status) || m.successorDied(pid, status) {
 		return
 	}
 	for _, g := range []*generation{m.current, m.next} {
-		if g != nil && g.zygote != nil && g.zygote.pid == pid {
+		if g != nil && g.zygote != nil && g.zygote.PID == pid {
 			m.readZygote(g) // its last words; they may have dismissed it
 			if g.zygote != nil {
 				m.zygoteDied(g, status)
@@ -340,7 +338,7 @@ func (m *Master) died(pid int, status unix.WaitStatus) {
 	}
 	c := m.table.ByPID(pid)
 	if c == nil {
-		m.strays[pid] = status
+		m.earlyExits[pid] = status
 		return
 	}
 	m.readWorker(c)

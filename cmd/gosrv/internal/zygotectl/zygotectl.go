@@ -33,9 +33,9 @@ type LoadConfig struct {
 	Defaults map[string]any `json:"defaults,omitempty"` // of all settings, for the program
 }
 
-// Sown is what a seed says when it is there: a copy that the zygote has made of
+// SeedReady is what a seed says when it is there: a copy that the zygote has made of
 // itself before it obeyed LoadConfig, at the end of the channel beside that order.
-type Sown struct {
+type SeedReady struct {
 	PID int `json:"pid"`
 }
 
@@ -80,8 +80,8 @@ type Configured struct {
 	Level     int      `json:"level"` // the least level of gunicorn.error, as Python counts
 }
 
-// Reborn is the first word of a zygote that a worker has forked.
-type Reborn struct {
+// ZygoteForked is the first word of a zygote that a worker has forked.
+type ZygoteForked struct {
 	PID int `json:"pid"`
 }
 
@@ -149,7 +149,7 @@ func (LogLine) Type() string { return "LogLine" }
 type Exit struct{}
 
 // Type implements workerctl.Message.
-func (Sown) Type() string { return "Sown" }
+func (SeedReady) Type() string { return "SeedReady" }
 
 // Type implements workerctl.Message.
 func (Stale) Type() string { return "Stale" }
@@ -191,7 +191,7 @@ func (WorkerStarted) Type() string { return "WorkerStarted" }
 func (WorkerEnded) Type() string { return "WorkerEnded" }
 
 // Type implements workerctl.Message.
-func (Reborn) Type() string { return "Reborn" }
+func (ZygoteForked) Type() string { return "ZygoteForked" }
 
 // Type implements workerctl.Message.
 func (Exit) Type() string { return "Exit" }
