@@ -8,6 +8,10 @@ package cgo
 #cgo noescape gosrv_app_call
 #cgo noescape gosrv_call_next
 #cgo noescape gosrv_call_gather
+#cgo noescape gosrv_outbox_put
+#cgo nocallback gosrv_outbox_put
+#cgo noescape gosrv_outbox_send
+#cgo nocallback gosrv_outbox_send
 */
 import "C"
 
@@ -148,6 +152,36 @@ func (t Thread) CallGather(flags uint32, out []byte, end int, left int64, res *R
 func (t Thread) CallFinish(res *Result) {
 	C.gosrv_call_finish(t.c, res.Handle)
 	res.Notes, res.NotesLen = t.res.Notes, t.res.NotesLen
+}
+
+// Unsent is a gosrv_unsent: what a socket has not taken of an answer.
+type Unsent struct{ c C.gosrv_unsent }
+
+// Bytes are C's, until the next Put.
+func (u *Unsent) Bytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(u.c.bytes)), int(u.c.len))
+}
+
+// Err is not 0 if the socket will never take them.
+func (u *Unsent) Err() syscall.Errno { return syscall.Errno(u.c.error) }
+
+// Outbox is a gosrv_outbox.
+type Outbox struct{ c *C.gosrv_outbox }
+
+// OutboxNew is gosrv_outbox_new; false: out of memory.
+func OutboxNew() (Outbox, bool) {
+	c := C.gosrv_outbox_new()
+	return Outbox{c}, c != nil
+}
+
+// Put is gosrv_outbox_put.
+func (o Outbox) Put(fd int, answer []byte) bool {
+	return C.gosrv_outbox_put(o.c, C.int(fd), charsOf(answer), C.uint64_t(len(answer))) != 0
+}
+
+// Send is gosrv_outbox_send for an outbox of n answers.
+func (o Outbox) Send(n int) []Unsent {
+	return unsafe.Slice((*Unsent)(unsafe.Pointer(C.gosrv_outbox_send(o.c))), n)
 }
 
 // BaseNew is gosrv_base_new; kv holds n NUL-terminated keys and values in turn.

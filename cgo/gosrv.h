@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 typedef struct gosrv_thread gosrv_thread;
+typedef struct gosrv_outbox gosrv_outbox;
 /* Outcome of a step of an application call (design: wsgi/DESIGN.md). */
 enum {
 	GOSRV_DONE = 0,   /* head and whole body are in out; the call is closed */
@@ -45,6 +46,8 @@ typedef struct {
 	uint32_t sent, iterates; uint64_t payload; /* gather: what of out has left; may be used; body in out */
 } gosrv_result;
 typedef struct { void *object; char *mem; } gosrv_block; /* a bytes object; its bytes */
+#define GOSRV_OUTBOX 64 /* answers that the outbox holds at most */
+typedef struct { const char *bytes; uint64_t len; int64_t error; } gosrv_unsent; /* what a socket has not taken; errno: and never will */
 
 /* gosrv_worker_fd: the control channel of a forked worker.
  * thread:  any
@@ -175,6 +178,33 @@ int gosrv_call_gather(gosrv_thread *t, void *handle, uint32_t flags, char *out, 
  * fails:   an exception of close() is logged
  */
 void gosrv_call_finish(gosrv_thread *t, void *handle);
+
+/* gosrv_outbox_new: room for finished answers that are to be sent together (outbox.c).
+ * thread:  any
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   an empty outbox, for the life of the process; whoever leads the loop may use it
+ * fails:   NULL: out of memory
+ */
+gosrv_outbox *gosrv_outbox_new(void);
+
+/* gosrv_outbox_put: keep a finished answer.
+ * thread:  the one that leads the loop
+ * GIL:     not needed
+ * lends:   bytes until return
+ * gives:   1: a copy is kept until gosrv_outbox_send; after 1 ms another thread sends it meanwhile
+ * fails:   0: no room, or no such thread; nothing is kept
+ */
+int gosrv_outbox_put(gosrv_outbox *o, int fd, const char *bytes, uint64_t len);
+
+/* gosrv_outbox_send: send all that is kept, as far as the sockets take it.
+ * thread:  the one that leads the loop
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   what is left of each answer, in the order of put. It and its bytes are C's, until the next put
+ * fails:   never: a broken socket has its errno in `error`
+ */
+const gosrv_unsent *gosrv_outbox_send(gosrv_outbox *o);
 
 /* gosrv_threads_start: start n daemon threading.Threads that enter Go.
  * thread:  main

@@ -117,15 +117,39 @@ func (s *slot) follow(c *conn) bool {
 // isHead tells HEAD, which gets no body.
 func isHead(method []byte) bool { return string(method) == "HEAD" }
 
+// sendKept sends what the outbox holds and goes on with its connections. Their
+// next requests, if they are here, wait for their turn: serving one now would put
+// a new answer into the outbox that is being emptied. The caller leads.
+func (s *slot) sendKept() {
+	answers, rest := s.w.outbox.send()
+	for i := range answers {
+		c, left := answers[i].c, rest[i].Bytes()
+		switch {
+		case c == nil:
+		case rest[i].Err() != 0:
+			s.w.close(c, false)
+		case len(left) > 0:
+			whole := append([]byte(nil), left...)
+			c.ans = &answer{state: cpython.Done, frame: response.Framing{Keep: true}, logged: true, segs: [3][]byte{whole}, whole: whole}
+			s.settle(c, c.ans, blocked)
+		default:
+			c.notePending()
+			s.consume(c)
+			c.phase = reading
+			if c.readable {
+				s.w.later(c)
+			} else {
+				s.rest(c)
+			}
+		}
+	}
+}
+
 // settle does with a connection what its answer's verdict asks for. The caller
 // leads the loop.
 func (s *slot) settle(c *conn, a *answer, v verdict) {
-	if c.pending != 0 {
-		s.note(c, c.pending)
-		if v == blocked && (loop.Event{Mask: c.pending}).Writable() {
-			v = yielded // the room came before the wait for it began
-		}
-		c.pending = 0
+	if room := c.notePending(); room && v == blocked {
+		v = yielded // the room came before the wait for it began
 	}
 	switch v {
 	case blocked, yielded:

@@ -64,6 +64,25 @@ type conn struct {
 
 func (c *conn) fd() int { return c.timer.FD }
 
+// note remembers what an edge said.
+func (c *conn) note(ev loop.Event) {
+	if ev.Readable() {
+		c.readable = true
+	}
+	if ev.Ended() {
+		c.fin = true
+	}
+}
+
+// notePending notes the events that came while the connection was served, and
+// tells whether the socket has room.
+func (c *conn) notePending() (room bool) {
+	ev := loop.Event{Mask: c.pending}
+	c.pending = 0
+	c.note(ev)
+	return ev.Writable()
+}
+
 // open makes a connection of an accepted descriptor.
 func (w *worker) open(fd int, l *listener, peer *loop.Peer) *conn {
 	var c *conn

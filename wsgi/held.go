@@ -121,8 +121,7 @@ func (s *slot) unholdAll() {
 			continue
 		}
 		c.phase = reading
-		s.note(c, c.pending)
-		c.pending = 0
+		c.notePending()
 		c.readable = c.readable || !c.registered // nobody has watched it
 		w.later(c)
 	}

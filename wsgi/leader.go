@@ -124,6 +124,12 @@ func (s *slot) leave(c *conn, v verdict) bool {
 		}
 	}
 	w.now = max(w.now, s.now)
+	if w.outbox.leave(c, v) {
+		return true
+	}
+	if v != sent {
+		s.sendKept() // what the connection has in the outbox comes before its end
+	}
 	s.settle(c, a, v)
 	return true
 }

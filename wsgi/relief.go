@@ -130,6 +130,17 @@ func (s *slot) takeBack() {
 	s.w.openDoors()
 }
 
+// borrow takes the lead for a moment inside a call of the main thread; false if
+// the relief has it. It is the same call afterwards, so nothing is counted.
+func (r *relief) borrow() bool { return r == nil || r.lead.CompareAndSwap(0, 1) }
+
+// giveBack ends what borrow began.
+func (r *relief) giveBack() {
+	if r != nil {
+		r.lead.Store(0)
+	}
+}
+
 // standByMain is the life of the relief.
 func (s *slot) standByMain() {
 	runtime.LockOSThread()
@@ -176,6 +187,7 @@ func (s *slot) relieve() {
 	w, r := s.w, s.w.relief
 	w.closeDoors()
 	r.led, r.swept = true, false
+	s.sendKept() // their next requests need not wait for the main thread
 	for r.wanted.Load() == 0 {
 		w.now = loop.Now()
 		if ev, ok := w.poll.Next(); ok {

@@ -236,11 +236,13 @@ func (w *worker) run(app Application, start func(n int) error) error {
 	if w.crew.size > 1 {
 		return w.supervise(start)
 	}
+	w.outbox.answers, w.outbox.active = cpython.NewOutbox()
 	w.startWatchdog()
 	w.tell(workerctl.WorkerReady{Notice: w.notice})
 	for !w.ended() {
 		s.turn()
 	}
+	s.sendKept()
 	s.shut()
 	if w.relief != nil {
 		w.relief.end()

@@ -60,6 +60,7 @@ type worker struct {
 	count      int    // open connections
 	generation uint32 // of the last connection
 	again      []turnTicket
+	outbox     outbox
 	requests   []*http1.Request // free
 	bodies     []*incoming      // free
 	streams    inflows
@@ -124,9 +125,13 @@ func (s *slot) turn() bool {
 			return true // that may have been the last thing to wait for
 		}
 	}
+	if w.outbox.due(s.now) {
+		s.sendKept()
+	}
 	if ev, ok := w.poll.Next(); ok {
 		return s.dispatch(ev)
 	}
+	s.sendKept()
 	s.release()
 	if orders := w.orders.Load(); orders != 0 {
 		s.obey(orders)
@@ -204,7 +209,7 @@ func (s *slot) dispatch(ev loop.Event) bool {
 		c.pending |= ev.Mask
 		return true
 	}
-	s.note(c, ev.Mask)
+	c.note(ev)
 	if c.phase == sending {
 		switch {
 		case ev.Broken():
@@ -215,17 +220,6 @@ func (s *slot) dispatch(ev loop.Event) bool {
 		}
 	}
 	return s.proceed(c)
-}
-
-// note remembers what an edge said.
-func (s *slot) note(c *conn, mask uint32) {
-	ev := loop.Event{Mask: mask}
-	if ev.Readable() {
-		c.readable = true
-	}
-	if ev.Ended() {
-		c.fin = true
-	}
 }
 
 // dispatchSpecial is an event of a listener, the control channel or the

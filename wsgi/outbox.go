@@ -1,0 +1,101 @@
+package wsgi
+
+import "gosrv/cpython"
+
+const (
+	// keptSize is the largest answer, head and body, that waits for others: a
+	// copy of more costs more than the system call that it saves.
+	keptSize = 8 << 10
+	// keptCall is the shortest call, in ns, whose answer waits: an application that
+	// takes less has no caches to lose, and the copy costs more than it saves.
+	keptCall = 20_000
+	// keptFor is how long, in ns, the oldest answer waits while other requests
+	// of the batch are served.
+	keptFor = 500_000
+)
+
+// outbox holds finished answers until the other requests of the same batch of
+// events are served: the application is called for one request after the other,
+// and the answers leave together. A send between two calls costs more than a
+// system call: it wakes a client on another processor, runs through a part of
+// the network stack, and leaves the interpreter with cold caches. A call that
+// takes long delays none of them, since the transmitter (cgo/transmit.c) sends
+// what has waited for a millisecond.
+//
+// A connection whose answer waits stays in the phase serving, so that nobody
+// touches it and its events are noted. Only a worker with one application thread
+// keeps answers; the outbox is guarded by the lead.
+type outbox struct {
+	answers cpython.Outbox
+	active  bool         // answers may be kept
+	waiting []keptAnswer // in order
+	since   int64        // CLOCK_MONOTONIC ns: when the first was kept
+}
+
+// keptAnswer is one of them.
+type keptAnswer struct {
+	c    *conn // nil: it was settled otherwise
+	left bool  // its call is over; only the last one's may go on, in close()
+}
+
+// due tells whether answers have waited long enough.
+func (o *outbox) due(now int64) bool { return len(o.waiting) > 0 && now-o.since > keptFor }
+
+// keep takes a whole answer if other requests wait, and tells whether it has:
+// nothing of the answer is left to send then. The caller is inside a call and
+// leads at the moment.
+func (o *outbox) keep(c *conn, a *answer, now int64, others bool) bool {
+	if !others && len(o.waiting) == 0 {
+		return false
+	}
+	bytes := append(append(a.segs[0], a.segs[1]...), a.segs[2]...) // behind the head there is room for keptSize
+	if !o.answers.Put(c.wire.FD(), bytes) {
+		return false
+	}
+	if len(o.waiting) == 0 {
+		o.since = now
+	}
+	o.waiting = append(o.waiting, keptAnswer{c: c})
+	a.took(len(bytes))
+	return true
+}
+
+// leave ends the call of the connection, and tells whether the outbox has its
+// answer and is to settle it: not if something went wrong behind the answer,
+// close() has raised. The caller leads.
+func (o *outbox) leave(c *conn, v verdict) (settles bool) {
+	last := len(o.waiting) - 1
+	if last < 0 || o.waiting[last].c != c {
+		return false
+	}
+	o.waiting[last].left = true
+	if v != sent {
+		o.waiting[last].c = nil
+	}
+	return v == sent
+}
+
+// send sends all answers, but for none while the last one's call goes on: the
+// transmitter looks after that one and those before it. It gives the answers and
+// what the sockets have not taken of each, valid until the next keep.
+func (o *outbox) send() ([]keptAnswer, []cpython.Unsent) {
+	n := len(o.waiting)
+	if n == 0 || !o.waiting[n-1].left {
+		return nil, nil
+	}
+	all := o.waiting
+	o.waiting = o.waiting[:0]
+	return all, o.answers.Send(n)
+}
+
+// mayBeKept tells whether all of the answer's bytes are here, few, worth the copy,
+// and not to be followed by the answer to a request that has come already.
+func (a *answer) mayBeKept(c *conn, now int64) bool {
+	if now-a.started < keptCall {
+		return false
+	}
+	size := len(a.segs[0]) + len(a.segs[1]) + len(a.segs[2])
+	whole := a.final() || a.frame.Length == 0 || a.frame.NoBody
+	return size > 0 && size <= keptSize && whole && a.state != cpython.File && a.shared &&
+		a.frame.Keep && c.ans == nil && c.stream == nil && c.size == c.in.Len()
+}
