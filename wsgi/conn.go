@@ -186,7 +186,7 @@ func (s *slot) rest(c *conn) {
 		w.arm(c, classHeader)
 	default:
 		c.in.Release(&w.bufs)
-		if c.used {
+		if c.used || w.drain.on {
 			w.timers.Arm(&c.timer, classIdle, w.now)
 			c.class = classIdle
 		} else {

@@ -18,13 +18,18 @@ const (
 	lookOrder // somebody may wait in an accept queue
 )
 
-// lastIdle is how long idle connections live in a final drain: as long as
-// Gunicorn's keep-alive, not the 75 s that a balancer is given.
-const lastIdle = 2 * time.Second
+// What idle connections get in a drain, well below a second in all: a while in
+// which a request that is on its way is still answered, then, half-closed, as
+// much as a client needs to close its side.
+const (
+	lastIdle   = 400 * time.Millisecond
+	lastLinger = 250 * time.Millisecond
+)
 
 // drainState is the way to an orderly end: no new connections, every answer
-// closes its connection, and idle ones get one more answer until their time
-// is up. Closing them at once would lose the request that is on its way.
+// closes its connection, and idle ones may get one more until the worker has
+// nothing else to do. Closing them at once would lose the request that is on
+// its way.
 type drainState struct {
 	on       bool
 	over     bool  // leave now
@@ -86,9 +91,8 @@ func (s *slot) startDrain(reason string, final bool) {
 	w.keepAlive = false
 	if grace := w.graceful.Load(); grace > 0 {
 		w.drain.deadline = loop.Now() + grace
-		// What is idle still then gets a look and a soft end, not a cut.
-		w.timers.Shorten(classIdle, grace-min(int64(w.set.linger), grace/2), loop.Now())
 	}
+	w.hastenIdle()
 	w.shutExchange()
 	w.crew.tellMain()
 	w.score.SetState(scoreboard.Draining)
@@ -111,16 +115,40 @@ func (w *worker) leaveQueues() (queue bool) {
 	return queue
 }
 
+// hastenIdle gives idle connections their last times. One that has sent nothing
+// yet is as idle as one that was answered; rest sees to those that come later.
+func (w *worker) hastenIdle() {
+	now := loop.Now()
+	idle, linger := w.set.parting.within(w.graceful.Load())
+	w.timers.Shorten(classIdle, idle, now)
+	w.timers.Shorten(classLinger, linger, now)
+	for _, c := range w.conns {
+		if c != nil && c.phase == reading && c.class == classHeader && c.in.Len() == 0 {
+			w.timers.Arm(&c.timer, classIdle, now)
+			c.class = classIdle
+		}
+	}
+}
+
+// idleMayStay tells whether idle connections may stay for the time being: the
+// worker has requests to finish anyway, and time to part from the idle ones.
+func (w *worker) idleMayStay() bool {
+	if !w.drain.on || w.gate.engaged <= int(w.lost.Load()) {
+		return false
+	}
+	idle, linger := w.set.parting.within(w.graceful.Load())
+	return w.drain.deadline == 0 || w.now+idle+linger < w.drain.deadline
+}
+
 // summoned tells whether orders are to be obeyed before anything new is taken:
 // after this one the next connection may be for others.
 func (w *worker) summoned() bool { return w.orders.Load() != 0 && !w.drain.on }
 
 // finishQueue begins the final part of a drain: what waits in the queues is
-// accepted, and connections that stay idle go sooner.
+// accepted.
 func (s *slot) finishQueue() {
 	w := s.w
 	w.openGate()
-	w.timers.Shorten(classIdle, int64(lastIdle), loop.Now())
 	w.drain.final, w.drain.queue = true, true
 }
 

@@ -162,6 +162,31 @@ func TestIdleConnectionsEndBeforeADrainIsCut(t *testing.T) {
 	s.wait()
 }
 
+// While a request runs the worker is there anyway, and idle connections may be
+// used again; after it they have no more than their last time.
+func TestIdleConnectionsOfADrainGoWithTheLastRequest(t *testing.T) {
+	withThreads(t, func(t *testing.T) {
+		app, set := newSticky(), testSettings()
+		defer app.release()
+		set.parting.lastIdle, set.parting.lastLinger = time.Millisecond, time.Millisecond
+		s := serveFake(t, set, app.handle)
+		silent, kept := s.dial(), s.dial()
+		kept.send(get("/"))
+		wantAnswer(kept, "GET / ")
+		running := app.occupy(s)
+		s.drainBy(drainMessage{GracefulTimeout: 60})
+		time.Sleep(50 * time.Millisecond) // what must not happen has no event
+		kept.send(get("/again"))
+		if h := kept.head(); !strings.Contains(h, "Connection: close") {
+			t.Errorf("got %q", h)
+		}
+		app.release()
+		wantAnswer(running, "GET /stuck ")
+		silent.gone()
+		s.wait()
+	})
+}
+
 func TestIdleConnectionsEndWithTheirTime(t *testing.T) {
 	set := testSettings()
 	set.idle = 50 * time.Millisecond

@@ -39,7 +39,7 @@ var testProbe func()
 // testSettings are Gunicorn's defaults with time-outs that no test waits for.
 func testSettings() settings {
 	return settings{
-		header: time.Minute, body: time.Minute, write: time.Minute, idle: time.Minute, graceful: time.Minute, linger: time.Minute,
+		header: time.Minute, body: time.Minute, write: time.Minute, idle: time.Minute, graceful: time.Minute, parting: parting{time.Minute, time.Minute, time.Minute},
 		keepAlive: true, threads: testThreads, maxConns: 1000, maxEngaged: math.MaxInt, bodyMemory: bodyMemory, bodyBlocks: blockBody, memory: maxLent,
 	}
 }

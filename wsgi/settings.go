@@ -21,8 +21,8 @@ type settings struct {
 	timeout, request          time.Duration // timeout, request_timeout
 	sync                      bool          // the class is sync: timeout counts a request's time
 	overtime                  time.Duration // an idle connection gets so much more than idle
-	linger                    time.Duration // lingerTime
-	promise                   int           // seconds of Keep-Alive: timeout=N; 0: none is given
+	parting                   parting
+	promise                   int // seconds of Keep-Alive: timeout=N; 0: none is given
 	keepAlive                 bool
 	threads                   int
 	backlog                   int
@@ -92,7 +92,8 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		t.maxEngaged = g.WorkerConnections
 	}
 	t.keepAlive = t.idle > 0
-	t.promise, t.overtime, t.linger = int(t.idle/time.Second), idleOvertime, lingerTime
+	t.promise, t.overtime = int(t.idle/time.Second), idleOvertime
+	t.parting = parting{lingerTime, lastIdle, lastLinger}
 	if t.maxConns == 0 {
 		t.maxConns = descriptors() - reservedFDs
 	}

@@ -18,6 +18,22 @@ const (
 	classLinger       // after the last answer
 )
 
+// parting is how long a connection takes to end.
+type parting struct {
+	linger               time.Duration // lingerTime
+	lastIdle, lastLinger time.Duration // in a drain, in the place of keepalive and linger
+}
+
+// within gives the times in a drain, in ns: less where graceful_timeout is short,
+// so that what is idle gets a soft end then, too. grace 0: it may take any time.
+func (p *parting) within(grace int64) (idle, linger int64) {
+	idle, linger = int64(p.lastIdle), int64(p.lastLinger)
+	if grace > 0 {
+		idle, linger = min(idle, grace/2), min(linger, grace/4)
+	}
+	return idle, linger
+}
+
 const (
 	lingerTime  = 2 * time.Second
 	lingerBytes = 64 << 10
@@ -26,7 +42,7 @@ const (
 // newTimers makes the classes in the order of the constants above. An idle time
 // of 0 arms nothing: no connection is kept.
 func newTimers(t *settings) *loop.Timers {
-	return loop.NewTimers(0, int64(t.header), int64(t.body), int64(t.write)/looks, int64(t.idle+t.overtime), int64(t.linger))
+	return loop.NewTimers(0, int64(t.header), int64(t.body), int64(t.write)/looks, int64(t.idle+t.overtime), int64(t.parting.linger))
 }
 
 // expire ends what has waited too long. It reports whether this thread still
@@ -118,6 +134,10 @@ func (s *slot) overslept(c *conn) bool {
 	}
 	if c.in.Len() > 0 {
 		return s.pump(c)
+	}
+	if s.w.idleMayStay() {
+		s.rest(c)
+		return true
 	}
 	s.linger(c)
 	return true
