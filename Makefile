@@ -45,7 +45,7 @@ $(RUN_VENV)/complete: tests/apps/requirements.txt
 docs:
 	go test ./cmd/gosrv/internal/config/help -run TestSettingsPageIsInStep -update
 
-# Before each commit: under a minute, no network.
+# Before each commit: about a minute; the network is needed once, for staticcheck and ruff.
 check:
 	$(PYTHON) tests/run.py check
 

@@ -1,6 +1,6 @@
 """Run the parts of the test suite and add up what they found.
 
-    tests/run.py check     gofmt, vet, arch rules, Go unit tests; no network
+    tests/run.py check     gofmt, vet, staticcheck, ruff, arch rules, Go unit tests; the network only to fetch the two tools once
     tests/run.py test      everything CI runs
     tests/run.py e2e ...   the end-to-end tests; further arguments go to pytest
     tests/run.py parity    the end-to-end tests that hold for both, against Gunicorn
@@ -29,6 +29,8 @@ E2E = TESTS / "e2e"
 APP_PACKAGES = TESTS / "apps" / "requirements.txt"
 TEST_PACKAGES = E2E / "requirements.txt"
 TOOL_PACKAGES = E2E / "requirements-tools.txt"
+CHECK_PACKAGES = TESTS / "requirements-check.txt"
+STATICCHECK = "v0.8.2"  # pinned, since a newer one finds other things
 WHEEL = ROOT / "pyshim" / "wheel"
 BINARY = ROOT / "bin" / "gosrv"
 GO_FOLDERS = ["cmd", "cpython", "wsgi", "environ", "cgo", "pyshim", "tests"]
@@ -138,6 +140,19 @@ def check():
     folders = [name for name in GO_FOLDERS if (ROOT / name).exists()]
     plain("gofmt", ["gofmt", "-l", *folders], empty=True)
     plain("go vet", ["go", "vet", "./..."])
+    # Not ST1005: messages are Gunicorn's, capitals and full stops included.
+    plain("staticcheck", [str(staticcheck()), "-checks", "inherit,-ST1005", "./..."])
+    ruff = pythons.venv(pythons.default(), CHECK_PACKAGES, name="check") / "bin" / "ruff"
+    plain("ruff", [str(ruff), "check", "--quiet", "--cache-dir", str(pythons.CACHE / "ruff"), "--config", str(TESTS / "ruff.toml"), "pyshim", "tests"])
+
+
+def staticcheck():
+    """The pinned staticcheck, built once for each Go: it reads what that Go's compiler leaves."""
+    version = subprocess.run(["go", "env", "GOVERSION"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    folder = pythons.CACHE / ("staticcheck-%s-%s" % (STATICCHECK, version))
+    if not (folder / "staticcheck").exists():
+        plain("build staticcheck", ["go", "install", "honnef.co/go/tools/cmd/staticcheck@" + STATICCHECK], env=dict(os.environ, GOBIN=str(folder)))
+    return folder / "staticcheck"
 
 
 # -- Python --------------------------------------------------------------------------------------------------------

@@ -52,7 +52,6 @@ type fakeApp struct {
 	handle  func(*fakeRequest) fakeReply
 	quick   atomic.Pointer[func(out []byte, res *cpython.Result) cpython.State] // instead, without allocations
 	w       *worker
-	slot    int
 	calls   atomic.Int64
 	nexts   atomic.Int64
 	closes  atomic.Int64

@@ -120,8 +120,7 @@ func TestKeptAnswerOfAClientThatLeaves(t *testing.T) {
 // A socket without room takes its answer when the client reads.
 func TestKeptAnswersMeetAFullSocket(t *testing.T) {
 	text := strings.Repeat("x", keptSize-1000)
-	var b *eventBatch
-	b = batchOf(t, 2, func(r *fakeRequest) fakeReply {
+	b := batchOf(t, 2, func(r *fakeRequest) fakeReply {
 		_ = unix.SetsockoptInt(r.conn, unix.SOL_SOCKET, unix.SO_SNDBUF, 1)
 		return fakeReply{status: "200 OK", headers: []string{"Content-Type: text/plain"}, body: []byte(text)}
 	})
@@ -140,8 +139,7 @@ func TestKeptAnswersMeetAFullSocket(t *testing.T) {
 
 // close() runs while the answer waits. When it raises, the answer leaves all the same.
 func TestCloseThatRaisesBehindAKeptAnswer(t *testing.T) {
-	var b *eventBatch
-	b = batchOf(t, 3, func(r *fakeRequest) fakeReply {
+	b := batchOf(t, 3, func(r *fakeRequest) fakeReply {
 		if r.path == "/2" {
 			return fakeReply{status: "200 OK", headers: []string{"Content-Length: 3"}, next: stream("end"), fail: 2}
 		}

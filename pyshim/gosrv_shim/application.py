@@ -24,7 +24,7 @@ def load(uri):
         module = importlib.import_module(module_name)
     except ImportError:
         if module_name.endswith(".py") and os.path.exists(module_name):
-            raise ImportError("Failed to find application, did you mean '%s:%s'?"
+            raise ImportError("Failed to find application, did you mean '%s:%s'?"  # noqa: B904 - chained as Gunicorn's
                               % (module_name[:-3], target))
         raise
     name, args, kwargs = parse(target)

@@ -96,7 +96,7 @@ class Pieces:
         yield b"end\n"
 
     def empties(self):
-        for n in range(2000):
+        for _ in range(2000):
             yield b""
         yield b"end\n"
 

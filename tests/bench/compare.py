@@ -59,7 +59,7 @@ say = Progress()
 def machine():
     """What a reader needs to judge the figures."""
     cpu = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
-    git = lambda *words: subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()  # noqa: E731
+    git = lambda *words: subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     return {
         "cpu": cpu, "cores": os.cpu_count(), "memory GiB": round(os.sysconf("SC_PHYS_PAGES") * processes.PAGE / 2**30, 1),
         "kernel": platform.release(), "system": next((line.partition("=")[2].strip().strip('"') for line in open("/etc/os-release")

@@ -111,7 +111,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--memo", choices=("on", "off"), default="on", help="off: with --no-environ-memo")
     args = parser.parse_args()
-    listed, whole = scenarios.chosen([args.scenario])
+    listed, _ = scenarios.chosen([args.scenario])
     if not listed:
         sys.exit("%s is no scenario that can be profiled" % args.scenario)
     scenario = listed[0]

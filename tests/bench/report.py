@@ -10,9 +10,9 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("svg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
-from figures import Figure, Ratio, times  # noqa: E402
+from figures import Figure, Ratio, times
 
 OURS, GUNICORN, BARE, OTHER = "#0b7a3e", "#4b6cb7", "#9a9a9a", "#d9a441"
 MEASURES = {  # what a scenario's chart shows: key, unit, whether more is better

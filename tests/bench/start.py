@@ -58,9 +58,9 @@ def once(command, data):
             try:
                 urllib.request.urlopen("http://127.0.0.1:%d/" % port, timeout=5).read()
                 break
-            except OSError:
+            except OSError as error:
                 if process.poll() is not None or time.perf_counter() - begun > 30:
-                    raise SystemExit("does not start: %s" % command)
+                    raise SystemExit("does not start: %s" % command) from error
                 time.sleep(0.002)
         took = time.perf_counter() - begun
         for _ in range(20):

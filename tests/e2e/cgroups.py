@@ -10,7 +10,7 @@ def own(root):
     """The folder of this process's own cgroup below root."""
     with open("/proc/self/cgroup") as f:
         for line in f:
-            number, controllers, path = line.strip().split(":", 2)
+            _, controllers, path = line.strip().split(":", 2)
             if (controllers == "memory") == root.endswith("memory") and controllers in ("memory", ""):
                 return root + path
     return root

@@ -1,7 +1,6 @@
 """Events that come again and again: what the short runs of the suite and the long ones of the soak share."""
 import os
 import resource
-import select
 import signal
 import socket
 import time

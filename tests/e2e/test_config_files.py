@@ -142,7 +142,7 @@ def test_example_config(start):
 
 
 def test_tracing(start):
-    server, facts = served(start, "tracing_service", env={"SERVICE": "billing"})
+    _, facts = served(start, "tracing_service", env={"SERVICE": "billing"})
     assert facts["env"]["T_SERVICE"] == "billing" and "span-exporter" in facts["env"]["T_THREADS"]
     assert facts["imported_in"] != facts["pid"]
 

@@ -1,5 +1,4 @@
 """What imports gunicorn: config files, and programs that make their own server of its classes."""
-import os
 import subprocess
 import sys
 

@@ -56,7 +56,7 @@ def checked(command, project):
 
 
 def test_procfile(project):
-    name, colon, command = (EXAMPLES / "Procfile").read_text().strip().partition(": ")
+    name, _, command = (EXAMPLES / "Procfile").read_text().strip().partition(": ")
     assert name == "web"
     port = free_port()
     env = harness.environment(PORT=port, WEB_CONCURRENCY=2, PATH="%s:%s" % (project / "bin", os.environ["PATH"]))

@@ -1,5 +1,4 @@
 """What operators do, done again and again: nothing is lost, nothing is left, nothing grows. The soak does the same for longer."""
-import signal
 import time
 
 import pytest

@@ -66,7 +66,7 @@ def test_one_connection_carries_all(start, proxied, way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_the_application_learns(site, way):
-    servers, front = site
+    _, front = site
     with front.wire() as wire:
         answer = wire.get("/echo_request-%s/a%%20b?c=d" % way, "X-Forwarded-For: 203.0.113.7", "Cookie: a=1", "X-Forwarded-Proto: http")
     seen = json.loads(answer.body)
@@ -88,7 +88,7 @@ SENT = {
 @pytest.mark.parametrize("variant", list(VARIANTS), ids=["buffered", "straight"])
 @pytest.mark.parametrize("framing", list(SENT))
 def test_an_upload(site, framing, variant, way):
-    servers, front = site
+    _, front = site
     with front.wire() as wire:
         for _ in range(3):
             wire.send(b"POST /read_body-%s%s/read HTTP/1.1\r\nHost: t\r\n" % (way.encode(), variant.encode()) + SENT[framing])

@@ -11,7 +11,7 @@ from harness import ROOT
 from waiting import wait_for
 
 sys.path.insert(0, str(ROOT / "tests/apps"))
-from quick_pieces import piece, random_pieces  # noqa: E402
+from quick_pieces import piece, random_pieces
 
 numbers = itertools.count()
 FORKS = pytest.mark.gosrv_only("a forked child that returns into Gunicorn serves on")
@@ -101,7 +101,7 @@ def test_several_generators_at_once(start, tmp_path):
         folder.mkdir()
     with Fifo(folders[0]) as a, Fifo(folders[1]) as b, Fifo(folders[2]) as c, server.wire(60) as x, server.wire(60) as y, server.wire(60) as z:
         requests = [(Request(wire, "chunked", "/stuck?n=3&fifo=" + fifo.path, 0), fifo) for wire, fifo in ((x, a), (y, b), (z, c))]
-        for request, fifo in requests:
+        for request, _ in requests:
             request.take(b"".join(map(piece, range(3))))
         for request, fifo in requests:
             fifo.let_go()

@@ -5,7 +5,6 @@ import http.server
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sysconfig
@@ -13,7 +12,6 @@ import textwrap
 import threading
 
 import pytest
-import requests
 
 import harness
 from listening import free_port

@@ -157,7 +157,7 @@ def test_a_binary_that_does_not_start(begun, tmp_path, monkeypatch, how):
 def test_pre_exec_that_raises(begun, tmp_path):
     conf = tmp_path / "conf.py"
     conf.write_text("def pre_exec(server):\n    raise RuntimeError('not now')\n")
-    server, masters = begun("-c", conf)
+    server, _ = begun("-c", conf)
     server.send_signal(signal.SIGUSR2)
     server.wait_log("Upgrade failed: the hook pre_exec raised")
     assert "not now" in server.log

@@ -7,7 +7,7 @@ import pytest
 import harness
 
 sys.path.insert(0, str(harness.APPS))
-import more_wrong_answers  # noqa: E402
+import more_wrong_answers
 
 pytestmark = pytest.mark.gosrv_only("Gunicorn answers some of these with 200, with nothing, or ends its worker")
 # What the entry says, beside the request: case -> words.

@@ -53,7 +53,7 @@ def worker_int(worker):
     code = []
     for ident, stack in sys._current_frames().items():
         code.append("\n# Thread: %s(%d)" % (names.get(ident, ""), ident))
-        for filename, lineno, name, line in traceback.extract_stack(stack):
+        for filename, lineno, name, _ in traceback.extract_stack(stack):
             code.append('File: "%s", line %d, in %s' % (filename, lineno, name))
     worker.log.debug("\n".join(code))
 

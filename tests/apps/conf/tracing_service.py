@@ -4,7 +4,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from tracing_base import *  # noqa: E402,F403
+from tracing_base import *  # noqa: F403
 
 workers = 1
 timeout = 90

@@ -77,7 +77,7 @@ func (c *Claims) Inherit(slot int) {
 	for i := range SlotClaims {
 		w := c.word(slot, i)
 		if v := w.Load(); v&(1<<claimBits-1) == claimTaken {
-			w.Store(v&^(1<<claimBits-1) | claimFree)
+			w.Store(v - claimTaken + claimFree)
 		}
 	}
 }
