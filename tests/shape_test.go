@@ -46,7 +46,6 @@ var smallPackages = map[string]string{
 	"cmd/gosrv/internal/config/help": "two texts made from the table, of which the reading of settings knows nothing",
 	"cmd/gosrv/internal/daemon":      "one step of the start, before anything else has run",
 	"cmd/gosrv/internal/libgosrv":    "holds a file that the build puts there",
-	"cmd/gosrv/internal/logs":        "one kind of file",
 	"cmd/gosrv/internal/pidfile":     "one kind of file",
 	"cmd/gosrv/internal/status":      "one format that master and commands share",
 	"cmd/gosrv/internal/systemd":     "one protocol",

@@ -1,5 +1,5 @@
-// Package logs opens the files behind the errorlog and accesslog settings and
-// opens them again after a rotation.
+// Package logs opens what the settings about logs name, opens files again after
+// a rotation, and routes the master's own lines and metrics.
 package logs
 
 import (

@@ -34,7 +34,7 @@ func (m *Master) announceServing() {
 	if !m.announced || m.phase != serving {
 		return
 	}
-	line := fmt.Sprintf("STATUS=Generation %d serves with %d workers", m.current.number, m.current.workers)
+	line := fmt.Sprintf("STATUS=Generation %d serves with %d workers", m.gens.Current.Number, m.gens.Current.Workers)
 	if m.reloadError != "" {
 		line += "; the last reload failed, see the log"
 	}
@@ -69,13 +69,13 @@ func (m *Master) signOfLife(now time.Time) {
 // publish shows the state to `gosrv status` and its siblings.
 func (m *Master) publish() {
 	s := status.Status{
-		PID: m.pid, Version: m.opt.Version, Parent: m.parent, Generation: m.current.number, Workers: m.current.workers,
+		PID: m.pid, Version: m.opt.Version, Parent: m.parent, Generation: m.gens.Current.Number, Workers: m.gens.Current.Workers,
 		Phase:   [...]string{starting: status.Starting, serving: status.Serving, stopping: status.Stopping}[m.phase],
 		Reloads: m.hups, Reloaded: m.hupsAnswered, ReloadError: m.reloadError,
 		Upgrades: m.upgrades.begun, Upgrade: m.upgrades.state, UpgradePID: m.upgrades.pid, UpgradeError: m.upgrades.err,
 	}
-	if m.current.plan != nil {
-		s.App = m.current.plan.App
+	if m.gens.Current.Plan != nil {
+		s.App = m.gens.Current.Plan.App
 	}
 	for _, c := range m.table.List {
 		if c.Counts() && c.State == workers.Ready {

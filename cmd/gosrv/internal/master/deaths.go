@@ -29,9 +29,9 @@ func (m *Master) workerDied(c *workers.Worker, status unix.WaitStatus) {
 		m.lookAtQueues() // it may have been woken for a connection that it did not take
 	}
 	switch {
-	case m.next != nil && c.Generation == m.next.number && c.ReadyAt.IsZero() && c.Departure != workers.Leaving:
+	case m.gens.Next != nil && c.Generation == m.gens.Next.Number && c.ReadyAt.IsZero() && c.Departure != workers.Leaving:
 		m.abortReload(fmt.Sprintf("Worker (pid:%d) of the new generation did not start", c.PID))
-	case c.Failure != nil && len(m.current.established) == 0 && c.Generation == m.current.number:
+	case c.Failure != nil && len(m.gens.Current.Established) == 0 && c.Generation == m.gens.Current.Number:
 		reason := "Worker failed to boot."
 		if c.Failure.Exit == workerctl.ExitApp {
 			reason = "App failed to load."
@@ -75,10 +75,10 @@ func (m *Master) lostRequest(c *workers.Worker) string {
 // lastRequest names the request that was inside the application when a worker
 // died, the oldest if there were several; "" if there was none.
 func (m *Master) lastRequest(c *workers.Worker) string {
-	if m.board == nil {
+	if m.shared.Board == nil {
 		return ""
 	}
-	r := m.board.Snapshot(c.Slot)
+	r := m.shared.Board.Snapshot(c.Slot)
 	if r.PID != c.PID || r.Start == 0 {
 		return ""
 	}

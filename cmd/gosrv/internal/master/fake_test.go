@@ -165,13 +165,11 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 		},
 	}
 	t.Cleanup(func() {
-		for _, g := range []*generation{w.m.current, w.m.next} {
-			if g != nil {
-				g.closeSockets(nil)
-				g.closeLogs()
-			}
+		for _, g := range w.m.gens.All() {
+			g.CloseSockets(nil)
+			g.Close()
 		}
-		w.m.closeBoard()
+		w.m.shared.Close()
 		f.Close()
 	})
 	return w

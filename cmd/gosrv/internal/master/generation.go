@@ -8,89 +8,40 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/logs"
-	"gosrv/cmd/gosrv/internal/plan"
-	"gosrv/cmd/gosrv/internal/workers"
+	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
-// generation is one loading of config file and application. Its zygote may be
-// replaced; its number stays.
-type generation struct {
-	number  int
-	plan    *plan.Plan // nil until the config file was evaluated
-	workers int        // wanted
-	zygote  *zygote.Process
-	restart workers.Backoff // of zygotes
-	crash   workers.Backoff // of workers
-	// established are the places (numbers of workers) whose worker has been ready. One
-	// that dies later leaves its place established: it has shown that the code loads.
-	established map[int]bool
-	hups        int // how many HUPs it answers
-	holdings
-}
-
-// newGeneration numbers the next one. Until its settings are known it logs to
-// standard error.
-func (m *Master) newGeneration() *generation {
-	m.generations++
-	stderr, _ := logs.Open("-", 2) // a standard stream: cannot fail
-	return &generation{
-		number:      m.generations,
-		established: map[int]bool{},
-		holdings:    holdings{errorLog: stderr},
-		restart:     workers.Backoff{Free: 1}, // the death of one that was ready is answered at once
-	}
-}
-
-// grace is its graceful_timeout; none before its settings are known.
-func (g *generation) grace() time.Duration {
-	if g.plan == nil {
-		return 0
-	}
-	return time.Duration(g.plan.Worker.GracefulTimeout) * time.Second
-}
-
-// up tells whether workers can be forked.
-func (g *generation) up() bool { return g.zygote.Forks() }
-
-// takeZygote gives its zygote away.
-func (g *generation) takeZygote() *zygote.Process {
-	z := g.zygote
-	g.zygote = nil
-	return z
-}
-
 // startZygote gives the generation a zygote that begins with the config file:
 // a new process.
-func (m *Master) startZygote(g *generation) {
+func (m *Master) startZygote(g *generation.Generation) {
 	started := m.sys.Now()
 	pid, ch, err := m.sys.Exec()
 	if err != nil {
 		m.zygoteFailed(g, zygotectl.Failed{Stage: "exec", Exit: 1, Message: err.Error()})
 		return
 	}
-	g.zygote = &zygote.Process{PID: pid, Channel: ch, State: zygote.Loading, Started: started}
+	g.Zygote = &zygote.Process{PID: pid, Channel: ch, State: zygote.Loading, Started: started}
 	m.orderConfig(g)
 }
 
 // orderConfig gives a zygote its first order, and a seed to leave behind.
-func (m *Master) orderConfig(g *generation) {
+func (m *Master) orderConfig(g *generation.Generation) {
 	order := zygotectl.LoadConfig{
 		Explicit: m.opt.ConfigExplicit, Argv: m.opt.Argv, Program: m.opt.Program, Defaults: m.opt.Defaults,
-		Dir: m.dir, Started: g.zygote.Started.UnixNano(),
+		Dir: m.dir, Started: g.Zygote.Started.UnixNano(),
 	}
 	if m.opt.ConfigPath != "" {
 		order.Path = &m.opt.ConfigPath
 	}
 	if peer, ok := m.plantSeed(); ok {
-		m.tell(g.zygote, order, peer)
+		m.tell(g.Zygote, order, peer)
 		m.sys.CloseFD(peer)
 		return
 	}
-	m.tell(g.zygote, order)
+	m.tell(g.Zygote, order)
 }
 
 // tell sends an order. A zygote that does not take it is dead or will be seen
@@ -103,16 +54,16 @@ func (m *Master) tell(z *zygote.Process, order workerctl.Message, fds ...int) {
 
 // restartZygote starts another zygote for a generation whose own has died. Its workers
 // serve on meanwhile.
-func (m *Master) restartZygote(g *generation, now time.Time) {
-	if g.zygote == nil && g.restart.Open(now) {
+func (m *Master) restartZygote(g *generation.Generation, now time.Time) {
+	if g.Zygote == nil && g.Restarts.Open(now) {
 		m.startZygote(g)
 	}
 }
 
 // readZygote reads all that has arrived from a zygote.
-func (m *Master) readZygote(g *generation) {
-	for g.zygote != nil && g.zygote.State != zygote.Gone {
-		z := g.zygote
+func (m *Master) readZygote(g *generation.Generation) {
+	for g.Zygote != nil && g.Zygote.State != zygote.Gone {
+		z := g.Zygote
 		typ, raw, err := z.Recv(m.sys.CloseFD)
 		switch {
 		case err != nil:
@@ -130,9 +81,9 @@ func (m *Master) readZygote(g *generation) {
 	}
 }
 
-func (m *Master) fromZygote(g *generation, typ string, raw json.RawMessage) error {
-	if g.zygote.Answered(typ, m.sys.Now()) && g == m.current {
-		m.relayThrough(g.zygote)
+func (m *Master) fromZygote(g *generation.Generation, typ string, raw json.RawMessage) error {
+	if g.Zygote.Answered(typ, m.sys.Now()) && g == m.gens.Current {
+		m.lines.RelayThrough(g.Zygote)
 	}
 	switch typ {
 	case "ConfigLoaded":
@@ -140,7 +91,7 @@ func (m *Master) fromZygote(g *generation, typ string, raw json.RawMessage) erro
 	case "Configured":
 		return receive(raw, func(msg zygotectl.Configured) { m.configured(g, msg) })
 	case "Stale":
-		m.dismiss(g.takeZygote())
+		m.dismiss(g.TakeZygote())
 		m.readSeed() // it has left none behind: the new one shall
 		m.startZygote(g)
 		return nil
@@ -164,8 +115,8 @@ func receive[T any](raw json.RawMessage, use func(T)) error {
 	return nil
 }
 
-func (m *Master) configLoaded(g *generation, msg zygotectl.ConfigLoaded) {
-	if g.plan == nil {
+func (m *Master) configLoaded(g *generation.Generation, msg zygotectl.ConfigLoaded) {
+	if g.Plan == nil {
 		plan, err := m.opt.Resolve(msg)
 		if err == nil {
 			err = plan.Prepare()
@@ -177,13 +128,13 @@ func (m *Master) configLoaded(g *generation, msg zygotectl.ConfigLoaded) {
 		if err == nil && m.phase == starting {
 			err = m.settle(plan)
 		} else if err == nil {
-			err = m.openLogs(&g.holdings, plan)
+			err = g.Open(plan, m.warn)
 		}
 		if err != nil {
 			m.zygoteFailed(g, zygotectl.Failed{Stage: "config", Exit: exitCode(err), Message: err.Error()})
 			return
 		}
-		g.plan, g.workers = plan, plan.Worker.Workers
+		g.Plan, g.Workers = plan, plan.Worker.Workers
 		if plan.Preloads() {
 			m.endSeed()
 		}
@@ -191,10 +142,10 @@ func (m *Master) configLoaded(g *generation, msg zygotectl.ConfigLoaded) {
 			return
 		}
 	}
-	m.tell(g.zygote, zygotectl.Configure{
-		Settings: g.plan.Settings, App: g.plan.App, Argv: m.opt.Argv, Env: g.plan.Env(),
-		Software: "gosrv/" + m.opt.Version, MasterPID: m.pid, Generation: g.number,
-	}, g.errorLog.FD())
+	m.tell(g.Zygote, zygotectl.Configure{
+		Settings: g.Plan.Settings, App: g.Plan.App, Argv: m.opt.Argv, Env: g.Plan.Env(),
+		Software: "gosrv/" + m.opt.Version, MasterPID: m.pid, Generation: g.Number,
+	}, g.ErrorLog.FD())
 }
 
 // exitCode is 1 unless the error knows better.
@@ -206,14 +157,14 @@ func exitCode(err error) int {
 	return 1
 }
 
-func (m *Master) configured(g *generation, msg zygotectl.Configured) {
+func (m *Master) configured(g *generation.Generation, msg zygotectl.Configured) {
 	for _, w := range msg.Warnings {
 		m.log.Warningf("%s", w)
 	}
-	g.zygote.Configured(zygote.Logging{Relay: msg.Relay, Level: msg.Level})
-	g.restart.Reset() // whatever it dies of now, the next one is started at once
-	if g == m.current {
-		m.relayThrough(g.zygote)
+	g.Zygote.Configured(zygote.Logging{Relay: msg.Relay, Level: msg.Level})
+	g.Restarts.Reset() // whatever it dies of now, the next one is started at once
+	if g == m.gens.Current {
+		m.lines.RelayThrough(g.Zygote)
 	}
 	m.tellWorkers(g)
 	switch {
@@ -221,22 +172,22 @@ func (m *Master) configured(g *generation, msg zygotectl.Configured) {
 		m.hook(m.hookWaited) // once more: the zygote that was at it is given up
 	case m.phase == starting:
 		m.start()
-	case g == m.next:
+	case g == m.gens.Next:
 		m.loadedNext()
 	default:
-		m.log.Infof("Zygote (pid:%d) of generation %d is ready", g.zygote.PID, g.number)
+		m.log.Infof("Zygote (pid:%d) of generation %d is ready", g.Zygote.PID, g.Number)
 	}
 }
 
 // zygoteFailed handles a zygote that cannot do its work: fatal at the first
 // start, an aborted reload, or another attempt later.
-func (m *Master) zygoteFailed(g *generation, f zygotectl.Failed) {
-	m.dismiss(g.takeZygote())
+func (m *Master) zygoteFailed(g *generation.Generation, f zygotectl.Failed) {
+	m.dismiss(g.TakeZygote())
 	switch {
 	case m.phase == stopping:
 	case m.phase == starting:
 		m.failStart(f)
-	case g == m.next:
+	case g == m.gens.Next:
 		m.abortReload(withTraceback(f.Message, f.Traceback))
 	default:
 		m.pauseRestart(g, withTraceback(f.Message, f.Traceback))
@@ -250,12 +201,12 @@ func withTraceback(message, traceback string) string {
 	return message + "\n" + traceback
 }
 
-func (m *Master) pauseRestart(g *generation, text string) {
+func (m *Master) pauseRestart(g *generation.Generation, text string) {
 	again := "at once"
-	if pause := g.restart.Fail(m.sys.Now()); pause > 0 {
+	if pause := g.Restarts.Fail(m.sys.Now()); pause > 0 {
 		again = fmt.Sprintf("in %v", pause)
 	}
-	m.log.Errorf("%s\nWorkers of generation %d serve on; its zygote is started again %s", text, g.number, again)
+	m.log.Errorf("%s\nWorkers of generation %d serve on; its zygote is started again %s", text, g.Number, again)
 }
 
 // dismiss ends a zygote that is needed no more; there may be none.
@@ -263,7 +214,7 @@ func (m *Master) dismiss(z *zygote.Process) {
 	if z == nil {
 		return
 	}
-	m.stopRelaying(z)
+	m.lines.StopRelaying(z)
 	if err := z.Exit(m.sys.Now()); err != nil {
 		m.log.Debugf("Zygote (pid:%d) takes no orders: %v", z.PID, err)
 	}
@@ -278,32 +229,32 @@ func (m *Master) retireZygote(z *zygote.Process, generation int) {
 		m.dismiss(z)
 		return
 	}
-	m.stopRelaying(z)
+	m.lines.StopRelaying(z)
 	m.retained = append(m.retained, z)
 	m.log.Debugf("Zygote (pid:%d) of generation %d stays for what its hooks have started", z.PID, generation)
 }
 
 // zygoteDied handles the death of a zygote that was not told to exit.
-func (m *Master) zygoteDied(g *generation, status unix.WaitStatus) {
-	z := g.takeZygote()
-	m.stopRelaying(z)
+func (m *Master) zygoteDied(g *generation.Generation, status unix.WaitStatus) {
+	z := g.TakeZygote()
+	m.lines.StopRelaying(z)
 	_ = z.Channel.Close()
 	text := fmt.Sprintf("Zygote (pid:%d) %s", z.PID, describe(status))
 	if z.Origin == zygote.FromSeed {
 		m.endSeed() // its own kind: what they have in common may be the reason
 	}
-	if m.hookWaited != "" && g == m.newest() {
+	if m.hookWaited != "" && g == m.gens.Newest() {
 		m.hookDone(g, zygotectl.HookDone{Name: m.hookWaited, Error: text})
 	}
 	switch {
 	case m.phase == stopping:
 	case m.phase == starting:
 		text += " while starting"
-		if g.plan == nil {
+		if g.Plan == nil {
 			text += "; does Python itself start? Try: " + m.opt.Image.Python + " -c pass"
 		}
 		m.failStart(zygotectl.Failed{Stage: "zygote", Exit: 1, Message: text})
-	case g == m.next:
+	case g == m.gens.Next:
 		m.abortReload(text)
 	default:
 		m.pauseRestart(g, text)

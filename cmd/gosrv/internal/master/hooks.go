@@ -3,33 +3,25 @@ package master
 import (
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 )
 
-// newest is the generation whose config file was loaded last: server hooks run
-// there.
-func (m *Master) newest() *generation {
-	if m.next != nil && m.next.up() {
-		return m.next
-	}
-	return m.current
-}
-
 // hook runs a server hook if the config file has it. It tells whether the hook
 // was ordered.
 func (m *Master) hook(name string, args ...any) bool {
-	g := m.newest()
-	if g.plan == nil || !g.up() {
+	g := m.gens.Newest()
+	if g.Plan == nil || !g.Up() {
 		return false
 	}
-	if _, has := g.plan.Hooks[name]; !has {
+	if _, has := g.Plan.Hooks[name]; !has {
 		return false
 	}
 	if args == nil {
 		args = []any{}
 	}
-	m.tell(g.zygote, zygotectl.RunHook{Name: name, Args: args, Workers: g.workers})
+	m.tell(g.Zygote, zygotectl.RunHook{Name: name, Args: args, Workers: g.Workers})
 	return true
 }
 
@@ -44,9 +36,9 @@ func (m *Master) hookThen(name string, then func(failed bool)) {
 
 // hookDone goes on with what waited for the hook. The shim has logged the
 // traceback of one that raised.
-func (m *Master) hookDone(g *generation, msg zygotectl.HookDone) {
-	if msg.Keeps && g.zygote != nil {
-		g.zygote.Keeps = true
+func (m *Master) hookDone(g *generation.Generation, msg zygotectl.HookDone) {
+	if msg.Keeps && g.Zygote != nil {
+		g.Zygote.Keeps = true
 	}
 	if msg.Name != m.hookWaited {
 		return
@@ -57,30 +49,30 @@ func (m *Master) hookDone(g *generation, msg zygotectl.HookDone) {
 }
 
 // tellWorkers tells a zygote which workers there are, for server.WORKERS.
-func (m *Master) tellWorkers(g *generation) {
+func (m *Master) tellWorkers(g *generation.Generation) {
 	for _, c := range m.table.List {
 		if c.PID != 0 {
-			m.tell(g.zygote, zygotectl.WorkerStarted{Nr: c.Nr, Age: c.Age, PID: c.PID})
+			m.tell(g.Zygote, zygotectl.WorkerStarted{Nr: c.Nr, Age: c.Age, PID: c.PID})
 		}
 	}
 }
 
 // workerKnown tells all zygotes that may run hooks about a new worker.
 func (m *Master) workerKnown(c *workers.Worker) {
-	for _, g := range []*generation{m.current, m.next} {
-		if g != nil && g.up() {
-			m.tell(g.zygote, zygotectl.WorkerStarted{Nr: c.Nr, Age: c.Age, PID: c.PID})
+	for _, g := range m.gens.All() {
+		if g.Up() {
+			m.tell(g.Zygote, zygotectl.WorkerStarted{Nr: c.Nr, Age: c.Age, PID: c.PID})
 		}
 	}
 }
 
 // workerGone takes a worker out of their tables; the newest runs child_exit.
 func (m *Master) workerGone(c *workers.Worker) {
-	newest := m.newest()
-	for _, g := range []*generation{m.current, m.next} {
-		if g != nil && g.up() {
-			_, has := g.plan.Hooks["child_exit"]
-			m.tell(g.zygote, zygotectl.WorkerEnded{Nr: c.Nr, Age: c.Age, PID: c.PID, Hook: has && g == newest})
+	newest := m.gens.Newest()
+	for _, g := range m.gens.All() {
+		if g.Up() {
+			_, has := g.Plan.Hooks["child_exit"]
+			m.tell(g.Zygote, zygotectl.WorkerEnded{Nr: c.Nr, Age: c.Age, PID: c.PID, Hook: has && g == newest})
 		}
 	}
 }

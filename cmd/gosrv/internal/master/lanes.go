@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/wsgi/ipc/workerctl"
@@ -35,9 +36,6 @@ type lane struct {
 // lanes are those of all generations: their sockets outlive each.
 type lanes []*lane
 
-// reuses tells whether each worker of the generation has sockets of its own.
-func (g *generation) reuses() bool { return g.plan != nil && g.plan.Worker.ReusePort }
-
 // adopt takes the sockets that the old master's workers had beside the first.
 func (l *lanes) adopt(beside listen.Set) {
 	next := map[listen.Addr]int{}
@@ -48,12 +46,12 @@ func (l *lanes) adopt(beside listen.Set) {
 }
 
 // socketsFor gives the sockets of one worker, one for each address.
-func (m *Master) socketsFor(g *generation, nr int) listen.Set {
-	if !g.reuses() || nr == 0 {
-		return g.sockets
+func (m *Master) socketsFor(g *generation.Generation, nr int) listen.Set {
+	if !g.ReusesPort() || nr == 0 {
+		return g.Sockets
 	}
 	var set listen.Set
-	for _, first := range g.sockets {
+	for _, first := range g.Sockets {
 		set = append(set, m.laneBeside(first, nr))
 	}
 	return set
@@ -82,7 +80,7 @@ func (m *Master) laneBeside(first *listen.Socket, nr int) *listen.Socket {
 // tendLanes retires lanes that have no worker any more, and sees that all that
 // listen are served.
 func (m *Master) tendLanes(now time.Time) {
-	if len(m.lanes) == 0 && !m.current.reuses() {
+	if len(m.lanes) == 0 && !m.gens.Current.ReusesPort() {
 		return
 	}
 	var gone []*listen.Socket
@@ -110,11 +108,11 @@ func (m *Master) tendLanes(now time.Time) {
 
 // needed tells whether a lane has, or will have, a worker of its own.
 func (m *Master) needed(l *lane) bool {
-	for _, g := range []*generation{m.current, m.next} {
-		if g == nil || g.plan == nil {
+	for _, g := range m.gens.All() {
+		if g.Plan == nil {
 			continue
 		}
-		if g.reuses() && (l.nr < g.workers || g.workers == 0) && slices.ContainsFunc(g.sockets, func(s *listen.Socket) bool {
+		if g.ReusesPort() && (l.nr < g.Workers || g.Workers == 0) && slices.ContainsFunc(g.Sockets, func(s *listen.Socket) bool {
 			return s.Asked == l.socket.Asked && s.Bound == l.socket.Bound
 		}) {
 			return true
@@ -132,7 +130,7 @@ func (m *Master) coverLanes() {
 		}
 	}
 	for _, c := range m.table.List {
-		if !c.Accepts() || c.Generation < m.current.number {
+		if !c.Accepts() || c.Generation < m.gens.Current.Number {
 			continue
 		}
 		for _, s := range bare {
@@ -170,7 +168,7 @@ func (m *Master) uncover(c *workers.Worker, s *listen.Socket) {
 // lanes'.
 func (m *Master) listening() listen.Set {
 	var set listen.Set
-	for _, s := range m.current.sockets {
+	for _, s := range m.gens.Current.Sockets {
 		if s.Asked.Kind == listen.TCP {
 			set = append(set, s)
 		}

@@ -44,7 +44,7 @@ func TestEachWorkerHasItsLane(t *testing.T) {
 	w := serveLanes(t, 3)
 	seen := map[int]bool{}
 	for _, k := range w.alive() {
-		if len(k.ids()) != 1 || k.ids()[0] == 0 || seen[k.ids()[0]] || k.serve.Listeners[0].Port != w.m.current.sockets[0].Bound.Port {
+		if len(k.ids()) != 1 || k.ids()[0] == 0 || seen[k.ids()[0]] || k.serve.Listeners[0].Port != w.m.gens.Current.Sockets[0].Bound.Port {
 			t.Errorf("worker %d has %+v", k.order.Nr, k.serve.Listeners)
 		}
 		seen[k.ids()[0]] = true
@@ -111,7 +111,7 @@ func TestAReloadKeepsTheLanesAndAFailedOneDropsItsOwn(t *testing.T) {
 	w.end(w.alive()[5], exited(1))
 	w.run()
 	w.pass(laneGrace + 100*time.Millisecond)
-	if len(w.m.lanes) != 1 || w.m.current.number != 2 {
+	if len(w.m.lanes) != 1 || w.m.gens.Current.Number != 2 {
 		t.Errorf("%d lanes after a reload that failed", len(w.m.lanes))
 	}
 }
@@ -119,7 +119,7 @@ func TestAReloadKeepsTheLanesAndAFailedOneDropsItsOwn(t *testing.T) {
 func TestAnUpgradeHandsOverTheLanes(t *testing.T) {
 	w := serveLanes(t, 2)
 	w.signal(unix.SIGUSR2)
-	want := []int{w.m.current.sockets[0].FD, w.m.lanes[0].socket.FD}
+	want := []int{w.m.gens.Current.Sockets[0].FD, w.m.lanes[0].socket.FD}
 	if len(w.successors) != 1 || !slices.Equal(w.successors[0].sockets, want) {
 		t.Fatalf("%+v, want sockets %v", w.successors, want)
 	}

@@ -16,7 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/daemon"
+	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/logs"
 	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/system"
@@ -25,7 +27,6 @@ import (
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
-	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/logs/errlog"
 )
 
@@ -61,10 +62,6 @@ const (
 	stopping
 )
 
-// minSlots is the least size of the scoreboard: TTIN and reloads need more
-// slots than there are workers.
-const minSlots = 1024
-
 // tick is the longest the loop sleeps: time-outs are looked at this often, as
 // in Gunicorn.
 const tick = time.Second
@@ -78,11 +75,9 @@ type Master struct {
 	dir string // where it was started
 
 	phase       phase
-	current     *generation
-	next        *generation     // being brought up by a reload, else nil
+	gens        generation.Generations
 	outcome     *outcome        // of a reload, not told yet, else nil
 	seed        *zygote.Process // for the next reload's zygote, nil if there is none
-	generations int             // started ever
 	reloadAgain bool            // a HUP came while one was being obeyed
 	table       workers.Table
 	oom         oom
@@ -114,14 +109,11 @@ type Master struct {
 	reloadError  string    // of the last reload
 	upgrades     upgrades  // how they went
 
-	board    *scoreboard.Board
-	boardFD  int
-	exchange exchange
-	pidfile  string // "" until written
+	shared  generation.Shared
+	pidfile string // "" until written
 
-	relayed   *zygote.Process // logs the master's lines; nil: they are plain
-	counted   int             // workers that statsd knows of
-	backlogAt time.Time       // when it was told how many connections wait
+	lines   logs.Routing
+	metrics logs.Metrics
 
 	finished bool
 	exit     int
@@ -152,9 +144,10 @@ func New(o Options) (*Master, error) {
 }
 
 func newMaster(o Options) *Master {
+	log := errlog.New(2, "info")
 	return &Master{
-		opt: o, pid: os.Getpid(), parent: o.Origin.Parent, log: errlog.New(2, "info"),
-		table: workers.Table{Slots: minSlots}, earlyExits: map[int]unix.WaitStatus{}, calls: make(chan func()),
+		opt: o, pid: os.Getpid(), parent: o.Origin.Parent, log: log, lines: logs.Routing{Log: log},
+		earlyExits: map[int]unix.WaitStatus{}, calls: make(chan func()),
 	}
 }
 
@@ -194,8 +187,8 @@ func (m *Master) Run() int {
 
 // begin starts the first generation.
 func (m *Master) begin() {
-	m.current = m.newGeneration()
-	m.startZygote(m.current)
+	m.gens.Current = m.gens.Begin()
+	m.startZygote(m.gens.Current)
 }
 
 // step does what the state and the clock ask for.
@@ -206,7 +199,7 @@ func (m *Master) step() {
 	m.showStuck(now)
 	switch m.phase {
 	case serving:
-		m.restartZygote(m.current, now)
+		m.restartZygote(m.gens.Current, now)
 		m.checkTimeouts(now)
 		if now.Sub(m.looked) >= tick {
 			m.looked = now
@@ -214,9 +207,9 @@ func (m *Master) step() {
 			m.sayTally(now)
 		}
 		m.tendRefork(now)
-		m.balance(m.current, now)
-		if m.next != nil {
-			m.balance(m.next, now)
+		m.balance(m.gens.Current, now)
+		if m.gens.Next != nil {
+			m.balance(m.gens.Next, now)
 			m.completeReload()
 		}
 		m.tendLanes(now)
@@ -238,15 +231,15 @@ func (m *Master) pause() time.Duration {
 			wait = max(d, 0)
 		}
 	}
-	for _, g := range []*generation{m.current, m.next} {
-		if g == nil || m.phase != serving {
+	for _, g := range m.gens.All() {
+		if m.phase != serving {
 			continue
 		}
-		if !g.crash.Open(now) {
-			sooner(g.crash.Until)
+		if !g.Boots.Open(now) {
+			sooner(g.Boots.Until)
 		}
-		if g.zygote == nil {
-			sooner(g.restart.Until)
+		if g.Zygote == nil {
+			sooner(g.Restarts.Until)
 		}
 	}
 	for _, c := range m.table.List {
@@ -276,5 +269,28 @@ func (m *Master) pause() time.Duration {
 // finish ends the loop.
 func (m *Master) finish(code int) {
 	m.finished, m.exit = true, code
-	m.current.closeOutlets()
+	m.gens.Current.Flush()
+}
+
+// measure tells statsd how the server is.
+func (m *Master) measure(now time.Time) {
+	g := m.gens.Current
+	if g.Stats == nil || m.phase != serving {
+		return
+	}
+	var backlog func() int
+	if g.Plan.Own.BacklogMetric {
+		backlog = g.Backlog
+	}
+	m.metrics.Tell(g.Stats, len(m.table.List), backlog, now)
+}
+
+// release closes the sockets that kept does not have. The path of a unix
+// socket is not ours to remove while another master serves there.
+func (m *Master) release(r *generation.Resources, kept listen.Set) {
+	if m.alone() {
+		r.CloseSockets(kept)
+	} else {
+		r.LeaveSockets(kept)
+	}
 }

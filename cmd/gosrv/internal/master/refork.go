@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
@@ -44,13 +45,13 @@ type refork struct {
 
 // tendRefork goes on with it. It costs a comparison where it is off.
 func (m *Master) tendRefork(now time.Time) {
-	g, r := m.current, &m.refork
-	if g.plan.Own.ReforkAfter == 0 && r.generation == 0 {
+	g, r := m.gens.Current, &m.refork
+	if g.Plan.Own.ReforkAfter == 0 && r.generation == 0 {
 		return
 	}
-	if r.generation != g.number {
+	if r.generation != g.Number {
 		m.cancelRefork()
-		*r = refork{generation: g.number, over: g.plan.Own.ReforkAfter == 0 || g.plan.Own.Reload}
+		*r = refork{generation: g.Number, over: g.Plan.Own.ReforkAfter == 0 || g.Plan.Own.Reload}
 	}
 	switch {
 	case r.pending != nil:
@@ -68,12 +69,12 @@ func (m *Master) tendRefork(now time.Time) {
 
 // chooseModel looks for a worker that has served enough. It is called after each event, and
 // looks at shared memory only.
-func (m *Master) chooseModel(g *generation) {
-	if m.next != nil || !g.up() {
+func (m *Master) chooseModel(g *generation.Generation) {
+	if m.gens.Next != nil || !g.Up() {
 		return
 	}
-	for _, c := range m.table.Of(g.number) {
-		if c.Counts() && c.State == workers.Ready && m.board.Snapshot(c.Slot).Requests >= uint64(g.plan.Own.ReforkAfter) {
+	for _, c := range m.table.Of(g.Number) {
+		if c.Counts() && c.State == workers.Ready && m.shared.Board.Snapshot(c.Slot).Requests >= uint64(g.Plan.Own.ReforkAfter) {
 			m.refork.model, c.Departure = c, workers.Replaced
 			m.log.Infof("Worker (pid:%d) is to become the parent of a new zygote", c.PID)
 			return
@@ -86,7 +87,7 @@ func (m *Master) chooseModel(g *generation) {
 func (m *Master) orderRefork(c *workers.Worker, now time.Time) {
 	r := &m.refork
 	r.model = nil
-	if m.phase != serving || m.next != nil || c.Generation != m.current.number {
+	if m.phase != serving || m.gens.Next != nil || c.Generation != m.gens.Current.Number {
 		return
 	}
 	library, err := m.sys.Library()
@@ -103,17 +104,17 @@ func (m *Master) orderRefork(c *workers.Worker, now time.Time) {
 	defer m.sys.CloseFD(peer)
 	r.tries++
 	r.pending = &zygote.Process{Channel: ch, State: zygote.Loading, Origin: zygote.FromWorker, Started: now}
-	r.deadline = now.Add(m.grace(c) + reforkPatience)
+	r.deadline = now.Add(m.gens.Of(c.Generation).Grace() + reforkPatience)
 	m.log.Debugf("Worker (pid:%d) is told to fork a zygote when it has drained", c.PID)
 	m.instruct(c, workerctl.Refork{}, peer, library)
 }
 
 // awaitPending ends what takes too long, and lets a zygote that is ready take over when the old one
 // owes no answer.
-func (m *Master) awaitPending(g *generation, now time.Time) {
+func (m *Master) awaitPending(g *generation.Generation, now time.Time) {
 	z := m.refork.pending
 	switch {
-	case z.Forks() && m.hookWaited == "" && !m.table.Spawning() && (g.zygote == nil || g.zygote.Idle()):
+	case z.Forks() && m.hookWaited == "" && !m.table.Spawning() && (g.Zygote == nil || g.Zygote.Idle()):
 		m.adopt(g, z)
 	case !z.Forks() && !now.Before(m.refork.deadline):
 		m.reforkFailed(fmt.Sprintf("nothing was heard of it for %.0fs", now.Sub(z.Started).Seconds()))
@@ -173,7 +174,7 @@ func (m *Master) pendingLost(z *zygote.Process, err error) {
 func (m *Master) reforkFailed(text string) {
 	m.cancelRefork()
 	m.refork.over = true
-	m.log.Warningf("No zygote of a worker: %s\nWorkers of generation %d are forked from the zygote that it has", text, m.current.number)
+	m.log.Warningf("No zygote of a worker: %s\nWorkers of generation %d are forked from the zygote that it has", text, m.gens.Current.Number)
 }
 
 // cancelRefork ends a zygote that is not adopted. One whose process is not known ends by its channel's
@@ -208,29 +209,29 @@ func (m *Master) pendingDied(pid int, status unix.WaitStatus) bool {
 }
 
 // adopt makes z the generation's zygote.
-func (m *Master) adopt(g *generation, z *zygote.Process) {
-	m.retireZygote(g.takeZygote(), g.number)
-	g.zygote = z
+func (m *Master) adopt(g *generation.Generation, z *zygote.Process) {
+	m.retireZygote(g.TakeZygote(), g.Number)
+	g.Zygote = z
 	r := &m.refork
 	r.pending, r.adopted, r.over, r.last = nil, z, true, m.table.Ages
-	m.relayThrough(z)
-	m.tell(z, zygotectl.ReopenLogs{}, g.errorLog.FD()) // it has those of the worker
+	m.lines.RelayThrough(z)
+	m.tell(z, zygotectl.ReopenLogs{}, g.ErrorLog.FD()) // it has those of the worker
 	m.tellWorkers(g)
-	m.log.Infof("Zygote (pid:%d) of generation %d comes from a worker", z.PID, g.number)
+	m.log.Infof("Zygote (pid:%d) of generation %d comes from a worker", z.PID, g.Number)
 }
 
 // replaceOlder lets the workers of the zygote before leave one after the other, so that it costs
 // the memory of one worker.
-func (m *Master) replaceOlder(g *generation) {
-	if m.next != nil {
+func (m *Master) replaceOlder(g *generation.Generation) {
+	if m.gens.Next != nil {
 		return // the reload replaces them
 	}
-	if g.zygote != m.refork.adopted {
+	if g.Zygote != m.refork.adopted {
 		m.refork.last = 0 // it died, and what comes after it is as cold as what was before
 		return
 	}
 	var oldest *workers.Worker
-	for _, c := range m.table.Of(g.number) {
+	for _, c := range m.table.Of(g.Number) {
 		if c.State != workers.Ready || c.Departure != workers.Stays {
 			return // one at a time
 		}
@@ -239,11 +240,11 @@ func (m *Master) replaceOlder(g *generation) {
 		}
 	}
 	switch {
-	case m.table.Serving(g.number) < g.workers: // one that died is replaced first
+	case m.table.Serving(g.Number) < g.Workers: // one that died is replaced first
 	case oldest != nil:
 		oldest.Departure = workers.Replaced
 	default:
 		m.refork.last = 0
-		m.log.Infof("All workers of generation %d come from the zygote (pid:%d)", g.number, g.zygote.PID)
+		m.log.Infof("All workers of generation %d come from the zygote (pid:%d)", g.Number, g.Zygote.PID)
 	}
 }

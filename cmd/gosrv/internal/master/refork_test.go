@@ -39,7 +39,7 @@ func newReforking(t *testing.T, settings map[string]any) *reforking {
 // request counts requests of a worker.
 func (r *reforking) request(k *fakeWorker, n int) {
 	for range n {
-		r.m.board.Slot(k.serve.Worker.Slot).AddRequest()
+		r.m.shared.Board.Slot(k.serve.Worker.Slot).AddRequest()
 	}
 	r.run()
 }

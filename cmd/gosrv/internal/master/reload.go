@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/pidfile"
 	"gosrv/cmd/gosrv/internal/systemd"
@@ -39,37 +40,37 @@ type outcome struct {
 
 // reload obeys HUP.
 func (m *Master) reload() {
-	if m.phase == starting || m.next != nil || m.outcome != nil {
+	if m.phase == starting || m.gens.Next != nil || m.outcome != nil {
 		m.reloadAgain = true // the newest code counts: once more when this is done
 		m.giveUp(m.sys.Now())
 		return
 	}
 	m.log.Infof("Hang up: %s", m.name())
 	m.tellManager(systemd.Reloading(m.sys.Monotonic())...)
-	m.next = m.newGeneration()
-	m.next.hups = m.hups
-	if m.takeSeed(m.next) {
-		m.orderConfig(m.next)
+	m.gens.Next = m.gens.Begin()
+	m.gens.Next.HUPs = m.hups
+	if m.takeSeed(m.gens.Next) {
+		m.orderConfig(m.gens.Next)
 		return
 	}
-	m.startZygote(m.next)
+	m.startZygote(m.gens.Next)
 }
 
 // loadedNext goes on when config file (and application, if preloaded) of the
 // new generation are loaded.
 func (m *Master) loadedNext() {
-	next := m.next
-	m.notify(next.plan)
-	if m.opt.Activated != nil || slices.Equal(m.current.plan.Addrs, next.plan.Addrs) {
-		next.sockets = m.current.sockets
+	next := m.gens.Next
+	m.notify(next.Plan)
+	if m.opt.Activated != nil || slices.Equal(m.gens.Current.Plan.Addrs, next.Plan.Addrs) {
+		next.Sockets = m.gens.Current.Sockets
 		m.runReloadHooks()
 		return
 	}
-	next.zygote.Hold() // no workers before they have sockets
-	m.sys.Bind(next.plan.Addrs, next.plan.SocketOptions(), m.current.sockets, func(set listen.Set, err error) {
-		next.sockets = set
-		if m.next != next || next.zygote == nil || m.phase != serving {
-			next.closeSockets(m.current.sockets)
+	next.Zygote.Hold() // no workers before they have sockets
+	m.sys.Bind(next.Plan.Addrs, next.Plan.SocketOptions(), m.gens.Current.Sockets, func(set listen.Set, err error) {
+		next.Sockets = set
+		if m.gens.Next != next || next.Zygote == nil || m.phase != serving {
+			next.CloseSockets(m.gens.Current.Sockets)
 			return
 		}
 		if err != nil {
@@ -77,8 +78,8 @@ func (m *Master) loadedNext() {
 			m.abortReload(err.Error())
 			return
 		}
-		m.log.Infof("Listening at: %s (%d)", next.urls(), m.pid)
-		next.zygote.Release()
+		m.log.Infof("Listening at: %s (%d)", next.URLs(), m.pid)
+		next.Zygote.Release()
 		m.runReloadHooks()
 	})
 }
@@ -86,7 +87,7 @@ func (m *Master) loadedNext() {
 // runReloadHooks runs them in Gunicorn's order, the first one even if the
 // number stays the same.
 func (m *Master) runReloadHooks() {
-	m.hook("nworkers_changed", m.next.workers, m.current.workers)
+	m.hook("nworkers_changed", m.gens.Next.Workers, m.gens.Current.Workers)
 	m.hook("on_reload")
 }
 
@@ -111,67 +112,67 @@ func (m *Master) movePidfile(path string) {
 // reload_one_by_one a reload costs the memory of one worker, not of all: the
 // new generation gets another one when its last is ready and the old one that
 // this has replaced has gone.
-func (m *Master) wanted(g *generation) int {
-	next := m.next
-	if next == nil || next.plan == nil || !next.plan.Own.OneByOne {
-		return g.workers
+func (m *Master) wanted(g *generation.Generation) int {
+	next := m.gens.Next
+	if next == nil || next.Plan == nil || !next.Plan.Own.OneByOne {
+		return g.Workers
 	}
-	fresh := len(next.established)
+	fresh := len(next.Established)
 	switch {
-	case g == m.current:
-		return max(0, g.workers-fresh)
-	case m.table.Leaving(m.current.number):
-		return min(g.workers, fresh)
+	case g == m.gens.Current:
+		return max(0, g.Workers-fresh)
+	case m.table.Leaving(m.gens.Current.Number):
+		return min(g.Workers, fresh)
 	}
-	return min(g.workers, fresh+1)
+	return min(g.Workers, fresh+1)
 }
 
 // completeReload hands over once every place of the new generation has had a
 // worker that was ready, and one serves now. Those that a request has killed
 // since are being replaced: waiting for all at the same time might never end.
 func (m *Master) completeReload() {
-	next := m.next
-	if next == nil || !next.up() || len(next.established) < next.workers || m.table.Serving(next.number) < min(1, next.workers) {
+	next := m.gens.Next
+	if next == nil || !next.Up() || len(next.Established) < next.Workers || m.table.Serving(next.Number) < min(1, next.Workers) {
 		return
 	}
-	old := m.current
-	m.next, m.current = nil, next
+	old := m.gens.Current
+	m.gens.Next, m.gens.Current = nil, next
 	now := m.sys.Now()
-	for _, c := range m.table.Except(next.number) { // first: they answer with the old code until they read it
+	for _, c := range m.table.Except(next.Number) { // first: they answer with the old code until they read it
 		m.retire(c, now)
 	}
-	m.retireZygote(old.takeZygote(), old.number)
-	m.release(&old.holdings, next.sockets)
-	m.speakAs(next)
-	m.relayThrough(next.zygote)
-	old.closeLogs()
-	m.movePidfile(m.pidfilePath(next.plan))
+	m.retireZygote(old.TakeZygote(), old.Number)
+	m.release(&old.Resources, next.Sockets)
+	m.lines.Follow(&next.Outlets, next.Plan.Worker.LogLevel)
+	m.lines.RelayThrough(next.Zygote)
+	old.Close()
+	m.movePidfile(m.pidfilePath(next.Plan))
 	m.showTitle()
-	m.log.Infof("Generation %d serves", next.number)
+	m.log.Infof("Generation %d serves", next.Number)
 	m.reloaded(next, "")
 }
 
 // abortReload ends the new generation; the old one never stopped serving.
 func (m *Master) abortReload(text string) {
-	next := m.next
+	next := m.gens.Next
 	if next == nil {
 		return
 	}
-	m.log.Errorf("%s\nReload failed: generation %d serves on with the old code and settings", text, m.current.number)
-	m.dismiss(next.takeZygote())
+	m.log.Errorf("%s\nReload failed: generation %d serves on with the old code and settings", text, m.gens.Current.Number)
+	m.dismiss(next.TakeZygote())
 	now := m.sys.Now()
-	for _, c := range m.table.Of(next.number) {
+	for _, c := range m.table.Of(next.Number) {
 		m.retire(c, now)
 	}
-	next.closeSockets(m.current.sockets)
-	next.closeLogs()
-	m.next = nil
+	next.CloseSockets(m.gens.Current.Sockets)
+	next.Close()
+	m.gens.Next = nil
 	m.reloaded(next, text)
 }
 
 // reloaded notes the outcome of a reload; failure is "" for success.
-func (m *Master) reloaded(g *generation, failure string) {
-	m.outcome = &outcome{hups: g.hups, failure: failure, until: m.sys.Now().Add(quietTime)}
+func (m *Master) reloaded(g *generation.Generation, failure string) {
+	m.outcome = &outcome{hups: g.HUPs, failure: failure, until: m.sys.Now().Add(quietTime)}
 }
 
 // tellReload tells what came of a reload once whoever connects now will meet
@@ -191,10 +192,10 @@ func (m *Master) tellReload(now time.Time) {
 // may still take a connection. One that has yet to begin, or one thread that is
 // inside the application, reads its orders before it does.
 func (m *Master) mayAccept(c *workers.Worker) bool {
-	if c.Generation == m.current.number || c.State == workers.Finishing || c.Force == workers.Killed || c.Channel == nil {
+	if c.Generation == m.gens.Current.Number || c.State == workers.Finishing || c.Force == workers.Killed || c.Channel == nil {
 		return false
 	}
-	s := m.board.Snapshot(c.Slot)
+	s := m.shared.Board.Snapshot(c.Slot)
 	if s.State < scoreboard.Idle {
 		return false
 	}

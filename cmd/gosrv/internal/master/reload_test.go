@@ -61,11 +61,11 @@ func TestReloadTakesUpNewSettings(t *testing.T) {
 	w.serve()
 	w.settings["workers"] = 4
 	w.settings["bind"] = []string{"127.0.0.1:0", "127.0.0.1:00"}
-	kept := w.m.current.sockets[0]
+	kept := w.m.gens.Current.Sockets[0]
 	w.signal(unix.SIGHUP)
 	w.wantAlive(4)
-	if w.m.current.sockets[0] != kept || len(w.m.current.sockets) != 2 || len(w.alive()[0].serve.Listeners) != 2 {
-		t.Errorf("listeners %v", w.m.current.sockets)
+	if w.m.gens.Current.Sockets[0] != kept || len(w.m.gens.Current.Sockets) != 2 || len(w.alive()[0].serve.Listeners) != 2 {
+		t.Errorf("listeners %v", w.m.gens.Current.Sockets)
 	}
 }
 
@@ -289,7 +289,7 @@ func slowToLeave(t *testing.T, settings map[string]any) (*world, []*fakeWorker) 
 	w.serve()
 	w.deaf = false
 	for _, k := range w.alive() {
-		w.m.board.Slot(k.serve.Worker.Slot).SetState(scoreboard.Idle)
+		w.m.shared.Board.Slot(k.serve.Worker.Slot).SetState(scoreboard.Idle)
 	}
 	return w, w.alive()
 }
@@ -316,7 +316,7 @@ func TestReloadThatFailsIsToldWhenTheNewAcceptNothingMore(t *testing.T) {
 	w.bootHangs, w.deaf = true, true
 	w.signal(unix.SIGHUP)
 	fresh := w.alive()[2:]
-	w.m.board.Slot(fresh[0].serve.Worker.Slot).SetState(scoreboard.Idle)
+	w.m.shared.Board.Slot(fresh[0].serve.Worker.Slot).SetState(scoreboard.Idle)
 	w.ready(fresh[0])
 	w.end(fresh[1], exited(3))
 	w.run()
@@ -334,7 +334,7 @@ func TestReloadIsToldAtOnceIfTheOldAreInsideTheApplication(t *testing.T) {
 	for class, want := range map[string]int{"sync": 1, "gthread": 0} { // another thread may accept
 		w, old := slowToLeave(t, map[string]any{"worker_class": class, "threads": map[string]int{"sync": 1, "gthread": 4}[class]})
 		for _, k := range old {
-			w.m.board.Slot(k.serve.Worker.Slot).Begin(w.clock.Add(-time.Second).UnixNano(), []byte("GET"), []byte("/"))
+			w.m.shared.Board.Slot(k.serve.Worker.Slot).Begin(w.clock.Add(-time.Second).UnixNano(), []byte("GET"), []byte("/"))
 		}
 		w.signal(unix.SIGHUP)
 		if w.status.Reloaded != want {
@@ -346,7 +346,7 @@ func TestReloadIsToldAtOnceIfTheOldAreInsideTheApplication(t *testing.T) {
 func TestReloadWaitsForRequestsThatHaveJustBegun(t *testing.T) {
 	w, old := slowToLeave(t, nil)
 	for _, k := range old {
-		w.m.board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
+		w.m.shared.Board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
 	}
 	w.signal(unix.SIGHUP)
 	if w.status.Reloaded != 0 {

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 )
@@ -19,7 +20,7 @@ import (
 // plantSeed gives a zygote that is about to get its first order the channel of a
 // seed to leave behind. false: there is one already, or none is to be had.
 func (m *Master) plantSeed() (peer int, ok bool) {
-	if m.seed != nil || m.current.plan != nil && m.current.plan.Preloads() {
+	if m.seed != nil || m.gens.Current.Plan != nil && m.gens.Current.Plan.Preloads() {
 		return -1, false
 	}
 	ch, peer, err := m.sys.Pair()
@@ -32,14 +33,14 @@ func (m *Master) plantSeed() (peer int, ok bool) {
 }
 
 // takeSeed makes the seed the zygote of a generation. false: there is none.
-func (m *Master) takeSeed(g *generation) bool {
+func (m *Master) takeSeed(g *generation.Generation) bool {
 	s := m.seed
 	if s == nil || s.PID == 0 {
 		return false
 	}
 	m.seed = nil
 	s.State, s.Origin, s.Started = zygote.Loading, zygote.FromSeed, m.sys.Now()
-	g.zygote = s
+	g.Zygote = s
 	return true
 }
 

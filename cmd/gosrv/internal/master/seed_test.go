@@ -27,8 +27,8 @@ func sowing(t *testing.T) (w *world, zygote, seed *fakeZygote) {
 func TestReloadGrowsFromTheSeed(t *testing.T) {
 	w, first, seed := sowing(t)
 	w.signal(unix.SIGHUP)
-	if w.m.next != nil || w.m.current.number != 2 || w.m.current.zygote.PID != seed.pid {
-		t.Fatalf("generation %d of zygote %d, want 2 of %d", w.m.current.number, w.m.current.zygote.PID, seed.pid)
+	if w.m.gens.Next != nil || w.m.gens.Current.Number != 2 || w.m.gens.Current.Zygote.PID != seed.pid {
+		t.Fatalf("generation %d of zygote %d, want 2 of %d", w.m.gens.Current.Number, w.m.gens.Current.Zygote.PID, seed.pid)
 	}
 	if !first.dead || len(seed.configured) != 1 || len(w.zygotes) != 3 || !w.zygotes[2].seed {
 		t.Errorf("first dead: %v, seed configured %d times, %d zygotes", first.dead, len(seed.configured), len(w.zygotes))
@@ -48,8 +48,8 @@ func TestStaleSeedMakesRoomForANewInterpreter(t *testing.T) {
 	w, _, seed := sowing(t)
 	w.stale = true
 	w.signal(unix.SIGHUP)
-	if w.m.current.number != 2 || w.m.current.zygote.PID == seed.pid || !seed.dead {
-		t.Fatalf("generation %d of zygote %d", w.m.current.number, w.m.current.zygote.PID)
+	if w.m.gens.Current.Number != 2 || w.m.gens.Current.Zygote.PID == seed.pid || !seed.dead {
+		t.Fatalf("generation %d of zygote %d", w.m.gens.Current.Number, w.m.gens.Current.Zygote.PID)
 	}
 	if w.m.seed == nil || w.m.seed.PID == 0 {
 		t.Errorf("the new interpreter has left no seed")
@@ -65,8 +65,8 @@ func TestReloadWithoutASeed(t *testing.T) {
 		end(w, seed)
 		w.run()
 		w.signal(unix.SIGHUP)
-		if w.m.current.number != 2 || w.m.current.zygote.PID == seed.pid || w.m.seed == nil {
-			t.Errorf("%s: generation %d of zygote %d, seed %v", name, w.m.current.number, w.m.current.zygote.PID, w.m.seed)
+		if w.m.gens.Current.Number != 2 || w.m.gens.Current.Zygote.PID == seed.pid || w.m.seed == nil {
+			t.Errorf("%s: generation %d of zygote %d, seed %v", name, w.m.gens.Current.Number, w.m.gens.Current.Zygote.PID, w.m.seed)
 		}
 	}
 }
@@ -80,12 +80,12 @@ func TestAfterADeadSeedlingComesANewInterpreter(t *testing.T) {
 	_ = w.kill(seed.pid, unix.SIGKILL)
 	w.run()
 	w.bootHangs = false
-	if w.m.next != nil || w.m.current.number != 1 || w.m.seed != nil {
-		t.Fatalf("current generation %d, seed %v", w.m.current.number, w.m.seed)
+	if w.m.gens.Next != nil || w.m.gens.Current.Number != 1 || w.m.seed != nil {
+		t.Fatalf("current generation %d, seed %v", w.m.gens.Current.Number, w.m.seed)
 	}
 	w.signal(unix.SIGHUP)
-	if w.m.current.number != 3 || w.m.current.zygote.Origin != zygote.Executed {
-		t.Errorf("generation %d, from a seed: %v", w.m.current.number, w.m.current.zygote.Origin)
+	if w.m.gens.Current.Number != 3 || w.m.gens.Current.Zygote.Origin != zygote.Executed {
+		t.Errorf("generation %d, from a seed: %v", w.m.gens.Current.Number, w.m.gens.Current.Zygote.Origin)
 	}
 }
 

@@ -47,16 +47,14 @@ func (m *Master) signal(sig unix.Signal) {
 // restWorkers obeys WINCH: a daemon's workers go, the master stays; HUP brings
 // workers back. Others ignore it: for them it is a terminal that changed its size.
 func (m *Master) restWorkers() {
-	if m.phase != serving || !m.current.plan.Own.Daemon {
+	if m.phase != serving || !m.gens.Current.Plan.Own.Daemon {
 		m.log.Debugf("SIGWINCH ignored. Not daemonized")
 		return
 	}
 	m.log.Infof("graceful stop of workers")
-	old := m.newest().workers
-	for _, g := range []*generation{m.current, m.next} {
-		if g != nil {
-			g.workers = 0
-		}
+	old := m.gens.Newest().Workers
+	for _, g := range m.gens.All() {
+		g.Workers = 0
 	}
 	m.hook("nworkers_changed", 0, old)
 }
@@ -66,13 +64,13 @@ func (m *Master) resize(by int) {
 	if m.phase != serving {
 		return
 	}
-	old := m.newest().workers
-	for _, g := range []*generation{m.current, m.next} {
-		if g != nil && g.plan != nil && g.workers+by >= 1 {
-			g.workers += by
+	old := m.gens.Newest().Workers
+	for _, g := range m.gens.All() {
+		if g.Plan != nil && g.Workers+by >= 1 {
+			g.Workers += by
 		}
 	}
-	if now := m.newest().workers; now != old {
+	if now := m.gens.Newest().Workers; now != old {
 		m.hook("nworkers_changed", now, old)
 	}
 }
@@ -82,35 +80,32 @@ func (m *Master) reopenLogs() {
 	if m.phase == starting {
 		return
 	}
-	for _, g := range []*generation{m.current, m.next} {
-		if g == nil {
-			continue
-		}
-		if err := g.errorLog.Reopen(func(fd int) {
-			if g == m.current {
+	for _, g := range m.gens.All() {
+		if err := g.ErrorLog.Reopen(func(fd int) {
+			if g == m.gens.Current {
 				m.log.SetFD(fd)
 				errlog.LastWords(fd)
 			}
 		}); err != nil {
 			m.log.Errorf("Cannot reopen the error log: %v", err)
 		}
-		if g.accessLog != nil {
-			if err := g.accessLog.Reopen(func(int) {}); err != nil {
+		if g.AccessLog != nil {
+			if err := g.AccessLog.Reopen(func(int) {}); err != nil {
 				m.log.Errorf("Cannot reopen the access log: %v", err)
 			}
 		}
-		if g.up() {
-			m.tell(g.zygote, zygotectl.ReopenLogs{}, g.errorLog.FD())
+		if g.Up() {
+			m.tell(g.Zygote, zygotectl.ReopenLogs{}, g.ErrorLog.FD())
 		}
 	}
 	for _, z := range m.retained {
-		m.tell(z, zygotectl.ReopenLogs{}, m.current.errorLog.FD())
+		m.tell(z, zygotectl.ReopenLogs{}, m.gens.Current.ErrorLog.FD())
 	}
 	for _, c := range m.table.List {
 		if c.Channel == nil {
 			continue
 		}
-		names, fds := m.generationOf(c).logFDs()
+		names, fds := m.gens.Of(c.Generation).FDs()
 		if err := c.Channel.Send(workerctl.ReopenLogs{FDs: names}, fds...); err != nil {
 			m.log.Errorf("Worker (pid:%d) keeps writing to the old logs: %v", c.PID, err)
 		}

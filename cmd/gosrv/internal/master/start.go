@@ -7,11 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/pidfile"
 	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/zygotectl"
-	"gosrv/wsgi/ipc/scoreboard"
 )
 
 // The first start, in Gunicorn's order:
@@ -36,11 +36,11 @@ func (m *Master) settle(p *plan.Plan) error {
 			return fmt.Errorf("can't chdir to %s: %w", p.Own.Chdir, err)
 		}
 	}
-	m.current.plan = p
-	if err := m.openLogs(&m.current.holdings, p); err != nil {
+	m.gens.Current.Plan = p
+	if err := m.gens.Current.Open(p, m.warn); err != nil {
 		return err
 	}
-	m.speakAs(m.current)
+	m.lines.Follow(&m.gens.Current.Outlets, p.Worker.LogLevel)
 	return nil
 }
 
@@ -48,7 +48,7 @@ func (m *Master) settle(p *plan.Plan) error {
 // the settings did wrong goes to the terminal as Gunicorn has it; the rest to
 // the log.
 func (m *Master) failStart(f zygotectl.Failed) {
-	p := m.current.plan
+	p := m.gens.Current.Plan
 	code := max(f.Exit, 1)
 	switch {
 	case f.Stage == "config" && f.Traceback == "":
@@ -75,7 +75,7 @@ func (m *Master) abandonStart(code int) {
 
 // start goes on when the first generation is configured.
 func (m *Master) start() {
-	p := m.current.plan
+	p := m.gens.Current.Plan
 	if p.CheckOnly() {
 		if !p.Own.PrintConfig { // which has said all there is to say, in Gunicorn's form
 			_, _ = os.Stdout.WriteString(p.Check(m.opt.Version, m.opt.Interpreter, m.activatedBy()))
@@ -94,7 +94,7 @@ func (m *Master) start() {
 		}
 		m.pidfile = path
 	}
-	m.hook("nworkers_changed", m.current.workers, nil)
+	m.hook("nworkers_changed", m.gens.Current.Workers, nil)
 	m.hookThen("on_starting", func(failed bool) {
 		if failed {
 			m.abandonStart(1)
@@ -117,6 +117,9 @@ func (m *Master) activatedBy() string {
 	}
 	return "the sockets passed by systemd"
 }
+
+// warn logs what goes wrong on the way of a log.
+func (m *Master) warn(text string) { m.log.Warningf("%s", text) }
 
 // notify logs what the user should read about the settings.
 func (m *Master) notify(p *plan.Plan) {
@@ -144,15 +147,12 @@ func (m *Master) bindApart(addrs []listen.Addr, o listen.Options, kept listen.Se
 // opened goes on when the sockets are there.
 func (m *Master) opened(set listen.Set, err error) {
 	if m.phase != starting {
-		m.release(&holdings{sockets: set}, nil) // a signal was faster
+		m.release(&generation.Resources{Sockets: set}, nil) // a signal was faster
 		return
 	}
 	if err == nil {
-		m.current.sockets = set
-		m.board, m.boardFD, err = scoreboard.Create(max(minSlots, 4*m.current.workers))
-	}
-	if err == nil {
-		m.exchange, err = openExchange(m.board.Slots())
+		m.gens.Current.Sockets = set
+		err = m.shared.Open(m.gens.Current.Workers)
 	}
 	if err != nil {
 		m.log.Errorf("%v", err)
@@ -160,9 +160,9 @@ func (m *Master) opened(set listen.Set, err error) {
 		m.abandonStart(1)
 		return
 	}
-	m.table.Slots = m.board.Slots()
-	p := m.current.plan
-	m.log.Infof("Listening at: %s (%d)", m.current.urls(), m.pid)
+	m.table.Slots = m.shared.Board.Slots()
+	p := m.gens.Current.Plan
+	m.log.Infof("Listening at: %s (%d)", m.gens.Current.URLs(), m.pid)
 	m.log.Infof("Using worker: %s", p.Worker.WorkerClass)
 	for _, line := range p.StartLines(m.opt.Interpreter) {
 		m.log.Infof("%s", line)
@@ -186,13 +186,4 @@ func (m *Master) hint(err error) {
 	if errors.As(err, &hinted) {
 		m.log.Errorf("Hint: %s", hinted.Hint())
 	}
-}
-
-// urls lists the listeners as Gunicorn's start line does.
-func (g *generation) urls() string {
-	var urls []string
-	for _, s := range g.sockets {
-		urls = append(urls, listen.URL(s.Bound, g.plan.Scheme()))
-	}
-	return strings.Join(urls, ",")
 }

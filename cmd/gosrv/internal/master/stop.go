@@ -59,7 +59,7 @@ func (m *Master) beginStop(graceful bool, code int, reason string) {
 		if graceful {
 			m.retire(c, now)
 		} else {
-			m.quit(c, now.Add(m.grace(c)))
+			m.quit(c, now.Add(m.gens.Of(c.Generation).Grace()))
 		}
 	}
 	m.continueStop(now)
@@ -70,15 +70,15 @@ func (m *Master) beginStop(graceful bool, code int, reason string) {
 // unless there is another master, whose workers will.
 func (m *Master) refuseClients(graceful bool) {
 	if graceful && m.alone() {
-		if err := m.current.sockets.Refuse(); err != nil {
+		if err := m.gens.Current.Sockets.Refuse(); err != nil {
 			m.log.Debugf("%v", err) // without it late clients may be reset
 		}
 	}
-	if m.next != nil {
-		m.next.closeSockets(m.current.sockets)
+	if m.gens.Next != nil {
+		m.gens.Next.CloseSockets(m.gens.Current.Sockets)
 	}
 	m.closeLanes(graceful)
-	m.release(&m.current.holdings, nil)
+	m.release(&m.gens.Current.Resources, nil)
 }
 
 // quit tells a worker to drop everything and go. The signal comes first: one that
@@ -131,7 +131,7 @@ func (m *Master) continueStop(now time.Time) {
 		}
 	case exitZygotes:
 		if m.seedGone(now) && len(m.dismissed) == 0 {
-			m.closeBoard()
+			m.shared.Close()
 			m.finish(m.stop.exit)
 		}
 	}
@@ -147,7 +147,7 @@ func (m *Master) sayGoodbye(now time.Time) {
 		say("Reason: %s", m.stop.reason)
 	}
 	m.stop.stage = runExitHook
-	m.stop.deadline = now.Add(max(m.current.grace(), zygote.ExitGrace))
+	m.stop.deadline = now.Add(max(m.gens.Current.Grace(), zygote.ExitGrace))
 	if m.stop.again {
 		m.stop.deadline = now
 	}
@@ -163,10 +163,8 @@ func (m *Master) endZygotes() {
 	m.stop.stage = exitZygotes
 	m.stop.deadline = m.sys.Now().Add(zygote.ExitGrace)
 	m.endSeed()
-	for _, g := range []*generation{m.current, m.next} {
-		if g != nil {
-			m.dismiss(g.takeZygote())
-		}
+	for _, g := range m.gens.All() {
+		m.dismiss(g.TakeZygote())
 	}
 	for _, z := range m.retained {
 		m.dismiss(z)

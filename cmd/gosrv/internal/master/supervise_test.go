@@ -19,7 +19,7 @@ func TestStartLooksLikeGunicorns(t *testing.T) {
 	w.hooks = map[string]int{"on_starting": 1, "when_ready": 1, "nworkers_changed": 3}
 	w.serve()
 	w.wantAlive(2)
-	port := w.m.current.sockets[0].Bound.Port
+	port := w.m.gens.Current.Sockets[0].Bound.Port
 	if port == 0 {
 		t.Fatal("port not read back")
 	}

@@ -14,7 +14,7 @@ import (
 // die ends a worker while it is inside a request.
 func (w *world) die(k *fakeWorker, path string) {
 	w.t.Helper()
-	slot := w.m.board.Slot(k.serve.Worker.Slot)
+	slot := w.m.shared.Board.Slot(k.serve.Worker.Slot)
 	slot.Init(k.pid, 1)
 	slot.Begin(w.clock.UnixNano(), []byte("GET"), []byte(path))
 	w.end(k, signaled(unix.SIGKILL))
@@ -115,8 +115,8 @@ func TestReloadCompletesThoughRequestsKill(t *testing.T) {
 				}
 			}
 		}
-		if w.m.next != nil && oneByOne {
-			w.wantAlive(w.m.current.workers) // one new one at a time
+		if w.m.gens.Next != nil && oneByOne {
+			w.wantAlive(w.m.gens.Current.Workers) // one new one at a time
 		}
 		for _, k := range w.alive() {
 			if k.order.Generation == 2 {

@@ -19,9 +19,6 @@ const (
 	// catchUp is how late the loop may come. Beyond that the process has stood
 	// still (SIGSTOP, a frozen container), and the workers most likely with it.
 	catchUp = 250 * time.Millisecond
-	// configTimeout stands in for the timeout setting until the config file,
-	// which may be what takes so long, was evaluated: its default.
-	configTimeout = 30 * time.Second
 )
 
 // checkTimeouts looks once a tick for workers that exceed the timeout setting:
@@ -97,25 +94,25 @@ func (m *Master) explain(pid int, line string) {
 // worker may take to boot: another one takes its place.
 func (m *Master) checkSpawns(now time.Time) {
 	for _, c := range m.table.List {
-		g := m.generationOf(c)
-		limit := time.Duration(g.plan.Worker.Timeout) * time.Second
-		if c.State != workers.Spawning || limit == 0 || now.Sub(c.Spawned) <= limit || !g.up() || c.Generation != g.number {
+		g := m.gens.Of(c.Generation)
+		limit := time.Duration(g.Plan.Worker.Timeout) * time.Second
+		if c.State != workers.Spawning || limit == 0 || now.Sub(c.Spawned) <= limit || !g.Up() || c.Generation != g.Number {
 			continue
 		}
-		if g.zygote.ReportLate() {
-			m.stopRelaying(g.zygote) // it logs nothing now
-			m.explain(g.zygote.PID, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs", g.zygote.PID, now.Sub(c.Spawned).Seconds()))
+		if g.Zygote.ReportLate() {
+			m.lines.StopRelaying(g.Zygote) // it logs nothing now
+			m.explain(g.Zygote.PID, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs", g.Zygote.PID, now.Sub(c.Spawned).Seconds()))
 			return // killed at the next look
 		}
-		g.zygote.State = zygote.Killed
-		_ = m.sys.Kill(g.zygote.PID, unix.SIGKILL)
+		g.Zygote.State = zygote.Killed
+		_ = m.sys.Kill(g.Zygote.PID, unix.SIGKILL)
 	}
 }
 
 // overTime tells whether a worker exceeds its time, and with what.
 func (m *Master) overTime(c *workers.Worker, now time.Time, mono int64) (string, bool) {
-	g := m.generationOf(c)
-	limit := time.Duration(g.plan.Worker.Timeout) * time.Second
+	g := m.gens.Of(c.Generation)
+	limit := time.Duration(g.Plan.Worker.Timeout) * time.Second
 	if limit == 0 {
 		return "", false
 	}
@@ -123,10 +120,10 @@ func (m *Master) overTime(c *workers.Worker, now time.Time, mono int64) (string,
 		took := now.Sub(c.Spawned)
 		return fmt.Sprintf(": not ready after %.0fs", took.Seconds()), took > limit
 	}
-	if g.plan.Worker.WorkerClass != "sync" || c.ReadyAt.IsZero() {
+	if g.Plan.Worker.WorkerClass != "sync" || c.ReadyAt.IsZero() {
 		return "", false
 	}
-	s := m.board.Snapshot(c.Slot)
+	s := m.shared.Board.Snapshot(c.Slot)
 	if s.Start == 0 {
 		return "", false
 	}
@@ -134,26 +131,14 @@ func (m *Master) overTime(c *workers.Worker, now time.Time, mono int64) (string,
 	return fmt.Sprintf(": %s %s, running for %.0fs, and the worker does not react", printable(s.Method), printable(s.Path), took.Seconds()), took > limit+watchdogGrace
 }
 
-// stuck gives what a zygote has been at for longer than the timeout; nil: nothing.
-func (g *generation) stuck(now time.Time) *zygote.Task {
-	limit := configTimeout
-	if g.plan != nil {
-		limit = time.Duration(g.plan.Worker.Timeout) * time.Second
-	}
-	return g.zygote.Stuck(now, limit)
-}
-
 // showStuck logs where a zygote is that does not answer for so long. It goes
 // on: an import may take its time.
 func (m *Master) showStuck(now time.Time) {
-	for _, g := range []*generation{m.current, m.next} {
-		if g == nil {
-			continue
-		}
-		if t := g.stuck(now); t != nil && !t.Reported {
+	for _, g := range m.gens.All() {
+		if t := g.Stuck(now); t != nil && !t.Reported {
 			t.Reported = true
-			m.stopRelaying(g.zygote) // it logs nothing now
-			m.explain(g.zygote.PID, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): %s takes more than %.0fs", g.zygote.PID, t.Name, now.Sub(t.Since).Truncate(time.Second).Seconds()))
+			m.lines.StopRelaying(g.Zygote) // it logs nothing now
+			m.explain(g.Zygote.PID, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): %s takes more than %.0fs", g.Zygote.PID, t.Name, now.Sub(t.Since).Truncate(time.Second).Seconds()))
 		}
 	}
 }
@@ -161,25 +146,25 @@ func (m *Master) showStuck(now time.Time) {
 // giveUp lets HUP get through to a generation whose zygote is stuck: in a
 // reload that one is given up, at the first start it begins again.
 func (m *Master) giveUp(now time.Time) {
-	g := m.next
+	g := m.gens.Next
 	if m.phase == starting {
-		g = m.current
+		g = m.gens.Current
 	}
 	if g == nil {
 		return
 	}
-	t := g.stuck(now)
+	t := g.Stuck(now)
 	if t == nil {
 		return
 	}
-	text := fmt.Sprintf("Zygote (pid:%d) is given up: %s takes too long, and there is another HUP", g.zygote.PID, t.Name)
-	if g == m.next {
+	text := fmt.Sprintf("Zygote (pid:%d) is given up: %s takes too long, and there is another HUP", g.Zygote.PID, t.Name)
+	if g == m.gens.Next {
 		m.abortReload(text) // and begins the next one
 		return
 	}
 	m.log.Warningf("%s", text)
-	m.reloadAgain = g.plan != nil // the new zygote goes by the settings of the first
-	m.dismiss(g.takeZygote())
+	m.reloadAgain = g.Plan != nil // the new zygote goes by the settings of the first
+	m.dismiss(g.TakeZygote())
 	m.startZygote(g)
 }
 

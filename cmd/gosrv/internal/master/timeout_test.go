@@ -18,7 +18,7 @@ func TestSilentWorkerOverItsTimeIsAbortedThenKilled(t *testing.T) {
 	w.deaf = true
 	w.serve()
 	stuck, fine := w.alive()[0], w.alive()[1]
-	slot := w.m.board.Slot(stuck.serve.Worker.Slot)
+	slot := w.m.shared.Board.Slot(stuck.serve.Worker.Slot)
 	slot.Init(stuck.pid, 1)
 	slot.SetState(scoreboard.Busy)
 	slot.Begin(w.clock.UnixNano(), []byte("GET"), []byte("/slow\n[forged]"))
@@ -45,7 +45,7 @@ func TestWorkerIsNotKilledForTheTimeInWhichNobodyRan(t *testing.T) {
 		w := newWorld(t, map[string]any{"timeout": 5, "workers": 1})
 		w.serve()
 		k := w.alive()[0]
-		slot := w.m.board.Slot(k.serve.Worker.Slot)
+		slot := w.m.shared.Board.Slot(k.serve.Worker.Slot)
 		slot.Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
 		w.clock = w.clock.Add(time.Minute) // nothing runs
 		w.run()
@@ -67,7 +67,7 @@ func TestLoopThatIsAlwaysLateStillFindsAStuckWorker(t *testing.T) {
 	w := newWorld(t, map[string]any{"timeout": 5, "workers": 1})
 	w.serve()
 	k := w.alive()[0]
-	w.m.board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
+	w.m.shared.Board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
 	for range 10 {
 		w.clock = w.clock.Add(2 * time.Second)
 		w.run()
@@ -85,7 +85,7 @@ func TestTimeoutDoesNotCountWhereGunicornsDoesNot(t *testing.T) {
 		w := newWorld(t, settings)
 		w.serve()
 		k := w.alive()[0]
-		w.m.board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
+		w.m.shared.Board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
 		w.pass(20 * time.Second)
 		if len(k.got) != 0 {
 			t.Errorf("%s: %v", name, k.got)

@@ -52,7 +52,7 @@ func (m *Master) showTitle() {
 	if m.opt.Title == nil {
 		return
 	}
-	name := m.current.plan.Title
+	name := m.gens.Current.Plan.Title
 	if m.parent != 0 {
 		name += ".2"
 	}
@@ -102,7 +102,7 @@ func (m *Master) beginUpgrade() {
 // socketFDs gives what a new master inherits.
 func (m *Master) socketFDs() []int {
 	var fds []int
-	for _, s := range m.current.sockets {
+	for _, s := range m.gens.Current.Sockets {
 		fds = append(fds, s.FD)
 	}
 	for _, l := range m.lanes {
@@ -171,7 +171,7 @@ func (m *Master) promote() {
 	if m.pidfile == "" && m.phase == starting || m.phase == stopping {
 		return // nothing was announced yet, or no longer matters
 	}
-	m.movePidfile(m.pidfilePath(m.current.plan))
+	m.movePidfile(m.pidfilePath(m.gens.Current.Plan))
 	m.showTitle()
 	m.announceServing()
 }

@@ -27,7 +27,7 @@ func TestUpgradeStartsAnotherMasterWithTheSockets(t *testing.T) {
 	w.hooks = map[string]int{"pre_exec": 1}
 	w.serve()
 	w.signal(unix.SIGUSR2)
-	if len(w.successors) != 1 || !reflect.DeepEqual(w.successors[0].sockets, []int{w.m.current.sockets[0].FD}) {
+	if len(w.successors) != 1 || !reflect.DeepEqual(w.successors[0].sockets, []int{w.m.gens.Current.Sockets[0].FD}) {
 		t.Fatalf("started %v", w.successors)
 	}
 	if hooks := w.zygote().hooks; !reflect.DeepEqual(hooks, []string{"pre_exec"}) {

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
@@ -15,17 +16,17 @@ import (
 )
 
 // balance brings a generation to its number of workers.
-func (m *Master) balance(g *generation, now time.Time) {
-	if g.crash.Fails > 0 && m.table.Recovered(g.number, g.crash.Last) {
-		g.crash.Reset()
+func (m *Master) balance(g *generation.Generation, now time.Time) {
+	if g.Boots.Fails > 0 && m.table.Recovered(g.Number, g.Boots.Last) {
+		g.Boots.Reset()
 	}
 	workers := m.wanted(g)
-	missing, surplus := m.table.Plan(g.number, workers, g.reuses())
-	for _, c := range append(surplus, m.table.Relieved(g.number, workers)...) {
+	missing, surplus := m.table.Plan(g.Number, workers, g.ReusesPort())
+	for _, c := range append(surplus, m.table.Relieved(g.Number, workers)...) {
 		m.retire(c, now)
 	}
 	m.shareExchange(g)
-	for g.up() && g.crash.Open(now) && missing > 0 {
+	for g.Up() && g.Boots.Open(now) && missing > 0 {
 		if !m.spawn(g, now) {
 			return
 		}
@@ -33,10 +34,23 @@ func (m *Master) balance(g *generation, now time.Time) {
 	}
 }
 
+// shareExchange gives it to workers that were alone when they were started.
+func (m *Master) shareExchange(g *generation.Generation) {
+	if !g.HandsOver() {
+		return
+	}
+	for _, c := range m.table.Of(g.Number) {
+		if !c.HandsOver && c.Counts() {
+			c.HandsOver = true
+			m.instruct(c, workerctl.Exchange{FDs: generation.ExchangeNames}, m.shared.Exchange...)
+		}
+	}
+}
+
 // spawn orders one worker. What it needs to serve goes into its channel at
 // once and waits there until its Go side reads it.
-func (m *Master) spawn(g *generation, now time.Time) bool {
-	c, ok := m.table.Add(g.number, now)
+func (m *Master) spawn(g *generation.Generation, now time.Time) bool {
+	c, ok := m.table.Add(g.Number, now)
 	if !ok {
 		return false
 	}
@@ -44,42 +58,42 @@ func (m *Master) spawn(g *generation, now time.Time) bool {
 	if err != nil {
 		m.table.Remove(c)
 		m.log.Errorf("Cannot start a worker: %v", err)
-		g.crash.Fail(now)
+		g.Boots.Fail(now)
 		return false
 	}
 	c.Channel = ch
-	if m.board != nil {
-		m.board.Slot(c.Slot).Init(0, g.number)
+	if m.shared.Board != nil {
+		m.shared.Board.Slot(c.Slot).Init(0, g.Number)
 	}
 	serve, fds := m.serveOrder(g, c)
 	if err := ch.Send(serve, fds...); err != nil {
 		m.log.Errorf("Cannot start a worker: %v", err)
 	}
-	m.tell(g.zygote, zygotectl.SpawnWorker{Nr: c.Nr, Age: c.Age, Generation: g.number}, peer)
+	m.tell(g.Zygote, zygotectl.SpawnWorker{Nr: c.Nr, Age: c.Age, Generation: g.Number}, peer)
 	m.sys.CloseFD(peer)
 	return true
 }
 
-func (m *Master) serveOrder(g *generation, c *workers.Worker) (workerctl.Serve, []int) {
+func (m *Master) serveOrder(g *generation.Generation, c *workers.Worker) (workerctl.Serve, []int) {
 	serve := workerctl.Serve{
-		Worker:   workerctl.Identity{Nr: c.Nr, Age: c.Age, Generation: g.number, Slot: c.Slot},
-		Settings: g.plan.Worker,
+		Worker:   workerctl.Identity{Nr: c.Nr, Age: c.Age, Generation: g.Number, Slot: c.Slot},
+		Settings: g.Plan.Worker,
 	}
-	names, logFDs := g.logFDs()
+	names, logFDs := g.FDs()
 	serve.FDs = append([]string{workerctl.FDScoreboard}, names...)
-	fds := append([]int{m.boardFD}, logFDs...)
-	c.OneThread = g.plan.Worker.Threads <= 1
+	fds := append([]int{m.shared.BoardFD}, logFDs...)
+	c.OneThread = g.Plan.Worker.Threads <= 1
 	c.Sockets = m.socketsFor(g, c.Nr)
 	for _, s := range c.Sockets {
 		about := s.Bound
-		if g.reuses() {
+		if g.ReusesPort() {
 			about.ID = s.FD
 		}
 		serve.Listeners = append(serve.Listeners, about)
 		serve.FDs, fds = append(serve.FDs, workerctl.FDListener), append(fds, s.FD)
 	}
-	if c.HandsOver = g.handsOver(); c.HandsOver {
-		serve.FDs, fds = append(serve.FDs, exchangeNames...), append(fds, m.exchange.fds...)
+	if c.HandsOver = g.HandsOver(); c.HandsOver {
+		serve.FDs, fds = append(serve.FDs, generation.ExchangeNames...), append(fds, m.shared.Exchange...)
 	}
 	return serve, fds
 }
@@ -89,7 +103,7 @@ func (m *Master) serveOrder(g *generation, c *workers.Worker) (workerctl.Serve, 
 // handle. One that still boots is told by channel only: for a moment between
 // the start of Go and the return of Python's handlers a TERM would end it.
 func (m *Master) retire(c *workers.Worker, now time.Time) {
-	grace := m.grace(c)
+	grace := m.gens.Of(c.Generation).Grace()
 	// The worker leaves by itself at the end of its grace, with close() run for what it
 	// cuts; the second is for that.
 	c.Deadline = sooner(c.Deadline, now.Add(grace+time.Second))
@@ -120,18 +134,6 @@ func (m *Master) signalWorker(c *workers.Worker, sig unix.Signal) {
 	}
 }
 
-// generationOf gives a worker's generation; workers of retired ones live by the
-// current one's settings.
-func (m *Master) generationOf(c *workers.Worker) *generation {
-	if m.next != nil && c.Generation == m.next.number {
-		return m.next
-	}
-	return m.current
-}
-
-// grace is the graceful_timeout that counts for a worker.
-func (m *Master) grace(c *workers.Worker) time.Duration { return m.generationOf(c).grace() }
-
 // killOverdue sends SIGKILL where a deadline has passed.
 func (m *Master) killOverdue(now time.Time) {
 	for _, c := range m.table.Overdue(now) {
@@ -152,10 +154,8 @@ func (m *Master) killOverdue(now time.Time) {
 
 // readAll reads every channel until nothing is left.
 func (m *Master) readAll() {
-	for _, g := range []*generation{m.current, m.next} {
-		if g != nil {
-			m.readZygote(g)
-		}
+	for _, g := range m.gens.All() {
+		m.readZygote(g)
 	}
 	m.readSeed()
 	m.readPending()
@@ -203,7 +203,7 @@ func (m *Master) hangUp(c *workers.Worker, err error) {
 		return
 	}
 	if c.Deadline.IsZero() { // it cannot be given orders any more: it should be on its way out
-		c.Deadline = m.sys.Now().Add(m.grace(c))
+		c.Deadline = m.sys.Now().Add(m.gens.Of(c.Generation).Grace())
 	}
 }
 
@@ -252,9 +252,9 @@ func (m *Master) workerReady(c *workers.Worker, msg workerctl.WorkerReady) {
 	}
 	c.ReadyAt = m.sys.Now()
 	m.announceReady()
-	for _, g := range []*generation{m.current, m.next} {
-		if g != nil && g.number == c.Generation {
-			g.established[c.Nr] = true
+	for _, g := range m.gens.All() {
+		if g.Number == c.Generation {
+			g.Established[c.Nr] = true
 		}
 	}
 }
@@ -281,8 +281,8 @@ func (m *Master) forget(c *workers.Worker) {
 		_ = c.Channel.Close()
 		c.Channel = nil
 	}
-	if m.board != nil {
-		m.board.Slot(c.Slot).Release()
+	if m.shared.Board != nil {
+		m.shared.Board.Slot(c.Slot).Release()
 	}
 	m.table.Remove(c)
 }
@@ -293,12 +293,12 @@ func (m *Master) pauseIfFailed(c *workers.Worker) {
 		return
 	}
 	now := m.sys.Now()
-	for _, g := range []*generation{m.current, m.next} {
-		if g == nil || g.number != c.Generation {
+	for _, g := range m.gens.All() {
+		if g.Number != c.Generation {
 			continue
 		}
-		if pause := g.crash.Fail(now); pause >= time.Second {
-			m.log.Warningf("Workers of generation %d do not become ready: the next one is started in %v", g.number, pause)
+		if pause := g.Boots.Fail(now); pause >= time.Second {
+			m.log.Warningf("Workers of generation %d do not become ready: the next one is started in %v", g.Number, pause)
 		}
 	}
 }
@@ -325,10 +325,10 @@ func (m *Master) died(pid int, status unix.WaitStatus) {
 	if m.seedDied(pid, status) || m.pendingDied(pid, status) || m.retainedDied(pid, status) || m.successorDied(pid, status) {
 		return
 	}
-	for _, g := range []*generation{m.current, m.next} {
-		if g != nil && g.zygote != nil && g.zygote.PID == pid {
+	for _, g := range m.gens.All() {
+		if g.Zygote != nil && g.Zygote.PID == pid {
 			m.readZygote(g) // its last words; they may have dismissed it
-			if g.zygote != nil {
+			if g.Zygote != nil {
 				m.zygoteDied(g, status)
 			} else {
 				m.died(pid, status)

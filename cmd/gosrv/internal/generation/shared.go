@@ -1,0 +1,67 @@
+package generation
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
+)
+
+// minSlots is the least size of the scoreboard: TTIN and reloads need more
+// slots than there are workers.
+const minSlots = 1024
+
+// ExchangeNames are the names of the exchange's descriptors.
+var ExchangeNames = []string{workerctl.FDExchangeIn, workerctl.FDExchangeOut, workerctl.FDClaims}
+
+// Shared is what the workers of all generations have in common. The zero value is
+// nothing yet.
+type Shared struct {
+	Board   *scoreboard.Board
+	BoardFD int
+	// Exchange is over what workers with one thread hand connections to each other
+	// while they are busy: what the old workers of a reload cannot serve at once the
+	// new ones may. Named as in ExchangeNames.
+	Exchange []int
+}
+
+// Open makes it for a server that begins with so many workers.
+func (s *Shared) Open(workers int) (err error) {
+	if s.Board, s.BoardFD, err = scoreboard.Create(max(minSlots, 4*workers)); err != nil {
+		return err
+	}
+	claims, err := scoreboard.CreateClaims(s.Board.Slots())
+	if err != nil {
+		return err
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		_ = unix.Close(claims)
+		return fmt.Errorf("making the exchange: %w", err)
+	}
+	s.Exchange = []int{pair[0], pair[1], claims}
+	return nil
+}
+
+// Slot is a worker's slot of the scoreboard, nil before there is one.
+func (s *Shared) Slot(n int) *scoreboard.Slot {
+	if s.Board == nil {
+		return nil
+	}
+	return s.Board.Slot(n)
+}
+
+// Close gives everything back.
+func (s *Shared) Close() {
+	if s.Board == nil {
+		return
+	}
+	_ = s.Board.Close()
+	_ = unix.Close(s.BoardFD)
+	for _, fd := range s.Exchange {
+		_ = unix.Close(fd)
+	}
+	*s = Shared{}
+}
