@@ -48,6 +48,27 @@ type Result struct {
 	Payload                   uint64
 }
 
+// Numbers mirrors gosrv_request; cgotest checks that both have the same layout.
+type Numbers struct {
+	Stream             uint64
+	BodyLen            int64
+	Cap                uint64
+	Base, Headers      int32
+	BodyFD, Connection int32
+	Flags              uint32
+}
+
+// Request is one request for AppCall: its numbers and its bytes. The body is Mem, or Blocks, or what
+// the numbers name.
+type Request struct {
+	Numbers
+	Head, Extra []byte
+	Desc        []uint32
+	Mem         []byte
+	Blocks      []Block
+	Out         []byte // for the response head and a small body
+}
+
 // Outcomes of AppCall and CallNext, as in gosrv.h.
 const (
 	Done   = C.GOSRV_DONE
@@ -102,19 +123,17 @@ func MainAttach() (t Thread, ok bool) {
 	return threadOf(c), true
 }
 
-// AppCall is gosrv_app_call. All slices are lent for the call only; out must not be empty. With
-// blocks, body is empty.
-func (t Thread) AppCall(base int, head, extra []byte, desc []uint32, nhdr int, flags uint32,
-	body []byte, blocks []Block, bodyFD int, bodyLen int64, stream uint64, connFD int, out []byte, res *Result) int {
-	mem := charsOf(body)
-	if len(blocks) > 0 {
-		mem = (*C.char)(unsafe.Pointer(blocksOf(blocks)))
-		flags |= Blocks
+// AppCall is gosrv_app_call. All that r has is lent for the call only; Out must not be empty. Cap and, with
+// Blocks, the flag for them are set here.
+func (t Thread) AppCall(r *Request, res *Result) int {
+	mem := charsOf(r.Mem)
+	if len(r.Blocks) > 0 {
+		mem = (*C.char)(unsafe.Pointer(blocksOf(r.Blocks)))
+		r.Flags |= Blocks
 	}
-	state := C.gosrv_app_call(t.c, C.int(base), charsOf(head), charsOf(extra),
-		(*C.uint32_t)(unsafe.Pointer(unsafe.SliceData(desc))), C.int(nhdr), C.uint32_t(flags),
-		mem, C.int(bodyFD), C.int64_t(bodyLen), C.uint64_t(stream), C.int(connFD),
-		charsOf(out), C.uint64_t(len(out)))
+	r.Cap = uint64(len(r.Out))
+	state := C.gosrv_app_call(t.c, (*C.gosrv_request)(unsafe.Pointer(&r.Numbers)), charsOf(r.Head), charsOf(r.Extra),
+		(*C.uint32_t)(unsafe.Pointer(unsafe.SliceData(r.Desc))), mem, charsOf(r.Out))
 	*res = *t.res
 	return int(state)
 }

@@ -45,6 +45,16 @@ typedef struct {
 	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (request_notes.c) */
 	uint32_t sent, iterates; uint64_t payload; /* gather: what of out has left; may be used; body in out */
 } gosrv_result;
+/* What gosrv_app_call is told of a request, beside its bytes. Those are arguments: Go may lend its memory as
+ * such, but not by pointers inside of a struct. */
+typedef struct {
+	uint64_t stream;       /* 0, or the number of a body that still comes, for gosrvReadBody until the call is closed */
+	int64_t body_len;
+	uint64_t cap;          /* of out */
+	int32_t base, headers; /* of gosrv_base_new; their number in desc */
+	int32_t body_fd, conn_fd; /* -1, or a spool file that holds the body; what gunicorn.socket stands for */
+	uint32_t flags;
+} gosrv_request;
 typedef struct { void *object; char *mem; } gosrv_block; /* a bytes object; its bytes */
 #define GOSRV_OUTBOX 64 /* answers that the outbox holds at most */
 typedef struct { const char *bytes; uint64_t len; int64_t error; } gosrv_unsent; /* what a socket has not taken; errno: and never will */
@@ -124,14 +134,14 @@ gosrv_result *gosrv_thread_result(gosrv_thread *t);
 /* gosrv_app_call: run application(environ, start_response) once.
  * thread:  attached
  * GIL:     taken inside; not held on return but with GOSRV_KEEP_GIL: one thread only, up to its next crossing, no waits
- * lends:   head, extra, desc, mem, out until return; a call that goes on has copied mem, or holds its blocks
+ * lends:   all but t until return; a call that goes on has copied mem, or holds its blocks. head, extra, desc: as
+ *          environ.Packed has them; mem: the body, empty with a stream or a spool file
  * gives:   the thread's result; its handle and ref belong to C until next or finish
  * fails:   GOSRV_FAILED, the traceback logged; never leaves an exception set
  * memo:    a number that is not 0: base, https and headers are those of all calls with it since GOSRV_MEMO_NEW
- * stream:  0, or the number of a body that still comes, for gosrvReadBody until the call is closed; mem is empty
  */
-int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra, const uint32_t *desc, int nhdr,
-	uint32_t flags, const char *mem, int body_fd, int64_t body_len, uint64_t stream, int conn_fd, char *out, uint64_t cap);
+int gosrv_app_call(gosrv_thread *t, const gosrv_request *r, const char *head, const char *extra, const uint32_t *desc,
+	const char *mem, char *out);
 
 /* gosrv_blocks: drop the blocks of old and make new ones, of whatever content.
  * thread:  attached

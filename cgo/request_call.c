@@ -246,14 +246,13 @@ static void step_end(gosrv_thread *t, int keep) {
 	if (!keep) gil_give(t);
 }
 
-int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extra,
-	const uint32_t *desc, int nhdr, uint32_t flags, const char *mem, int body_fd,
-	int64_t body_len, uint64_t stream, int conn_fd, char *out, uint64_t cap) {
-	const packed request = {head, extra, desc, nhdr, flags};
+int gosrv_app_call(gosrv_thread *t, const gosrv_request *r, const char *head, const char *extra, const uint32_t *desc,
+	const char *mem, char *out) {
+	const packed request = {head, extra, desc, r->headers, r->flags};
 	gosrv_result *res = &t->result;
 	step_begin(t, NULL);
 	int state = GOSRV_FAILED;
-	if (t->bases[base] == NULL) thread_prepare(t);
+	if (t->bases[r->base] == NULL) thread_prepare(t);
 	gosrv_call *c = t->current = call_new(t);
 	*res = (gosrv_result){.fd = -1, .total = -1};
 	if (c != NULL) {
@@ -262,13 +261,13 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 		c->uri = request_string(head, extra, desc[2]);
 		c->uri_len = desc[3];
 		input_object *input = (input_object *)c->objects.input;
-		if (flags & GOSRV_BLOCKS)
-			input_lend_blocks(input, (const gosrv_block *)mem, body_len);
+		if (r->flags & GOSRV_BLOCKS)
+			input_lend_blocks(input, (const gosrv_block *)mem, r->body_len);
 		else
-			input_lend(input, mem, body_fd, body_len, stream);
-		c->fd = ((socket_object *)c->objects.socket)->fd = conn_fd;
+			input_lend(input, mem, r->body_fd, r->body_len, r->stream);
+		c->fd = ((socket_object *)c->objects.socket)->fd = r->conn_fd;
 		((socket_object *)c->objects.socket)->batch = &t->batch;
-		PyObject *environ = call_environ(c, base, &request);
+		PyObject *environ = call_environ(c, r->base, &request);
 		if (environ) {
 			PyObject *args[2] = {environ, c->objects.start_response};
 			c->result = take(py.PyObject_VectorcallDict(shim.application, args, 2, NULL));
@@ -281,9 +280,9 @@ int gosrv_app_call(gosrv_thread *t, int base, const char *head, const char *extr
 		if (c->result == NULL || call_classify(c) < 0)
 			state = call_failed(c);
 		else
-			state = call_step(c, flags, out, cap, res);
+			state = call_step(c, r->flags, out, r->cap, res);
 	}
-	step_end(t, (flags & GOSRV_KEEP_GIL) != 0);
+	step_end(t, (r->flags & GOSRV_KEEP_GIL) != 0);
 	return state;
 }
 

@@ -93,6 +93,20 @@ type Body struct {
 	Stream uint64
 }
 
+// Request is one request for the application. Head is what the client has sent, in which Desc finds what
+// it does not find in Extra: the three are environ.Packed's, and Headers is its number of them.
+type Request struct {
+	Base       Base
+	Head       []byte
+	Extra      []byte
+	Desc       []uint32
+	Headers    int
+	Flags      uint32
+	Body       *Body
+	Connection int    // the descriptor behind gunicorn.socket
+	Out        []byte // takes the packed response head and small bodies: at least some KiB
+}
+
 // Batch are pieces in the buffer of a Gather that is under way.
 type Batch = cgo.Batch
 
@@ -156,15 +170,17 @@ func (t *Thread) NewBase(kv []KV) (Base, error) {
 	return Base(index), nil
 }
 
-// Call runs application(environ, start_response) once: one crossing. head, extra and desc
-// are environ.Packed's; all slices are lent until Call returns. connFD stands behind
-// gunicorn.socket. out takes the packed response head and small bodies and must hold at
-// least some KiB.
-func (t *Thread) Call(b Base, head, extra []byte, desc []uint32, headers int, flags uint32,
-	body *Body, connFD int, out []byte, res *Result) State {
-	t.holding = flags&KeepGIL != 0
-	return State(t.c.AppCall(int(b), head, extra, desc, headers, flags,
-		body.Mem, raw(body.Blocks), body.FD, body.Len, body.Stream, connFD, out, res))
+// Call runs application(environ, start_response) once: one crossing. All that r has is lent until Call
+// returns.
+func (t *Thread) Call(r *Request, res *Result) State {
+	t.holding = r.Flags&KeepGIL != 0
+	return State(t.c.AppCall(&cgo.Request{
+		Numbers: cgo.Numbers{
+			Stream: r.Body.Stream, BodyLen: r.Body.Len, Base: int32(r.Base), Headers: int32(r.Headers),
+			BodyFD: int32(r.Body.FD), Connection: int32(r.Connection), Flags: r.Flags,
+		},
+		Head: r.Head, Extra: r.Extra, Desc: r.Desc, Mem: r.Body.Mem, Blocks: raw(r.Body.Blocks), Out: r.Out,
+	}, res))
 }
 
 // Release gives back the GIL that a Call with KeepGIL has kept. Python's other threads get

@@ -9,8 +9,7 @@ import "gosrv/cpython"
 // valid until the next method for the same call. Only the thread that the door
 // belongs to may use it.
 type Application interface {
-	Call(b cpython.Base, head, extra []byte, desc []uint32, headers int, flags uint32,
-		body *cpython.Body, connFD int, out []byte, res *cpython.Result) cpython.State
+	Call(r *cpython.Request, res *cpython.Result) cpython.State
 	Next(flags uint32, out []byte, res *cpython.Result) cpython.State
 	Gather(flags uint32, out []byte, end int, left int64, res *cpython.Result) cpython.State
 	Finish(res *cpython.Result)

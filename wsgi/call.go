@@ -19,6 +19,7 @@ type slot struct {
 	req  *http1.Request
 	pack environ.Packed
 	body cpython.Body
+	call cpython.Request // here, since it would be made on the heap for each call of an interface
 
 	memos [cpython.Memos]uint32 // versions of the memos that C has for this thread
 	out   []byte                // lent to the application
@@ -77,7 +78,12 @@ func (s *slot) serve(c *conn) bool {
 	if c.stream != nil {
 		s.body = c.stream.body()
 	}
-	a.state = s.app.Call(c.listener.base, head, s.pack.Extra, s.pack.Desc, s.pack.Headers, flags, &s.body, c.fd(), s.out, &a.res)
+	s.call = cpython.Request{
+		Base: c.listener.base, Head: head, Extra: s.pack.Extra, Desc: s.pack.Desc, Headers: s.pack.Headers,
+		Flags: flags, Body: &s.body, Connection: c.fd(), Out: s.out,
+	}
+	a.state = s.app.Call(&s.call, &a.res)
+	s.call.Head = nil // the read buffer is the connection's
 	v := s.compose(c, a)
 	if v == sent {
 		v = s.carry(c, a)

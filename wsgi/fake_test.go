@@ -72,8 +72,8 @@ type fakeCall struct {
 	conn  int
 }
 
-func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, headers int, flags uint32,
-	body *cpython.Body, fd int, out []byte, res *cpython.Result) cpython.State {
+func (f *fakeApp) Call(call *cpython.Request, res *cpython.Result) cpython.State {
+	head, extra, desc, flags, body, fd, out := call.Head, call.Extra, call.Desc, call.Flags, call.Body, call.Connection, call.Out
 	f.calls.Add(1)
 	keep := flags&cpython.KeepGIL != 0
 	f.holding.Store(keep)
@@ -100,7 +100,7 @@ func (f *fakeApp) Call(_ cpython.Base, head, extra []byte, desc []uint32, header
 		method: text(environ.RequestMethod), path: text(environ.PathInfo), uri: text(environ.RawURI), head: string(head), app: f, out: out, conn: fd, stream: body.Stream}
 	for i := range r.proxy {
 		if flags&cpython.Proxied != 0 {
-			r.proxy[i] = at(2*int(environ.NSlots) + 4*headers + 2*i)
+			r.proxy[i] = at(2*int(environ.NSlots) + 4*call.Headers + 2*i)
 		}
 	}
 	for _, b := range body.Blocks {

@@ -207,6 +207,13 @@ int test_run(const char *code) {
 uint64_t test_refs_taken(void) { return refs_taken; }
 uint64_t test_refs_dropped(void) { return refs_dropped; }
 
+void test_request_layout(size_t *o) {
+	size_t layout[] = {sizeof(gosrv_request), offsetof(gosrv_request, stream), offsetof(gosrv_request, body_len),
+		offsetof(gosrv_request, cap), offsetof(gosrv_request, base), offsetof(gosrv_request, headers),
+		offsetof(gosrv_request, body_fd), offsetof(gosrv_request, conn_fd), offsetof(gosrv_request, flags)};
+	memcpy(o, layout, sizeof layout);
+}
+
 void test_result_layout(size_t *o) {
 	size_t layout[] = {sizeof(gosrv_result), offsetof(gosrv_result, head_len),
 		offsetof(gosrv_result, body_off), offsetof(gosrv_result, body_len), offsetof(gosrv_result, fd),

@@ -62,6 +62,21 @@ func Batches() map[string]string {
 	}
 }
 
+// RequestLayouts gives size and field offsets of gosrv_request in C and of cgo.Numbers.
+func RequestLayouts() (inC, inGo []uintptr) {
+	offsets := make([]C.size_t, 9)
+	C.test_request_layout(&offsets[0])
+	for _, o := range offsets {
+		inC = append(inC, uintptr(o))
+	}
+	var n cgo.Numbers
+	inGo = []uintptr{
+		unsafe.Sizeof(n), unsafe.Offsetof(n.Stream), unsafe.Offsetof(n.BodyLen), unsafe.Offsetof(n.Cap), unsafe.Offsetof(n.Base),
+		unsafe.Offsetof(n.Headers), unsafe.Offsetof(n.BodyFD), unsafe.Offsetof(n.Connection), unsafe.Offsetof(n.Flags),
+	}
+	return inC, inGo
+}
+
 // ResultLayouts gives size and field offsets of gosrv_result in C and of cgo.Result.
 func ResultLayouts() (inC, inGo []uintptr) {
 	offsets := make([]C.size_t, 18)

@@ -14,4 +14,5 @@ const char *test_batch_to_nobody(void);
 const char *test_batch_flush(void);
 const char *test_batches_in_order(void);
 void test_result_layout(size_t *offsets);
+void test_request_layout(size_t *offsets);
 #endif

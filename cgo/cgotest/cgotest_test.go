@@ -27,6 +27,12 @@ func TestResultHasTheSameLayoutInCAndGo(t *testing.T) {
 	}
 }
 
+func TestRequestHasTheSameLayoutInCAndGo(t *testing.T) {
+	if inC, inGo := RequestLayouts(); !reflect.DeepEqual(inC, inGo) {
+		t.Errorf("gosrv_request: C %v, Go %v", inC, inGo)
+	}
+}
+
 func TestBatchesLeaveOnceAndInOrder(t *testing.T) {
 	for name, wrong := range Batches() {
 		if wrong != "" {
