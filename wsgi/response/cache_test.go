@@ -86,3 +86,24 @@ func BenchmarkHeadOfAnotherLength(b *testing.B) {
 		buf, _, _ = m.Append(buf[:0], heads[n&1], x, &d, 0)
 	}
 }
+
+func TestOtherProtocolsAreAnnounced(t *testing.T) {
+	var d Date
+	d.At(0)
+	for _, c := range []struct{ status, connection, want string }{
+		{"101 Switching Protocols", "Upgrade", "Connection: upgrade\r\nUpgrade: websocket\r\n"},
+		{"101 Switching Protocols", "close", "Connection: close\r\nUpgrade: websocket\r\n"},
+		{"200 OK", "Upgrade", "Connection: close\r\nTransfer-Encoding: chunked\r\n"},
+	} {
+		head := pack(c.status, "Upgrade", "websocket", "Connection", c.connection)
+		x := Request{Total: -1}
+		f, fault := Check(head, x)
+		if fault != "" || f.Keep {
+			t.Fatalf("%s: %+v %s", c.status, f, fault)
+		}
+		want := "HTTP/1.1 " + c.status + "\r\nDate: now\r\n" + c.want + "\r\n"
+		if got := string(appendHead(nil, head, f, x, []byte("now"))); got != want {
+			t.Errorf("%q instead of %q", got, want)
+		}
+	}
+}

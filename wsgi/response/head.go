@@ -159,15 +159,29 @@ func parseLength(b []byte) int64 {
 	return int64(n) // above 2^63-1 it is negative
 }
 
+// upgrades tells whether the headers of a head whose status was read say that the
+// connection is another protocol's from now on (RFC 9110 7.8).
+func upgrades(head PackedHead) bool {
+	for n := head.Count(); n > 0; n-- {
+		if name, value := head.Header(); http1.EqualFold(name, "connection") && http1.EqualFold(value, "upgrade") {
+			return true
+		}
+	}
+	return false
+}
+
 // appendHead writes a checked head in Gunicorn's order.
 func appendHead(dst []byte, head PackedHead, f Framing, x Request, date []byte) []byte {
 	dst = http1.AppendStatusLine(dst, 1, head.Status())
 	dst = append(append(dst, x.Server...), "Date: "...)
 	dst = append(dst, date...)
 	dst = append(dst, "\r\n"...)
-	if f.Keep {
+	switch {
+	case f.Keep:
 		dst = append(dst, x.Kept...)
-	} else {
+	case f.Status == 101 && upgrades(head):
+		dst = append(dst, "Connection: upgrade"...)
+	default:
 		dst = append(dst, "Connection: close"...)
 	}
 	dst = append(dst, "\r\n"...)
@@ -177,7 +191,7 @@ func appendHead(dst []byte, head PackedHead, f Framing, x Request, date []byte) 
 	given := false
 	for n := head.Count(); n > 0; n-- {
 		name, value := head.Header()
-		if owned(name) {
+		if owned(name) && (f.Status != 101 || !http1.EqualFold(name, "upgrade")) {
 			continue
 		}
 		if len(name) == 14 && http1.EqualFold(name, "content-length") {
