@@ -1,6 +1,7 @@
-"""Finds the WSGI callable: "module", "module:name" or "module:factory(literal, ...)"."""
+"""Finds the WSGI callable: "module", "module:name" or "module:factory(literal, ...)"; or, with --paste, that of a PasteDeploy file."""
 
 import os
+import re
 import sys
 
 BOOT_ERROR = 3  # Gunicorn's exit codes: the worker failed to boot,
@@ -73,3 +74,23 @@ def call_factory(factory, args, kwargs, target):
         if sys.exc_info()[2].tb_next is None:
             raise AppImportError("".join((str(e), ": ", target))) from e
         raise
+
+
+def load_paste(location, pairs):
+    """--paste: location is FILE or FILE#SECTION; pairs are the KEY=VALUE texts of --paste-global."""
+    try:
+        from paste.deploy import loadapp
+    except ImportError as e:
+        if e.name not in ("paste", "paste.deploy"):
+            raise
+        raise AppImportError("--paste needs the package PasteDeploy: pip install PasteDeploy") from None
+    return loadapp("config:" + location, relative_to=os.getcwd(), global_conf=global_conf(pairs))
+
+
+def global_conf(pairs):
+    """A = in a key or a value is written as \\=."""
+    found = {}
+    for pair in pairs or ():
+        key, value = re.split(r"(?<!\\)=", pair, maxsplit=1)
+        found[key.replace("\\=", "=")] = value.replace("\\=", "=")
+    return found

@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 
-from . import application, channel, conffile, hooks, logs, pasteapp, program, stacks
+from . import application, channel, conffile, hooks, logs, program, stacks
 from .worker import FRESH, Refused, Worker, flush, warm_up
 
 
@@ -112,7 +112,7 @@ class Zygote:
             self.app_uri = program.application.wsgi
             program.adopt(settings)
         if settings.get("paste"):
-            self.app_uri = functools.partial(pasteapp.load, self.app_uri, settings["raw_paste_global_conf"])
+            self.app_uri = functools.partial(application.load_paste, self.app_uri, settings["raw_paste_global_conf"])
         os.environ["SERVER_SOFTWARE"] = GUNICORN  # what runs beside Gunicorn looks for it
         os.environ.update(message.get("env") or {})
         if conffile.plain(self.objects.get("logconfig_dict")) != settings.get("logconfig_dict"):
