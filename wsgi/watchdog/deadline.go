@@ -14,8 +14,9 @@ import (
 //	start | paused      an interim answer is on its way: for a moment it is nobody's
 //	expiring            the watchdog has it and looks at what belongs to the call, which waits
 //	expired             the watchdog has done with it; the call owns its things again
+//	waived              it is, and may be there for as long as it likes
 //
-// Start, Commit, Pause, Resume, Extend and Stop are the call's.
+// Start, Commit, Waive, Pause, Resume, Extend and Stop are the call's.
 type Deadline struct{ word atomic.Int64 }
 
 const (
@@ -25,6 +26,7 @@ const (
 
 	expiring int64 = -1
 	expired  int64 = -2
+	waived   int64 = -3 // without the bit of paused: Resume leaves it as it is
 )
 
 // pollEvery is how often a call looks whether the watchdog has done, which
@@ -51,11 +53,32 @@ func (d *Deadline) Commit(over bool) bool {
 		if over {
 			said = 0
 		}
+		if word == waived {
+			return true
+		}
 		if word < 0 {
 			d.wait()
 			return false
 		}
 		if d.word.CompareAndSwap(word, said) {
+			return true
+		}
+	}
+}
+
+// Waive gives the request all the time it likes, until Stop; false: the watchdog
+// has answered it, and has done with it.
+func (d *Deadline) Waive() bool {
+	for {
+		word := d.word.Load()
+		if word == waived {
+			return true
+		}
+		if word < 0 {
+			d.wait()
+			return false
+		}
+		if d.word.CompareAndSwap(word, waived) {
 			return true
 		}
 	}
@@ -67,7 +90,7 @@ func (d *Deadline) Pause() bool {
 	for {
 		word := d.word.Load()
 		if word < 0 {
-			return false
+			return word == waived
 		}
 		if d.word.CompareAndSwap(word, word|paused) {
 			return true
@@ -107,7 +130,8 @@ func (d *Deadline) Stop() bool {
 func (d *Deadline) Running() bool { return d.word.Load() != 0 }
 
 // Since is when the thread has entered the application, CLOCK_MONOTONIC ns; 0
-// if it is not in it. What the watchdog has expired began before all else.
+// if it is not in it. What the watchdog has expired, or may not, began before all
+// else.
 func (d *Deadline) Since() int64 {
 	word := d.word.Load()
 	if word < 0 {

@@ -45,3 +45,32 @@ func TestPausedRequestIsNobodys(t *testing.T) {
 		t.Error("a request that was answered is claimed again")
 	}
 }
+
+func TestWaivedRequestIsNeverLate(t *testing.T) {
+	var d Deadline
+	d.Start(1000, false)
+	if !d.Waive() || !d.Waive() || d.expire(1000) {
+		t.Fatal("taken although it may take as long as it likes")
+	}
+	if d.Extend(5000); !d.Pause() || !d.Commit(false) || !d.Commit(true) {
+		t.Error("its call may not answer")
+	}
+	if d.Resume(); !d.Running() || d.Since() != 1 {
+		t.Errorf("it is said to run since %d", d.Since())
+	}
+	if d.Stop() || d.Running() {
+		t.Error("the deadline is not free afterwards")
+	}
+}
+
+func TestExpiredRequestIsNotWaived(t *testing.T) {
+	var d Deadline
+	d.Start(1000, false)
+	if !d.expire(1000) {
+		t.Fatal("not taken")
+	}
+	d.release()
+	if d.Waive() || !d.Stop() {
+		t.Error("a request that was answered is waived")
+	}
+}

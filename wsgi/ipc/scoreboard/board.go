@@ -56,8 +56,9 @@ type words struct {
 	loopTick    atomic.Int64 // CLOCK_MONOTONIC ns
 	start       atomic.Int64 // CLOCK_MONOTONIC ns; 0: no request runs
 	lens        atomic.Uint64
-	running     atomic.Int64 // requests inside the application
-	reserved    [2]uint64
+	running     atomic.Int64  // requests inside the application
+	waived      atomic.Uint64 // requests when one of them was waived
+	reserved    [1]uint64
 	text        [textSize / 8]atomic.Uint64
 }
 

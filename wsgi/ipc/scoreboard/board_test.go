@@ -173,3 +173,30 @@ func TestStateNames(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestOnlyTheRequestThatRunsIsWaived(t *testing.T) {
+	b, _ := create(t, 1)
+	s := b.Slot(0)
+	s.Init(1, 1)
+	begin := func() {
+		s.AddRequest()
+		s.Begin(5, []byte("GET"), []byte("/"))
+	}
+	waived := func() bool { return b.Snapshot(0).Waived }
+	if begin(); waived() {
+		t.Error("waived from the start")
+	}
+	if s.Waive(); !waived() {
+		t.Error("not waived")
+	}
+	if s.End(); waived() {
+		t.Error("waived although none runs")
+	}
+	if begin(); waived() {
+		t.Error("the next one is waived, too")
+	}
+	s.Waive()
+	if s.Init(2, 1); waived() {
+		t.Error("waived in the next worker")
+	}
+}

@@ -1,5 +1,10 @@
 package scoreboard
 
+// Waive says that the request that runs, the only one of its worker, may take as
+// long as it likes. Any thread of the worker may call it: AddRequest is not
+// called meanwhile.
+func (s *Slot) Waive() { s.w.waived.Store(s.w.requests.Load()) }
+
 // Progress moves the start of the running request from one time to another
 // (CLOCK_MONOTONIC ns): it has shown that it is not stuck. false: another
 // request runs by now, or none. Any thread of the worker may call it, since one

@@ -15,6 +15,7 @@ func (s *Slot) Init(pid, generation int) {
 	w.seq.Store((w.seq.Load() + 2) &^ 1) // a killed owner may have left it odd
 	s.End()
 	w.requests.Store(0)
+	w.waived.Store(0)
 	w.connections.Store(0)
 	w.running.Store(0)
 	w.loopTick.Store(0)
@@ -73,6 +74,7 @@ type Snapshot struct {
 	Connections int    // open now
 	Running     int    // requests inside the application
 	LoopTick    int64  // last turn of the event loop, CLOCK_MONOTONIC ns, 0 unknown
+	Waived      bool   // that request may take as long as it likes
 	Start       int64  // of the oldest running request, CLOCK_MONOTONIC ns; 0: none runs
 	Method      string // of that request, cut to 24 bytes
 	Path        string // of that request, cut; without query
@@ -96,7 +98,7 @@ func (b *Board) Snapshot(i int) Snapshot {
 			return s
 		}
 	}
-	s.Start, s.Method, s.Path = 0, "", ""
+	s.Start, s.Method, s.Path, s.Waived = 0, "", "", false
 	return s
 }
 
@@ -119,6 +121,7 @@ func (w *words) readRequest(s *Snapshot) bool {
 		return false
 	}
 	if start != 0 {
+		s.Waived = s.Requests > 0 && s.Requests == w.waived.Load()
 		s.Start, s.Method, s.Path = start, string(text[:m]), string(text[m:m+p])
 	}
 	return true

@@ -124,7 +124,7 @@ func (m *Master) overTime(c *workers.Worker, now time.Time, mono int64) (string,
 		return "", false
 	}
 	s := m.shared.Board.Snapshot(c.Slot)
-	if s.Start == 0 {
+	if s.Start == 0 || s.Waived {
 		return "", false
 	}
 	took := time.Duration(mono - s.Start)
