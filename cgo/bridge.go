@@ -78,6 +78,8 @@ const (
 	Grow   = C.GOSRV_GROW
 	Failed = C.GOSRV_FAILED
 	Quit   = C.GOSRV_QUIT
+
+	Handled = C.GOSRV_HANDLED
 )
 
 // Flags of AppCall and CallNext, and bits of SignalsRun.

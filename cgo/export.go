@@ -11,15 +11,27 @@ import "unsafe"
 // once, before the first AppCall, and run on the calling thread with the GIL released.
 // Slices are C or Python memory, lent for the call. ReadBody waits for bytes of a body that
 // still comes and gives their number, 0 at its end, or a negative errno: EINTR asks to look
-// for signals and to call again. It alone runs on threads of the application, too.
+// for signals and to call again. Socket is cpython.Callbacks.Socket. Both run on threads of the
+// application, too.
 type Callbacks struct {
 	Write      func(slot int, batch Batch, head, data []byte) bool
 	EarlyHints func(slot int, head []byte) bool
 	ReadBody   func(stream uint64, buf []byte) int
+	Socket     func(slot int, use SocketUse, buf []byte) int
 	Thread     func(slot int, t Thread)
 }
 
 var callbacks Callbacks
+
+// SocketUse is one of GOSRV_SOCKET_*.
+type SocketUse uint8
+
+// The uses of gunicorn.socket.
+const (
+	SocketLook SocketUse = C.GOSRV_SOCKET_LOOK
+	SocketRead SocketUse = C.GOSRV_SOCKET_READ
+	SocketTake SocketUse = C.GOSRV_SOCKET_TAKE
+)
 
 // Batch are pieces that CallGather has put into its buffer so far: their bytes are [Sent:End] of it,
 // what lies before has left, and Payload is how much of the body they are, without the framing.
@@ -55,6 +67,11 @@ func gosrvEarlyHints(slot C.int, head *C.char, headLen C.uint32_t) C.int {
 //export gosrvReadBody
 func gosrvReadBody(stream C.uint64_t, buf *C.char, n C.uint64_t) C.int64_t {
 	return C.int64_t(callbacks.ReadBody(uint64(stream), bytesOf(buf, uint64(n))))
+}
+
+//export gosrvSocket
+func gosrvSocket(slot, use C.int, buf *C.char, n C.uint64_t) C.int64_t {
+	return C.int64_t(callbacks.Socket(int(slot), SocketUse(use), bytesOf(buf, uint64(n))))
 }
 
 //export gosrvThreadEnter

@@ -16,6 +16,7 @@ enum {
 	GOSRV_GROW = 4,   /* out is too small: gosrv_call_next with `need` bytes */
 	GOSRV_FAILED = 5, /* logged already, the call is closed */
 	GOSRV_QUIT = 6,   /* as FAILED, because the worker was told to quit */
+	GOSRV_HANDLED = 7, /* closed: the application has dealt with its client by gunicorn.socket */
 };
 /* Bits of the flags of gosrv_app_call, gosrv_call_next and gosrv_call_gather. */
 enum {
@@ -28,6 +29,8 @@ enum {
 	GOSRV_CHUNKED = 64,  /* gather: each piece becomes a chunk */
 	GOSRV_MEMO_SHIFT = 8, /* call: the bits from here on are the memo's number */
 };
+/* What gunicorn.socket is about to be used for (gosrvSocket): waited for; read from; to go on with it alone. */
+enum { GOSRV_SOCKET_LOOK, GOSRV_SOCKET_READ, GOSRV_SOCKET_TAKE };
 enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2 }; /* bits that gosrv_signals_run returns */
 #define GOSRV_ABSENT 0xFFFFFFFFu   /* the length of a string of the request that is absent */
 #define GOSRV_IN_EXTRA 0x80000000u /* in an offset: the string lies in `extra`, not in `head` */
@@ -38,11 +41,11 @@ enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2 }; /* bits that gosrv_signals_run
 #define GOSRV_BLOCK 65536          /* bytes of a gosrv_block */
 typedef struct {
 	uint32_t head_len, body_off, body_len; /* bytes of out */
-	int32_t fd;                            /* GOSRV_FILE */
+	int32_t fd;                            /* GOSRV_FILE; of a connection that was taken over, once it is closed */
 	const void *ref; uint64_t ref_len;     /* a piece left in Python's memory */
 	int64_t total; uint64_t need; int64_t file_off, file_len; /* whole body, -1 unknown; GOSRV_GROW; GOSRV_FILE */
 	void *handle; int64_t now; /* the live call, NULL when closed; CLOCK_MONOTONIC ns at the step's end */
-	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (request_notes.c) */
+	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (request_environ.c) */
 	uint32_t sent, iterates; uint64_t payload; /* gather: what of out has left; may be used; body in out */
 } gosrv_result;
 /* What gosrv_app_call is told of a request, beside its bytes. Those are arguments: Go may lend its memory as

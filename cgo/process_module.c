@@ -238,7 +238,7 @@ static PyObject *enter_thread(PyObject *self, PyObject *number) {
 	return none();
 }
 
-/* note_environ(keys): see request_notes.c. */
+/* note_environ(keys): see request_environ.c. */
 static PyObject *note_environ(PyObject *self, PyObject *keys) {
 	(void)self;
 	py.Py_IncRef(keys);

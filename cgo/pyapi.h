@@ -129,7 +129,7 @@ enum { TPFLAGS_DEFAULT = 1 << 18 };
 /* Data symbols that hold a pointer to the object. */
 #define PY_EXCEPTIONS(X) \
 	X(PyExc_TypeError) X(PyExc_ValueError) X(PyExc_AssertionError) X(PyExc_OSError) \
-	X(PyExc_RuntimeError) X(PyExc_SystemExit) X(PyExc_AttributeError) X(PyExc_StopIteration)
+	X(PyExc_RuntimeError) X(PyExc_SystemExit) X(PyExc_AttributeError) X(PyExc_StopIteration) X(PyExc_ConnectionError)
 
 struct py_api {
 #define X(result, name, arguments) result(*name) arguments;

@@ -40,9 +40,10 @@ typedef struct {
 /* gunicorn.socket: becomes a real socket.socket (of a dup) at its first use. */
 typedef struct {
 	PyObject base;
-	PyObject *real;
-	int fd;       /* the connection, Go's; -1 once the request is over */
-	batch *batch; /* what waits to be sent on it */
+	PyObject *real;   /* NULL: not used yet */
+	gosrv_call *call; /* NULL: it is over */
+	int fd;           /* the connection, Go's; -1 without a call */
+	int used, taken;  /* asked for more than an address; it is the application's alone */
 } socket_object;
 
 /* The objects of a request that the application may keep. A thread uses one bundle for
@@ -172,11 +173,9 @@ int stream_ahead(input_object *in, Py_ssize_t want);
 void stream_detach(input_object *in);
 int stream_to_blame(input_object *in);
 
-/* request_notes.c: what the access log shows of environ, as the application leaves it */
+/* request_environ.c; notes_take: what the access log shows of environ, as the application leaves it */
 extern PyObject *noted_keys;
 void notes_take(gosrv_call *c);
-
-/* request_environ.c */
 int environ_init(void);
 typedef struct {
 	const char *head, *extra;
@@ -212,6 +211,23 @@ void lines_leave(void);
 int line_find(uint32_t number, const char *p, uint32_t name_len, uint32_t value_at, uint32_t value_len, item *i);
 void line_keep(uint32_t number, const char *p, uint32_t name_len, uint32_t value_at, uint32_t value_len, const item *i);
 
+/* request_socket.c. socket_end: the request is over: of a connection that was taken over, the
+ * descriptor that is left, which is the caller's; -1 for none. socket_handled: the exception that is set
+ * says that the application has dealt with its client by itself. */
+extern PyMethodDef socket_methods[];
+PyObject *socket_getattro(PyObject *self, PyObject *name);
+void socket_lend(socket_object *s, gosrv_call *c, int fd);
+int socket_end(socket_object *s);
+void socket_free(socket_object *s);
+int socket_used(const gosrv_call *c);
+int socket_taken(const gosrv_call *c);
+int socket_handled(const gosrv_call *c);
+
+/* guest_enter, guest_leave: around a call of Go, without the GIL. The thread is not always the call's:
+ * its state is its own. */
+PyThreadState *guest_enter(gosrv_thread *t);
+void guest_leave(gosrv_thread *t, PyThreadState *state);
+
 /* request_start_response.c: start_response, write, early_hints */
 extern PyMethodDef start_response_def, write_def, early_hints_def;
 
@@ -241,5 +257,6 @@ extern int gosrvWrite(int slot, uint64_t sent, uint64_t end, uint64_t payload, c
 	char *data, uint64_t len);
 extern int gosrvEarlyHints(int slot, char *head, uint32_t head_len);
 extern int64_t gosrvReadBody(uint64_t stream, char *buf, uint64_t cap);
+extern int64_t gosrvSocket(int slot, int use, char *buf, uint64_t cap);
 
 #endif

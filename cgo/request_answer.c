@@ -62,8 +62,20 @@ static int64_t list_total(gosrv_call *c) {
 	return total;
 }
 
+/* conceded: the application has dealt with its client by itself: its head, if it gives one, is for
+ * the access log. */
+static int conceded(gosrv_call *c, char *out, uint64_t cap, gosrv_result *res) {
+	if (c->started) put_head(c, out, cap, res);
+	call_close(c);
+	return GOSRV_DONE;
+}
+
+/* concedes: nothing of this answer is to be sent. */
+static int concedes(const gosrv_call *c) { return socket_taken(c) || (!c->started && socket_used(c)); }
+
 /* A list or tuple: as many items as fit are gathered behind the head. */
 static int list_step(gosrv_call *c, char *out, uint64_t cap, gosrv_result *res) {
+	if (concedes(c)) return conceded(c, out, cap, res);
 	if (!c->started) return call_wrong(c, not_started);
 	if (!c->head_sent) res->total = list_total(c);
 	if (!c->head_sent && res->total < 0) return call_wrong(c, not_bytes);
@@ -86,6 +98,7 @@ static int list_step(gosrv_call *c, char *out, uint64_t cap, gosrv_result *res) 
 
 /* exhausted: the iterator has ended. With everything sent there is nothing to wait for. */
 static int exhausted(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gosrv_result *res) {
+	if (concedes(c)) return conceded(c, out, cap, res);
 	if (!c->started) return call_wrong(c, not_started);
 	if (!c->head_sent) res->total = 0;
 	if (!put_head(c, out, cap, res)) return GOSRV_GROW;
@@ -103,6 +116,10 @@ static int iterator_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap,
 		call_returned(c->thread);
 		if (item == NULL)
 			return py.PyErr_Occurred() ? call_failed(c) : exhausted(c, flags, out, cap, res);
+		if (socket_taken(c)) { /* the application goes on by being asked for more */
+			drop(item);
+			continue;
+		}
 		char *p;
 		Py_ssize_t n;
 		if (!py_is_bytes(item) || py.PyBytes_AsStringAndSize(item, &p, &n) < 0) {
@@ -130,6 +147,7 @@ static int iterator_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap,
 /* file_step: the descriptor and range behind a file_wrapper. KIND becomes ITERATOR when
  * the file has no descriptor to send from. */
 static int file_step(gosrv_call *c, char *out, uint64_t cap, gosrv_result *res) {
+	if (concedes(c)) return conceded(c, out, cap, res);
 	if (!c->started) return call_wrong(c, not_started);
 	PyObject *range = take(py.PyObject_VectorcallDict(shim.sendfile_range, &c->result, 1, NULL));
 	if (range == NULL) return call_failed(c);

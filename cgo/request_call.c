@@ -127,8 +127,10 @@ static void objects_return(gosrv_call *c) {
 	bundle *b = &c->objects;
 	b->request->call = NULL;
 	input_detach((input_object *)b->input);
-	if (c->borrowed && bundle_is_idle(b, t->holders) && ((socket_object *)b->socket)->real == NULL) {
-		((socket_object *)b->socket)->fd = -1;
+	socket_object *socket = (socket_object *)b->socket;
+	int taken = socket->taken, fd = socket_end(socket);
+	if (taken) t->result.fd = fd;
+	if (c->borrowed && bundle_is_idle(b, t->holders) && socket->real == NULL) {
 		t->objects = *b;
 		refs_kept += BUNDLE_REFS;
 		return;
@@ -181,17 +183,20 @@ void call_close(gosrv_call *c) {
 
 /* call_failed: the exception that is set, or the fault that was logged, ends the call. */
 int call_failed(gosrv_call *c) {
-	int quit = 0;
+	int state = GOSRV_FAILED;
 	leave_if_child();
 	if (py.PyErr_Occurred()) {
-		quit = quitting && py.PyErr_ExceptionMatches(py.PyExc_SystemExit);
-		if (quit)
+		if (quitting && py.PyErr_ExceptionMatches(py.PyExc_SystemExit))
+			state = GOSRV_QUIT;
+		else if (socket_handled(c))
+			state = GOSRV_HANDLED;
+		if (state != GOSRV_FAILED)
 			py.PyErr_Clear();
 		else
 			failure_tell(c);
 	}
 	call_close(c);
-	return quit ? GOSRV_QUIT : GOSRV_FAILED;
+	return state;
 }
 
 int call_wrong(gosrv_call *c, const char *what) {
@@ -265,8 +270,8 @@ int gosrv_app_call(gosrv_thread *t, const gosrv_request *r, const char *head, co
 			input_lend_blocks(input, (const gosrv_block *)mem, r->body_len);
 		else
 			input_lend(input, mem, r->body_fd, r->body_len, r->stream);
-		c->fd = ((socket_object *)c->objects.socket)->fd = r->conn_fd;
-		((socket_object *)c->objects.socket)->batch = &t->batch;
+		c->fd = r->conn_fd;
+		socket_lend((socket_object *)c->objects.socket, c, r->conn_fd);
 		PyObject *environ = call_environ(c, r->base, &request);
 		if (environ) {
 			PyObject *args[2] = {environ, c->objects.start_response};

@@ -1,9 +1,7 @@
 /* request_objects.c: the heap types of what a request lends to the application, and their reuse. */
 #include "request.h"
 
-#include <poll.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 static PyObject *request_type, *input_type, *socket_type;
 
@@ -18,54 +16,9 @@ static void input_dealloc(PyObject *self) {
 	free_instance(self);
 }
 
-/* socket_detach: the connection is Go's again. A real socket that the application keeps
- * lives on: it is a dup. One that nobody keeps is closed here, not by its finaliser,
- * which would warn. */
-static void socket_detach(socket_object *s) {
-	s->fd = -1;
-	if (s->real == NULL) return;
-	if (py_refcount(s->real) == 1) {
-		PyObject *close = take(py.PyObject_GetAttrString(s->real, "close"));
-		PyObject *none = close ? take(py.PyObject_VectorcallDict(close, NULL, 0, NULL)) : NULL;
-		if (none == NULL) py.PyErr_Clear();
-		drop(none);
-		drop(close);
-	}
-	drop(s->real);
-	s->real = NULL;
-}
-
 static void socket_dealloc(PyObject *self) {
-	socket_detach((socket_object *)self);
+	socket_free((socket_object *)self);
 	free_instance(self);
-}
-
-/* flush_batch: what the application has yielded leaves before what it writes itself. */
-static void flush_batch(const socket_object *s) {
-	if (is_child || s->batch == NULL) return;
-	while (!batch_flush(s->batch)) {
-		struct pollfd room = {s->fd, POLLOUT, 0};
-		PyThreadState *state = py.PyEval_SaveThread();
-		poll(&room, 1, 1000);
-		py.PyEval_RestoreThread(state);
-	}
-}
-
-static PyObject *socket_getattro(PyObject *self, PyObject *name) {
-	socket_object *s = (socket_object *)self;
-	if (s->real == NULL) {
-		if (s->fd < 0) {
-			py.PyErr_SetString(py.PyExc_RuntimeError, "gunicorn.socket: the request is over");
-			return NULL;
-		}
-		flush_batch(s);
-		PyObject *fd = py.PyLong_FromLong(s->fd);
-		if (fd == NULL) return NULL;
-		s->real = take(py.PyObject_VectorcallDict(shim.open_socket, &fd, 1, NULL));
-		py.Py_DecRef(fd);
-		if (s->real == NULL) return NULL;
-	}
-	return py.PyObject_GetAttr(s->real, name);
 }
 
 static PyType_Slot request_slots[] = {
@@ -74,7 +27,7 @@ static PyType_Slot input_slots[] = {{TP_DEALLOC, input_dealloc}, {TP_ITER, input
 	{TP_ITERNEXT, input_next}, {TP_METHODS, input_methods},
 	{TP_DOC, "wsgi.input: the request body (PEP 3333)"}, {0, NULL}};
 static PyType_Slot socket_slots[] = {{TP_DEALLOC, socket_dealloc}, {TP_GETATTRO, socket_getattro},
-	{TP_DOC, "gunicorn.socket: a socket.socket made at its first use"}, {0, NULL}};
+	{TP_METHODS, socket_methods}, {TP_DOC, "gunicorn.socket: a socket.socket made at its first use"}, {0, NULL}};
 
 static PyType_Spec specs[] = {
 	{"_gosrv.Request", sizeof(request_object), 0, TPFLAGS_DEFAULT, request_slots},
@@ -110,7 +63,7 @@ int bundle_new(bundle *b) {
 void bundle_drop(bundle *b) {
 	if (b->request) b->request->call = NULL;
 	if (b->input) input_detach((input_object *)b->input);
-	if (b->socket) socket_detach((socket_object *)b->socket);
+	if (b->socket) socket_end((socket_object *)b->socket);
 	drop(b->start_response);
 	drop(b->write);
 	drop(b->early_hints);

@@ -2,6 +2,7 @@
  * Gunicorn has it). The response head is packed here as bytes; Go checks and frames it. */
 #include "request.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,14 +167,12 @@ static int admit(PyObject *self, const gosrv_call *c) {
 	return 0;
 }
 
-/* guest_enter, guest_leave: around a call of Go, without the GIL. The thread is not always the call's:
- * its state is its own. */
-static PyThreadState *guest_enter(gosrv_thread *t) {
+PyThreadState *guest_enter(gosrv_thread *t) {
 	t->guest = 1;
 	return py.PyEval_SaveThread();
 }
 
-static void guest_leave(gosrv_thread *t, PyThreadState *state) {
+void guest_leave(gosrv_thread *t, PyThreadState *state) {
 	py.PyEval_RestoreThread(state);
 	t->guest = 0;
 }
@@ -188,6 +187,10 @@ static PyObject *write_body(PyObject *self, PyObject *data) {
 		return NULL;
 	}
 	if (py.PyBytes_AsStringAndSize(data, &p, &n) < 0 || !admit(self, c)) return NULL;
+	if (socket_taken(c)) {
+		errno = EPIPE;
+		return py.PyErr_SetFromErrno(py.PyExc_OSError);
+	}
 	uint32_t head_len = c->head_sent ? 0 : c->head_len;
 	c->head_sent = 1;
 	gosrv_thread *t = c->thread;
@@ -259,7 +262,7 @@ PyMethodDef start_response_def = {"start_response", (PyCFunction)(void *)start_r
 static PyObject *early_hints(PyObject *self, PyObject *headers) {
 	gosrv_call *c = call_of(self);
 	if (c == NULL) return NULL;
-	if (!c->head_sent) {
+	if (!c->head_sent && !socket_taken(c)) {
 		if (!admit(self, c)) return NULL;
 		uint32_t before = c->head_len;
 		uint16_t none = 0;

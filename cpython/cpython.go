@@ -18,7 +18,8 @@ import (
 type State int
 
 // The states. Failed and Quit mean that the call is closed and the traceback logged; Quit
-// that it was ended by the worker's own order to quit.
+// that it was ended by the worker's own order to quit; Handled that it is closed and has used
+// gunicorn.socket, so that nobody is to say anything to its client.
 const (
 	Done   State = cgo.Done
 	Last   State = cgo.Last
@@ -27,6 +28,8 @@ const (
 	Grow   State = cgo.Grow
 	Failed State = cgo.Failed
 	Quit   State = cgo.Quit
+
+	Handled State = cgo.Handled
 )
 
 // Flags of Call and Next.
@@ -230,9 +233,24 @@ type Callbacks struct {
 	// gives their number, 0 at the end of the body, or a negative errno. EINTR: Python looks
 	// for signals and asks again. Any thread of the process may call it.
 	ReadBody func(stream uint64, buf []byte) int
+	// Socket is asked for gunicorn.socket, before the application uses it. It gives how many bytes
+	// were received behind the request, put into buf if it has room for them; if it has not, nothing
+	// was done. Or a negative errno. Any thread of the process may call it while slot's call runs.
+	Socket func(slot int, use SocketUse, buf []byte) int
 	// Thread is the body of each thread of StartThreads.
 	Thread func(t *Thread)
 }
+
+// SocketUse is what the application is about to do with gunicorn.socket.
+type SocketUse = cgo.SocketUse
+
+// The uses, each of which includes those before it. With SocketTake the connection is Python's, whose
+// descriptor of it Result.FD gives back when the call is closed, -1 if the application has ended it.
+const (
+	SocketLook = cgo.SocketLook // wait for it, ask for its descriptor
+	SocketRead = cgo.SocketRead // read from it
+	SocketTake = cgo.SocketTake // go on with it alone
+)
 
 // SetWorkerEntry names the function that a worker enters when Go is a library in the user's
 // own python, where no main() runs. For package initialisation.
@@ -241,7 +259,7 @@ func SetWorkerEntry(run func()) { cgo.SetWorkerEntry(run) }
 // SetCallbacks installs c for the life of the process, before the first Call.
 func SetCallbacks(c Callbacks) {
 	cgo.SetCallbacks(cgo.Callbacks{
-		Write: c.Write, EarlyHints: c.EarlyHints, ReadBody: c.ReadBody,
+		Write: c.Write, EarlyHints: c.EarlyHints, ReadBody: c.ReadBody, Socket: c.Socket,
 		Thread: func(slot int, t cgo.Thread) { c.Thread(&Thread{c: t, slot: slot}) },
 	})
 }

@@ -30,6 +30,7 @@ const (
 	yielded                // more could be sent, but it is others' turn
 	cut                    // it cannot be completed: the connection must go
 	lost                   // the watchdog has answered in its place
+	handled                // the application has seen to its client itself: nothing is said
 )
 
 // answer is one response on its way. While the application is at it it is the
@@ -62,7 +63,7 @@ type answer struct {
 	reply   response.PackedHead // the application's head, for the access log
 	logged  bool                // its line in the access log is written
 	notes   []byte              // environ at the application's end, for the access log (cpython.Note)
-	lost    bool                // the watchdog has answered: nothing may be sent
+	custody custody
 }
 
 // carry sends what there is and asks the application for more until the answer
@@ -86,7 +87,7 @@ func (s *slot) carry(c *conn, a *answer) verdict {
 		case cpython.Done:
 			return a.ended()
 		}
-		if a.frame.NoBody {
+		if a.frame.NoBody && a.frame.Status != 101 { // whose application may go on with the socket
 			s.finish(a)
 			return sent
 		}
@@ -119,6 +120,9 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 	}
 	s.now = a.res.Now
 	s.keepNotes(a)
+	if a.handled() {
+		return concede(s, a)
+	}
 	if a.state == cpython.Failed || a.state == cpython.Quit {
 		if a.state == cpython.Quit {
 			s.w.order(quitOrder)
@@ -129,7 +133,7 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 		return s.failed(c, a)
 	}
 	buf := s.head[:0]
-	if !a.begun && (a.lost || a.res.HeadLen > 0) && !s.commit(a) {
+	if !a.begun && (a.custody == watchdogHas || a.res.HeadLen > 0) && !s.commit(a) {
 		return s.forfeit(a)
 	}
 	if a.res.HeadLen > 0 && !a.begun {
@@ -228,6 +232,7 @@ func (s *slot) composeFile(a *answer, buf []byte) {
 	a.segs = [3][]byte{buf, nil, nil}
 	a.whole, a.ahead = buf, len(buf)
 	s.head = buf[:0]
+	a.unblock(s.cur)
 }
 
 // flush sends what is composed, the file included.
@@ -265,7 +270,7 @@ func (a *answer) push(c *conn) (int, unix.Errno) {
 // connection, neither the application nor more to read: the kernel sends its
 // FIN with them instead of in a packet of its own.
 func (a *answer) parting(c *conn) bool {
-	return a.state == cpython.Done && !a.frame.Keep && !a.x.Keep && c.stream == nil && c.size == c.in.Len() && a.ended() == sent
+	return a.state == cpython.Done && !a.frame.Keep && !a.x.Keep && c.stream == nil && c.size == c.in.Len() && a.custody == serverHas && a.ended() == sent
 }
 
 // moveFile sends a part of the file that is the body.

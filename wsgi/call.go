@@ -158,6 +158,9 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 		v = yielded // the room came before the wait for it began
 	}
 	switch v {
+	case handled:
+		regain(s, c, a)
+		return
 	case blocked, yielded:
 		c.phase = sending
 		if v == blocked {
@@ -176,11 +179,12 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 	if c.stream != nil && !s.settleStream(c, a) {
 		return
 	}
+	a.unblock(c)
 	s.consume(c)
 	switch {
 	case a.frame.Keep:
 		c.phase = reading
-	case a.x.Keep || c.in.Len() > 0:
+	case a.x.Keep || c.in.Len() > 0 || a.custody == bothHave:
 		// It is the server that ends here: more may be on its way, and an
 		// RST for it must not overtake the answer.
 		s.linger(c)

@@ -103,14 +103,20 @@ func (w *worker) open(fd int, l *listener, peer *loop.Peer) *conn {
 	c.readable = true
 	c.fresh = w.proxy.mode != http1.ProxyOff
 	c.facts = environ.NewFacts(w.rules, &l.about, peer.AddrPort())
+	seat(w, c)
+	w.count++
+	w.score.SetConnections(w.count)
+	return c
+}
+
+// seat enters a connection under its descriptor.
+func seat(w *worker, c *conn) {
+	fd := c.fd()
 	for fd >= len(w.conns) {
 		w.conns = append(w.conns, make([]*conn, 64)...)
 	}
 	w.conns[fd] = c
-	w.count++
-	w.score.SetConnections(w.count)
 	w.own(fd, true)
-	return c
 }
 
 // close ends a connection and forgets all of it. Its suspended call must be

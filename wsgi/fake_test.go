@@ -25,6 +25,7 @@ type fakeRequest struct {
 	blocks            int             // that the body lies in
 	lent              []cpython.Block // these
 	app               *fakeApp
+	slot              *slot // that serves it
 	out               []byte
 	conn              int
 	stream            uint64 // of a body that still comes
@@ -45,6 +46,9 @@ type fakeReply struct {
 	off, n   int64
 	big      bool // the body stays in "Python's" memory
 	closed   func()
+	ends     bool          // the call ends with state, without a head
+	state    cpython.State // of ends
+	left     int           // of ends: Result.FD
 }
 
 // fakeApp stands for the Python side: it packs and slices as cgo does.
@@ -72,7 +76,21 @@ type fakeCall struct {
 	conn  int
 }
 
+// fakeThread is the door of one thread of a crew.
+type fakeThread struct {
+	*fakeApp
+	slot int
+}
+
+func (f fakeThread) Call(call *cpython.Request, res *cpython.Result) cpython.State {
+	return f.call(f.slot, call, res)
+}
+
 func (f *fakeApp) Call(call *cpython.Request, res *cpython.Result) cpython.State {
+	return f.call(0, call, res)
+}
+
+func (f *fakeApp) call(slot int, call *cpython.Request, res *cpython.Result) cpython.State {
 	head, extra, desc, flags, body, fd, out := call.Head, call.Extra, call.Desc, call.Flags, call.Body, call.Connection, call.Out
 	f.calls.Add(1)
 	keep := flags&cpython.KeepGIL != 0
@@ -96,7 +114,7 @@ func (f *fakeApp) Call(call *cpython.Request, res *cpython.Result) cpython.State
 		return string(head[off : off+n])
 	}
 	text := func(s environ.Slot) string { return at(2 * int(s)) }
-	r := &fakeRequest{remote: text(environ.RemoteAddr) + " " + text(environ.RemotePort),
+	r := &fakeRequest{slot: f.w.slots[slot], remote: text(environ.RemoteAddr) + " " + text(environ.RemotePort),
 		method: text(environ.RequestMethod), path: text(environ.PathInfo), uri: text(environ.RawURI), head: string(head), app: f, out: out, conn: fd, stream: body.Stream}
 	for i := range r.proxy {
 		if flags&cpython.Proxied != 0 {
@@ -116,6 +134,11 @@ func (f *fakeApp) Call(call *cpython.Request, res *cpython.Result) cpython.State
 	}
 	*res = cpython.Result{FD: -1, Total: -1}
 	reply := f.handle(r)
+	if reply.ends {
+		f.closes.Add(1)
+		res.Now, res.FD = loop.Now(), int32(reply.left)
+		return reply.state
+	}
 	if reply.raise {
 		res.Now = loop.Now()
 		return cpython.Failed

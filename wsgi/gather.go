@@ -9,7 +9,7 @@ const behind = 64
 // step asks the application for more.
 func (s *slot) step(c *conn, a *answer) verdict {
 	switch {
-	case a.frame.Length == 0:
+	case a.frame.Length == 0 || a.frame.NoBody:
 		a.state = s.app.Next(cpython.SentAll, s.out, &a.res)
 	case a.res.Iterates != 0:
 		return s.pull(c, a)
@@ -44,6 +44,9 @@ func (s *slot) pull(c *conn, a *answer) verdict {
 	s.now = a.res.Now
 	s.keepNotes(a)
 	s.composeBatch(a)
+	if a.handled() {
+		return concede(s, a)
+	}
 	if a.state != cpython.Failed && a.state != cpython.Quit {
 		return sent
 	}

@@ -10,7 +10,7 @@ import (
 // head. false: a header is invalid, and the application is told.
 func (s *slot) hints(head []byte) bool {
 	c, a := s.cur, s.curAns
-	if c == nil || a.begun || a.lost || a.x.Old {
+	if c == nil || a.begun || a.custody == watchdogHas || a.x.Old {
 		return true
 	}
 	if s.w.watch != nil {

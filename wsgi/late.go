@@ -111,6 +111,9 @@ func printable(b []byte) string {
 func (s *slot) startDeadline(a *answer) {
 	if s.w.watch != nil {
 		s.watched.Start(a.resumed, a.begun)
+		if a.custody != serverHas {
+			s.watched.Waive()
+		}
 	}
 }
 
@@ -124,15 +127,18 @@ func (s *slot) stopDeadline() {
 // commit is asked before the first byte of a final answer; false: the watchdog
 // has answered, and whatever the call has to say is dropped.
 func (s *slot) commit(a *answer) bool {
-	if a.lost {
+	if a.custody == watchdogHas {
 		return false
 	}
 	if s.w.watch != nil && !s.watched.Commit(a.state == cpython.Done) {
-		a.lost, a.logged = true, true
+		a.lose()
 		return false
 	}
 	return true
 }
+
+// lose gives the answer up to the watchdog, which has sent its own.
+func (a *answer) lose() { a.custody, a.logged = watchdogHas, true }
 
 // forfeit ends a call whose request the watchdog has answered.
 func (s *slot) forfeit(a *answer) verdict {

@@ -28,7 +28,7 @@ func (s *slot) report(c *conn, a *answer, v verdict) {
 		s.w.log.Errorf("Error handling request %s %s: %s", r.Method.Of(head), r.Target.Of(head), a.fault)
 		a.fault = ""
 	}
-	if v == sent || v == cut {
+	if v == sent || v == cut || v == handled {
 		s.record(c, a)
 	}
 }

@@ -59,6 +59,7 @@ func Run() {
 		},
 		EarlyHints: func(slot int, head []byte) bool { return w.slots[slot].hints(head) },
 		ReadBody:   w.readBody,
+		Socket:     func(slot int, use cpython.SocketUse, buf []byte) int { return useSocket(w.slots[slot], use, buf) },
 		Thread:     func(t *cpython.Thread) { w.enlist(t.Slot(), t) },
 	})
 	w.probe, w.stacks, w.ident = cpython.ProbeGIL, cpython.Stacks, cpython.ThreadIdent

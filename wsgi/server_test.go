@@ -151,7 +151,7 @@ func (s *server) startThreads(n int) error {
 	for i := range n {
 		go func() {
 			runtime.LockOSThread()
-			s.enlist(i+1, s.app)
+			s.enlist(i+1, fakeThread{s.app, i + 1})
 		}()
 	}
 	return nil

@@ -122,6 +122,9 @@ class HookedApplication:
             if self.pre_request is not None:
                 self.pre_request(self.worker, request)
             result = self.application(environ, start)
+        except StopIteration:  # all is said, by gunicorn.socket: Gunicorn logs no line, either
+            finish()
+            raise
         except BaseException:
             response.fail()
             record()

@@ -310,10 +310,10 @@ class Worker:
         return fd, offset, max(0, status.st_size - offset)
 
     @staticmethod
-    def open_socket(fd):
-        import socket
+    def open_socket(fd, grant):
+        from . import client_socket
 
-        return socket.socket(fileno=os.dup(fd))
+        return client_socket.of_request(fd, grant)
 
     def start_threads(self, count, name):
         for slot in range(count):

@@ -64,7 +64,7 @@ func (f *Format) appendAtom(dst []byte, it *item, e *Entry) []byte {
 	case 't':
 		dst = f.appendTime(dst, e.End)
 	case 's':
-		dst = strconv.AppendInt(dst, int64(e.Status), 10)
+		dst = e.appendStatus(dst)
 	case 'b':
 		dst = strconv.AppendInt(dst, e.Bytes, 10)
 	case 'L':

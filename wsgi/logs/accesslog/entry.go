@@ -10,7 +10,10 @@
 // a quoted field always ends at its quote. Gunicorn escapes quotes only.
 package accesslog
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Default is the format of Gunicorn's access_log_format setting.
 const Default = `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`
@@ -35,11 +38,19 @@ type Entry struct {
 	Path     []byte        // PATH_INFO, decoded
 	Query    []byte        // QUERY_STRING
 	Proto    []byte        // HTTP/1.1
-	Status   int           // 100 to 999
+	Status   int           // 100 to 999; less than 0: None, as Gunicorn says where there was no answer
 	Bytes    int64         // of the body sent
 	End      time.Time     // when the answer was complete: %(t)s
 	Duration time.Duration // from the request's arrival to End
 	Source   Source        // never nil
 
 	scratch []byte // for decoding the user's name
+}
+
+// appendStatus puts the status.
+func (e *Entry) appendStatus(dst []byte) []byte {
+	if e.Status < 0 {
+		return append(dst, "None"...)
+	}
+	return strconv.AppendInt(dst, int64(e.Status), 10)
 }

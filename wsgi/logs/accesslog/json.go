@@ -33,7 +33,7 @@ func (f *Format) appendJSON(dst []byte, e *Entry) []byte {
 	dst = append(dst, `,"host":`...)
 	dst = appendJSONText(dst, e.Source.RequestHeader("host"))
 	dst = append(dst, `,"status":`...)
-	dst = strconv.AppendInt(dst, int64(e.Status), 10)
+	dst = e.appendStatus(dst)
 	dst = append(dst, `,"bytes":`...)
 	dst = strconv.AppendInt(dst, e.Bytes, 10)
 	dst = append(dst, `,"duration":`...)
