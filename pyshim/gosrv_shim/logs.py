@@ -16,7 +16,6 @@ import re
 import select
 import socket
 import sys
-from datetime import timedelta
 
 from . import glogging, metrics
 
@@ -258,27 +257,12 @@ class Relay:
         if message["kind"] == "line":
             relay_line(usable(self.log), message)
         else:
-            self.log.access(*refused(message))
+            from . import request_hooks  # few workers need it
+
+            self.log.access(*request_hooks.refused(message))
 
 
 lock, start = _thread.allocate_lock, _thread.start_new_thread
-
-
-def refused(message):
-    """What access() gets about a request that never reached the application."""
-    from . import request_hooks
-
-    environ = {"REQUEST_METHOD": message["method"], "RAW_URI": message["target"],
-               "PATH_INFO": message["path"], "QUERY_STRING": message["query"],
-               "SERVER_PROTOCOL": message["protocol"], "REMOTE_ADDR": message["remote"],
-               "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO()}
-    for name, value in message["headers"] or ():
-        key = name.upper().replace("-", "_")
-        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
-    response = request_hooks.Response()
-    response.start("%d %s" % (message["status"], message["reason"]), [])
-    response.sent = message["bytes"]
-    return response, request_hooks.Request(environ), environ, timedelta(0)
 
 
 class ErrorStream(io.TextIOBase):

@@ -6,8 +6,7 @@ import os
 import sys
 import threading
 
-from . import channel, leftovers, stacks, zygote
-from .worker import flush
+from . import channel, leftovers, process, stacks
 
 
 def sockets():
@@ -34,7 +33,7 @@ def before(worker):
             database.connections.close_all()
         except Exception:
             worker.log.exception("Cannot close Django's database connections before the fork of a zygote")
-    flush()
+    process.flush()
 
 
 def continue_as_zygote(worker, module, control_fd):
@@ -44,7 +43,7 @@ def continue_as_zygote(worker, module, control_fd):
     for name, part in list(sys.modules.items()):
         if name.startswith("gosrv_shim.") and hasattr(part, "_gosrv"):
             part._gosrv = module
-    zygote.ignore_group_signals()
+    process.ignore_group_signals()
     worker.retire()
     new_zygote = worker.zygote
     warnings = shared(worker, control_fd)
@@ -57,7 +56,7 @@ def continue_as_zygote(worker, module, control_fd):
     gc.collect()
     gc.freeze()
     module.fill_holes()
-    flush()
+    process.flush()
     new_zygote.configured(warnings)
     new_zygote.serve()
 

@@ -2,10 +2,11 @@
 has asked for one of them pays for this module: the application is then called through
 HookedApplication."""
 
+import io
 import time
 from datetime import timedelta
 
-from . import worker as worker_module
+from . import files
 
 
 class Request:
@@ -61,6 +62,21 @@ class Response:
         for name, value in self.headers:
             if name.lower() == "content-length" and value.isdigit():
                 self.response_length = int(value)
+
+
+def refused(message):
+    """What access() gets about a request that never reached the application."""
+    environ = {"REQUEST_METHOD": message["method"], "RAW_URI": message["target"],
+               "PATH_INFO": message["path"], "QUERY_STRING": message["query"],
+               "SERVER_PROTOCOL": message["protocol"], "REMOTE_ADDR": message["remote"],
+               "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO()}
+    for name, value in message["headers"] or ():
+        key = name.upper().replace("-", "_")
+        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
+    response = Response()
+    response.start("%d %s" % (message["status"], message["reason"]), [])
+    response.sent = message["bytes"]
+    return response, Request(environ), environ, timedelta(0)
 
 
 class HookedResult:
@@ -130,7 +146,7 @@ class HookedApplication:
             record()
             finish()
             raise
-        if type(result) is worker_module.FileWrapper:
+        if type(result) is files.FileWrapper:
             return self.hook_file(result, response, record, finish)
         return HookedResult(result, response, record, finish)
 

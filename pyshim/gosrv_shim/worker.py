@@ -1,63 +1,24 @@
 """One worker between its fork and its end: boot, signal handlers, what C calls back."""
 
 import _gosrv
-import io
 import os
 import signal
-import sys
 import threading
 import traceback
 
-from . import application, hooks, logs, privileges, stacks
+from . import application, files, hooks, logs, privileges, process, stacks
 
 # The bits of _gosrv.request (gosrv.h, GOSRV_SIG_*).
 DRAIN, QUIT = 1, 2
-
-# What the zygote ignored and what a worker begins with, as in a fresh `python`.
-FRESH = {
-    signal.SIGINT: signal.default_int_handler,
-    signal.SIGTERM: signal.SIG_DFL,
-    signal.SIGQUIT: signal.SIG_DFL,
-    signal.SIGHUP: signal.SIG_DFL,
-    signal.SIGUSR1: signal.SIG_DFL,
-    signal.SIGUSR2: signal.SIG_DFL,
-    signal.SIGWINCH: signal.SIG_IGN,
-}
-
 
 class Refused(Exception):
     """The machine does not let this worker be; all there is to say is in the message."""
 
 
-class FileWrapper:
-    """wsgi.file_wrapper (PEP 3333). Returned as it is, the file goes out by sendfile."""
-
-    def __init__(self, filelike, blksize=8192):
-        self.filelike = filelike
-        self.blksize = blksize
-        if hasattr(filelike, "close"):
-            self.close = filelike.close
-
-    def __getitem__(self, key):
-        data = self.filelike.read(self.blksize)
-        if data:
-            return data
-        raise IndexError
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        data = self.filelike.read(self.blksize)
-        if data:
-            return data
-        raise StopIteration
-
-
 class Worker:
     """The worker as hooks see it (gunicorn.workers.base.Worker there), and as C does."""
 
-    file_wrapper = FileWrapper
+    file_wrapper = files.FileWrapper
 
     def __init__(self, nr, age, cfg, log, server, errors):
         self.nr, self.age, self.cfg = nr, age, cfg
@@ -179,7 +140,7 @@ class Worker:
             signal.SIGABRT: self.handle_abort,
         }
         # In one step each: a TERM must not meet the default action in between.
-        for number, disposition in {**FRESH, **ours}.items():
+        for number, disposition in {**process.FRESH, **ours}.items():
             signal.signal(number, disposition)
         signal.siginterrupt(signal.SIGTERM, False)
         signal.siginterrupt(signal.SIGUSR1, False)
@@ -226,7 +187,7 @@ class Worker:
         ours = (self.handle_term, self.handle_quit, self.handle_usr1, self.handle_abort)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGABRT):
             if signal.getsignal(number) in ours:
-                signal.signal(number, FRESH.get(number, signal.SIG_DFL))
+                signal.signal(number, process.FRESH.get(number, signal.SIG_DFL))
         signal.set_wakeup_fd(-1)  # the forking thread is the child's main thread
         self._after_fork()
 
@@ -288,26 +249,8 @@ class Worker:
         return self._relay.writer.fileno() if self._relay else -1, self._route, logs.level()
 
     def sendfile_range(self, wrapper):
-        """(fd, offset, length) of the rest of a regular file, None to iterate instead.
-
-        A file of size 0 may be one of /proc, which have content all the same.
-        """
-        import stat
-
-        if self.cfg.sendfile is False:
-            return None
-        try:
-            file = plain_file(wrapper.filelike)
-            if file is None:
-                return None
-            fd = file.fileno()
-            offset = file.tell()
-            status = os.fstat(fd)
-        except (AttributeError, OSError, ValueError):
-            return None
-        if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
-            return None
-        return fd, offset, max(0, status.st_size - offset)
+        """(fd, offset, length) of the rest of a regular file, None to iterate instead."""
+        return None if self.cfg.sendfile is False else files.sendfile_range(wrapper)
 
     @staticmethod
     def open_socket(fd, grant):
@@ -336,12 +279,12 @@ class Worker:
         atexit._run_exitfuncs()
         if self._relay:
             self._relay.drain()
-        flush()
+        process.flush()
 
     @staticmethod
     def leave_child():
         """A stream that another thread wrote to when this process was forked stays locked here: no longer than a second."""
-        flushing = threading.Thread(target=flush, daemon=True)
+        flushing = threading.Thread(target=process.flush, daemon=True)
         flushing.start()
         flushing.join(1)
 
@@ -351,7 +294,7 @@ def constants(cfg, server):
     return {
         "SERVER_SOFTWARE": server.software, "wsgi.version": (1, 0), "wsgi.url_scheme": "http", "wsgi.run_once": False,
         "wsgi.multithread": cfg.worker_class_str == "gthread", "wsgi.multiprocess": cfg.workers > 1,
-        "wsgi.file_wrapper": FileWrapper, "wsgi.input_terminated": True,
+        "wsgi.file_wrapper": files.FileWrapper, "wsgi.input_terminated": True,
     }
 
 
@@ -360,29 +303,6 @@ def warm_up(loaded, cfg, log, server):
         from . import warmup
 
         warmup.run(loaded, cfg, log, constants(cfg, server))
-
-
-def plain_file(filelike):
-    """The file whose bytes come out of filelike.read as they are, or None.
-
-    A fileno() proves nothing: gzip's files have that of the compressed one. The owner of
-    the method that would be called does, through the wrappers of tempfile and Django, too.
-    """
-    read = filelike.read
-    owner = getattr(getattr(read, "__wrapped__", read), "__self__", None)
-    if type(owner) is io.TextIOWrapper:
-        owner = owner.buffer
-    raw = owner.raw if type(owner) in (io.BufferedReader, io.BufferedRandom) else owner
-    return owner if type(raw) is io.FileIO else None
-
-
-def flush():
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()
-        except (OSError, ValueError):
-            pass  # closed by the application, or its reader has gone
 
 
 def printable(text):

@@ -8,8 +8,8 @@ import signal
 import sys
 import traceback
 
-from . import application, channel, conffile, hooks, logs, program, stacks
-from .worker import FRESH, Refused, Worker, flush, warm_up
+from . import application, channel, conffile, hooks, logs, process, program, stacks
+from .worker import Refused, Worker, warm_up
 
 
 # The release whose behaviour is the reference.
@@ -96,7 +96,7 @@ class Zygote:
             self.config_loaded(location, values)
 
     def config_loaded(self, read, values):
-        flush()  # what was printed comes once, and before what the master says
+        process.flush()  # what was printed comes once, and before what the master says
         settings, arities = conffile.split(values)
         self.hooks = {name: values[name] for name in arities}
         self.objects = {name: values[name] for name in ("logconfig_dict", "logger_class") if name in values}
@@ -158,10 +158,10 @@ class Zygote:
                 self.failed(*why(e))
                 return
             found = watch.warnings()
-            ignore_group_signals()  # the import may have set handlers: they are the workers'
+            process.ignore_group_signals()  # the import may have set handlers: they are the workers'
             gc.freeze()  # shared pages stay shared: the collector leaves them alone
             _gosrv.fill_holes()  # and so does malloc
-        flush()
+        process.flush()
         self.configured(found + logs.ignored(self.cfg))
 
     def entitle(self):
@@ -350,11 +350,6 @@ def descriptors(pid):
         except OSError:
             pass  # listdir's own
     return found
-
-
-def ignore_group_signals():
-    for number in FRESH:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def keep_onstack():

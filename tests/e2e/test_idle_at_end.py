@@ -17,7 +17,7 @@ IDS = ["sync", "threads", "reuse-port"]
 def idle(server, kind):
     """Connections of clients that say nothing: after an answer, before the first byte, and one of a client that is told to close and does not."""
     wires = []
-    for n in range(4):
+    for _ in range(4):
         wires.append(server.wire())
         if kind == "answered":
             assert wires[-1].get("/").status == 200
