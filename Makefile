@@ -95,18 +95,19 @@ asan:
 debugpy:
 	$(PYTHON) tests/run.py debugpy
 
-# T is the time for each target.
+# T is the time for each target, or how many inputs: T=20000x.
 T ?= 60s
 fuzz:
 	$(PYTHON) tests/run.py fuzz $(T)
 
-# Before a release: APM launchers, debuggers, coverage, extension modules. Two minutes to install, one to run.
+# APM launchers, debuggers, coverage, extension modules. Two minutes to install, one to run.
 tools:
 	$(PYTHON) tests/run.py tools
 
-# Minutes, not seconds: what only shows under long load.
+# What only shows under long load, for an hour and a half. SHARE=0.05 is a twentieth of it, as `make test` does.
+SHARE ?= 1
 soak:
-	$(PYTHON) tests/run.py soak
+	$(PYTHON) tests/run.py soak $(SHARE)
 
 # gosrv beside every peer, about 25 minutes; the report goes to tests/bench/results. QUICK=1: the main rows in three minutes.
 # SCENARIO=hello,stream PEERS=gosrv,bjoern ROUNDS=5 MINUTES=40 RESUME=1; the names: python tests/bench/compare.py --list

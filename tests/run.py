@@ -7,7 +7,9 @@
     tests/run.py matrix    the marked end-to-end tests on each other CPython
     tests/run.py wheel | deb           the packages, into dist/
     tests/run.py race ...  all end-to-end tests with the race detector; further arguments go to pytest
-    tests/run.py asan | debugpy | tools | soak | fuzz SECONDS
+    tests/run.py asan | debugpy | tools
+    tests/run.py soak SHARE            of the soak's full length, 1 if it is not said
+    tests/run.py fuzz TIME             for each target: 60s, 5m, or 20000x for so many inputs
     tests/run.py bench | compare ... | profile ...
 
 The last line is `N passed, N failed, N skipped`, summed over everything that ran.
@@ -259,6 +261,9 @@ def do_test():
         pytest("end to end", venv, "-n", "2", env=wheel())
         matrix(venv)
     race(venv, "-n", "2", "-m", "matrix")
+    do_tools("-n", "2")
+    do_soak("0.05", "-n", "2")
+    do_fuzz("20000x")
 
 
 def race(venv, *args, limit=STEP_TIME):
@@ -269,7 +274,7 @@ def race(venv, *args, limit=STEP_TIME):
     reports = pythons.CACHE / "races"
     shutil.rmtree(reports, ignore_errors=True)
     reports.mkdir(parents=True)
-    options = "halt_on_error=1 exitcode=66 log_path=%s" % (reports / "report")
+    options = "halt_on_error=1 exitcode=66 log_path='%s'" % (reports / "report")
     pytest("end to end with the race detector", venv, *args, binary=binary, env={"GORACE": options}, limit=limit)
     for report in sorted(reports.iterdir()):
         print(report.read_text(errors="replace"))
@@ -327,27 +332,31 @@ def do_debugpy():
         pytest("end to end on a debug CPython", test_venv(), "-m", "debugpy or matrix", python=home / "bin" / "python")
 
 
-def do_tools():
+def do_tools(*args):
     """Launchers, debuggers and extension modules that applications meet: a few hundred megabytes from the package index."""
     if build():
-        pytest("tools and extension modules", pythons.venv(pythons.default(), APP_PACKAGES, TEST_PACKAGES, TOOL_PACKAGES), "-m", "tools")
+        pytest("tools and extension modules", pythons.venv(pythons.default(), APP_PACKAGES, TEST_PACKAGES, TOOL_PACKAGES), "-m", "tools", *args)
 
 
-def do_soak():
+def do_soak(share="1", *args):
     debian(["nginx"], "nginx")
     if not build():
         return
     venv = test_venv()
     oldest = pythons.discover()[0]
-    pytest("soak on Python %s" % oldest, venv, "-m", "soak", python=pythons.venv(oldest, APP_PACKAGES) / "bin" / "python", limit=SOAK_TIME)
+    pytest("soak on Python %s" % oldest, venv, "-m", "soak", "-rs", "--soak-share", share, *args,
+           python=pythons.venv(oldest, APP_PACKAGES) / "bin" / "python", limit=SOAK_TIME)
 
 
-def do_fuzz(seconds="60s"):
-    """Every fuzz target of the tree for the given time."""
+def do_fuzz(time="60s"):
+    """Every fuzz target of the tree, each for the given time."""
+    import fuzzing
+
     for package in go_packages("./..."):
-        listed = subprocess.run(["go", "test", "-list", "^Fuzz", package], cwd=ROOT, capture_output=True, text=True).stdout
-        for target in (line for line in listed.split("\n") if line.startswith("Fuzz")):
-            plain("fuzz %s %s" % (package, target), ["go", "test", "-run", "^$", "-fuzz", "^%s$" % target, "-fuzztime", seconds, package])
+        for target in fuzzing.targets(package):
+            title("fuzz %s %s" % (package, target))
+            good = fuzzing.run(package, target, time)
+            totals.add(passed=int(good), failed=int(not good), note=None if good else "fuzz %s %s" % (package, target))
 
 
 def do_bench():

@@ -15,10 +15,12 @@ import sites  # noqa: E402
 
 def pytest_addoption(parser):
     parser.addoption("--server", default="gosrv", choices=["gosrv", "gunicorn"], help="which server the tests start")
+    parser.addoption("--soak-share", default="1", help="how much of their full length tests marked soak take: 0.05 for a twentieth")
 
 
 def pytest_configure(config):
     os.environ["TEST_SERVER"] = config.getoption("--server")
+    os.environ["SOAK_SHARE"] = config.getoption("--soak-share")
     for line in (
         "gosrv_only(why): holds for gosrv and not for Gunicorn, for the reason given",
         "matrix: run on every CPython the machine has, not only on the default one",

@@ -4,6 +4,7 @@ import time
 import pytest
 
 import repeated
+import share
 
 pytestmark = pytest.mark.gosrv_only("Gunicorn ends over code that does not import, and resets what waits in its queue")
 CLASSES = {"sync": (), "threads": ("--threads", "4"), "preload": ("--preload",)}
@@ -53,22 +54,23 @@ def test_workers_are_forked_beside_threads_of_a_preloaded_application(start):
 @pytest.mark.soak
 @pytest.mark.parametrize("worker_class", list(CLASSES))
 def test_a_reload_every_second_for_a_minute(start, tmp_path, worker_class):
-    clients, hups = repeated.reloads_under_load(start, tmp_path, 60, CLASSES[worker_class])
+    clients, hups = repeated.reloads_under_load(start, tmp_path, share.of(60), CLASSES[worker_class])
     print("\n%d reloads, %s" % (hups, clients))
     nothing_lost(clients)
 
 
 @pytest.mark.soak
 def test_ten_thousand_open_connections(start, tmp_path):
-    repeated.room_for(10_200)
-    for event, (seconds, closed) in repeated.many_open(start, 10_000, tmp_path).items():
+    count = share.of(10_000)
+    repeated.room_for(count + 200)
+    for event, (seconds, closed) in repeated.many_open(start, count, tmp_path).items():
         print("\n%s: %.2f s, %d connections closed by an answer or in the end" % (event, seconds, closed))
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("args", [(), ("--threads", "2"), ("--preload",)], ids=["sync", "threads", "preload"])
 def test_a_thousand_starts_and_stops(start, args):
-    print("\nthe longest stop: %.2f s" % repeated.start_and_stop(start, 334, *args))
+    print("\nthe longest stop: %.2f s" % repeated.start_and_stop(start, share.of(334), *args))
 
 
 @pytest.mark.soak
@@ -76,12 +78,13 @@ def test_a_thousand_starts_and_stops(start, args):
 def test_a_hundred_reloads(start, args):
     server = start("hello", "-w", "2", "--log-level", "info", *args, log_level=None)
     server.wait_workers(2)
-    repeated.reloads(server, 20)
+    repeated.reloads(server, share.of(20, 5))
     before = repeated.at_rest(server.pid)
     begun = time.monotonic()
-    repeated.reloads(server, 100)
+    count = share.of(100)
+    repeated.reloads(server, count)
     took = time.monotonic() - begun
     after = repeated.at_rest(server.pid, before["descriptors"])
-    print("\n%s -> %s, %.0f ms a reload" % (before, after, took * 10))
+    print("\n%s -> %s, %.0f ms a reload" % (before, after, took * 1000 / count))
     assert after["threads"] <= before["threads"] + 5
     assert after["resident"] - before["resident"] < 4 << 20

@@ -4,6 +4,7 @@
 """
 import pytest
 
+import share
 from losses import CLASSES, EVENTS, measure
 
 pytestmark = pytest.mark.gosrv_only("Gunicorn's sync worker resets what waits in its queue when it stops")
@@ -30,5 +31,5 @@ def test_a_killed_worker_takes_no_more_along_than_it_had(start, worker_class):
 @pytest.mark.parametrize("worker_class", list(CLASSES))
 @pytest.mark.parametrize("event, times", [("HUP", 60), ("USR2", 10), ("max_requests", 200), ("TTIN, TTOU", 30), ("TERM", 1)])
 def test_nothing_is_lost_for_long(start, event, times, worker_class):
-    clients = measure(start, event, worker_class, times, kept=12, closing=6)
+    clients = measure(start, event, worker_class, share.of(times), kept=12, closing=6)
     assert clients.bad == 0, "%s\n%s" % (clients, clients.evidence)

@@ -12,6 +12,7 @@ import pytest
 
 import nginx
 import procs
+import share
 from waiting import wait_for
 
 pytestmark = pytest.mark.skipif(not nginx.NGINX, reason=nginx.MISSING)
@@ -221,7 +222,7 @@ def test_hup_under_load(start, proxied, worker_class):
     nothing_lost(front, traffic)
 
 
-SOAK = 600  # seconds
+SOAK = share.of(600)  # seconds
 SHORT = ("--keep-alive", "2")
 
 

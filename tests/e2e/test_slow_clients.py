@@ -5,6 +5,7 @@ import time
 import pytest
 
 import harness
+import share
 from crowd import Crowd, raise_descriptor_limit
 from waiting import wait_for
 from wire import Wire
@@ -158,9 +159,10 @@ def test_2000_idle_connections(start):
 
 @pytest.mark.soak
 def test_10000_idle_connections(start):
-    if not raise_descriptor_limit(11_000):
+    count = share.of(10_000)
+    if not raise_descriptor_limit(count + 1000):
         pytest.skip("this machine allows fewer descriptors")
-    idle_connections(start, 10_000, 100_000)
+    idle_connections(start, count, count * 10)
 
 
 def test_the_longest_idle_one_goes_when_there_are_too_many(start):

@@ -5,6 +5,7 @@ import time
 import pytest
 
 import procs
+import share
 
 pytestmark = pytest.mark.soak
 
@@ -41,10 +42,10 @@ def test_an_alarm_every_millisecond_for_a_minute(start, args):
     """A signal that lands on a goroutine's stack corrupts it: CPython 3.9 sets no SA_ONSTACK by itself."""
     server = start("millisecond_alarm", *args, env={"GOGC": "1"})
     pids = server.worker_pids()
-    answered = load(server, 60)
+    answered = load(server, share.of(60))
     alarms = int(server.get().text.split()[0])
     assert server.worker_pids() == pids, server.log
-    assert answered > 1000 and alarms > 10_000
+    assert answered > share.of(1000) and alarms > share.of(10_000)
 
 
 def test_memory_does_not_grow(start):
@@ -56,15 +57,15 @@ def test_memory_does_not_grow(start):
         with open("/proc/%d/statm" % pid) as f:
             return int(f.read().split()[1]) * 4096
 
-    load(server, 10)
+    load(server, share.of(10, 2))
     before = resident()
-    load(server, 60)
+    load(server, share.of(60))
     assert resident() - before < 4 << 20
 
 
 def test_many_starts_and_stops_of_workers(start):
     server = start("background_thread", "-w", "2", balance=False)
-    for _ in range(200):
+    for _ in range(share.of(200)):
         pids = server.wait_workers(2)
         server.get()
         for pid in pids:

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+import share
 from waiting import wait_for
 from wire import Closed
 
@@ -139,7 +140,7 @@ def test_requests_at_the_limit_get_one_answer(start):
 def test_ten_thousand_requests_at_the_limit_get_one_answer(start):
     server = start("-w", "2", *LIMIT, balance=False)
     counts = collections.Counter()
-    while sum(counts.values()) < 10_000:
+    while sum(counts.values()) < share.of(10_000):
         counts += ask_around(server, 1, 80)
     print(counts)
     assert min(counts["200"], counts["504"]) > 0
