@@ -15,6 +15,16 @@ import (
 //go:embed gosrv_shim/*.py standin/gunicorn/*.py standin/gunicorn/*/*.py
 var sources embed.FS
 
+// Installer is the Python program behind `gosrv install-stub`.
+//
+//go:embed stub/install.py
+var Installer string
+
+// StubHook is the module that it puts into an environment.
+//
+//go:embed stub/gosrv_gunicorn.py
+var StubHook string
+
 // bootFile runs first; the other files become modules of the packages gosrv_shim and gunicorn.
 const bootFile = "gosrv_shim/boot.py"
 

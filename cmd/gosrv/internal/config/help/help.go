@@ -43,6 +43,9 @@ the names and what they came out as, --check-config where each was said.
 A running server takes orders, waits for the outcome and says why if it failed:
   gosrv reload|stop|upgrade|status [--pid FILE] [--wait SECONDS]
 
+Programs that start Gunicorn themselves (sys.executable -m gunicorn) get gosrv:
+  gosrv install-stub [--undo] [--system] [--python PATH]
+
 A configuration of uWSGI is translated, with notes on what has no equivalent:
   gosrv import-uwsgi uwsgi.ini > gunicorn.conf.py
 
