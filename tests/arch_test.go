@@ -160,6 +160,7 @@ func TestLeavesImportNothingOfOurs(t *testing.T) {
 var rooms = map[string][]string{
 	"wsgi/response": {"wsgi/http1"},
 	"wsgi/watchdog": {"wsgi/loop"},
+	"wsgi/lead":     {"wsgi/loop"},
 }
 
 func TestPartsOfAWorkerKnowTheirNeighboursOnly(t *testing.T) {

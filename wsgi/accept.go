@@ -21,14 +21,14 @@ type listener struct {
 	about    environ.Listener
 	constant map[string][]byte // environ keys in lower case that no request sets, for the access log
 	active   bool              // in the epoll set
-	parked   bool              // it was, before the relief led
+	parked   bool              // it was, before the backup led
 	empty    bool              // the last accept found nothing
 	ending   bool              // to be closed when it is empty
 }
 
 // listen starts accepting. EPOLLEXCLUSIVE: one waiting worker is woken for a
 // connection, not all of them.
-func (w *worker) listen() error {
+func (w *eventLoop) listen() error {
 	w.openExchange()
 	for _, l := range w.listeners {
 		if l.active {
@@ -56,7 +56,7 @@ func (w *worker) listen() error {
 // lookAgain makes the kernel say anew which queues hold something, that of the
 // offers included. A connection wakes one worker only, and that one may have left,
 // or died, without taking it.
-func (w *worker) lookAgain() {
+func (w *eventLoop) lookAgain() {
 	for _, l := range w.listeners {
 		if l.active {
 			w.poll.Remove(l.fd)
@@ -70,7 +70,7 @@ func (w *worker) lookAgain() {
 }
 
 // unlisten leaves the queue to the other workers.
-func (w *worker) unlisten(l *listener) {
+func (w *eventLoop) unlisten(l *listener) {
 	if l.active {
 		w.poll.Remove(l.fd)
 		l.active = false
@@ -79,11 +79,11 @@ func (w *worker) unlisten(l *listener) {
 
 // emptyQueue serves what the queues hold and then stops accepting: in a final
 // drain nobody else will. It reports whether this thread still leads.
-func (s *slot) emptyQueue() bool {
-	w, left := s.w, false
+func (s *slot) emptyQueue() leads {
+	w, left := s.l, false
 	for _, l := range w.listeners {
-		if l.active && !s.accept(l, maxAccept) {
-			return false
+		if l.active && s.accept(l, maxAccept) == handedOver {
+			return handedOver
 		}
 		if l.empty {
 			w.unlisten(l)
@@ -91,29 +91,29 @@ func (s *slot) emptyQueue() bool {
 		left = left || l.active
 	}
 	w.drain.queue = left
-	return true
+	return stillLeads
 }
 
 // accept takes connections one at a time and serves each at once if its
 // request is there: while the application runs, the rest of the queue is free
 // for other workers. It reports whether this thread still leads the loop.
-func (s *slot) accept(l *listener, most int) bool {
-	w := s.w
+func (s *slot) accept(l *listener, most int) leads {
+	w := s.l
 	l.empty = false
 	for range most {
-		if (!l.active || w.summoned()) && !s.relieves() {
-			return true
+		if (!l.active || w.summoned()) && !s.isBackup() {
+			return stillLeads
 		}
 		if w.full() {
 			w.shutGate(0)
-			return true
+			return stillLeads
 		}
 		fd, e := loop.Accept(l.fd, &w.peer)
 		if e != loop.None {
 			switch whyNot(e) {
 			case nobody:
 				l.empty = true
-				return true
+				return stillLeads
 			case gone:
 				continue
 			case starved:
@@ -126,14 +126,14 @@ func (s *slot) accept(l *listener, most int) bool {
 			s.release()
 			w.sayNotAccepted(l, e)
 			w.shutGate(acceptPause)
-			return true
+			return stillLeads
 		}
 		if w.count >= w.set.maxConns {
 			w.makeRoom(s)
 		}
-		if !s.pump(w.open(fd, l, &w.peer)) {
-			return false
+		if s.pump(w.open(fd, l, &w.peer)) == handedOver {
+			return handedOver
 		}
 	}
-	return true
+	return stillLeads
 }

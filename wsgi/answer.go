@@ -71,9 +71,8 @@ type answer struct {
 func (s *slot) carry(c *conn, a *answer) verdict {
 	began := int64(0)
 	for {
-		if o := &s.w.outbox; o.active && a.mayBeKept(c, s.now) && s.w.relief.borrow() {
-			o.keep(c, a, s.now, s.w.poll.Left() > 0)
-			s.w.relief.giveBack()
+		if s.w.keeps && a.mayBeKept(c, s.now) {
+			s.keepAnswer(c, a)
 		}
 		if began > 0 || !a.mayWait() {
 			if v := s.flush(c, a); v != sent {

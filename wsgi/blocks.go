@@ -35,13 +35,13 @@ type blocks struct {
 // entersPython tells whether this thread may wait for the GIL to get memory: not
 // while a call is running that may keep it for long.
 func (s *slot) entersPython() bool {
-	return s.app != nil && (s.w.crew.size == 1 || s.w.gate.engaged == 0)
+	return s.app != nil && (s.w.pool.size == 1 || s.l.gate.engaged == 0)
 }
 
 // getBlock lends a block; false if there is none, for want of memory or because
 // the application would have to be waited for.
 func (s *slot) getBlock() (cpython.Block, bool) {
-	w := s.w
+	w := s.l
 	p := &w.blocks
 	if len(p.free) == 0 && !s.makeBlocks() {
 		return cpython.Block{}, false
@@ -64,7 +64,7 @@ func (s *slot) getBlock() (cpython.Block, bool) {
 
 // makeBlocks fetches some from Python, as far as there is room.
 func (s *slot) makeBlocks() bool {
-	w := s.w
+	w := s.l
 	p := &w.blocks
 	room := (w.set.memory-w.bufs.Lent())/cpython.BlockSize - p.lent
 	if room <= 0 || !s.entersPython() {
@@ -78,7 +78,7 @@ func (s *slot) makeBlocks() bool {
 }
 
 // putBlocks takes blocks back.
-func (w *worker) putBlocks(b []cpython.Block) {
+func (w *eventLoop) putBlocks(b []cpython.Block) {
 	p := &w.blocks
 	p.lent -= len(b)
 	p.used = w.now
@@ -96,8 +96,8 @@ func (p *blocks) next() int64 {
 // dropBlocks gives Python back what was not used for a while. It reports whether
 // there is memory for the system.
 func (s *slot) dropBlocks() bool {
-	p := &s.w.blocks
-	if s.w.now < p.next() {
+	p := &s.l.blocks
+	if s.l.now < p.next() {
 		return false
 	}
 	p.used = 0
@@ -105,7 +105,7 @@ func (s *slot) dropBlocks() bool {
 		return false
 	}
 	if !s.entersPython() {
-		p.used = s.w.now // later
+		p.used = s.l.now // later
 		return false
 	}
 	s.app.Blocks(append(p.kept, p.free...), nil)
@@ -200,7 +200,7 @@ func (s *slot) spill(c *conn) bool {
 		}
 		left -= n
 	}
-	s.w.putBlocks(b.blocks)
+	s.l.putBlocks(b.blocks)
 	b.blocks, b.split = b.blocks[:0], false
 	return true
 }

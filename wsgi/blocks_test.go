@@ -171,7 +171,7 @@ func TestBlocksOfABrokenBodyComeBack(t *testing.T) {
 	wantBody(t, c, body)
 	p.want(t, "blocks")
 	s.stop()
-	if n := s.worker.blocks.lent; n != 0 {
+	if n := s.blocks.lent; n != 0 {
 		t.Errorf("%d blocks are missing", n)
 	}
 }

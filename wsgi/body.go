@@ -33,7 +33,7 @@ func (b *incoming) apart() bool { return b.split || b.spool >= 0 }
 
 // begin decides what follows a complete head.
 func (s *slot) begin(c *conn, r *http1.Request) progress {
-	w := s.w
+	w := s.l
 	limit := w.set.bodyLimit
 	if limit > 0 && r.ContentLength > limit {
 		s.keepRequest(c)
@@ -113,7 +113,7 @@ func (s *slot) whole(c *conn, n int) cpython.Body {
 // putApart moves a body that is large, or comes while memory is short, to blocks
 // or to a file. What the buffer has of it is moved by the caller.
 func (s *slot) putApart(c *conn) bool {
-	b, w := c.body, s.w
+	b, w := c.body, s.l
 	if max(b.want, b.got) > w.set.bodyBlocks || w.crowded() || !s.startBlocks(c) {
 		return s.startSpool(c)
 	}
@@ -121,7 +121,7 @@ func (s *slot) putApart(c *conn) bool {
 }
 
 // crowded tells that bodies hold as much memory as they may.
-func (w *worker) crowded() bool {
+func (w *eventLoop) crowded() bool {
 	return w.bufs.Lent()+w.blocks.lent*cpython.BlockSize > w.set.memory
 }
 
@@ -163,7 +163,7 @@ func (s *slot) gatherLength(c *conn) progress {
 
 // gatherChunks decodes in place: data moves down to where the body ends.
 func (s *slot) gatherChunks(c *conn) progress {
-	w, b := s.w, c.body
+	w, b := s.l, c.body
 	start := c.req.HeadLen
 	in := c.in.Unread()
 	end := start // of the decoded bytes in the buffer

@@ -1,9 +1,12 @@
 package wsgi
 
 import (
+	"sync/atomic"
+
 	"gosrv/cpython"
 	"gosrv/environ"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/lead"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 	"gosrv/wsgi/watchdog"
@@ -32,23 +35,26 @@ type slot struct {
 	reply  response.PackedHead // copy of the last head, for the access log
 	notes  []byte              // and of what it shows of environ
 
-	now     int64           // CLOCK_MONOTONIC ns: when the application returned last
-	cur     *conn           // being served
-	curAns  *answer         // its answer
-	crew    member          // place among the threads (threads.go)
-	watched watchdog.Thread // who answers its request: the call or the watchdog
+	now     int64              // CLOCK_MONOTONIC ns: when the application returned last
+	cur     *conn              // being served
+	curAns  *answer            // its answer
+	l       *eventLoop         // what the leader may touch: nil unless this thread leads
+	member  lead.Thread[*conn] // its place among the pool's threads
+	shown   running            // its request, as the scoreboard shows it
+	gone    atomic.Bool        // the thread has ended, with close() called for what it had suspended
+	watched watchdog.Thread    // who answers its request: the call or the watchdog
 }
 
 // newSlot makes a slot for an application thread.
-func (w *worker) newSlot(n int, app Application) *slot {
-	return &slot{w: w, n: n, app: app, watched: watchdog.Thread{Main: n == 0}, req: w.getRequest(), out: make([]byte, outSize), head: make([]byte, 0, 2*gathered)}
+func (w *eventLoop) newSlot(n int, app Application) *slot {
+	return &slot{w: w.worker, n: n, app: app, watched: watchdog.Thread{Main: n == 0}, req: w.getRequest(), out: make([]byte, outSize), head: make([]byte, 0, 2*gathered)}
 }
 
 // serve runs the application for the complete request of c and sends what it
 // answers. It reports whether this thread still leads the loop; if not, c has
 // gone to the thread that does.
-func (s *slot) serve(c *conn) bool {
-	w := s.w
+func (s *slot) serve(c *conn) leads {
+	w := s.l
 	r := s.request(c)
 	head := c.in.Unread()[:r.HeadLen]
 	flags, bad := s.describe(c, head, r)
@@ -56,7 +62,7 @@ func (s *slot) serve(c *conn) bool {
 		s.keepRequest(c)
 		s.logRefusal(c, bad)
 		s.refuse(c, bad.Status)
-		return true
+		return stillLeads
 	}
 	now := w.now // read when the last call returned or the batch came in
 	s.countRequest()
@@ -70,7 +76,7 @@ func (s *slot) serve(c *conn) bool {
 		Keep: r.KeepAlive && w.keepAlive,
 		Kept: w.kept, Server: w.server,
 	}}
-	if w.crew.size == 1 && w.poll.Left() > 0 {
+	if w.pool.size == 1 && w.poll.Left() > 0 {
 		// Another connection of this batch is most likely next.
 		flags |= cpython.KeepGIL
 	}
@@ -93,11 +99,11 @@ func (s *slot) serve(c *conn) bool {
 
 // resume goes on with a suspended answer, after the socket has made room or
 // others have had their turn. It reports whether this thread still leads.
-func (s *slot) resume(c *conn) bool {
+func (s *slot) resume(c *conn) leads {
 	a := c.ans
 	if a.app && c.slot != s.n {
-		s.w.delegate(c, false)
-		return true
+		s.l.delegate(c, false)
+		return stillLeads
 	}
 	a.resumed = loop.Now()
 	s.enter(c, a, nil, nil)
@@ -113,11 +119,11 @@ func (s *slot) release() {
 
 // follow goes on with a connection whose suspended answer has come to an end:
 // the next request may be waiting. The caller leads.
-func (s *slot) follow(c *conn) bool {
+func (s *slot) follow(c *conn) leads {
 	if c.phase == reading || c.phase == skipping {
 		return s.pump(c)
 	}
-	return true
+	return stillLeads
 }
 
 // isHead tells HEAD, which gets no body.
@@ -127,13 +133,13 @@ func isHead(method []byte) bool { return string(method) == "HEAD" }
 // next requests, if they are here, wait for their turn: serving one now would put
 // a new answer into the outbox that is being emptied. The caller leads.
 func (s *slot) sendKept() {
-	answers, rest := s.w.outbox.send()
+	answers, rest := s.l.outbox.send()
 	for i := range answers {
 		c, left := answers[i].c, rest[i].Bytes()
 		switch {
 		case c == nil:
 		case rest[i].Err() != 0:
-			s.w.close(c, false)
+			s.l.close(c, false)
 		case len(left) > 0:
 			whole := append([]byte(nil), left...)
 			c.ans = &answer{state: cpython.Done, frame: response.Framing{Keep: true}, logged: true, segs: [3][]byte{whole}, whole: whole}
@@ -143,7 +149,7 @@ func (s *slot) sendKept() {
 			s.consume(c)
 			c.phase = reading
 			if c.readable {
-				s.w.later(c)
+				s.l.later(c)
 			} else {
 				s.rest(c)
 			}
@@ -166,11 +172,11 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 		if v == blocked {
 			s.rest(c)
 		} else if s.watch(c, true) {
-			s.w.later(c)
+			s.l.later(c)
 		}
 		return
 	case cut:
-		s.w.close(c, a.drop)
+		s.l.close(c, a.drop)
 		return
 	case lost:
 		s.linger(c)
@@ -189,13 +195,13 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 		// RST for it must not overtake the answer.
 		s.linger(c)
 	default:
-		s.w.close(c, false)
+		s.l.close(c, false)
 	}
 }
 
 // consume forgets the request that has been answered.
 func (s *slot) consume(c *conn) {
-	w := s.w
+	w := s.l
 	if c.body != nil {
 		w.dropBody(c)
 	}

@@ -84,7 +84,7 @@ func (c *conn) notePending() (room bool) {
 }
 
 // open makes a connection of an accepted descriptor.
-func (w *worker) open(fd int, l *listener, peer *loop.Peer) *conn {
+func (w *eventLoop) open(fd int, l *listener, peer *loop.Peer) *conn {
 	var c *conn
 	if n := len(w.free); n > 0 {
 		c = w.free[n-1]
@@ -110,7 +110,7 @@ func (w *worker) open(fd int, l *listener, peer *loop.Peer) *conn {
 }
 
 // seat enters a connection under its descriptor.
-func seat(w *worker, c *conn) {
+func seat(w *eventLoop, c *conn) {
 	fd := c.fd()
 	for fd >= len(w.conns) {
 		w.conns = append(w.conns, make([]*conn, 64)...)
@@ -121,7 +121,7 @@ func seat(w *worker, c *conn) {
 
 // close ends a connection and forgets all of it. Its suspended call must be
 // finished before. reset tells the client that its answer is not whole.
-func (w *worker) close(c *conn, reset bool) {
+func (w *eventLoop) close(c *conn, reset bool) {
 	w.unhook(c)
 	if reset {
 		c.wire.Reset()
@@ -133,7 +133,7 @@ func (w *worker) close(c *conn, reset bool) {
 
 // unhook takes a connection out of all that refers to its descriptor, which is
 // to be closed next.
-func (w *worker) unhook(c *conn) {
+func (w *eventLoop) unhook(c *conn) {
 	if c.stream != nil {
 		w.endStream(c) // before the descriptor is another's
 	}
@@ -147,7 +147,7 @@ func (w *worker) unhook(c *conn) {
 }
 
 // forget frees the rest of a connection whose descriptor was closed.
-func (w *worker) forget(c *conn) {
+func (w *eventLoop) forget(c *conn) {
 	w.release(c)
 	c.phase = closed
 	c.gen = special
@@ -157,7 +157,7 @@ func (w *worker) forget(c *conn) {
 }
 
 // release gives back all that a request in progress holds.
-func (w *worker) release(c *conn) {
+func (w *eventLoop) release(c *conn) {
 	if c.stream != nil {
 		w.endStream(c)
 	}
@@ -177,7 +177,7 @@ func (w *worker) release(c *conn) {
 // rest leaves a connection to epoll and the timers: nothing more can be done
 // for it now.
 func (s *slot) rest(c *conn) {
-	w := s.w
+	w := s.l
 	if !s.watch(c, c.phase == sending) {
 		return
 	}
@@ -203,7 +203,7 @@ func (s *slot) rest(c *conn) {
 
 // arm starts the class's time-out unless it runs already: a head, for one, is
 // given its time once, not once a byte.
-func (w *worker) arm(c *conn, class uint8) {
+func (w *eventLoop) arm(c *conn, class uint8) {
 	if c.class != class {
 		w.timers.Arm(&c.timer, class, w.now)
 		c.class = class
@@ -220,7 +220,7 @@ func (s *slot) watch(c *conn, write bool) bool {
 	if write {
 		interest = loop.DuplexEdge
 	}
-	w, e := s.w, loop.None
+	w, e := s.l, loop.None
 	if c.registered {
 		e = w.poll.Change(c.fd(), c.gen, interest)
 	} else {

@@ -12,8 +12,9 @@ import (
 	"gosrv/wsgi/logs/errlog"
 )
 
-// control reads what the master has sent.
-func (w *worker) control() {
+// control reads what the master has sent. l is the caller's if it leads; nil: the
+// main thread of a pool reads.
+func (w *worker) control(l *eventLoop) {
 	if w.ctl == nil {
 		return
 	}
@@ -28,12 +29,12 @@ func (w *worker) control() {
 			w.order(drainOrder | finalOrder)
 			return
 		}
-		w.message(typ, raw, fds)
+		w.message(l, typ, raw, fds)
 	}
 }
 
 // message is one order of the master.
-func (w *worker) message(typ string, raw json.RawMessage, fds []int) {
+func (w *worker) message(l *eventLoop, typ string, raw json.RawMessage, fds []int) {
 	switch typ {
 	case "Drain":
 		var m struct {
@@ -58,7 +59,7 @@ func (w *worker) message(typ string, raw json.RawMessage, fds []int) {
 		}
 	case "Exchange":
 		var m workerctl.Exchange
-		if json.Unmarshal(raw, &m) == nil && w.joinExchange(m.FDs, fds) {
+		if l != nil && json.Unmarshal(raw, &m) == nil && l.joinExchange(m.FDs, fds) {
 			return
 		}
 	case "Refork":
@@ -102,7 +103,7 @@ func (w *worker) reopenLogs(names []string, fds []int) {
 
 // signals runs the Python signal handlers that are due, on the main thread.
 func (s *slot) signals() {
-	w := s.w
+	w := s.l
 	if w.wakeup >= 0 {
 		var b [64]byte
 		for {
@@ -118,7 +119,7 @@ func (s *slot) signals() {
 		w.order(quitOrder)
 	}
 	if flags&cpython.DrainRequested != 0 {
-		w.control() // the master's orders, sent before the signal, say what it leaves out
+		w.control(s.l) // the master's orders, sent before the signal, say what it leaves out
 		w.order(drainOrder)
 	}
 }

@@ -57,7 +57,7 @@ func (w *worker) order(bits uint32) {
 
 // obey carries out orders; the caller leads the loop.
 func (s *slot) obey(orders uint32) {
-	w := s.w
+	w := s.l
 	w.orders.And(^orders)
 	if orders&laneOrder != 0 {
 		w.arrangeLanes()
@@ -76,7 +76,7 @@ func (s *slot) obey(orders uint32) {
 
 // startDrain begins the end; reason goes to the master.
 func (s *slot) startDrain(reason string, final bool) {
-	w := s.w
+	w := s.l
 	if w.drain.on {
 		// The server ends while this worker is on its way out for another
 		// reason: now it has to serve the queue after all.
@@ -94,7 +94,7 @@ func (s *slot) startDrain(reason string, final bool) {
 	}
 	w.hastenIdle()
 	w.shutExchange()
-	w.crew.tellMain()
+	w.pool.tellMain()
 	w.score.SetState(scoreboard.Draining)
 	queue := !final && w.leaveQueues()
 	w.tell(workerctl.WorkerDraining{Reason: reason, Queue: queue})
@@ -105,7 +105,7 @@ func (s *slot) startDrain(reason string, final bool) {
 
 // leaveQueues leaves what waits to the other workers. It reports whether
 // something does.
-func (w *worker) leaveQueues() (queue bool) {
+func (w *eventLoop) leaveQueues() (queue bool) {
 	for _, l := range w.listeners {
 		if !l.ending { // its queue is nobody else's
 			w.unlisten(l)
@@ -117,7 +117,7 @@ func (w *worker) leaveQueues() (queue bool) {
 
 // hastenIdle gives idle connections their last times. One that has sent nothing
 // yet is as idle as one that was answered; rest sees to those that come later.
-func (w *worker) hastenIdle() {
+func (w *eventLoop) hastenIdle() {
 	now := loop.Now()
 	idle, linger := w.set.parting.within(w.graceful.Load())
 	w.timers.Shorten(classIdle, idle, now)
@@ -132,7 +132,7 @@ func (w *worker) hastenIdle() {
 
 // idleMayStay tells whether idle connections may stay for the time being: the
 // worker has requests to finish anyway, and time to part from the idle ones.
-func (w *worker) idleMayStay() bool {
+func (w *eventLoop) idleMayStay() bool {
 	if !w.drain.on || w.gate.engaged <= int(w.lost.Load()) {
 		return false
 	}
@@ -142,18 +142,18 @@ func (w *worker) idleMayStay() bool {
 
 // summoned tells whether orders are to be obeyed before anything new is taken:
 // after this one the next connection may be for others.
-func (w *worker) summoned() bool { return w.orders.Load() != 0 && !w.drain.on }
+func (w *eventLoop) summoned() bool { return w.orders.Load() != 0 && !w.drain.on }
 
 // finishQueue begins the final part of a drain: what waits in the queues is
 // accepted.
 func (s *slot) finishQueue() {
-	w := s.w
+	w := s.l
 	w.openGate()
 	w.drain.final, w.drain.queue = true, true
 }
 
 // ended tells whether the loop may stop: all answered, or out of time.
-func (w *worker) ended() bool {
+func (w *eventLoop) ended() bool {
 	d := &w.drain
 	if !d.on {
 		return false
@@ -161,14 +161,14 @@ func (w *worker) ended() bool {
 	if d.over {
 		return true
 	}
-	return w.count <= int(w.lost.Load()) && !d.queue && w.lanes.ending == 0 || d.deadline > 0 && w.now >= d.deadline
+	return w.count <= int(w.lost.Load()) && !d.queue && w.ending == 0 || d.deadline > 0 && w.now >= d.deadline
 }
 
 // countRequest counts a request as it begins and asks for the successor of a
 // worker that has served enough. Until that is ready this one serves on: its
 // import must cost nobody's time.
 func (s *slot) countRequest() {
-	w := s.w
+	w := s.l
 	w.served++
 	w.score.AddRequest()
 	if w.set.maxRequests == 0 || w.served < w.set.maxRequests || w.drain.on || w.spent {

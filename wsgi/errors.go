@@ -8,7 +8,7 @@ import (
 // refuse answers a request that will not be served and ends the connection:
 // nothing that follows on it can be trusted.
 func (s *slot) refuse(c *conn, status int) {
-	w := s.w
+	w := s.l
 	page := response.AppendPage(s.head[:0], status, s.date.At(w.now), false)
 	s.head = page.Text[:0]
 	s.recordRefusal(c, status, page.BodyLen())
@@ -27,7 +27,7 @@ func (s *slot) refuse(c *conn, status int) {
 // client's hands (RFC 9112 9.6). It ends with the client's FIN or after
 // lingerTime.
 func (s *slot) linger(c *conn) {
-	w := s.w
+	w := s.l
 	c.wire.HalfClose()
 	w.release(c)
 	c.phase, c.budget = lingering, lingerBytes
@@ -53,7 +53,7 @@ func (s *slot) discard(c *conn) {
 		case again(e):
 			return
 		default:
-			s.w.close(c, false)
+			s.l.close(c, false)
 			return
 		}
 	}
@@ -68,12 +68,12 @@ func (s *slot) abandon(c *conn) {
 	if c.ans != nil {
 		if c.ans.app {
 			if c.slot != s.n {
-				s.w.delegate(c, true)
+				s.l.delegate(c, true)
 				return
 			}
 			s.finish(c.ans)
 		}
 		s.report(c, c.ans, cut)
 	}
-	s.w.close(c, false)
+	s.l.close(c, false)
 }

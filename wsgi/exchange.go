@@ -23,7 +23,7 @@ type offers struct {
 	in, out int
 	claims  *scoreboard.Claims
 	active  bool // out is in the epoll set
-	parked  bool // it was, before the relief led
+	parked  bool // it was, before the backup led
 	buf     []byte
 }
 
@@ -56,10 +56,10 @@ func (x *offers) take(name string, fd int) (err error) {
 }
 
 // joinExchange begins to hand connections over: the worker is no longer alone.
-// It reports whether it has taken the descriptors. Without a relief the caller
+// It reports whether it has taken the descriptors. Without a backup the caller
 // is the main thread, which leads.
-func (w *worker) joinExchange(names []string, fds []int) bool {
-	if w.relief != nil || w.set.threads > 1 || w.drain.on || len(names) != len(fds) {
+func (w *eventLoop) joinExchange(names []string, fds []int) bool {
+	if w.backup != nil || w.set.threads > 1 || w.drain.on || len(names) != len(fds) {
 		return false
 	}
 	for i, name := range names {
@@ -68,7 +68,7 @@ func (w *worker) joinExchange(names []string, fds []int) bool {
 			return true // what was taken stays unused
 		}
 	}
-	if err := w.newRelief(); err != nil {
+	if err := w.newBackup(); err != nil {
 		w.log.Errorf("Cannot hand connections over: %v", err)
 		return true
 	}
@@ -122,7 +122,7 @@ func unpack(packet []byte) (o offer, bytes []byte, err error) {
 
 // openExchange lets this worker take offers; as with a listener, one that waits
 // is woken for each. Level-triggered: it takes one at a time.
-func (w *worker) openExchange() {
+func (w *eventLoop) openExchange() {
 	if x := &w.exchange; x.claims != nil && !x.active {
 		w.reopen(x.out, loop.ReadShared)
 		x.active = true
@@ -130,7 +130,7 @@ func (w *worker) openExchange() {
 }
 
 // shutExchange leaves the offers to other workers.
-func (w *worker) shutExchange() {
+func (w *eventLoop) shutExchange() {
 	if x := &w.exchange; x.active {
 		w.poll.Remove(x.out)
 		x.active = false
@@ -139,19 +139,19 @@ func (w *worker) shutExchange() {
 
 // takeOffers takes connections one at a time and serves each at once, as accept
 // does. It reports whether this thread still leads the loop.
-func (s *slot) takeOffers(most int) bool {
-	w, x := s.w, &s.w.exchange
+func (s *slot) takeOffers(most int) leads {
+	w, x := s.l, &s.l.exchange
 	for range most {
 		if !x.active || w.summoned() {
-			return true
+			return stillLeads
 		}
 		if w.full() {
 			w.shutGate(0)
-			return true
+			return stillLeads
 		}
 		n, fd, e := loop.RecvFD(x.out, x.packet())
 		if e != loop.None {
-			return true // another worker was quicker
+			return stillLeads // another worker was quicker
 		}
 		if fd < 0 {
 			continue // no room for a descriptor: the sender still has it
@@ -164,17 +164,17 @@ func (s *slot) takeOffers(most int) bool {
 		if w.count > w.set.maxConns {
 			w.makeRoom(s)
 		}
-		if !s.pump(c) {
-			return false
+		if s.pump(c) == handedOver {
+			return handedOver
 		}
 	}
-	return true
+	return stillLeads
 }
 
 // takeOffer makes an offered connection this worker's; nil if its sender has
 // taken it back, or it came in by a listener that this worker does not have.
 // Nothing is done with it before the claim: that decides whose it is.
-func (w *worker) takeOffer(packet []byte, fd int) *conn {
+func (w *eventLoop) takeOffer(packet []byte, fd int) *conn {
 	o, bytes, err := unpack(packet)
 	if err != nil {
 		w.log.Errorf("An offered connection cannot be read: %v", err)
@@ -196,7 +196,7 @@ func (w *worker) takeOffer(packet []byte, fd int) *conn {
 	return c
 }
 
-func (w *worker) listenerNamed(name string) *listener {
+func (w *eventLoop) listenerNamed(name string) *listener {
 	for _, l := range w.listeners {
 		if l.name() == name {
 			return l

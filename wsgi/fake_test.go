@@ -55,7 +55,7 @@ type fakeReply struct {
 type fakeApp struct {
 	handle  func(*fakeRequest) fakeReply
 	quick   atomic.Pointer[func(out []byte, res *cpython.Result) cpython.State] // instead, without allocations
-	w       *worker
+	w       *eventLoop
 	calls   atomic.Int64
 	nexts   atomic.Int64
 	closes  atomic.Int64
@@ -66,6 +66,8 @@ type fakeApp struct {
 	dropped atomic.Int64 // calls of DropPages
 	live    map[unsafe.Pointer]*fakeCall
 	mu      sync.Mutex
+
+	releasing sync.Mutex // holds threads up that are outside the application
 }
 
 type fakeCall struct {
@@ -76,7 +78,7 @@ type fakeCall struct {
 	conn  int
 }
 
-// fakeThread is the door of one thread of a crew.
+// fakeThread is the door of one thread of a pool.
 type fakeThread struct {
 	*fakeApp
 	slot int
@@ -265,7 +267,11 @@ func (f *fakeApp) Blocks(old, made []cpython.Block) int {
 
 func (f *fakeApp) DropPages() { f.holding.Store(false); f.dropped.Add(1) }
 
-func (f *fakeApp) Release() { f.holding.Store(false) }
+func (f *fakeApp) Release() {
+	f.releasing.Lock()
+	defer f.releasing.Unlock()
+	f.holding.Store(false)
+}
 
 func (f *fakeApp) RunSignals() cpython.Flags { return cpython.Flags(f.signals.Swap(0)) }
 

@@ -23,7 +23,7 @@ var idleClasses = [...]uint8{classIdle, classLinger, classHeader}
 // full tells whether as many connections have a complete request as
 // worker_connections allows, or as many are open as max_connections does and
 // none of them can make room.
-func (w *worker) full() bool {
+func (w *eventLoop) full() bool {
 	if w.gate.engaged >= w.set.maxEngaged {
 		return true
 	}
@@ -40,7 +40,7 @@ func (w *worker) full() bool {
 
 // shutGate stops accepting until something is free again, for so long at most.
 // In a final drain nobody else would serve the queue: it is tried on.
-func (w *worker) shutGate(most time.Duration) {
+func (w *eventLoop) shutGate(most time.Duration) {
 	if w.drain.queue {
 		return
 	}
@@ -52,7 +52,7 @@ func (w *worker) shutGate(most time.Duration) {
 }
 
 // tryGate accepts again if it is time to.
-func (w *worker) tryGate() {
+func (w *eventLoop) tryGate() {
 	g := &w.gate
 	if g.shut && !w.drain.on && !w.full() && g.retry <= w.now {
 		w.openGate()
@@ -61,7 +61,7 @@ func (w *worker) tryGate() {
 
 // openGate accepts again. A final drain begins with it: nobody else will serve
 // the queue.
-func (w *worker) openGate() {
+func (w *eventLoop) openGate() {
 	if !w.gate.shut {
 		return
 	}
@@ -72,7 +72,7 @@ func (w *worker) openGate() {
 }
 
 // gateTime is the moment at which waiting must end for the gate.
-func (w *worker) gateTime() int64 {
+func (w *eventLoop) gateTime() int64 {
 	if !w.gate.shut || w.drain.on || w.full() {
 		return math.MaxInt64
 	}
@@ -81,14 +81,14 @@ func (w *worker) gateTime() int64 {
 
 // engage counts a connection whose request is complete until release or
 // consume forgets it.
-func (w *worker) engage(c *conn) {
+func (w *eventLoop) engage(c *conn) {
 	if !c.engaged {
 		c.engaged = true
 		w.gate.engaged++
 	}
 }
 
-func (w *worker) disengage(c *conn) {
+func (w *eventLoop) disengage(c *conn) {
 	if c.engaged {
 		c.engaged = false
 		w.gate.engaged--
@@ -97,7 +97,7 @@ func (w *worker) disengage(c *conn) {
 
 // makeRoom closes the connection that has been idle longest; false if none is.
 // One whose next request has just come is not idle any more.
-func (w *worker) makeRoom(s *slot) bool {
+func (w *eventLoop) makeRoom(s *slot) bool {
 	for _, class := range idleClasses {
 		for range w.count {
 			e := w.timers.Oldest(class)

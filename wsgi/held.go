@@ -17,28 +17,39 @@ const (
 	lookEvery = 500_000
 )
 
-// held is a complete request that waits for the main thread, or for another
+// handover is what the backup does with complete requests.
+type handover struct {
+	led             bool      // the backup led since the main thread has looked last
+	swept           bool      // the accept queues were looked into
+	waiting         []waiting // complete requests, in order of arrival
+	looked          int64     // CLOCK_MONOTONIC ns of the last look at the scoreboard
+	someWorkerReady bool      // it said: another worker takes requests
+	someWorkerIdle  bool      // and one waits for work
+}
+
+// waiting is a complete request that waits for the main thread, or for another
 // worker if it was offered.
-type held struct {
+type waiting struct {
 	c       *conn
 	claim   scoreboard.Claim
 	offered int64 // CLOCK_MONOTONIC ns; 0: it is not
 }
 
 // hold keeps a complete request. It counts as being served: nobody touches it
-// until it is let go or the main thread is back. The relief leads.
+// until it is let go or the main thread is back. The backup leads.
 func (s *slot) hold(c *conn) {
-	w, r := s.w, s.w.relief
+	w := s.l
+	r := &w.handover
 	s.keepRequest(c)
 	c.content = len(s.body.Mem)
 	c.ready, c.phase = true, serving
 	w.timers.Disarm(&c.timer)
 	c.class = classNone
-	h := held{c: c}
-	if s.look(); r.brisk {
+	h := waiting{c: c}
+	if s.look(); r.someWorkerReady {
 		s.offer(&h)
 	}
-	r.held = append(r.held, h)
+	r.waiting = append(r.waiting, h)
 }
 
 // recall makes a held request, or one that came with an offer, the slot's.
@@ -67,10 +78,11 @@ var errNoRequest = &http1.Error{Status: 400, Reason: "incomplete request"}
 
 // look reads the scoreboard, unless that was done a moment ago.
 func (s *slot) look() {
-	w, r := s.w, s.w.relief
+	w := s.l
+	r := &w.handover
 	if now := loop.Now(); now-r.looked > lookEvery {
 		r.looked = now
-		r.brisk, r.idle = w.board.Ready(w.id.Slot, now, stuck)
+		r.someWorkerReady, r.someWorkerIdle = w.board.Ready(w.id.Slot, now, stuck)
 	}
 }
 
@@ -78,12 +90,13 @@ func (s *slot) look() {
 // not, or in vain. It takes from the accept queues what this worker was woken
 // for before it got stuck: no other worker was.
 func (s *slot) sweep() {
-	w, r := s.w, s.w.relief
-	if len(r.held) == 0 && r.swept {
+	w := s.l
+	r := &w.handover
+	if len(r.waiting) == 0 && r.swept {
 		return
 	}
 	s.look()
-	if !r.swept && r.brisk {
+	if !r.swept && r.someWorkerReady {
 		r.swept = true
 		for _, l := range w.listeners {
 			if l.parked {
@@ -91,29 +104,30 @@ func (s *slot) sweep() {
 			}
 		}
 	}
-	kept := r.held[:0]
-	for _, h := range r.held {
+	kept := r.waiting[:0]
+	for _, h := range r.waiting {
 		if h.offered != 0 && w.exchange.claims.Settle(h.claim) {
 			w.letGo(h.c)
 			continue
 		}
-		if h.offered != 0 && r.idle && w.now-h.offered > stale && w.exchange.claims.Reclaim(h.claim) {
+		if h.offered != 0 && r.someWorkerIdle && w.now-h.offered > stale && w.exchange.claims.Reclaim(h.claim) {
 			h.offered = 0
 		}
-		if h.offered == 0 && r.brisk {
+		if h.offered == 0 && r.someWorkerReady {
 			s.offer(&h)
 		}
 		kept = append(kept, h)
 	}
-	clear(r.held[len(kept):])
-	r.held = kept
+	clear(r.waiting[len(kept):])
+	r.waiting = kept
 }
 
 // unholdAll gives the main thread, which leads again, what nobody took: its
 // turn comes in the order of arrival.
 func (s *slot) unholdAll() {
-	w, r := s.w, s.w.relief
-	for _, h := range r.held {
+	w := s.l
+	r := &w.handover
+	for _, h := range r.waiting {
 		c := h.c
 		if h.offered != 0 && !w.exchange.claims.Reclaim(h.claim) {
 			w.exchange.claims.Settle(h.claim)
@@ -125,15 +139,15 @@ func (s *slot) unholdAll() {
 		c.readable = c.readable || !c.registered // nobody has watched it
 		w.later(c)
 	}
-	clear(r.held)
-	r.held = r.held[:0]
+	clear(r.waiting)
+	r.waiting = r.waiting[:0]
 }
 
 // offer sends a copy of the connection to whichever worker is the first to look,
 // with all that is known of it. The connection stays here, unwatched, until the
 // claim says that it was taken.
-func (s *slot) offer(h *held) {
-	w, c := s.w, h.c
+func (s *slot) offer(h *waiting) {
+	w, c := s.l, h.c
 	x := &w.exchange
 	if c.in.Len() > maxOffer || c.stream != nil || c.body != nil && c.body.apart() {
 		return
@@ -156,7 +170,7 @@ func (s *slot) offer(h *held) {
 }
 
 // letGo forgets a connection that another worker has taken.
-func (w *worker) letGo(c *conn) {
+func (w *eventLoop) letGo(c *conn) {
 	w.unhook(c)
 	c.wire.Drop()
 	w.forget(c)

@@ -56,7 +56,7 @@ func (w *worker) laneMessage(typ string, raw json.RawMessage, fds []int) bool {
 }
 
 // arrangeLanes obeys what has come. The caller leads.
-func (w *worker) arrangeLanes() {
+func (w *eventLoop) arrangeLanes() {
 	w.lanes.mu.Lock()
 	orders := w.lanes.orders
 	w.lanes.orders = nil
@@ -69,14 +69,14 @@ func (w *worker) arrangeLanes() {
 		for _, l := range w.listeners {
 			if l.id == m.listener.ID && !l.ending {
 				l.ending = true
-				w.lanes.ending++
+				w.ending++
 			}
 		}
 	}
 }
 
 // cover begins to serve one more socket of an address.
-func (w *worker) cover(m laneMessage) {
+func (w *eventLoop) cover(m laneMessage) {
 	l := newListener(m.fd, m.listener, w.rules)
 	like := w.listenerNamed(l.name())
 	if like == nil || w.drain.on && !w.drain.final {
@@ -93,7 +93,7 @@ func (w *worker) cover(m laneMessage) {
 	w.listeners = append(w.listeners, l)
 	switch {
 	case w.gate.shut: // opened with the others
-	case w.relief != nil && like.parked:
+	case w.backup != nil && like.parked:
 		l.parked = true
 	default:
 		w.reopen(l.fd, loop.ReadShared)
@@ -104,18 +104,18 @@ func (w *worker) cover(m laneMessage) {
 
 // endLanes closes the listeners that are to end, once their queues are served.
 // It reports whether this thread still leads.
-func (s *slot) endLanes() bool {
-	w := s.w
-	if s.relieves() || w.gate.shut && !w.drain.on {
-		return true // the queue is for the main thread, when there is room
+func (s *slot) endLanes() leads {
+	w := s.l
+	if s.isBackup() || w.gate.shut && !w.drain.on {
+		return stillLeads // the queue is for the main thread, when there is room
 	}
 	for i := 0; i < len(w.listeners); i++ {
 		l := w.listeners[i]
 		if !l.ending {
 			continue
 		}
-		if l.active && !s.accept(l, maxAccept) {
-			return false
+		if l.active && s.accept(l, maxAccept) == handedOver {
+			return handedOver
 		}
 		if l.active && !l.empty {
 			continue // others first
@@ -124,10 +124,10 @@ func (s *slot) endLanes() bool {
 		w.own(l.fd, false)
 		loop.Drop(l.fd)
 		w.listeners = append(w.listeners[:i:i], w.listeners[i+1:]...)
-		w.lanes.ending--
+		w.ending--
 		i--
 	}
-	return true
+	return stillLeads
 }
 
 // begin makes a socket listen whose first worker this is: before somebody

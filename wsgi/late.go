@@ -22,7 +22,7 @@ func (w *worker) newWatchdog() *watchdog.Watchdog {
 	if w.set.sync && timeout > 0 && (limit == 0 || timeout < limit) {
 		limit = timeout
 	}
-	limits := watchdog.Limits{Request: limit, Main: timeout, GIL: timeout, Pool: w.crew.size > 1}
+	limits := watchdog.Limits{Request: limit, Main: timeout, GIL: timeout, Pool: w.pool.size > 1}
 	return watchdog.New(limits, watchdog.Owner{
 		Answer: w.answerLate,
 		Report: w.reportLate,
@@ -42,8 +42,8 @@ func (w *worker) startWatchdog() {
 	if w.watch == nil {
 		return
 	}
-	// A list of its own: the relief's slot may join w.slots at any time.
-	w.watchedSlots = slices.DeleteFunc(slices.Clone(w.slots), (*slot).relieves)
+	// A list of its own: the backup's slot may join w.slots at any time.
+	w.watchedSlots = slices.DeleteFunc(slices.Clone(w.slots), (*slot).isBackup)
 	var threads []*watchdog.Thread
 	for _, s := range w.watchedSlots {
 		threads = append(threads, &s.watched)

@@ -16,13 +16,11 @@ import (
 
 // given waits until a thread has a suspended answer to go on with, or stop says
 // that there will be none.
-func (k *crew) given(slots []*slot, stop func() bool) {
+func (s *server) given(slots []*slot, stop func() bool) {
 	for there := false; !there && !stop(); runtime.Gosched() {
-		k.mu.Lock()
-		for _, s := range slots {
-			there = there || len(s.crew.todo) > 0
+		for _, one := range slots {
+			there = there || s.pool.HasTodo(&one.member)
 		}
-		k.mu.Unlock()
 	}
 }
 
@@ -70,7 +68,7 @@ func TestLeaderGoesOnWithItsAnswersBeforeItWaits(t *testing.T) {
 			_, err := io.CopyN(io.Discard, big.r, 64<<20)
 			read <- err
 		}()
-		s.crew.given(s.slots[1:], func() bool { return len(read) > 0 })
+		s.given(s.slots[1:], func() bool { return len(read) > 0 })
 		enter(2)
 		leave(busy)
 		if err := <-read; err != nil {
@@ -80,49 +78,23 @@ func TestLeaderGoesOnWithItsAnswersBeforeItWaits(t *testing.T) {
 	})
 }
 
-// restingCrew is a worker that does not run, of a crew of that size, and two of
-// its threads.
-func restingCrew(t *testing.T, size int) (s *server, a, b *slot) {
+// restingPool is a worker that does not run, of two threads, of which b leads.
+func restingPool(t *testing.T) (s *server, a, b *slot) {
 	s = newFake(t, testSettings(), hello)
 	t.Cleanup(func() {
 		s.poll.Close()
 		s.master.Close()
 		s.ctl.Close()
 	})
-	s.crew.size = size
-	a, b = s.newSlot(1, s.app), s.newSlot(2, s.app)
-	s.worker.slots = []*slot{a, b}
-	return s, a, b
-}
-
-// A thread that was to watch the leader, and goes on with a suspended answer
-// instead, leaves the watching to another one.
-func TestSomebodyWatchesWhileTheStandbyGoesOn(t *testing.T) {
-	s, a, b := restingCrew(t, 3)
-	k := &s.crew
-	// The leader has raised b to stand by, has given it an answer to go on with,
-	// and has gone into the application.
-	k.standby = b
-	k.guard.Store(watching)
-	leads := make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		for !a.await() {
-		}
-		close(leads)
-	}()
-	c := &conn{slot: 2, aborted: true, phase: serving, ans: &answer{logged: true}}
-	s.app.keep(&fakeCall{reply: fakeReply{closed: func() {
-		select {
-		case <-leads:
-		case <-time.After(patience):
-			t.Error("nobody takes the lead up")
-		}
-	}}}, nil, &c.ans.res)
-	b.crew.todo = []*conn{c}
-	if b.await() {
-		t.Error("two threads lead")
+	if err := s.newPool(2); err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(s.pool.Waker().Close)
+	t.Cleanup(s.pool.ended.Close)
+	a, b = s.newSlot(1, s.app), s.newSlot(2, s.app)
+	s.slots = []*slot{a, b}
+	b.l = s.eventLoop
+	return s, a, b
 }
 
 // accepted is a connection of s, which does not run, and its client.
@@ -137,17 +109,14 @@ func accepted(s *server) (*conn, *client) {
 	return s.open(fd, l, &loop.Peer{}), client
 }
 
-// handedBack is the connection of a crew of two whose answer, its last, a has
+// handedBack is the connection of a pool of two whose answer, its last, a has
 // sent while b leads.
 func handedBack(t *testing.T) (s *server, b *slot, c *conn, client *client) {
-	s, a, b := restingCrew(t, 2)
-	s.crew.waker, _ = loop.NewWaker()
-	t.Cleanup(s.crew.waker.Close)
+	s, a, b := restingPool(t)
 	c, client = accepted(s)
 	ans := &answer{state: cpython.Done, frame: response.Framing{Status: 200, Length: -1}, segs: [3][]byte{[]byte("the end")}, logged: true}
 	c.phase = serving
 	a.cur, a.curAns = c, ans
-	s.crew.lead.Store(1)
 	if v := a.flush(c, ans); v != sent || a.leave(c, v) {
 		t.Fatalf("%d, or it leads as well", v)
 	}
@@ -158,12 +127,12 @@ func handedBack(t *testing.T) (s *server, b *slot, c *conn, client *client) {
 // connection that another thread has handed back.
 func TestLastConnectionHandedBackEndsTheDrain(t *testing.T) {
 	s, b, _, _ := handedBack(t)
-	s.worker.now = loop.Now()
-	s.worker.drain = drainState{on: true, deadline: s.worker.now + int64(20*time.Second)}
-	if !b.turn() || !s.worker.ended() {
+	s.now = loop.Now()
+	s.drain = drainState{on: true, deadline: s.now + int64(20*time.Second)}
+	if b.turn() == handedOver || !s.eventLoop.ended() {
 		t.Error("it is not over")
 	}
-	if loop.Now() >= s.worker.drain.deadline {
+	if loop.Now() >= s.drain.deadline {
 		t.Error("the leader has slept")
 	}
 }
@@ -178,7 +147,7 @@ func TestHandedBackConnectionIsNotLeftWaiting(t *testing.T) {
 	other, _ := accepted(s)
 	s.poll.Add(other.fd(), other.gen+1, loop.DuplexEdge)
 	s.poll.Poll()
-	if !b.turn() || c.phase != closed {
+	if b.turn() == handedOver || c.phase != closed {
 		t.Error("the leader goes on with events first")
 	}
 	s.close(other, false)

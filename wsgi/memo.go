@@ -34,7 +34,7 @@ type known struct {
 // parse is Policy.Parse for the bytes at hand, with a look at the memo that
 // the connection's last request had.
 func (s *slot) parse(c *conn, r *http1.Request) error {
-	t := &s.w.memos
+	t := &s.l.memos
 	n := c.known.guess
 	if n == 0 {
 		n = t.recent
@@ -51,13 +51,13 @@ func (s *slot) parse(c *conn, r *http1.Request) error {
 
 // describe packs the environ of the request and returns the flags of its call.
 func (s *slot) describe(c *conn, head []byte, r *http1.Request) (flags uint32, bad *http1.Error) {
-	m := &s.w.memos.table[c.known.number]
+	m := &s.l.memos.table[c.known.number]
 	// The table may have changed while the body came in.
 	if c.known.number != 0 && c.known.version == m.version && m.env.Fits(&c.facts) {
 		bad = s.pack.PackRepeat(head, r, &c.facts, &m.env)
 		flags = s.memoFlags(c.known.number, m.version)
 	} else if bad = s.pack.Pack(head, r, &c.facts); bad == nil && !s.w.set.noMemo {
-		s.w.memos.learn(c, head, r, &s.pack)
+		s.l.memos.learn(c, head, r, &s.pack)
 	}
 	if s.pack.HTTPS {
 		flags |= cpython.HTTPS

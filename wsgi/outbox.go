@@ -27,7 +27,6 @@ const (
 // keeps answers; the outbox is guarded by the lead.
 type outbox struct {
 	answers cpython.Outbox
-	active  bool         // answers may be kept
 	waiting []keptAnswer // in order
 	since   int64        // CLOCK_MONOTONIC ns: when the first was kept
 }
@@ -58,6 +57,19 @@ func (o *outbox) keep(c *conn, a *answer, now int64, others bool) bool {
 	o.waiting = append(o.waiting, keptAnswer{c: c})
 	a.took(len(bytes))
 	return true
+}
+
+// keepAnswer puts a whole answer into the outbox, if the thread may lead for a
+// moment: it is inside a call.
+func (s *slot) keepAnswer(c *conn, a *answer) {
+	l := s.l // a main thread that is alone never gives the lead up
+	if s.w.backup != nil {
+		if l = s.w.backup.Borrow(); l == nil {
+			return // the backup has it
+		}
+		defer s.w.backup.GiveBack()
+	}
+	l.outbox.keep(c, a, s.now, l.poll.Left() > 0)
 }
 
 // leave ends the call of the connection, and tells whether the outbox has its

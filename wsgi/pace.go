@@ -41,7 +41,7 @@ func tooFew(bytes int64, took time.Duration) bool {
 
 // awaitBody waits for more of a body: body_timeout counts from the last byte.
 func (s *slot) awaitBody(c *conn) {
-	w := s.w
+	w := s.l
 	if w.set.body == 0 {
 		return
 	}
@@ -60,7 +60,7 @@ func (a *answer) taken(c *conn) int64 { return a.out - int64(c.wire.Unconfirmed(
 // awaitRoom waits for room in the socket: write_timeout counts from the last
 // time that there was some.
 func (s *slot) awaitRoom(c *conn) {
-	w, a := s.w, c.ans
+	w, a := s.l, c.ans
 	if w.set.write == 0 {
 		return
 	}
@@ -79,7 +79,7 @@ func (s *slot) awaitRoom(c *conn) {
 // noRoom is one look in that time. A client on a slow line takes bytes long
 // before the kernel calls that room.
 func (s *slot) noRoom(c *conn) {
-	w, a := s.w, c.ans
+	w, a := s.l, c.ans
 	taken := a.taken(c)
 	if !tooFew(taken-a.last, w.set.write/looks) {
 		a.quiet = 0

@@ -20,37 +20,37 @@ const (
 
 // pump serves what the connection has sent as far as it is complete, and reads
 // until the socket is empty. It reports whether this thread still leads.
-func (s *slot) pump(c *conn) bool {
+func (s *slot) pump(c *conn) leads {
 	for turns := 0; ; turns++ {
 		if turns >= maxPipelined {
-			s.w.later(c)
-			return true
+			s.l.later(c)
+			return stillLeads
 		}
 		for !c.ready && (c.in.Len() == 0 || c.partial) {
 			if !c.readable {
 				s.rest(c)
-				return true
+				return stillLeads
 			}
 			if !s.fill(c) {
-				return true
+				return stillLeads
 			}
 		}
 		switch s.advance(c) {
 		case complete:
-			if s.relieves() {
+			if s.isBackup() {
 				s.hold(c)
-				return true
+				return stillLeads
 			}
-			if !s.serve(c) {
-				return false
+			if s.serve(c) == handedOver {
+				return handedOver
 			}
 			if c.phase != reading && c.phase != skipping {
-				return true
+				return stillLeads
 			}
 		case incomplete:
 			c.partial = true
 		case refused:
-			return true
+			return stillLeads
 		}
 	}
 }
@@ -64,7 +64,7 @@ func (s *slot) fill(c *conn) bool {
 		}
 	}
 	if room == 0 {
-		if !s.w.room(c) {
+		if !s.l.room(c) {
 			s.refuse(c, 413)
 			return false
 		}
@@ -106,7 +106,7 @@ func (s *slot) hungup(c *conn) bool {
 
 // room makes sure that a read has somewhere to go; false if the request
 // outgrows the largest buffer, which the limits should not allow.
-func (w *worker) room(c *conn) bool {
+func (w *eventLoop) room(c *conn) bool {
 	if c.body != nil && c.body.apart() && c.in.Full() {
 		return false
 	}
@@ -162,6 +162,6 @@ func (s *slot) request(c *conn) *http1.Request {
 // again, and takes another for the slot.
 func (s *slot) keepRequest(c *conn) {
 	if c.req == nil {
-		c.req, s.req = s.req, s.w.getRequest()
+		c.req, s.req = s.req, s.l.getRequest()
 	}
 }

@@ -21,7 +21,7 @@ func (w *worker) takeReforkOrder(fds []int) bool {
 // lookForReforkOrder looks whether that order waits unread: the order to drain comes by signal, too.
 func (w *worker) lookForReforkOrder() {
 	if w.set.reforks && w.reforkFDs == nil {
-		w.control()
+		w.control(nil)
 	}
 }
 
@@ -29,11 +29,11 @@ func (w *worker) lookForReforkOrder() {
 // none, nor does one with a thread that is still inside the application, where it may hold
 // locks; the master sees the channel's end. What Go's heap has free is given back
 // first: the zygote and its workers carry the heap about and never use it.
-func (w *worker) forkZygote(refork func(control, library int) error) {
+func (w *eventLoop) forkZygote(refork func(control, library int) error) {
 	if w.reforkFDs == nil {
 		return
 	}
-	k := &w.crew
+	k := &w.pool
 	stuck := w.lost.Load() > 0 || k.size > 1 && int(k.out.Load()) < k.size
 	if !stuck && !w.drain.final && !w.quitting.Load() {
 		w.ownFiles()
@@ -56,9 +56,9 @@ func (w *worker) ownFiles() {
 	for _, fd := range w.logFDs {
 		w.own(fd, true)
 	}
-	if w.crew.size > 1 {
-		w.own(w.crew.waker.FD(), true)
-		w.own(w.crew.ended.FD(), true)
+	if w.pool.size > 1 {
+		w.own(w.pool.Waker().FD(), true)
+		w.own(w.pool.ended.FD(), true)
 	}
 	for _, fd := range w.reforkFDs {
 		w.own(fd, false)

@@ -10,7 +10,7 @@ import (
 )
 
 // expectingWorker has nothing more to serve and an order to refork unread.
-func expectingWorker(t *testing.T) *worker {
+func expectingWorker(t *testing.T) *eventLoop {
 	t.Helper()
 	master, fd, err := workerctl.Pair()
 	if err != nil {
@@ -24,7 +24,7 @@ func expectingWorker(t *testing.T) *worker {
 	if err := master.Send(workerctl.Refork{}, int(null.Fd()), int(null.Fd())); err != nil {
 		t.Fatal(err)
 	}
-	w := &worker{ctl: workerctl.NewConn(fd), own: func(int, bool) {}}
+	w := &eventLoop{worker: &worker{ctl: workerctl.NewConn(fd), own: func(int, bool) {}}}
 	w.set.reforks = true
 	t.Cleanup(func() { master.Close(); w.ctl.Close() })
 	return w
@@ -53,11 +53,11 @@ func TestOrderToReforkIsReadBeforeTheEnd(t *testing.T) {
 }
 
 func TestNoReforkFromAWorkerThatIsNotAtRest(t *testing.T) {
-	for name, change := range map[string]func(w *worker){
-		"told to quit":         func(w *worker) { w.quitting.Store(true) },
-		"the server ends":      func(w *worker) { w.drain.final = true },
-		"a call is given up":   func(w *worker) { w.lost.Store(1) },
-		"a thread is in there": func(w *worker) { w.crew.size = 2; w.crew.out.Store(1) },
+	for name, change := range map[string]func(w *eventLoop){
+		"told to quit":         func(w *eventLoop) { w.quitting.Store(true) },
+		"the server ends":      func(w *eventLoop) { w.drain.final = true },
+		"a call is given up":   func(w *eventLoop) { w.lost.Store(1) },
+		"a thread is in there": func(w *eventLoop) { w.pool.size = 2; w.pool.out.Store(1) },
 	} {
 		w := expectingWorker(t)
 		w.lookForReforkOrder()

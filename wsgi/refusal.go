@@ -54,7 +54,7 @@ func (r *refusal) due(e unix.Errno, now int64) bool {
 }
 
 // sayNotAccepted logs why connections wait, with what can be done about it.
-func (w *worker) sayNotAccepted(l *listener, e unix.Errno) {
+func (w *eventLoop) sayNotAccepted(l *listener, e unix.Errno) {
 	if !w.gate.refusal.due(e, w.now) {
 		return
 	}

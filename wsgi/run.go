@@ -81,7 +81,7 @@ func Run() {
 
 // receive reads the first message and makes the worker it describes. script is
 // the application's SCRIPT_NAME.
-func receive(ctl *workerctl.Conn, script string) (*worker, error) {
+func receive(ctl *workerctl.Conn, script string) (*eventLoop, error) {
 	typ, raw, fds, err := ctl.Recv()
 	if err != nil {
 		return nil, fmt.Errorf("reading the worker's orders: %w", err)
@@ -105,7 +105,7 @@ func receive(ctl *workerctl.Conn, script string) (*worker, error) {
 }
 
 // newWorker makes a worker without descriptors.
-func newWorker(set settings, m *workerctl.Serve) (*worker, error) {
+func newWorker(set settings, m *workerctl.Serve) (*eventLoop, error) {
 	rules, err := newRules(&m.Settings, set.script)
 	if err != nil {
 		return nil, err
@@ -118,11 +118,11 @@ func newWorker(set settings, m *workerctl.Serve) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{
+	w := &eventLoop{keepAlive: set.keepAlive, poll: poll, timers: newTimers(&set), worker: &worker{
 		set: set, id: m.Worker, rules: rules, proxy: proxy, policy: newPolicy(&m.Settings),
-		keepAlive: set.keepAlive, kept: response.KeptLines(set.promise), server: response.ServerLine(set.server), poll: poll, timers: newTimers(&set), wakeup: -1,
-		own: func(int, bool) {}, ident: func() uint64 { return 0 }, logFDs: map[string]int{}, watcher: poll,
-	}
+		kept: response.KeptLines(set.promise), server: response.ServerLine(set.server), wakeup: -1,
+		own: func(int, bool) {}, ident: func() uint64 { return 0 }, logFDs: map[string]int{}, watcher: poll, unpoll: poll.Remove,
+	}}
 	if !set.noMemo {
 		w.lines = http1.NewLines(rules.Mark)
 	}
@@ -131,7 +131,7 @@ func newWorker(set settings, m *workerctl.Serve) (*worker, error) {
 }
 
 // take gives the descriptors of Serve to their users.
-func (w *worker) take(m *workerctl.Serve, fds []int) error {
+func (w *eventLoop) take(m *workerctl.Serve, fds []int) error {
 	next := 0
 	for i, name := range m.FDs {
 		fd := fds[i]
@@ -180,7 +180,7 @@ func newListener(fd int, d workerctl.Listener, rules *environ.Rules) *listener {
 }
 
 // bases builds the constant environ of each listener.
-func (w *worker) bases(t *cpython.Thread) error {
+func (w *eventLoop) bases(t *cpython.Thread) error {
 	for _, l := range w.listeners {
 		var kv []cpython.KV
 		for _, v := range l.about.Base(w.rules) {
@@ -203,30 +203,31 @@ func (l *listener) name() string {
 }
 
 // run serves until the worker is told to end and has nothing left to do. start
-// makes the threads of a crew: each is to call enlist.
-func (w *worker) run(app Application, start func(n int) error) error {
+// makes the threads of a pool: each is to call enlist.
+func (w *eventLoop) run(app Application, start func(n int) error) error {
 	s := w.newSlot(0, app)
+	s.l = w
 	s.watched.Ident.Store(w.ident())
 	w.slots = append(w.slots[:0], s)
 	for _, l := range w.listeners {
 		w.own(l.fd, true)
 	}
 	w.own(w.poll.FD(), true)
-	if err := w.newCrew(w.set.threads); err != nil {
+	if err := w.newPool(w.set.threads); err != nil {
 		return err
 	}
 	if err := w.attendTo(); err != nil {
 		return err
 	}
 	if w.exchange.claims != nil && w.set.threads == 1 {
-		if err := w.newRelief(); err != nil {
+		if err := w.newBackup(); err != nil {
 			return err
 		}
 	}
 	// In this order: the master takes a worker that is not idle yet for one that
 	// reads its orders before it accepts.
 	w.score.SetState(scoreboard.Idle)
-	w.control()
+	w.control(w)
 	if err := w.listen(); err != nil {
 		return err
 	}
@@ -234,10 +235,11 @@ func (w *worker) run(app Application, start func(n int) error) error {
 	w.spare.begin(w.now)
 	w.watch = w.newWatchdog()
 	defer w.watch.End()
-	if w.crew.size > 1 {
+	if w.pool.size > 1 {
+		s.l = nil // the first thread of the pool leads
 		return w.supervise(start)
 	}
-	w.outbox.answers, w.outbox.active = cpython.NewOutbox()
+	w.outbox.answers, w.keeps = cpython.NewOutbox()
 	w.startWatchdog()
 	w.tell(workerctl.WorkerReady{Notice: w.notice})
 	for !w.ended() {
@@ -245,8 +247,8 @@ func (w *worker) run(app Application, start func(n int) error) error {
 	}
 	s.sendKept()
 	s.shut()
-	if w.relief != nil {
-		w.relief.end()
+	if w.backup != nil {
+		w.backup.End()
 	}
 	for c := s.nextTodo(); c != nil; c = s.nextTodo() {
 		s.finish(c.ans)
@@ -257,7 +259,7 @@ func (w *worker) run(app Application, start func(n int) error) error {
 // shut ends what is left when the time is up. What other threads are at is
 // theirs.
 func (s *slot) shut() {
-	for _, c := range s.w.conns {
+	for _, c := range s.l.conns {
 		if c != nil && c.phase != serving {
 			s.abandon(c)
 		}

@@ -18,7 +18,7 @@ import (
 
 // server is a worker under test.
 type server struct {
-	*worker
+	*eventLoop
 	t      *testing.T
 	addr   string
 	app    *fakeApp
@@ -78,7 +78,7 @@ func newFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, ad
 	}
 	w.ctl = workerctl.NewConn(end)
 	w.probe = testProbe
-	s.worker, s.master, s.app.w = w, master, w
+	s.eventLoop, s.master, s.app.w = w, master, w
 	return s
 }
 
@@ -87,16 +87,16 @@ func (s *server) begin() {
 	go func() {
 		defer close(s.ended)
 		runtime.LockOSThread()
-		if err := s.worker.run(s.app, s.startThreads); err != nil {
+		if err := s.eventLoop.run(s.app, s.startThreads); err != nil {
 			s.t.Error(err)
 		}
 	}()
 	s.t.Cleanup(func() {
 		s.stop()
 		s.allClosed()
-		s.worker.poll.Close()
+		s.poll.Close()
 		s.master.Close()
-		s.worker.ctl.Close()
+		s.ctl.Close()
 	})
 }
 

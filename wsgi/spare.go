@@ -50,7 +50,7 @@ func (p *spare) begin(now int64) {
 
 // settled drops those pages, once.
 func (s *slot) settled() {
-	p, now := &s.w.spare, s.w.now
+	p, now := &s.l.spare, s.l.now
 	if p.settle == 0 || now < p.settle {
 		return
 	}

@@ -12,7 +12,7 @@ import (
 func (s *slot) startSpool(c *conn) bool {
 	s.release()
 	b := c.body
-	fd, notice, err := s.w.spools.Open(max(b.want, b.got))
+	fd, notice, err := s.l.spools.Open(max(b.want, b.got))
 	if notice != "" {
 		s.w.log.Warningf("%s", notice)
 	}
@@ -21,14 +21,14 @@ func (s *slot) startSpool(c *conn) bool {
 		return false
 	}
 	b.spool = fd
-	c.in.Grow(&s.w.bufs, loop.MediumBuffer) // fewer and longer writes
+	c.in.Grow(&s.l.bufs, loop.MediumBuffer) // fewer and longer writes
 	return true
 }
 
 // spool appends p to the body's file. false: refused, the disk is full or so.
 func (s *slot) spool(c *conn, p []byte) bool {
 	s.release()
-	if err := s.w.spools.Write(c.body.spool, p); err != nil {
+	if err := s.l.spools.Write(c.body.spool, p); err != nil {
 		s.unspooled(c, err)
 		return false
 	}
@@ -41,12 +41,12 @@ func (s *slot) unspooled(c *conn, err error) {
 	if n := c.body.want; n >= 0 {
 		size = fmt.Sprintf("%d bytes", n)
 	}
-	s.w.log.Errorf("No place for a request body of %s, %d of which are here, in %s: %v", size, c.body.got, s.w.spools.Place(), err)
+	s.w.log.Errorf("No place for a request body of %s, %d of which are here, in %s: %v", size, c.body.got, s.l.spools.Place(), err)
 	s.refuse(c, spool.Status(err))
 }
 
 // dropBody ends a body, complete or not.
-func (w *worker) dropBody(c *conn) {
+func (w *eventLoop) dropBody(c *conn) {
 	if c.body.spool >= 0 {
 		w.spools.Close(c.body.spool)
 	}
@@ -58,7 +58,7 @@ func (w *worker) dropBody(c *conn) {
 }
 
 // getBody takes a body off the free list.
-func (w *worker) getBody() *incoming {
+func (w *eventLoop) getBody() *incoming {
 	if n := len(w.bodies); n > 0 {
 		b := w.bodies[n-1]
 		w.bodies = w.bodies[:n-1]

@@ -81,8 +81,8 @@ func (t *inflows) remove(st *inflow) {
 // startStream makes an inflow of the body behind a complete head, which ends at
 // end. The request is served at once. The caller leads.
 func (s *slot) startStream(c *conn, r *http1.Request, end int) progress {
-	w := s.w
-	st := &inflow{w: w, c: c, left: r.ContentLength, expect: r.ExpectContinue && c.in.Len() == end, shown: w.now}
+	w := s.l
+	st := &inflow{w: s.w, c: c, left: r.ContentLength, expect: r.ExpectContinue && c.in.Len() == end, shown: w.now}
 	if r.Chunked {
 		st.left = -1
 		st.chunk.Reset(&w.policy)

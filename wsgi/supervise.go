@@ -27,8 +27,8 @@ const (
 // supervise is what the main thread does when others serve: it runs Python's
 // signal handlers and reads the master's orders, both promptly, whatever the
 // threads are at.
-func (w *worker) supervise(start func(n int) error) error {
-	k := &w.crew
+func (w *eventLoop) supervise(start func(n int) error) error {
+	k := &w.pool
 	for n := range k.size {
 		w.slots = append(w.slots, w.newSlot(n+1, nil))
 	}
@@ -39,9 +39,9 @@ func (w *worker) supervise(start func(n int) error) error {
 	w.tell(workerctl.WorkerReady{Notice: w.notice})
 	close(k.begun)
 	deadline := int64(0)
-	for !k.over.Load() || int(k.out.Load()) < k.size {
+	for !k.Over() || int(k.out.Load()) < k.size {
 		wait := -1
-		if w.draining.Load() || w.orders.Load() != 0 || k.over.Load() {
+		if w.draining.Load() || w.orders.Load() != 0 || k.Over() {
 			wait = drainLook
 			if deadline == 0 {
 				deadline = w.lastMoment()
@@ -54,7 +54,7 @@ func (w *worker) supervise(start func(n int) error) error {
 		for ev, ok := w.watcher.Next(); ok; ev, ok = w.watcher.Next() {
 			w.attend(w.slots[0], ev.FD)
 		}
-		if w.quitting.Load() || k.over.Load() {
+		if w.quitting.Load() || k.Over() {
 			deadline = min(deadline, loop.Now()+int64(lateThreads))
 		}
 		if now := loop.Now(); deadline > 0 && now >= deadline && (now >= deadline+int64(lastThreads) || !w.underWay(now)) {
@@ -65,7 +65,7 @@ func (w *worker) supervise(start func(n int) error) error {
 	return nil
 }
 
-// underWay tells whether a thread of the crew is still on its way to its end:
+// underWay tells whether a thread of the pool is still on its way to its end:
 // outside the application, or in it for less than it is given.
 func (w *worker) underWay(now int64) bool {
 	if w.watch == nil {
@@ -73,7 +73,7 @@ func (w *worker) underWay(now int64) bool {
 	}
 	for _, s := range w.slots[1:] {
 		start := s.watched.Since()
-		if !s.crew.gone.Load() && (start == 0 || now-start < int64(lateThreads)) {
+		if !s.gone.Load() && (start == 0 || now-start < int64(lateThreads)) {
 			return true
 		}
 	}
@@ -112,12 +112,16 @@ func (w *worker) enlist(n int, app Application) {
 	s := w.slots[n]
 	s.app = app
 	s.watched.Ident.Store(w.ident())
-	<-w.crew.begun
-	s.work(n == 1)
+	<-w.pool.begun
+	var l *eventLoop
+	if n == 1 {
+		l = w.pool.first
+	}
+	s.work(l)
 }
 
 // tellMain makes the main thread look at the state of the worker.
-func (k *crew) tellMain() {
+func (k *pool) tellMain() {
 	if k.size > 1 {
 		k.ended.Wake()
 	}
@@ -125,18 +129,18 @@ func (k *crew) tellMain() {
 
 // attend answers an event of the control channel, the signals, or a waker.
 func (w *worker) attend(s *slot, fd int) {
-	k := &w.crew
+	k := &w.pool
 	switch {
 	case fd == w.wakeup:
 		s.signals()
 	case fd == w.controlFD():
-		w.control()
-	case k.size > 1 && fd == k.waker.FD():
-		k.waker.Clear()
+		w.control(s.l)
+	case k.size > 1 && fd == k.Waker().FD():
+		k.Waker().Clear()
 	case k.size > 1 && fd == k.ended.FD():
 		k.ended.Clear()
-	case w.relief != nil && fd == w.relief.waker.FD():
-		w.relief.waker.Clear()
+	case w.backup != nil && fd == w.backup.Waker().FD():
+		w.backup.Waker().Clear()
 	}
 }
 
@@ -144,13 +148,13 @@ func (w *worker) attend(s *slot, fd int) {
 // Python's signal handlers where the main thread waits.
 func (w *worker) attendTo() error {
 	fds := []int{w.controlFD(), w.wakeup}
-	if w.crew.size > 1 {
+	if w.pool.size > 1 {
 		var err error
 		if w.watcher, err = loop.NewPoller(); err != nil {
 			return err
 		}
 		w.own(w.watcher.FD(), true)
-		fds = append(fds, w.crew.ended.FD())
+		fds = append(fds, w.pool.ended.FD())
 	}
 	for _, fd := range fds {
 		if fd < 0 {

@@ -65,7 +65,7 @@ func share(s *slot, a *answer) bool {
 		a.lose()
 		return false
 	}
-	if s.w.crew.size == 1 {
+	if s.w.pool.size == 1 {
 		s.w.score.Waive()
 	}
 	a.custody = bothHave
@@ -92,7 +92,7 @@ func giveAway(w *worker, c *conn) {
 	}
 	fd := c.fd()
 	if c.registered {
-		w.poll.Remove(fd)
+		w.unpoll(fd)
 		c.registered, c.duplex = false, false
 	}
 	w.own(fd, false)
@@ -133,7 +133,7 @@ func concede(s *slot, a *answer) verdict {
 // descriptor that the application has left open, if it has; from there on it is
 // as any other that lingers. The caller leads.
 func regain(s *slot, c *conn, a *answer) {
-	w := s.w
+	w := s.l
 	if a.custody != appHas {
 		s.linger(c)
 		return

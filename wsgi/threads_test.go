@@ -161,14 +161,13 @@ func TestWorkerEndsAfterCloseByAThreadThatGetsNoTime(t *testing.T) {
 		c := s.dial()
 		c.send(get("/"))
 		c.head()
-		k := &s.app.w.crew
-		k.mu.Lock()
+		s.app.releasing.Lock() // between two calls, that is
 		_ = s.master.Send(workerctl.Drain{GracefulTimeout: 0.1})
 		select {
 		case <-s.ended:
 		case <-time.After(lateThreads + 300*time.Millisecond):
 		}
-		k.mu.Unlock()
+		s.app.releasing.Unlock()
 		s.wait()
 		if !closed.Load() {
 			t.Error("the worker has ended before close()")

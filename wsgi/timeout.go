@@ -47,26 +47,26 @@ func newTimers(t *settings) *loop.Timers {
 
 // expire ends what has waited too long. It reports whether this thread still
 // leads the loop.
-func (s *slot) expire() bool {
-	w := s.w
+func (s *slot) expire() leads {
+	w := s.l
 	for {
 		e, class := w.timers.Expired(w.now)
 		if e == nil {
-			return true
+			return stillLeads
 		}
 		c := w.conns[e.FD]
 		if c.phase == serving {
 			continue
 		}
 		c.class = classNone
-		if !s.overdue(c, class) {
-			return false
+		if s.overdue(c, class) == handedOver {
+			return handedOver
 		}
 	}
 }
 
 // overdue is one connection whose time is up.
-func (s *slot) overdue(c *conn, class uint8) bool {
+func (s *slot) overdue(c *conn, class uint8) leads {
 	switch class {
 	case classHeader, classBody:
 		return s.late(c)
@@ -79,17 +79,17 @@ func (s *slot) overdue(c *conn, class uint8) bool {
 	default:
 		s.abandon(c)
 	}
-	return true
+	return stillLeads
 }
 
 // outstayed ends a connection whose client has not sent what was left of a
 // body, or not its FIN, after a look into the socket.
-func (s *slot) outstayed(c *conn) bool {
+func (s *slot) outstayed(c *conn) leads {
 	gen, rest := c.gen, c.skip
 	if c.phase == skipping {
 		c.readable = true
-		if !s.pump(c) {
-			return false
+		if s.pump(c) == handedOver {
+			return handedOver
 		}
 	} else {
 		s.discard(c) // closing over unread bytes would send RST
@@ -97,21 +97,21 @@ func (s *slot) outstayed(c *conn) bool {
 	if c.gen == gen && c.skip == rest && (c.phase == skipping || c.phase == lingering) {
 		s.abandon(c)
 	}
-	return true
+	return stillLeads
 }
 
 // late ends a request that is not complete in time, after a look into the
 // socket: while the application ran nobody has read from it.
-func (s *slot) late(c *conn) bool {
-	w, gen, served := s.w, c.gen, s.w.served
+func (s *slot) late(c *conn) leads {
+	w, gen, served := s.l, c.gen, s.l.served
 	var got int64
 	body := c.body
 	if body != nil {
 		got = body.got
 	}
 	c.readable = true
-	if !s.pump(c) {
-		return false
+	if s.pump(c) == handedOver {
+		return handedOver
 	}
 	switch {
 	case c.gen != gen || w.served != served || c.phase != reading && c.phase != filling:
@@ -122,25 +122,25 @@ func (s *slot) late(c *conn) bool {
 	case c.in.Len() == 0 && !c.used:
 		w.close(c, false)
 	}
-	return true
+	return stillLeads
 }
 
 // overslept ends an idle connection, after a look whether a request has come
 // this very moment.
-func (s *slot) overslept(c *conn) bool {
+func (s *slot) overslept(c *conn) leads {
 	c.readable = true
 	if !s.fill(c) {
-		return true
+		return stillLeads
 	}
 	if c.in.Len() > 0 {
 		return s.pump(c)
 	}
-	if s.w.idleMayStay() {
+	if s.l.idleMayStay() {
 		s.rest(c)
-		return true
+		return stillLeads
 	}
 	s.linger(c)
-	return true
+	return stillLeads
 }
 
 // again tells whether a non-blocking call would have had to wait.

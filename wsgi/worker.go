@@ -20,8 +20,8 @@ import (
 // special is the generation of what is in the epoll set and is no connection.
 const special = 0
 
-// worker is the loop of one process: what is shared by its threads. Everything
-// without its own guard belongs to the thread that leads the loop.
+// worker is what the threads of one process share: it is set before they begin,
+// or has a guard of its own.
 type worker struct {
 	set       settings
 	id        workerctl.Identity
@@ -41,19 +41,46 @@ type worker struct {
 	wakeup    int                    // readable when a Python signal handler is due; -1: none
 	logFDs    map[string]int         // by name in Serve.FDs
 
+	unpoll  func(fd int) // takes a descriptor out of the loop's epoll set; any thread may
+	watcher *loop.Poller // has the control channel and the signals: that of the loop, or the main thread's own
+	slots   []*slot
+	streams inflows
+	lines   *http1.Lines // field lines that repeat; used by the leader only
+	kept    string       // keptLines
+	server  string       // serverLine
+
+	orders       atomic.Uint32 // drainOrder, quitOrder
+	quitting     atomic.Bool   // drain.over is on its way
+	draining     atomic.Bool   // drain.on, for those who do not lead
+	graceful     atomic.Int64  // ns a drain may take; 0: any time
+	pool         pool
+	backup       *backup                          // nil: nobody leads while the main thread is in the application
+	watch        *watchdog.Watchdog               // nil: no time-out is set
+	watchedSlots []*slot                          // that enter the application
+	probe        func()                           // takes the GIL and gives it back; nil: there is none
+	stacks       func(late, idle []uint64) string // cpython.Stacks; nil: there are none
+	ident        func() uint64                    // cpython.ThreadIdent
+	lost         atomic.Int32                     // calls that the watchdog has found too late and that still run
+	lanes        lanes
+	keeps        bool   // small answers of a batch may leave together: outbox
+	notice       string // what the master is to say of the place for spool files
+	reforkFDs    []int  // the channel and the library of a zygote to be forked (refork.go)
+}
+
+// eventLoop is what only the thread that leads may touch. It has it from the
+// lead, as slot.l, and loses it there.
+type eventLoop struct {
+	*worker
+
 	poll      *loop.Poller
-	watcher   *loop.Poller // has the control channel and the signals: poll, or the main thread's own
 	timers    *loop.Timers
 	bufs      loop.Buffers
 	spare     spare
 	blocks    blocks
 	spools    *spool.Store
-	notice    string // what the master is to say of them
 	listeners []*listener
-	slots     []*slot
 	memos     memos
-	lines     *http1.Lines // field lines that repeat, guarded by the lead
-	peer      loop.Peer    // of the connection being accepted
+	peer      loop.Peer // of the connection being accepted
 
 	conns      []*conn // by descriptor
 	free       []*conn
@@ -61,35 +88,30 @@ type worker struct {
 	generation uint32 // of the last connection
 	again      []turnTicket
 	outbox     outbox
+	todo       []*conn          // suspended calls of the main thread, where it is alone
 	requests   []*http1.Request // free
 	bodies     []*incoming      // free
-	streams    inflows
 
-	now          int64  // CLOCK_MONOTONIC ns, of this turn
-	yielded      int64  // when a thread gave its processor of Go's scheduler up last: slice
-	keepAlive    bool   // answers may leave their connection open
-	kept         string // keptLines
-	server       string // serverLine
-	served       uint64
-	spent        bool // it has served max_requests and the master knows
-	drain        drainState
-	orders       atomic.Uint32 // drainOrder, quitOrder
-	quitting     atomic.Bool   // drain.over is on its way
-	draining     atomic.Bool   // drain.on, for those who do not lead
-	graceful     atomic.Int64  // ns a drain may take; 0: any time
-	crew         crew
-	watch        *watchdog.Watchdog               // nil: no time-out is set
-	watchedSlots []*slot                          // that enter the application
-	probe        func()                           // takes the GIL and gives it back; nil: there is none
-	stacks       func(late, idle []uint64) string // cpython.Stacks; nil: there are none
-	ident        func() uint64                    // cpython.ThreadIdent
-	lost         atomic.Int32                     // calls that the watchdog has found too late and that still run
-	gate         gate
-	lanes        lanes
-	relief       *relief // nil: nobody leads while the main thread is in the application
-	exchange     offers
-	reforkFDs    []int // the channel and the library of a zygote to be forked (refork.go)
+	now       int64 // CLOCK_MONOTONIC ns, of this turn
+	yielded   int64 // when a thread gave its processor of Go's scheduler up last: slice
+	keepAlive bool  // answers may leave their connection open
+	served    uint64
+	spent     bool // it has served max_requests and the master knows
+	drain     drainState
+	gate      gate
+	ending    int // listeners that are to be closed
+	exchange  offers
+	handover  handover
 }
+
+// leads says who owns the loop, and with it the connection that was at hand: the
+// thread that asked, or by now another one.
+type leads bool
+
+const (
+	stillLeads leads = true
+	handedOver leads = false
+)
 
 // turnTicket is a connection that waits for its turn, not for an event.
 type turnTicket struct {
@@ -98,7 +120,7 @@ type turnTicket struct {
 }
 
 // later gives c another turn once the others have had theirs.
-func (w *worker) later(c *conn) { w.again = append(w.again, turnTicket{c, c.gen}) }
+func (w *eventLoop) later(c *conn) { w.again = append(w.again, turnTicket{c, c.gen}) }
 
 // slice is how long, in ns, the leading threads keep a processor of Go's scheduler,
 // counted for all of them: those that take turns lose theirs anyway. From 10 ms on
@@ -109,20 +131,20 @@ const slice = 8e6
 // turn does one thing that is due: an event of the batch, a waiting
 // connection, a time-out, or the wait for more. It reports whether this thread
 // still leads the loop.
-func (s *slot) turn() bool {
-	w := s.w
+func (s *slot) turn() leads {
+	w := s.l
 	if s.now-w.yielded > slice {
 		w.yielded = s.now
 		s.release()
 		runtime.Gosched()
 	}
-	if w.crew.backlen.Load() > 0 {
+	if w.pool.size > 1 && w.pool.HasBack() {
 		// Before the rest of the batch, which may take long.
-		if !s.returned() {
-			return false
+		if s.returned() == handedOver {
+			return handedOver
 		}
 		if w.ended() {
-			return true // that may have been the last thing to wait for
+			return stillLeads // that may have been the last thing to wait for
 		}
 	}
 	if w.outbox.due(s.now) {
@@ -135,22 +157,22 @@ func (s *slot) turn() bool {
 	s.release()
 	if orders := w.orders.Load(); orders != 0 {
 		s.obey(orders)
-		return true
+		return stillLeads
 	}
-	if w.lanes.ending > 0 {
-		if !s.endLanes() {
-			return false
+	if w.ending > 0 {
+		if s.endLanes() == handedOver {
+			return handedOver
 		}
-		if w.lanes.ending == 0 {
-			return true // as above
+		if w.ending == 0 {
+			return stillLeads // as above
 		}
 	}
 	if w.drain.queue {
-		if !s.emptyQueue() {
-			return false
+		if s.emptyQueue() == handedOver {
+			return handedOver
 		}
 		if !w.drain.queue {
-			return true // as above
+			return stillLeads // as above
 		}
 	}
 	s.settled()
@@ -167,23 +189,23 @@ func (s *slot) turn() bool {
 }
 
 // takeTurns serves those that were put off, once each.
-func (s *slot) takeTurns() bool {
-	w := s.w
+func (s *slot) takeTurns() leads {
+	w := s.l
 	for n := len(w.again); n > 0 && len(w.again) > 0; n-- {
 		t := w.again[0]
 		w.again = append(w.again[:0], w.again[1:]...)
 		if t.c.gen != t.gen {
 			continue
 		}
-		if !s.proceed(t.c) {
-			return false
+		if s.proceed(t.c) == handedOver {
+			return handedOver
 		}
 	}
-	return true
+	return stillLeads
 }
 
 // proceed goes on with a connection that may be able to.
-func (s *slot) proceed(c *conn) bool {
+func (s *slot) proceed(c *conn) leads {
 	switch c.phase {
 	case reading, filling, skipping:
 		return s.pump(c)
@@ -192,31 +214,31 @@ func (s *slot) proceed(c *conn) bool {
 	case lingering:
 		s.discard(c)
 	}
-	return true
+	return stillLeads
 }
 
 // dispatch is one event.
-func (s *slot) dispatch(ev loop.Event) bool {
-	w := s.w
+func (s *slot) dispatch(ev loop.Event) leads {
+	w := s.l
 	if ev.Gen == special {
 		return s.dispatchSpecial(ev)
 	}
 	c := w.conns[ev.FD]
 	if c == nil || c.gen != ev.Gen {
-		return true // closed earlier in this batch
+		return stillLeads // closed earlier in this batch
 	}
 	if c.phase == serving {
 		c.pending |= ev.Mask
-		return true
+		return stillLeads
 	}
 	c.note(ev)
 	if c.phase == sending {
 		switch {
 		case ev.Broken():
 			s.abandon(c)
-			return true
+			return stillLeads
 		case !ev.Writable():
-			return true
+			return stillLeads
 		}
 	}
 	return s.proceed(c)
@@ -224,16 +246,16 @@ func (s *slot) dispatch(ev loop.Event) bool {
 
 // dispatchSpecial is an event of a listener, the control channel or the
 // wake-up descriptor.
-func (s *slot) dispatchSpecial(ev loop.Event) bool {
-	w := s.w
+func (s *slot) dispatchSpecial(ev loop.Event) leads {
+	w := s.l
 	s.release()
-	if s.relieves() {
-		// Doors are closed while it leads: what else is left of the batch is
+	if s.isBackup() {
+		// The main thread's events are paused while it leads: what else is left of the batch is
 		// level-triggered and comes again.
-		if ev.FD == w.relief.waker.FD() {
-			w.relief.waker.Clear()
+		if ev.FD == w.backup.Waker().FD() {
+			w.backup.Waker().Clear()
 		}
-		return true
+		return stillLeads
 	}
 	if w.exchange.active && ev.FD == w.exchange.out {
 		return s.takeOffers(maxAccept)
@@ -244,16 +266,16 @@ func (s *slot) dispatchSpecial(ev loop.Event) bool {
 		}
 	}
 	w.attend(s, ev.FD)
-	return true
+	return stillLeads
 }
 
 // patience is how many milliseconds the wait for events may last; -1: for ever.
-func (w *worker) patience() int {
+func (w *eventLoop) patience() int {
 	return w.until(min(w.timers.Next(), w.drain.next(), w.gateTime(), w.spare.next(), w.blocks.next()))
 }
 
 // until is the time to a moment as a time-out for a wait, in ms; -1: for ever.
-func (w *worker) until(next int64) int {
+func (w *eventLoop) until(next int64) int {
 	if next == math.MaxInt64 {
 		return -1
 	}
@@ -269,14 +291,14 @@ func (s *slot) idle(wait int) {
 	if !s.rests() {
 		return
 	}
-	_, interrupted := s.w.poll.Wait(wait)
+	_, interrupted := s.l.poll.Wait(wait)
 	s.woke()
 	if interrupted && s.n == 0 {
 		s.signals()
 	}
 }
 
-func (w *worker) getRequest() *http1.Request {
+func (w *eventLoop) getRequest() *http1.Request {
 	if n := len(w.requests); n > 0 {
 		r := w.requests[n-1]
 		w.requests = w.requests[:n-1]
@@ -289,7 +311,7 @@ func (w *worker) newRequest() *http1.Request {
 	return &http1.Request{Headers: make([]http1.Header, 0, 32), Lines: w.lines}
 }
 
-func (w *worker) putRequest(r *http1.Request) {
+func (w *eventLoop) putRequest(r *http1.Request) {
 	r.Reset()
 	w.requests = append(w.requests, r)
 }

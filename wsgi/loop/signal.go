@@ -37,6 +37,9 @@ func (s *Signal) Set() {
 	}
 }
 
+// IsSet tells whether the next Wait returns at once.
+func (s *Signal) IsSet() bool { return s.word.Load() == set }
+
 // Wait returns true once Set was called, which is forgotten then, or false
 // after timeout nanoseconds; 0 waits for ever. One thread at a time may wait.
 func (s *Signal) Wait(timeout int64) bool {

@@ -1,0 +1,148 @@
+package wsgi
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"gosrv/wsgi/lead"
+	"gosrv/wsgi/loop"
+)
+
+// pool is the threads of a worker with --threads. The main thread is none of
+// them: it supervises.
+type pool struct {
+	*lead.Pool[eventLoop, *conn] // nil: the main thread serves
+
+	size  int           // threads; 1: no pool
+	out   atomic.Int32  // threads that have ended, with close() called for all that was suspended
+	begun chan struct{} // closed when all threads are there: a call that keeps the GIL would hold up their start
+	ended *loop.Waker   // makes the main thread look at the state of the worker
+
+	first *eventLoop // the lead, for the first thread
+	mu    sync.Mutex
+	shown *slot // whose request the scoreboard shows; guarded by mu
+}
+
+// running is a thread's request for the scoreboard.
+type running struct {
+	start  int64 // CLOCK_MONOTONIC ns, 0: none; guarded by pool.mu, as is the rest
+	text   [160]byte
+	method int // length in text
+	path   int
+}
+
+// newPool prepares for so many threads beside the main thread.
+func (w *eventLoop) newPool(size int) error {
+	p := &w.pool
+	p.size = size
+	if size == 1 {
+		return nil
+	}
+	// Every thread that comes out of the application needs a P at once. More
+	// of them than cores do no harm: the GIL lets one thread run.
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), size+2))
+	var err error
+	if p.Pool, err = lead.NewPool[eventLoop, *conn](w); err != nil {
+		return err
+	}
+	if p.ended, err = loop.NewWaker(); err != nil {
+		return err
+	}
+	if e := w.poll.Add(p.Waker().FD(), special, loop.ReadLevel); e != loop.None {
+		return e
+	}
+	p.first = w
+	p.begun = make(chan struct{})
+	return nil
+}
+
+// work is the life of one thread of the pool: it leads, waits, stands by, or
+// goes on with suspended calls of its own, until the worker ends. l is the lead,
+// or nil.
+func (s *slot) work(l *eventLoop) {
+	p := &s.w.pool
+	s.l = l
+	for !p.Over() {
+		if s.l == nil {
+			var c *conn
+			if s.l, c, _ = p.Await(&s.member); c != nil {
+				s.goOn(c)
+			}
+			continue
+		}
+		if s.l.ended() {
+			s.shut()
+			p.End()
+			p.ended.Wake()
+			break
+		}
+		s.turn()
+	}
+	for c := s.nextTodo(); c != nil; c = s.nextTodo() {
+		s.finish(c.ans)
+	}
+	s.gone.Store(true)
+	p.out.Add(1)
+	p.ended.Wake()
+}
+
+// kick makes whoever leads look at the orders.
+func (w *worker) kick() {
+	if w.pool.size > 1 {
+		w.pool.Interrupt()
+	}
+}
+
+// show puts a request on the scoreboard, which shows the oldest that runs.
+func (w *worker) show(s *slot, started int64, method, path []byte) {
+	k := &w.pool
+	if k.size == 1 {
+		if method != nil {
+			w.score.Begin(started, method, path)
+		}
+		return
+	}
+	if method == nil {
+		return
+	}
+	m := &s.shown
+	k.mu.Lock()
+	m.start = started
+	m.method = copy(m.text[:24], method)
+	m.path = copy(m.text[m.method:], path)
+	if k.shown == nil {
+		k.shown = s
+		w.score.Begin(started, method, path)
+	}
+	k.mu.Unlock()
+}
+
+// unshow takes the slot's request off the scoreboard.
+func (w *worker) unshow(s *slot) {
+	k := &w.pool
+	if k.size == 1 {
+		if s.n == 0 {
+			w.score.End()
+		}
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s.shown.start = 0
+	if k.shown != s {
+		return
+	}
+	k.shown = nil
+	for _, other := range w.slots {
+		if m := &other.shown; m.start != 0 && (k.shown == nil || m.start < k.shown.shown.start) {
+			k.shown = other
+		}
+	}
+	if k.shown == nil {
+		w.score.End()
+		return
+	}
+	m := &k.shown.shown
+	w.score.Begin(m.start, m.text[:m.method], m.text[m.method:m.method+m.path])
+}
