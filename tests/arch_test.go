@@ -161,6 +161,7 @@ var rooms = map[string][]string{
 	"wsgi/response": {"wsgi/http1"},
 	"wsgi/watchdog": {"wsgi/loop"},
 	"wsgi/lead":     {"wsgi/loop"},
+	"wsgi/body":     {"wsgi/http1", "wsgi/loop", "wsgi/spool", "cpython"},
 }
 
 func TestPartsOfAWorkerKnowTheirNeighboursOnly(t *testing.T) {

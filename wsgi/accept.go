@@ -123,7 +123,7 @@ func (s *slot) accept(l *listener, most int) leads {
 			case forbidden:
 				l.empty = true // for this worker: a drain must not wait for it
 			}
-			s.release()
+			s.ReleaseGIL()
 			w.sayNotAccepted(l, e)
 			w.shutGate(acceptPause)
 			return stillLeads

@@ -98,7 +98,7 @@ func TestAccessLogCountsWhatWasSent(t *testing.T) {
 
 func TestAccessLogOfRefusals(t *testing.T) {
 	set := testSettings()
-	set.bodyLimit = 5
+	set.bodies.Body = 5
 	set.header, set.body = 20*time.Second, 50*time.Millisecond
 	for name, x := range map[string]struct{ raw, want string }{
 		"a bad header":            {"GET /a%20b?q HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nBad Name: x\r\n\r\n", "127.0.0.1 GET /a%20b?q HTTP/1.1 400 1"},

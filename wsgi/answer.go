@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cpython"
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
@@ -50,15 +51,15 @@ type answer struct {
 	file     int64 // State File: offset and bytes left
 	fileLeft int64
 
-	started int64 // CLOCK_MONOTONIC ns
-	resumed int64 // when the application's thread last took it up
-	bytes   int64 // of body, handed to the kernel or waiting in segs
-	out     int64 // bytes that the kernel has taken, framing and all
-	last    int64 // taken, at the last look
-	quiet   int   // looks in a row that found too little more
-	pace    pace  // of taken
-	app     bool  // state must be carried on by the application's thread
-	drop    bool  // end with a reset: a plain end would look like the answer's
+	started int64        // CLOCK_MONOTONIC ns
+	resumed int64        // when the application's thread last took it up
+	bytes   int64        // of body, handed to the kernel or waiting in segs
+	out     int64        // bytes that the kernel has taken, framing and all
+	last    int64        // taken, at the last look
+	quiet   int          // looks in a row that found too little more
+	rate    body.MinRate // of taken
+	app     bool         // state must be carried on by the application's thread
+	drop    bool         // end with a reset: a plain end would look like the answer's
 	fault   string
 	reply   response.PackedHead // the application's head, for the access log
 	logged  bool                // its line in the access log is written
@@ -159,7 +160,7 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 // open formats the application's head, once. false: it is faulty.
 func (s *slot) open(a *answer, buf []byte, head response.PackedHead, total int64) ([]byte, bool) {
 	a.x.Total = total
-	if s.cur.stream != nil && !s.cur.stream.answered() {
+	if s.cur.stream != nil && !s.cur.stream.Answered() {
 		a.x.Keep = false
 	}
 	buf, a.frame, a.fault = s.cache.Append(buf, head, a.x, &s.date, s.now)
@@ -274,7 +275,7 @@ func (a *answer) parting(c *conn) bool {
 
 // moveFile sends a part of the file that is the body.
 func (s *slot) moveFile(c *conn, a *answer) verdict {
-	s.release()
+	s.ReleaseGIL()
 	n, e := c.wire.SendFile(int(a.res.FD), &a.file, int(min(a.fileLeft, fileTurn)))
 	switch {
 	case e == loop.None && n > 0:
@@ -372,7 +373,7 @@ func (s *slot) failed(c *conn, a *answer) verdict {
 	}
 	status := 500
 	if c.stream != nil {
-		status = c.stream.refusal()
+		status = c.stream.Refusal()
 	}
 	a.frame = response.Framing{Status: status, Length: -1, NoBody: a.x.Head}
 	a.begun = true

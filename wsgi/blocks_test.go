@@ -13,7 +13,7 @@ import (
 // inBlocks has bodies of more than 100 KiB lie in blocks.
 func inBlocks(t *testing.T) settings {
 	set := testSettings()
-	set.bodyMemory, set.tmpDir = 100<<10, t.TempDir()
+	set.bodies.InBuffer, set.tmpDir = 100<<10, t.TempDir()
 	return set
 }
 
@@ -81,7 +81,7 @@ func TestBlocksAreUsedAgain(t *testing.T) {
 		c.head()
 	}
 	p.want(t, "blocks", "blocks", "blocks", "blocks", "blocks")
-	if n := s.app.blocks.Load(); n != blockBatch {
+	if n := s.app.blocks.Load(); n != 16 {
 		t.Errorf("%d blocks were made, want one batch", n)
 	}
 }
@@ -127,7 +127,7 @@ func TestManyBodiesGoToFiles(t *testing.T) {
 		t.Run(framing, func(t *testing.T) {
 			var p places
 			set := inBlocks(t)
-			set.memory = 2 << 20
+			set.bodies.Memory = 2 << 20
 			s := serveFake(t, set, p.handle)
 			body := text(700 << 10)
 			request := post(len(body)) + body
@@ -171,7 +171,7 @@ func TestBlocksOfABrokenBodyComeBack(t *testing.T) {
 	wantBody(t, c, body)
 	p.want(t, "blocks")
 	s.stop()
-	if n := s.blocks.lent; n != 0 {
+	if n := s.mem.Lent(); n != 0 {
 		t.Errorf("%d blocks are missing", n)
 	}
 }

@@ -60,8 +60,7 @@ func (s *slot) serve(c *conn) leads {
 	flags, bad := s.describe(c, head, r)
 	if bad != nil {
 		s.keepRequest(c)
-		s.logRefusal(c, bad)
-		s.refuse(c, bad.Status)
+		s.refuse(c, invalid(bad))
 		return stillLeads
 	}
 	now := w.now // read when the last call returned or the batch came in
@@ -82,7 +81,7 @@ func (s *slot) serve(c *conn) leads {
 	}
 	s.enter(c, a, r.Method.Of(head), r.Path.Of(head))
 	if c.stream != nil {
-		s.body = c.stream.body()
+		s.body = c.stream.Whole()
 	}
 	s.call = cpython.Request{
 		Base: c.listener.base, Head: head, Extra: s.pack.Extra, Desc: s.pack.Desc, Headers: s.pack.Headers,
@@ -110,8 +109,8 @@ func (s *slot) resume(c *conn) leads {
 	return s.leave(c, s.carry(c, a)) && s.follow(c)
 }
 
-// release lets Python's other threads run, before something that may wait.
-func (s *slot) release() {
+// ReleaseGIL lets Python's other threads run, before something that may wait.
+func (s *slot) ReleaseGIL() {
 	if s.app != nil {
 		s.app.Release()
 	}
@@ -203,7 +202,8 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 func (s *slot) consume(c *conn) {
 	w := s.l
 	if c.body != nil {
-		w.dropBody(c)
+		c.body.End()
+		c.body = nil
 	}
 	if c.req != nil {
 		w.putRequest(c.req)

@@ -2,6 +2,7 @@ package wsgi
 
 import (
 	"gosrv/environ"
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 )
@@ -49,11 +50,11 @@ type conn struct {
 	content int // ready: bytes of body in memory, behind the head
 
 	req  *http1.Request // a head in progress; nil otherwise
-	body *incoming      // a body in progress; nil otherwise
+	body *body.Body     // a body in progress; nil otherwise
 	ans  *answer        // an answer in progress; nil unless suspended
 
-	stream *inflow // a body that the application reads itself; nil otherwise
-	skip   *inflow // skipping: what is left of one
+	stream *body.Stream // a body that the application reads itself; nil otherwise
+	skip   *body.Stream // skipping: what is left of one
 
 	slot    int     // that serves it or holds its suspended call
 	verdict verdict // of that slot, until the leader has read it
@@ -162,9 +163,10 @@ func (w *eventLoop) release(c *conn) {
 		w.endStream(c)
 	}
 	c.skip = nil
-	c.in.Release(&w.bufs)
+	c.in.Release(&w.mem.Bufs)
 	if c.body != nil {
-		w.dropBody(c)
+		c.body.End()
+		c.body = nil
 	}
 	if c.req != nil {
 		w.putRequest(c.req)
@@ -191,7 +193,7 @@ func (s *slot) rest(c *conn) {
 	case c.in.Len() > 0:
 		w.arm(c, classHeader)
 	default:
-		c.in.Release(&w.bufs)
+		c.in.Release(&w.mem.Bufs)
 		if c.used || w.drain.on {
 			w.timers.Arm(&c.timer, classIdle, w.now)
 			c.class = classIdle

@@ -190,7 +190,7 @@ func (w *eventLoop) takeOffer(packet []byte, fd int) *conn {
 		c.facts.Trusted, c.facts.Proxied = o.Trusted, o.Proxied
 	}
 	c.fresh, c.used = false, o.Used
-	c.in.Grow(&w.bufs, len(bytes))
+	c.in.Grow(&w.mem.Bufs, len(bytes))
 	c.in.Add(copy(c.in.Room(), bytes))
 	c.ready, c.size, c.content = true, o.Next, o.Content
 	return c

@@ -246,7 +246,7 @@ func TestWhatNobodyTakesIsServedInTheOrderOfArrival(t *testing.T) {
 func TestLargeBodyStays(t *testing.T) {
 	m, app := newMarket(t), newSticky()
 	defer app.release()
-	m.set.bodyMemory, m.set.bodyBlocks, m.set.tmpDir = 100<<10, 0, t.TempDir()
+	m.set.bodies.InBuffer, m.set.bodies.InBlocks, m.set.tmpDir = 100<<10, 0, t.TempDir()
 	var count atomic.Int64
 	a, b := m.worker(app.handle), m.worker(served(&count))
 	var clients []*client

@@ -1,6 +1,8 @@
 package wsgi
 
 import (
+	"gosrv/cpython"
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/loop"
@@ -53,7 +55,7 @@ func (s *slot) hold(c *conn) {
 }
 
 // recall makes a held request, or one that came with an offer, the slot's.
-func (s *slot) recall(c *conn) progress {
+func (s *slot) recall(c *conn) (progress, *body.Refusal) {
 	r := s.request(c)
 	if c.req == nil {
 		if err := s.parse(c, r); err != nil {
@@ -63,14 +65,17 @@ func (s *slot) recall(c *conn) progress {
 				bad = errNoRequest
 			}
 			s.keepRequest(c)
-			s.logRefusal(c, bad)
-			s.refuse(c, bad.Status)
-			return refused
+			return refused, invalid(bad)
 		}
 	}
 	c.ready = false
-	s.body = s.whole(c, c.content)
-	return complete
+	if c.body != nil {
+		s.body = c.body.Whole()
+	} else {
+		start := r.HeadLen
+		s.body = cpython.Body{FD: -1, Len: int64(c.content), Mem: c.in.Unread()[start : start+c.content]}
+	}
+	return complete, nil
 }
 
 // errNoRequest refuses an offer that holds no complete head.
@@ -149,7 +154,7 @@ func (s *slot) unholdAll() {
 func (s *slot) offer(h *waiting) {
 	w, c := s.l, h.c
 	x := &w.exchange
-	if c.in.Len() > maxOffer || c.stream != nil || c.body != nil && c.body.apart() {
+	if c.in.Len() > maxOffer || c.stream != nil || c.body != nil && c.body.Apart() {
 		return
 	}
 	claim, ok := x.claims.Offer(w.id.Slot)

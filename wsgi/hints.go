@@ -26,8 +26,8 @@ func (s *slot) hints(head []byte) bool {
 	}
 	if c.stream != nil {
 		// A thread that begins to read must not put its 100 into this.
-		c.stream.mu.Lock()
-		defer c.stream.mu.Unlock()
+		c.stream.Lock()
+		defer c.stream.Unlock()
 	}
 	a.segs = [3][]byte{buf, nil, nil}
 	a.whole, a.ahead = buf, len(buf)

@@ -77,7 +77,7 @@ func (w *worker) answerLate(thread int, begun bool) string {
 // room for is lost: it has held no byte of an answer yet.
 func (s *slot) send504(c *conn) {
 	if c.stream != nil {
-		c.stream.answered() // no 100 Continue from now on
+		c.stream.Answered() // no 100 Continue from now on
 	}
 	a := &answer{started: s.curAns.started, x: s.curAns.x, begun: true}
 	page := response.AppendPage(nil, 504, http1.AppendDate(nil, time.Now()), a.x.Head)

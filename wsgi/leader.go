@@ -45,7 +45,7 @@ func (s *slot) leave(c *conn, v verdict) leads {
 			s.reclaim()
 		}
 		if s.now-a.resumed >= stuck && loop.WaitReadable(w.controlFD(), 0) {
-			s.release()
+			s.ReleaseGIL()
 			w.control(s.l) // what it was told meanwhile comes before new connections
 		}
 	}

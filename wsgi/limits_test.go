@@ -14,30 +14,6 @@ import (
 	"gosrv/wsgi/response"
 )
 
-func TestPaceOfATransfer(t *testing.T) {
-	const window, sec = 30 * time.Second, int64(time.Second)
-	for name, x := range map[string]struct {
-		now, done int64
-		slow      bool
-	}{
-		"nothing yet, but early":      {29 * sec, 0, false},
-		"nothing in a window":         {30 * sec, 0, true},
-		"too little in a window":      {30 * sec, 14_999, true},
-		"just enough":                 {30 * sec, 15_000, false},
-		"enough, had it come earlier": {60 * sec, 15_000, true},
-	} {
-		p := pace{}
-		if p.start(0, 0); p.slow(x.now, x.done, window) != x.slow {
-			t.Errorf("%s: slow is %v", name, !x.slow)
-		}
-	}
-	p := pace{}
-	p.start(0, 0)
-	if p.slow(30*sec, 1<<20, window) || p.slow(59*sec, 1<<20, window) || !p.slow(60*sec, 1<<20+14_999, window) {
-		t.Error("what came in one window counts in the next")
-	}
-}
-
 func TestKeepAliveTime(t *testing.T) {
 	for name, x := range map[string]struct {
 		g    workerctl.Settings

@@ -5,7 +5,7 @@ import "gosrv/wsgi/http1"
 // logRefusal says why a request was refused, in Gunicorn's words. A client on a
 // unix socket has no address.
 func (s *slot) logRefusal(c *conn, e *http1.Error) {
-	s.release()
+	s.ReleaseGIL()
 	s.w.logRefusal(c, e)
 }
 
@@ -22,7 +22,7 @@ func (w *worker) logRefusal(c *conn, e *http1.Error) {
 // long as the request is still in the buffer.
 func (s *slot) report(c *conn, a *answer, v verdict) {
 	if a.fault != "" {
-		s.release()
+		s.ReleaseGIL()
 		r := s.request(c)
 		head := c.in.Unread()
 		s.w.log.Errorf("Error handling request %s %s: %s", r.Method.Of(head), r.Target.Of(head), a.fault)

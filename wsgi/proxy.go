@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"gosrv/environ"
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/workerctl"
 )
@@ -39,11 +40,11 @@ func newProxyRules(g *workerctl.Settings) (p proxyRules, err error) {
 // It is part of the first head: the same deadline counts. As in Gunicorn a
 // connection without it is plain HTTP, and a peer that may not send one is
 // refused only if it does; it is not told how it should have been written.
-func (s *slot) greet(c *conn) progress {
+func (s *slot) greet(c *conn) (progress, *body.Refusal) {
 	w := s.w
 	said, n, err := http1.ParseProxy(w.proxy.mode, c.in.Unread())
 	if err == http1.ErrPartial {
-		return incomplete
+		return incomplete, nil
 	}
 	c.fresh = false
 	bad, _ := err.(*http1.Error)
@@ -51,16 +52,14 @@ func (s *slot) greet(c *conn) progress {
 		bad = errProxyPeer
 	}
 	if bad != nil {
-		s.logRefusal(c, bad)
-		s.refuse(c, bad.Status)
-		return refused
+		return refused, invalid(bad)
 	}
 	if n > 0 {
 		c.facts.SetProxied(&said)
 		c.in.Consume(n)
 	}
 	if c.in.Len() == 0 {
-		return incomplete
+		return incomplete, nil
 	}
-	return complete
+	return complete, nil
 }

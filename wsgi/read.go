@@ -1,6 +1,7 @@
 package wsgi
 
 import (
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 )
@@ -9,13 +10,16 @@ import (
 // their turn.
 const maxPipelined = 16
 
-// progress is what the bytes at hand amount to.
+// progress is what the bytes at hand amount to, for the one who owns the
+// connection to act on.
 type progress uint8
 
 const (
 	incomplete progress = iota
 	complete            // a whole request
-	refused             // an error answer is on its way, or the connection is gone
+	refused             // the request cannot be served, and the client is told why
+	clientGone          // nothing can be said to it any more
+	finished            // all was said: the connection ends
 )
 
 // pump serves what the connection has sent as far as it is complete, and reads
@@ -31,11 +35,13 @@ func (s *slot) pump(c *conn) leads {
 				s.rest(c)
 				return stillLeads
 			}
-			if !s.fill(c) {
+			if p, bad := s.fill(c); p != incomplete {
+				s.end(c, p, bad)
 				return stillLeads
 			}
 		}
-		switch s.advance(c) {
+		p, bad := s.advance(c)
+		switch p {
 		case complete:
 			if s.isBackup() {
 				s.hold(c)
@@ -49,24 +55,25 @@ func (s *slot) pump(c *conn) leads {
 			}
 		case incomplete:
 			c.partial = true
-		case refused:
+		default:
+			s.end(c, p, bad)
 			return stillLeads
 		}
 	}
 }
 
-// fill reads once. false: the connection has ended or is ending.
-func (s *slot) fill(c *conn) bool {
+// fill reads once. incomplete: the connection goes on.
+func (s *slot) fill(c *conn) (progress, *body.Refusal) {
 	n, room, e := 0, 0, loop.None
-	if b := c.body; b != nil && b.split && b.want >= 0 {
-		if n, room, e = s.recvBlocks(c); room == 0 && !s.spill(c) {
-			return false
+	if c.body != nil {
+		var bad *body.Refusal
+		if n, room, e, bad = c.body.Recv(s, &c.wire); bad != nil {
+			return refused, bad
 		}
 	}
 	if room == 0 {
 		if !s.l.room(c) {
-			s.refuse(c, 413)
-			return false
+			return refused, &body.Refusal{Status: 413}
 		}
 		free := c.in.Room()
 		room = len(free)
@@ -81,40 +88,37 @@ func (s *slot) fill(c *conn) bool {
 		if n < room && !c.fin {
 			c.readable = false
 		}
-		return true
+		return incomplete, nil
 	case e == loop.None:
-		return s.hungup(c)
+		return c.hungup()
 	case again(e):
 		c.readable = false
-		return true
+		return incomplete, nil
 	}
-	s.abandon(c)
-	return false
+	return clientGone, nil
 }
 
 // hungup is the client's FIN: nothing more will come. What is incomplete now
 // is so for ever.
-func (s *slot) hungup(c *conn) bool {
+func (c *conn) hungup() (progress, *body.Refusal) {
 	c.readable, c.eof = false, true
 	if c.phase == filling {
-		s.refuse(c, 400)
-		return false
+		return refused, &body.Refusal{Status: 400}
 	}
-	s.abandon(c)
-	return false
+	return clientGone, nil
 }
 
 // room makes sure that a read has somewhere to go; false if the request
 // outgrows the largest buffer, which the limits should not allow.
 func (w *eventLoop) room(c *conn) bool {
-	if c.body != nil && c.body.apart() && c.in.Full() {
+	if c.body != nil && c.body.Apart() && c.in.Full() {
 		return false
 	}
-	return c.in.MakeRoom(&w.bufs)
+	return c.in.MakeRoom(&w.mem.Bufs)
 }
 
 // advance looks at the bytes at hand.
-func (s *slot) advance(c *conn) progress {
+func (s *slot) advance(c *conn) (progress, *body.Refusal) {
 	if c.ready {
 		return s.recall(c)
 	}
@@ -122,13 +126,13 @@ func (s *slot) advance(c *conn) progress {
 		return s.gather(c)
 	}
 	if c.phase == skipping {
-		if p := s.skip(c); p != complete {
-			return p
+		if p := s.discardBody(c); p != complete {
+			return p, nil
 		}
 	}
 	if c.fresh {
-		if p := s.greet(c); p != complete {
-			return p
+		if p, bad := s.greet(c); p != complete {
+			return p, bad
 		}
 	}
 	r := s.req
@@ -139,16 +143,15 @@ func (s *slot) advance(c *conn) progress {
 	if err == nil {
 		return s.begin(c, r)
 	}
+	s.keepRequest(c) // of one that is refused, for the access log
 	if err == http1.ErrPartial {
-		s.keepRequest(c)
-		return incomplete
+		return incomplete, nil
 	}
-	bad := err.(*http1.Error)
-	s.keepRequest(c) // for the access log
-	s.logRefusal(c, bad)
-	s.refuse(c, bad.Status)
-	return refused
+	return refused, invalid(err.(*http1.Error))
 }
+
+// invalid refuses what the client has done wrong.
+func invalid(e *http1.Error) *body.Refusal { return &body.Refusal{Status: e.Status, Invalid: e} }
 
 // request is the head being served.
 func (s *slot) request(c *conn) *http1.Request {

@@ -10,6 +10,7 @@ import (
 
 	"gosrv/cpython"
 	"gosrv/environ"
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
@@ -49,7 +50,7 @@ func Run() {
 		_ = ctl.Send(workerctl.WorkerFailed{Stage: "boot", Exit: workerctl.ExitBoot, Message: err.Error()})
 		t.Exit(workerctl.ExitBoot, exitDeadline)
 	}
-	w.spools, w.notice = spool.New(spool.Dirs(w.set.tmpDir, t.Getenv))
+	w.mem.Files, w.notice = spool.New(spool.Dirs(w.set.tmpDir, t.Getenv))
 	w.follow(t.LogRoute())
 	w.wakeup, w.own, w.pythonLog = cpython.WakeupFD(), cpython.OwnFD, t.ReopenLogs
 	w.own(ctl.FD(), true)
@@ -58,7 +59,7 @@ func Run() {
 			return w.slots[slot].write(batch, head, data)
 		},
 		EarlyHints: func(slot int, head []byte) bool { return w.slots[slot].hints(head) },
-		ReadBody:   w.readBody,
+		ReadBody:   w.streams.Read,
 		Socket:     func(slot int, use cpython.SocketUse, buf []byte) int { return useSocket(w.slots[slot], use, buf) },
 		Thread:     func(t *cpython.Thread) { w.enlist(t.Slot(), t) },
 	})
@@ -123,6 +124,8 @@ func newWorker(set settings, m *workerctl.Serve) (*eventLoop, error) {
 		kept: response.KeptLines(set.promise), server: response.ServerLine(set.server), wakeup: -1,
 		own: func(int, bool) {}, ident: func() uint64 { return 0 }, logFDs: map[string]int{}, watcher: poll, unpoll: poll.Remove,
 	}}
+	w.mem = body.Memory{Limits: set.bodies, Warn: func(text string) { w.log.Warningf("%s", text) }}
+	w.streamRules = body.StreamRules{Policy: &w.policy, Limit: set.bodies.Body, Timeout: set.body}
 	if !set.noMemo {
 		w.lines = http1.NewLines(rules.Mark)
 	}

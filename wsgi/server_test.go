@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/spool"
@@ -40,7 +41,7 @@ var testProbe func()
 func testSettings() settings {
 	return settings{
 		header: time.Minute, body: time.Minute, write: time.Minute, idle: time.Minute, graceful: time.Minute, parting: parting{time.Minute, time.Minute, time.Minute},
-		keepAlive: true, threads: testThreads, maxConns: 1000, maxEngaged: math.MaxInt, bodyMemory: bodyMemory, bodyBlocks: blockBody, memory: maxLent,
+		keepAlive: true, threads: testThreads, maxConns: 1000, maxEngaged: math.MaxInt, bodies: body.Limits{InBuffer: body.MostInBuffer, InBlocks: body.MostInBlocks, Memory: body.MostLent},
 	}
 }
 
@@ -68,7 +69,7 @@ func newFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, ad
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.spools, w.notice = spool.New(spool.Dirs(set.tmpDir, os.LookupEnv))
+	w.mem.Files, w.notice = spool.New(spool.Dirs(set.tmpDir, os.LookupEnv))
 	if err := w.take(m, fds); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/environ"
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
@@ -28,17 +29,14 @@ type settings struct {
 	backlog                   int
 	maxRequests               uint64 // jitter included; 0: no limit
 	maxConns                  int
-	maxEngaged                int    // worker_connections: connections with a complete request
-	bodyLimit                 int64  // limit_request_body; 0: no limit
-	bodyMemory                int64  // a larger body is kept in blocks
-	bodyBlocks                int64  // one larger than that is spooled
-	memory                    int    // bytes that bodies may hold in memory, all together
-	streamBody                bool   // stream_request_body
-	noMemo                    bool   // no_environ_memo
-	reforks                   bool   // refork_after is set
-	tmpDir                    string // tmp_upload_dir; "": the system's
-	script                    string // SCRIPT_NAME
-	server                    string // server_header
+	maxEngaged                int         // worker_connections: connections with a complete request
+	bodies                    body.Limits // limit_request_body, and where bodies lie
+	streamBody                bool        // stream_request_body
+	noMemo                    bool        // no_environ_memo
+	reforks                   bool        // refork_after is set
+	tmpDir                    string      // tmp_upload_dir; "": the system's
+	script                    string      // SCRIPT_NAME
+	server                    string      // server_header
 }
 
 const (
@@ -49,7 +47,6 @@ const (
 	// idleOvertime is for a request that leaves the client in the last moment
 	// of the time it was promised.
 	idleOvertime = time.Second
-	bodyMemory   = 1 << 20
 	// reservedFDs are descriptors that the application may need.
 	reservedFDs = 64
 )
@@ -70,16 +67,15 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		backlog:     max(1, g.Backlog),
 		maxRequests: g.MaxRequests,
 		maxConns:    g.MaxConnections,
-		bodyLimit:   g.LimitRequestBody,
-		bodyMemory:  bodyMemory,
-		bodyBlocks:  blockBody,
-		memory:      maxLent,
-		streamBody:  g.StreamRequestBody,
-		noMemo:      g.NoEnvironMemo,
-		reforks:     g.ReforkAfter > 0,
-		tmpDir:      g.TmpUploadDir,
-		script:      script,
-		server:      g.ServerHeader,
+		bodies: body.Limits{
+			Body: g.LimitRequestBody, InBuffer: body.MostInBuffer, InBlocks: body.MostInBlocks, Memory: body.MostLent,
+		},
+		streamBody: g.StreamRequestBody,
+		noMemo:     g.NoEnvironMemo,
+		reforks:    g.ReforkAfter > 0,
+		tmpDir:     g.TmpUploadDir,
+		script:     script,
+		server:     g.ServerHeader,
 	}
 	if t.maxRequests > 0 && g.MaxRequestsJitter > 0 {
 		t.maxRequests += rand.Uint64N(g.MaxRequestsJitter + 1)

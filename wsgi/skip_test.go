@@ -163,7 +163,7 @@ var brokenBodies = map[string]struct {
 
 func TestReadingABrokenBodyFails(t *testing.T) {
 	set, hasty := streaming(), streaming()
-	set.bodyLimit = 64
+	set.bodies.Body = 64
 	hasty.body = 100 * time.Millisecond
 	faults, going := make(chan error, 1), make(chan bool, 1)
 	handle := func(r *fakeRequest) fakeReply {

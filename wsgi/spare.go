@@ -54,7 +54,7 @@ func (s *slot) settled() {
 	if p.settle == 0 || now < p.settle {
 		return
 	}
-	if !s.entersPython() {
+	if !s.MayEnter() {
 		p.settle = now + int64(burstRest)
 		return
 	}

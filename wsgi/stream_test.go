@@ -25,7 +25,7 @@ func (r *fakeRequest) Read(p []byte) (int, error) {
 	for {
 		n := 0
 		if r.stream != 0 {
-			n = r.app.w.readBody(r.stream, p)
+			n = r.app.w.streams.Read(r.stream, p)
 		} else if n = copy(p, r.body); n > 0 {
 			r.body = r.body[n:]
 		}

@@ -79,16 +79,14 @@ func (c *conn) behindRequest() []byte {
 	if st == nil {
 		return c.in.Unread()[c.size:]
 	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return st.buf[st.raw:st.end]
+	return st.Unread()
 }
 
 // giveAway drops the descriptor: the application's is the last one. The next
 // connection may get its number while this one still stands in conns.
 func giveAway(w *worker, c *conn) {
 	if c.stream != nil {
-		c.stream.cancel()
+		c.stream.Cancel()
 	}
 	fd := c.fd()
 	if c.registered {

@@ -171,7 +171,7 @@ func TestTimeBeginsAgainWithProgress(t *testing.T) {
 		deadline := &r.app.w.slots[0].watched
 		since := []int64{deadline.Since()}
 		close(inside)
-		if r.app.w.readBody(r.stream, make([]byte, 8)) != 1 {
+		if r.app.w.streams.Read(r.stream, make([]byte, 8)) != 1 {
 			t.Error("no body")
 		}
 		since = append(since, deadline.Since())

@@ -80,7 +80,7 @@ func TestRequestFedByteByByte(t *testing.T) {
 func TestBodiesOfEverySizeArrive(t *testing.T) {
 	set := testSettings()
 	set.tmpDir = t.TempDir()
-	set.bodyMemory, set.bodyBlocks = 256<<10, 1<<20
+	set.bodies.InBuffer, set.bodies.InBlocks = 256<<10, 1<<20
 	var place atomic.Pointer[string]
 	s := serveFake(t, set, func(r *fakeRequest) fakeReply {
 		if r.method == "POST" {
@@ -138,7 +138,7 @@ func chunked(text string, size int) string {
 
 func TestExpectContinueIsAnsweredWhenTheBodyIsWanted(t *testing.T) {
 	set := testSettings()
-	set.bodyLimit = 10
+	set.bodies.Body = 10
 	s := serveFake(t, set, hello)
 	c := s.dial()
 	c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
@@ -159,7 +159,7 @@ func TestExpectContinueIsAnsweredWhenTheBodyIsWanted(t *testing.T) {
 
 func TestLimitOnChunkedBodies(t *testing.T) {
 	set := testSettings()
-	set.bodyLimit = 10
+	set.bodies.Body = 10
 	s := serveFake(t, set, hello)
 	c := s.dial()
 	c.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked("0123456789a", 4) + "0\r\n\r\n")
@@ -323,7 +323,7 @@ func TestRefusedRequestsEndTheConnection(t *testing.T) {
 
 func TestErrorIsDeliveredDespiteAnUnreadBody(t *testing.T) {
 	set := testSettings()
-	set.bodyLimit = 100
+	set.bodies.Body = 100
 	s := serveFake(t, set, hello)
 	for range 20 {
 		c := s.dial()

@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"gosrv/environ"
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/accesslog"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/spool"
 	"gosrv/wsgi/watchdog"
 )
 
@@ -41,13 +41,14 @@ type worker struct {
 	wakeup    int                    // readable when a Python signal handler is due; -1: none
 	logFDs    map[string]int         // by name in Serve.FDs
 
-	unpoll  func(fd int) // takes a descriptor out of the loop's epoll set; any thread may
-	watcher *loop.Poller // has the control channel and the signals: that of the loop, or the main thread's own
-	slots   []*slot
-	streams inflows
-	lines   *http1.Lines // field lines that repeat; used by the leader only
-	kept    string       // keptLines
-	server  string       // serverLine
+	unpoll      func(fd int) // takes a descriptor out of the loop's epoll set; any thread may
+	watcher     *loop.Poller // has the control channel and the signals: that of the loop, or the main thread's own
+	slots       []*slot
+	streams     body.Streams
+	streamRules body.StreamRules
+	lines       *http1.Lines // field lines that repeat; used by the leader only
+	kept        string       // keptLines
+	server      string       // serverLine
 
 	orders       atomic.Uint32 // drainOrder, quitOrder
 	quitting     atomic.Bool   // drain.over is on its way
@@ -74,10 +75,8 @@ type eventLoop struct {
 
 	poll      *loop.Poller
 	timers    *loop.Timers
-	bufs      loop.Buffers
 	spare     spare
-	blocks    blocks
-	spools    *spool.Store
+	mem       body.Memory // of request bodies, and the read buffers
 	listeners []*listener
 	memos     memos
 	peer      loop.Peer // of the connection being accepted
@@ -90,7 +89,6 @@ type eventLoop struct {
 	outbox     outbox
 	todo       []*conn          // suspended calls of the main thread, where it is alone
 	requests   []*http1.Request // free
-	bodies     []*incoming      // free
 
 	now       int64 // CLOCK_MONOTONIC ns, of this turn
 	yielded   int64 // when a thread gave its processor of Go's scheduler up last: slice
@@ -135,7 +133,7 @@ func (s *slot) turn() leads {
 	w := s.l
 	if s.now-w.yielded > slice {
 		w.yielded = s.now
-		s.release()
+		s.ReleaseGIL()
 		runtime.Gosched()
 	}
 	if w.pool.size > 1 && w.pool.HasBack() {
@@ -154,7 +152,7 @@ func (s *slot) turn() leads {
 		return s.dispatch(ev)
 	}
 	s.sendKept()
-	s.release()
+	s.ReleaseGIL()
 	if orders := w.orders.Load(); orders != 0 {
 		s.obey(orders)
 		return stillLeads
@@ -176,7 +174,7 @@ func (s *slot) turn() leads {
 		}
 	}
 	s.settled()
-	w.spare.look(&w.bufs, w.now, s.dropBlocks())
+	w.spare.look(&w.mem.Bufs, w.now, w.mem.DropBlocks(s, w.now))
 	if n := w.poll.Poll(); n == 0 && len(w.again) == 0 && !w.drain.queue {
 		if wait := w.patience(); wait != 0 {
 			s.idle(wait)
@@ -248,7 +246,7 @@ func (s *slot) dispatch(ev loop.Event) leads {
 // wake-up descriptor.
 func (s *slot) dispatchSpecial(ev loop.Event) leads {
 	w := s.l
-	s.release()
+	s.ReleaseGIL()
 	if s.isBackup() {
 		// The main thread's events are paused while it leads: what else is left of the batch is
 		// level-triggered and comes again.
@@ -271,7 +269,7 @@ func (s *slot) dispatchSpecial(ev loop.Event) leads {
 
 // patience is how many milliseconds the wait for events may last; -1: for ever.
 func (w *eventLoop) patience() int {
-	return w.until(min(w.timers.Next(), w.drain.next(), w.gateTime(), w.spare.next(), w.blocks.next()))
+	return w.until(min(w.timers.Next(), w.drain.next(), w.gateTime(), w.spare.next(), w.mem.NextDrop()))
 }
 
 // until is the time to a moment as a time-out for a wait, in ms; -1: for ever.

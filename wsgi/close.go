@@ -1,17 +1,37 @@
 package wsgi
 
 import (
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
 
+// end is what follows when the bytes at hand amount to no request: this is where
+// a connection ends that cannot go on.
+func (s *slot) end(c *conn, p progress, why *body.Refusal) {
+	switch p {
+	case refused:
+		s.refuse(c, why)
+	case finished:
+		s.linger(c)
+	default:
+		s.abandon(c)
+	}
+}
+
 // refuse answers a request that will not be served and ends the connection:
 // nothing that follows on it can be trusted.
-func (s *slot) refuse(c *conn, status int) {
+func (s *slot) refuse(c *conn, why *body.Refusal) {
 	w := s.l
-	page := response.AppendPage(s.head[:0], status, s.date.At(w.now), false)
+	if why.Invalid != nil {
+		s.logRefusal(c, why.Invalid)
+	}
+	if why.Fault != "" {
+		w.log.Errorf("%s", why.Fault)
+	}
+	page := response.AppendPage(s.head[:0], why.Status, s.date.At(w.now), false)
 	s.head = page.Text[:0]
-	s.recordRefusal(c, status, page.BodyLen())
+	s.recordRefusal(c, why.Status, page.BodyLen())
 	w.release(c)
 	if n, e := c.wire.Send(page.Text, false); e != loop.None || n < len(page.Text) {
 		// A new connection's socket takes a page; one that does not has a
@@ -63,7 +83,7 @@ func (s *slot) discard(c *conn) {
 // that hangs on it is finished first, by the thread that runs it.
 func (s *slot) abandon(c *conn) {
 	if c.stream != nil {
-		c.stream.cancel() // close() must not wait for more of it
+		c.stream.Cancel() // close() must not wait for more of it
 	}
 	if c.ans != nil {
 		if c.ans.app {

@@ -1,4 +1,4 @@
-package wsgi
+package body
 
 import (
 	"math"
@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// blockBody is the largest body, in bytes, that is kept in blocks.
-	blockBody = 16 << 20
 	// blockStep is how many blocks a read fills at most, and blockBatch how
 	// many are made at once.
 	blockStep  = 4
@@ -24,7 +22,7 @@ const (
 // blocks is the memory for bodies of some MiB: bytes objects of Python's that
 // the socket is read into, and that the application gets without another copy
 // if it reads as much at a time. They are used again: fresh memory costs as much
-// as the copy. Together with the read buffers they stay below maxLent.
+// as the copy. Together with the read buffers they stay below Limits.Memory.
 type blocks struct {
 	free []cpython.Block // the one used last is lent first
 	kept []cpython.Block // given back while the application held on to them
@@ -32,18 +30,11 @@ type blocks struct {
 	used int64 // CLOCK_MONOTONIC ns of the last use; 0: there are no blocks
 }
 
-// entersPython tells whether this thread may wait for the GIL to get memory: not
-// while a call is running that may keep it for long.
-func (s *slot) entersPython() bool {
-	return s.app != nil && (s.w.pool.size == 1 || s.l.gate.engaged == 0)
-}
-
 // getBlock lends a block; false if there is none, for want of memory or because
 // the application would have to be waited for.
-func (s *slot) getBlock() (cpython.Block, bool) {
-	w := s.l
-	p := &w.blocks
-	if len(p.free) == 0 && !s.makeBlocks() {
+func (m *Memory) getBlock(by Thread) (cpython.Block, bool) {
+	p := &m.blocks
+	if len(p.free) == 0 && !m.makeBlocks(by) {
 		return cpython.Block{}, false
 	}
 	for {
@@ -52,80 +43,70 @@ func (s *slot) getBlock() (cpython.Block, bool) {
 		p.free = p.free[:n]
 		if b.Idle() {
 			p.lent++
-			p.used = w.now
+			p.used = loop.Now()
 			return b, true
 		}
 		p.kept = append(p.kept, b)
-		if n == 0 && !s.makeBlocks() {
+		if n == 0 && !m.makeBlocks(by) {
 			return cpython.Block{}, false
 		}
 	}
 }
 
 // makeBlocks fetches some from Python, as far as there is room.
-func (s *slot) makeBlocks() bool {
-	w := s.l
-	p := &w.blocks
-	room := (w.set.memory-w.bufs.Lent())/cpython.BlockSize - p.lent
-	if room <= 0 || !s.entersPython() {
+func (m *Memory) makeBlocks(by Thread) bool {
+	p := &m.blocks
+	room := (m.Limits.Memory-m.Bufs.Lent())/cpython.BlockSize - p.lent
+	if room <= 0 || !by.MayEnter() {
 		return false
 	}
 	var made [blockBatch]cpython.Block
-	n := s.app.Blocks(p.kept, made[:min(room, blockBatch)])
+	n := by.Blocks(p.kept, made[:min(room, blockBatch)])
 	p.kept = p.kept[:0]
 	p.free = append(p.free, made[:n]...)
 	return n > 0
 }
 
 // putBlocks takes blocks back.
-func (w *eventLoop) putBlocks(b []cpython.Block) {
-	p := &w.blocks
+func (m *Memory) putBlocks(b []cpython.Block) {
+	p := &m.blocks
 	p.lent -= len(b)
-	p.used = w.now
+	p.used = loop.Now()
 	p.free = append(p.free, b...) // the last ones are in the processor's cache: they are lent first
 }
 
-// next is when dropBlocks is wanted even if nothing happens.
-func (p *blocks) next() int64 {
-	if p.used == 0 {
+// NextDrop is when DropBlocks is wanted even if nothing happens, CLOCK_MONOTONIC
+// ns.
+func (m *Memory) NextDrop() int64 {
+	if m.blocks.used == 0 {
 		return math.MaxInt64
 	}
-	return p.used + blockRest
+	return m.blocks.used + blockRest
 }
 
-// dropBlocks gives Python back what was not used for a while. It reports whether
+// DropBlocks gives Python back what was not used for a while. It reports whether
 // there is memory for the system.
-func (s *slot) dropBlocks() bool {
-	p := &s.l.blocks
-	if s.l.now < p.next() {
+func (m *Memory) DropBlocks(by Thread, now int64) bool {
+	p := &m.blocks
+	if now < m.NextDrop() {
 		return false
 	}
 	p.used = 0
 	if len(p.free)+len(p.kept) == 0 {
 		return false
 	}
-	if !s.entersPython() {
-		p.used = s.l.now // later
+	if !by.MayEnter() {
+		p.used = now // later
 		return false
 	}
-	s.app.Blocks(append(p.kept, p.free...), nil)
+	by.Blocks(append(p.kept, p.free...), nil)
 	p.kept, p.free = nil, nil
 	return true
 }
 
-// startBlocks has a body lie in blocks from now on.
-func (s *slot) startBlocks(c *conn) bool {
-	b, ok := s.getBlock()
-	if ok {
-		c.body.split = true
-		c.body.blocks = append(c.body.blocks, b)
-	}
-	return ok
-}
-
 // addBlock makes room behind what a body in blocks has.
-func (s *slot) addBlock(b *incoming) bool {
-	block, ok := s.getBlock()
+func (b *Body) addBlock(by Thread) bool {
+	block, ok := b.m.getBlock(by)
 	if ok {
 		b.blocks = append(b.blocks, block)
 	}
@@ -134,9 +115,9 @@ func (s *slot) addBlock(b *incoming) bool {
 
 // intoBlocks appends p to a body; false: there was no block, and nothing of p
 // was taken.
-func (s *slot) intoBlocks(b *incoming, p []byte) bool {
+func (b *Body) intoBlocks(by Thread, p []byte) bool {
 	for int64(len(b.blocks))*cpython.BlockSize < b.put+int64(len(p)) {
-		if !s.addBlock(b) {
+		if !b.addBlock(by) {
 			return false
 		}
 	}
@@ -148,19 +129,22 @@ func (s *slot) intoBlocks(b *incoming, p []byte) bool {
 	return true
 }
 
-// recvBlocks reads once: the rest of a body of known length into blocks, and
-// what comes behind it into the buffer, so that a read that empties the socket
-// shows as one. It gives how many bytes it has read and could have; no room at
-// all means that there are no blocks.
-func (s *slot) recvBlocks(c *conn) (n, room int, e unix.Errno) {
-	b := c.body
+// Recv reads once from the socket into blocks: the rest of a body of known
+// length, and what comes behind it into the buffer, so that a read that empties
+// the socket shows as one. It returns how many bytes were read and how many would
+// have found room. No room: the body is not in blocks, or in a file from now on,
+// and the buffer is to be read into.
+func (b *Body) Recv(by Thread, wire *loop.Transport) (n, room int, e unix.Errno, bad *Refusal) {
+	if b.store != inBlocks || b.want < 0 {
+		return 0, 0, loop.None, nil
+	}
 	var iov [blockStep + 1]unix.Iovec
 	used := 0
 	left := b.want - b.put
 	// Who sends little gets little.
 	for most := min(blockStep, len(b.blocks)); used < most && int64(room) < left; used++ {
 		i := int((b.put + int64(room)) / cpython.BlockSize)
-		if i == len(b.blocks) && !s.addBlock(b) {
+		if i == len(b.blocks) && !b.addBlock(by) {
 			break
 		}
 		part := b.blocks[i].Bytes()[(b.put+int64(room))%cpython.BlockSize:]
@@ -170,37 +154,38 @@ func (s *slot) recvBlocks(c *conn) (n, room int, e unix.Errno) {
 		room += len(part)
 	}
 	if room == 0 {
-		return 0, 0, loop.None
+		return 0, 0, loop.None, b.spill(by)
 	}
-	if tail := c.in.Room(); int64(room) == left && len(tail) > 0 {
+	if tail := b.in.Room(); int64(room) == left && len(tail) > 0 {
 		iov[used].Base = &tail[0]
 		iov[used].SetLen(len(tail))
 		used++
 		room += len(tail)
 	}
-	n, e = c.wire.Recvv(iov[:used])
+	n, e = wire.Recvv(iov[:used])
 	body := min(int64(n), left)
 	b.put += body
 	b.got += body
-	c.in.Add(n - int(body))
-	return n, room, e
+	b.in.Add(n - int(body))
+	return n, room, e, nil
 }
 
 // spill moves a body from blocks to a file.
-func (s *slot) spill(c *conn) bool {
-	if !s.startSpool(c) {
-		return false
+func (b *Body) spill(by Thread) *Refusal {
+	if bad := b.openFile(by); bad != nil {
+		return bad
 	}
-	b := c.body
 	left := b.put
 	for _, block := range b.blocks {
 		n := min(left, cpython.BlockSize)
-		if n > 0 && !s.spool(c, block.Bytes()[:n]) {
-			return false
+		if n > 0 {
+			if bad := b.writeFile(by, block.Bytes()[:n]); bad != nil {
+				return bad
+			}
 		}
 		left -= n
 	}
-	s.l.putBlocks(b.blocks)
-	b.blocks, b.split = b.blocks[:0], false
-	return true
+	b.m.putBlocks(b.blocks)
+	b.blocks = b.blocks[:0]
+	return nil
 }

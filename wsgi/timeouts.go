@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/loop"
 )
 
@@ -36,7 +37,10 @@ func (p *parting) within(grace int64) (idle, linger int64) {
 
 const (
 	lingerTime  = 2 * time.Second
-	lingerBytes = 64 << 10
+	lingerBytes = body.MostDropped
+	// looks is how often in write_timeout a look is taken at what the client has
+	// confirmed. The kernel does not tell when that was.
+	looks = 4
 )
 
 // newTimers makes the classes in the order of the constants above. An idle time
@@ -105,9 +109,9 @@ func (s *slot) outstayed(c *conn) leads {
 func (s *slot) late(c *conn) leads {
 	w, gen, served := s.l, c.gen, s.l.served
 	var got int64
-	body := c.body
-	if body != nil {
-		got = body.got
+	before := c.body
+	if before != nil {
+		got = before.Got()
 	}
 	c.readable = true
 	if s.pump(c) == handedOver {
@@ -116,9 +120,9 @@ func (s *slot) late(c *conn) leads {
 	switch {
 	case c.gen != gen || w.served != served || c.phase != reading && c.phase != filling:
 		// It came, or was refused.
-	case c.phase == filling && (body == nil || c.body.got > got):
+	case c.phase == filling && (before == nil || c.body.Got() > got):
 	case c.phase == filling || c.partial && c.in.Len() > 0:
-		s.refuse(c, 408)
+		s.refuse(c, &body.Refusal{Status: 408})
 	case c.in.Len() == 0 && !c.used:
 		w.close(c, false)
 	}
@@ -129,7 +133,8 @@ func (s *slot) late(c *conn) leads {
 // this very moment.
 func (s *slot) overslept(c *conn) leads {
 	c.readable = true
-	if !s.fill(c) {
+	if p, bad := s.fill(c); p != incomplete {
+		s.end(c, p, bad)
 		return stillLeads
 	}
 	if c.in.Len() > 0 {
@@ -141,6 +146,84 @@ func (s *slot) overslept(c *conn) leads {
 	}
 	s.linger(c)
 	return stillLeads
+}
+
+// awaitBody waits for more of a body: body_timeout counts from the last byte.
+func (s *slot) awaitBody(c *conn) {
+	w := s.l
+	if w.set.body == 0 {
+		return
+	}
+	if c.body.TooSlow(w.now, w.set.body) {
+		s.refuse(c, &body.Refusal{Status: 408})
+		return
+	}
+	w.timers.Arm(&c.timer, classBody, w.now)
+	c.class = classBody
+}
+
+// taken is how much of an answer the client has confirmed, framing included.
+// What the kernel holds for it does not count: that can be megabytes.
+func (a *answer) taken(c *conn) int64 { return a.out - int64(c.wire.Unconfirmed()) }
+
+// awaitRoom waits for room in the socket: write_timeout counts from the last
+// time that there was some.
+func (s *slot) awaitRoom(c *conn) {
+	w, a := s.l, c.ans
+	if w.set.write == 0 {
+		return
+	}
+	taken := a.taken(c)
+	if c.class != classWrite {
+		a.rate.Start(w.now, taken)
+	} else if a.rate.TooSlow(w.now, taken, w.set.write) {
+		s.stalled(c)
+		return
+	}
+	a.last, a.quiet = taken, 0
+	w.timers.Arm(&c.timer, classWrite, w.now)
+	c.class = classWrite
+}
+
+// noRoom is one look in that time. A client on a slow line takes bytes long
+// before the kernel calls that room.
+func (s *slot) noRoom(c *conn) {
+	w, a := s.l, c.ans
+	taken := a.taken(c)
+	if !body.TooFew(taken-a.last, w.set.write/looks) {
+		a.quiet = 0
+	} else if a.quiet++; a.quiet >= looks {
+		s.stalled(c)
+		return
+	}
+	a.last = taken
+	w.timers.Arm(&c.timer, classWrite, w.now)
+	c.class = classWrite
+}
+
+// stalled gives a client up that does not read.
+func (s *slot) stalled(c *conn) {
+	s.w.log.Debugf("Client %s does not take its answer: connection closed", c.facts.Peer.Addr())
+	s.abandon(c)
+}
+
+// waitRoom blocks until the socket takes bytes, as long as the client takes
+// some; false: it does not, or it is gone.
+func (s *slot) waitRoom(c *conn, a *answer) bool {
+	look := s.w.set.write / looks
+	for quiet := 0; quiet < looks; quiet++ {
+		before, began := a.taken(c), loop.Now()
+		if c.wire.WaitWritable(millis(look)) {
+			return true
+		}
+		if look == 0 || loop.Now()-began < int64(look)/2 {
+			return false // not for want of time
+		}
+		if !body.TooFew(a.taken(c)-before, look) {
+			quiet = -1
+		}
+	}
+	return false
 }
 
 // again tells whether a non-blocking call would have had to wait.
