@@ -99,7 +99,7 @@ func (s *slot) record(c *conn, a *answer) {
 	e := &l.entry
 	e.Path = s.pack.Text(head, environ.PathInfo)
 	e.Remote = l.source.current("remote_addr", s.pack.Text(head, environ.RemoteAddr))
-	e.Status, e.Bytes = a.frame.Status, a.bytes-a.unsent()
+	e.Status, e.Bytes = a.frame.Status, a.bytes-a.left.body(&a.frame)
 	e.Duration = duration
 	s.line()
 }

@@ -42,11 +42,8 @@ type answer struct {
 	state cpython.State
 	res   cpython.Result
 
-	segs   [3][]byte // what the socket has not taken: head, chunk size or framed pieces; data; chunk end
-	whole  []byte    // of which segs[0] is the end
-	ahead  int       // bytes of head in whole
-	shared bool      // segs lie in the slot's buffers
-	begun  bool      // the head was formatted, so nothing else can be said
+	left  outgoing
+	begun bool // the head was formatted, so nothing else can be said
 
 	file     int64 // State File: offset and bytes left
 	fileLeft int64
@@ -153,7 +150,6 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 	} else {
 		s.composeData(a, buf, data, ours)
 	}
-	a.shared = true
 	return sent
 }
 
@@ -177,18 +173,16 @@ func (s *slot) open(a *answer, buf []byte, head response.PackedHead, total int64
 
 // composeData frames one piece of a body.
 func (s *slot) composeData(a *answer, buf, data []byte, ours bool) {
-	a.ahead = len(buf)
+	ahead := len(buf)
 	data = a.trim(data)
 	a.bytes += int64(len(data))
 	buf, end := a.frame.Frame(buf, len(data), a.final())
 	if ours && len(buf)+len(data) <= gathered {
 		buf = append(buf, data...)
 		buf = append(buf, end...)
-		a.segs = [3][]byte{buf, nil, nil}
-	} else {
-		a.segs = [3][]byte{buf, data, end}
+		data, end = nil, nil
 	}
-	a.whole = buf
+	a.left.set(buf, ahead, 0, data, end)
 	s.head = buf[:0]
 }
 
@@ -229,8 +223,7 @@ func (s *slot) composeFile(a *answer, buf []byte) {
 	case f.Length >= 0 && a.fileLeft > f.Length:
 		a.fileLeft = f.Length
 	}
-	a.segs = [3][]byte{buf, nil, nil}
-	a.whole, a.ahead = buf, len(buf)
+	a.left.set(buf, len(buf), 0, nil, nil)
 	s.head = buf[:0]
 	a.unblock(s.cur)
 }
@@ -238,7 +231,7 @@ func (s *slot) composeFile(a *answer, buf []byte) {
 // flush sends what is composed, the file included.
 func (s *slot) flush(c *conn, a *answer) verdict {
 	for {
-		for len(a.segs[0])+len(a.segs[1])+len(a.segs[2]) > 0 {
+		for a.left.size() > 0 {
 			n, e := a.push(c)
 			switch {
 			case e == loop.None:
@@ -260,10 +253,10 @@ func (s *slot) flush(c *conn, a *answer) verdict {
 
 // push is one system call's worth of flush.
 func (a *answer) push(c *conn) (int, unix.Errno) {
-	if a.fileLeft > 0 && len(a.segs[1]) == 0 {
-		return c.wire.Send(a.segs[0], true)
+	if a.fileLeft > 0 && a.left.onlyFirst() {
+		return c.wire.Send(a.left.segs[0], true)
 	}
-	return c.wire.Sendv(&a.segs, a.parting(c))
+	return c.wire.Sendv(&a.left.segs, a.parting(c))
 }
 
 // parting tells that nothing stands between these bytes and the end of the
@@ -313,19 +306,14 @@ func (a *answer) readFile() bool {
 	if n == 0 {
 		a.fileLeft = 0
 	}
-	a.segs, a.shared = [3][]byte{nil, buf[:n], nil}, false
-	a.whole, a.ahead = nil, 0
+	a.left.setOwn(buf[:n])
 	return true
 }
 
-// took removes n sent bytes from the front of segs.
+// took counts n bytes that the kernel has taken.
 func (a *answer) took(n int) {
 	a.out += int64(n)
-	for i := range a.segs {
-		k := min(n, len(a.segs[i]))
-		a.segs[i] = a.segs[i][k:]
-		n -= k
-	}
+	a.left.took(n)
 }
 
 // broken is an answer whose client is gone.
@@ -341,15 +329,7 @@ func (s *slot) suspend(c *conn, a *answer, v verdict) verdict {
 		return cut
 	}
 	a.app = a.state != cpython.Done
-	if a.shared {
-		left := len(a.segs[0])
-		a.whole = append([]byte(nil), a.whole...)
-		a.segs[0] = a.whole[len(a.whole)-left:]
-		if a.res.Ref == nil {
-			a.segs[1] = append([]byte(nil), a.segs[1]...)
-		}
-		a.shared = false
-	}
+	a.left.keep(a.res.Ref != nil)
 	if a == &s.ans {
 		kept := *a
 		kept.reply = append(response.PackedHead(nil), a.reply...)
@@ -379,9 +359,7 @@ func (s *slot) failed(c *conn, a *answer) verdict {
 	a.begun = true
 	page := response.AppendPage(s.head[:0], status, s.date.At(s.now), a.x.Head)
 	s.head = page.Text
-	a.segs = [3][]byte{page.Text, nil, nil}
-	a.whole, a.ahead = page.Text, page.HeadLen
+	a.left.set(page.Text, page.HeadLen, 0, nil, nil)
 	a.bytes = page.BodyLen()
-	a.shared = true
 	return sent
 }

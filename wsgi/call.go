@@ -141,7 +141,7 @@ func (s *slot) sendKept() {
 			s.l.close(c, false)
 		case len(left) > 0:
 			whole := append([]byte(nil), left...)
-			c.ans = &answer{state: cpython.Done, frame: response.Framing{Keep: true}, logged: true, segs: [3][]byte{whole}, whole: whole}
+			c.ans = &answer{state: cpython.Done, frame: response.Framing{Keep: true}, logged: true, left: outgoing{segs: [3][]byte{whole}, whole: whole}}
 			s.settle(c, c.ans, blocked)
 		default:
 			c.notePending()

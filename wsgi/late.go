@@ -143,7 +143,8 @@ func (a *answer) lose() { a.custody, a.logged = watchdogHas, true }
 // forfeit ends a call whose request the watchdog has answered.
 func (s *slot) forfeit(a *answer) verdict {
 	s.finish(a)
-	a.segs, a.fileLeft = [3][]byte{}, 0
+	a.left.clear()
+	a.fileLeft = 0
 	return lost
 }
 

@@ -114,7 +114,7 @@ func accepted(s *server) (*conn, *client) {
 func handedBack(t *testing.T) (s *server, b *slot, c *conn, client *client) {
 	s, a, b := restingPool(t)
 	c, client = accepted(s)
-	ans := &answer{state: cpython.Done, frame: response.Framing{Status: 200, Length: -1}, segs: [3][]byte{[]byte("the end")}, logged: true}
+	ans := &answer{state: cpython.Done, frame: response.Framing{Status: 200, Length: -1}, left: outgoing{segs: [3][]byte{[]byte("the end")}}, logged: true}
 	c.phase = serving
 	a.cur, a.curAns = c, ans
 	if v := a.flush(c, ans); v != sent || a.leave(c, v) {

@@ -47,7 +47,8 @@ func (o *outbox) keep(c *conn, a *answer, now int64, others bool) bool {
 	if !others && len(o.waiting) == 0 {
 		return false
 	}
-	bytes := append(append(a.segs[0], a.segs[1]...), a.segs[2]...) // behind the head there is room for keptSize
+	segs := &a.left.segs
+	bytes := append(append(segs[0], segs[1]...), segs[2]...) // behind the head there is room for keptSize
 	if !o.answers.Put(c.wire.FD(), bytes) {
 		return false
 	}
@@ -106,8 +107,8 @@ func (a *answer) mayBeKept(c *conn, now int64) bool {
 	if now-a.started < keptCall {
 		return false
 	}
-	size := len(a.segs[0]) + len(a.segs[1]) + len(a.segs[2])
+	size := a.left.size()
 	whole := a.final() || a.frame.Length == 0 || a.frame.NoBody
-	return size > 0 && size <= keptSize && whole && a.state != cpython.File && a.shared &&
+	return size > 0 && size <= keptSize && whole && a.state != cpython.File && a.left.shared &&
 		a.frame.Keep && c.ans == nil && c.stream == nil && c.size == c.in.Len()
 }

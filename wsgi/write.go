@@ -33,23 +33,21 @@ func (s *slot) write(batch cpython.Batch, head, data []byte) bool {
 	a.bytes += int64(len(data))
 	buf, end := a.frame.Frame(buf, len(data), false)
 	s.head = buf[:0]
-	a.segs = [3][]byte{buf, data, end}
-	a.whole, a.ahead = buf, len(buf)
+	a.left.set(buf, len(buf), 0, data, end)
 	return s.sendAll(c, a)
 }
 
-// sendAll sends a.segs, waiting for the client as long as it makes progress.
+// sendAll sends what is left, waiting for the client as long as it makes progress.
 func (s *slot) sendAll(c *conn, a *answer) bool {
-	defer func() { a.whole, a.ahead = nil, 0 }()
-	for len(a.segs[0])+len(a.segs[1])+len(a.segs[2]) > 0 {
-		n, e := c.wire.Sendv(&a.segs, false)
+	defer a.left.clear()
+	for a.left.size() > 0 {
+		n, e := c.wire.Sendv(&a.left.segs, false)
 		switch {
 		case e == loop.None:
 			a.took(n)
 		case again(e) && s.waitRoom(c, a):
 		default:
-			a.bytes -= a.unsent()
-			a.segs = [3][]byte{}
+			a.bytes -= a.left.body(&a.frame)
 			return false
 		}
 	}

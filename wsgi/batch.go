@@ -22,8 +22,8 @@ func (s *slot) step(c *conn, a *answer) verdict {
 // mayWait tells whether a first piece may wait, with the head, for those that
 // follow: it is small, and there are to be others.
 func (a *answer) mayWait() bool {
-	return a.state == cpython.More && a.res.Iterates != 0 && a.shared && a.frame.Length != 0 && !a.frame.NoBody &&
-		len(a.segs[1]) == 0 && len(a.segs[2]) == 0
+	return a.state == cpython.More && a.res.Iterates != 0 && a.left.shared && a.frame.Length != 0 && !a.frame.NoBody &&
+		a.left.onlyFirst()
 }
 
 // pull asks the iterator for pieces that may leave together. They are put
@@ -32,9 +32,9 @@ func (a *answer) mayWait() bool {
 // thread if that takes long (cgo/transmit.c).
 func (s *slot) pull(c *conn, a *answer) verdict {
 	buf := s.head[:cap(s.head)]
-	waits := len(a.segs[0])
+	waits := len(a.left.segs[0])
 	if waits == 0 {
-		a.ahead = 0
+		a.left.ahead = 0
 	}
 	flags := uint32(0)
 	if a.frame.Chunked {
@@ -71,8 +71,7 @@ func (s *slot) composeBatch(a *answer) {
 	if len(data) == 0 {
 		buf, end = append(buf, end...), nil
 	}
-	a.segs = [3][]byte{buf[r.Sent:], data, end}
-	a.whole, a.shared = buf, true
+	a.left.set(buf, a.left.ahead, int(r.Sent), data, end)
 	s.head = buf[:0]
 }
 
@@ -83,16 +82,6 @@ func (s *slot) sendBatch(c *conn, a *answer, batch cpython.Batch) bool {
 	}
 	a.out += int64(batch.Sent)
 	a.bytes += a.allow(int64(batch.Payload))
-	a.whole = s.head[:batch.End]
-	a.segs = [3][]byte{a.whole[batch.Sent:], nil, nil}
+	a.left.set(s.head[:batch.End], a.left.ahead, int(batch.Sent), nil, nil)
 	return s.sendAll(c, a)
-}
-
-// unsent is how much of the body the kernel has not taken.
-func (a *answer) unsent() int64 {
-	n := int64(len(a.segs[1]))
-	if left := len(a.segs[0]); left > 0 {
-		n += a.frame.Payload(a.whole, a.ahead, len(a.whole)-left)
-	}
-	return n
 }

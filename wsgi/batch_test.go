@@ -304,7 +304,7 @@ func TestBodyIsCountedWithoutItsFrames(t *testing.T) {
 		if chunked {
 			mark(http1.LastChunk, false)
 		}
-		a := answer{frame: response.Framing{Chunked: chunked}, whole: whole, ahead: len(head)}
+		frame, left := response.Framing{Chunked: chunked}, outgoing{whole: whole, ahead: len(head)}
 		for from := range len(whole) + 1 {
 			want := int64(0)
 			for _, body := range isBody[from:] {
@@ -312,14 +312,14 @@ func TestBodyIsCountedWithoutItsFrames(t *testing.T) {
 					want++
 				}
 			}
-			a.segs[0] = whole[from:]
-			if got := a.unsent(); got != want {
+			left.segs[0] = whole[from:]
+			if got := left.body(&frame); got != want {
 				t.Fatalf("chunked %v: %d bytes of body in %q, want %d", chunked, got, whole[from:], want)
 			}
 		}
-		a.segs = [3][]byte{append(whole[:len(head):len(head)], "ff\r\n"...), make([]byte, 255), []byte("\r\n")}
-		if a.whole = a.segs[0]; chunked && a.unsent() != 255 {
-			t.Errorf("%d bytes of 255 that lie elsewhere", a.unsent())
+		left.segs = [3][]byte{append(whole[:len(head):len(head)], "ff\r\n"...), make([]byte, 255), []byte("\r\n")}
+		if left.whole = left.segs[0]; chunked && left.body(&frame) != 255 {
+			t.Errorf("%d bytes of 255 that lie elsewhere", left.body(&frame))
 		}
 	}
 }

@@ -29,8 +29,7 @@ func (s *slot) hints(head []byte) bool {
 		c.stream.Lock()
 		defer c.stream.Unlock()
 	}
-	a.segs = [3][]byte{buf, nil, nil}
-	a.whole, a.ahead = buf, len(buf)
+	a.left.set(buf, len(buf), 0, nil, nil)
 	if !s.sendAll(c, a) {
 		// A part of it may have left: what followed would be read as its end.
 		c.wire.HalfClose()
