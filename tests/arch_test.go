@@ -161,6 +161,7 @@ var rooms = map[string][]string{
 	"wsgi/response": {"wsgi/http1"},
 	"wsgi/watchdog": {"wsgi/loop"},
 	"wsgi/lead":     {"wsgi/loop"},
+	"wsgi/handover": {"wsgi/http1", "wsgi/loop", "wsgi/ipc/scoreboard", "wsgi/ipc/workerctl"},
 	"wsgi/body":     {"wsgi/http1", "wsgi/loop", "wsgi/spool", "cpython"},
 }
 

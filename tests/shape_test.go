@@ -53,6 +53,7 @@ var smallPackages = map[string]string{
 	"cmd/gosrv/internal/upgrade":     "one protocol between two masters",
 	"pyshim":                         "holds the shim's files for the program",
 	"tests/shape/figures":            "a program is a folder of its own",
+	"wsgi/handover":                  "a packet and the socket pair that it goes over",
 	"wsgi/ipc/memfile":               "one kind of file",
 	"wsgi/logs/errlog":               "a leaf that master and worker share",
 	"wsgi/logs/statsd":               "a leaf that master and worker share",

@@ -64,8 +64,8 @@ func (w *eventLoop) lookAgain() {
 		}
 	}
 	if x := &w.exchange; x.active {
-		w.poll.Remove(x.out)
-		w.reopen(x.out, loop.ReadShared)
+		w.poll.Remove(x.fd())
+		w.reopen(x.fd(), loop.ReadShared)
 	}
 }
 

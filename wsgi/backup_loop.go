@@ -26,7 +26,7 @@ const (
 // backup is a thread of a worker with one application thread. When the main
 // thread stays inside the application it leads the loop: polls, reads, parses,
 // keeps the time-outs. It never enters Python: a request that is complete is
-// offered to other workers (held.go) and kept until one of them takes it or the
+// offered to other workers (handover.go) and kept until one of them takes it or the
 // main thread comes back.
 type backup struct {
 	*lead.Backup[eventLoop]
@@ -41,13 +41,14 @@ func (w *eventLoop) newBackup() error {
 	if b.Backup, err = lead.NewBackup(w); err != nil {
 		return fmt.Errorf("starting the backup loop: %w", err)
 	}
-	for _, fd := range [...]int{b.Waker().FD(), b.main.stat, w.exchange.in, w.exchange.out} {
+	in, out := w.exchange.FDs()
+	for _, fd := range [...]int{b.Waker().FD(), b.main.stat, in, out} {
 		w.own(fd, true)
 	}
 	if e := w.poll.Add(b.Waker().FD(), special, loop.ReadLevel); e != loop.None {
 		return fmt.Errorf("starting the backup loop: %w", e)
 	}
-	w.exchange.claims.Inherit(w.id.Slot)
+	w.exchange.Inherit(w.id.Slot)
 	w.backup = b
 	w.slots = append(w.slots, b.slot)
 	// Both threads need a P at once when they come out of their waits.
@@ -71,7 +72,7 @@ func (s *slot) isBackup() bool { return s.w.backup != nil && s.w.backup.slot == 
 func (s *slot) reclaim() {
 	var led bool
 	if s.l, led = s.w.backup.Reclaim(); led {
-		s.unholdAll()
+		s.takeBackAll()
 		s.l.resumeMainEvents()
 	}
 }
@@ -162,7 +163,7 @@ func (w *eventLoop) resumeMainEvents() {
 		l.parked = false
 	}
 	if x.parked && !w.gate.shut {
-		w.reopen(x.out, loop.ReadShared)
+		w.reopen(x.fd(), loop.ReadShared)
 		x.active = true
 	}
 	x.parked = false

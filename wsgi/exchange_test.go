@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/wsgi/http1"
+	"gosrv/wsgi/handover"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
@@ -18,22 +18,21 @@ import (
 func (m *market) pretend() { m.board.Slot(3).SetState(scoreboard.Idle) }
 
 // receive takes the next offer off the exchange.
-func (m *market) receive() (o offer, fd int, bytes string) {
+func (m *market) receive() (o handover.Offer, fd int, bytes string) {
 	m.t.Helper()
-	buf := make([]byte, 128<<10)
+	var x handover.Exchange
+	if err := x.Add(workerctl.FDExchangeOut, m.fds[2]); err != nil {
+		m.t.Fatal(err)
+	}
 	waitFor(m.t, func() bool {
-		n, got, e := loop.RecvFD(m.fds[2], buf)
-		fd = got
-		if e != loop.None {
-			return false
-		}
 		var text []byte
+		var empty bool
 		var err error
-		if o, text, err = unpack(buf[:n]); err != nil {
+		if o, text, fd, empty, err = x.Receive(); err != nil {
 			m.t.Fatal(err)
 		}
 		bytes = string(text)
-		return true
+		return !empty
 	})
 	return o, fd, bytes
 }
@@ -73,7 +72,7 @@ func TestTakenConnectionIsTheReceivers(t *testing.T) {
 	app.occupy(a)
 	m.pretend()
 	c.send(get("/second"))
-	var o offer
+	var o handover.Offer
 	var fd int
 	var bytes string
 	waitFor(t, func() bool { // one may be made again meanwhile
@@ -123,21 +122,4 @@ func TestLoneWorkerJoinsTheExchangeUnderAWatchdog(t *testing.T) {
 	loop.Drop(fd)
 	app.release()
 	wantAnswer(c, "GET /second ")
-}
-
-func TestPacketsThatMakeNoSenseAreRefused(t *testing.T) {
-	for _, packet := range []string{"", "abc", "\x00\x00\x00\x00", "\xff\xff\xff\xff{}", "\x02\x00\x00\x00{}", "\x02\x00\x00\x00{}GET", "\x0a\x00\x00\x00{\"next\":9}GET"} {
-		if _, _, err := unpack([]byte(packet)); err == nil {
-			t.Errorf("%q is read", packet)
-		}
-	}
-	var x offers
-	c := &conn{listener: &listener{}, size: 5}
-	c.in.MakeRoom(&loop.Buffers{})
-	c.in.Add(copy(c.in.Room(), get("/")))
-	c.facts.Proxied = &http1.Proxied{Protocol: "TCP6"}
-	o, bytes, err := unpack(x.pack(scoreboard.Claim{Slot: 1, Index: 2, Seq: 3}, c))
-	if err != nil || string(bytes) != get("/") || o.Claim.Seq != 3 || o.Next != 5 || o.Proxied.Protocol != "TCP6" {
-		t.Errorf("%+v %q %v", o, bytes, err)
-	}
 }

@@ -44,7 +44,7 @@ func (s *slot) pump(c *conn) leads {
 		switch p {
 		case complete:
 			if s.isBackup() {
-				s.hold(c)
+				s.setAside(c)
 				return stillLeads
 			}
 			if s.serve(c) == handedOver {

@@ -160,7 +160,7 @@ func (w *eventLoop) take(m *workerctl.Serve, fds []int) error {
 			w.listeners = append(w.listeners, newListener(fd, m.Listeners[next], w.rules))
 			next++
 		default:
-			if err := w.exchange.take(name, fd); err != nil {
+			if err := w.exchange.Add(name, fd); err != nil {
 				return err
 			}
 		}
@@ -222,7 +222,7 @@ func (w *eventLoop) run(app Application, start func(n int) error) error {
 	if err := w.attendTo(); err != nil {
 		return err
 	}
-	if w.exchange.claims != nil && w.set.threads == 1 {
+	if w.exchange.Joined() && w.set.threads == 1 {
 		if err := w.newBackup(); err != nil {
 			return err
 		}

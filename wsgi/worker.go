@@ -99,7 +99,7 @@ type eventLoop struct {
 	gate      gate
 	ending    int // listeners that are to be closed
 	exchange  offers
-	handover  handover
+	handover  handingOver
 }
 
 // leads says who owns the loop, and with it the connection that was at hand: the
@@ -255,7 +255,7 @@ func (s *slot) dispatchSpecial(ev loop.Event) leads {
 		}
 		return stillLeads
 	}
-	if w.exchange.active && ev.FD == w.exchange.out {
+	if w.exchange.active && ev.FD == w.exchange.fd() {
 		return s.takeOffers(maxAccept)
 	}
 	for _, l := range w.listeners {

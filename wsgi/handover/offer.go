@@ -1,0 +1,64 @@
+package handover
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/scoreboard"
+)
+
+const (
+	// aboutMax bounds the part of an offer that is not the connection's bytes.
+	aboutMax = 4 << 10
+	// MaxBytes bounds the unread bytes that travel with a connection: head, body
+	// and what is pipelined behind them.
+	MaxBytes = 64 << 10
+)
+
+// Offer is what travels with a connection, before its unread bytes. It is sent
+// with a complete request only and between two answers, so that there is no
+// more to say.
+type Offer struct {
+	Claim    scoreboard.Claim `json:"claim"`
+	Listener string           `json:"listener"`
+	Peer     netip.AddrPort   `json:"peer"`
+	Trusted  bool             `json:"trusted"`           // with Proxied: of the peer that spoke
+	Proxied  *http1.Proxied   `json:"proxied,omitempty"` // nil: no PROXY header
+	Used     bool             `json:"used"`
+	Next     int              `json:"next"`    // where the following request begins in the bytes
+	Content  int              `json:"content"` // bytes of body behind the head, decoded
+}
+
+// pack makes the packet of an offer in buf; nil if there is too much to say.
+func (o *Offer) pack(buf, bytes []byte) []byte {
+	about, err := json.Marshal(o)
+	if err != nil || len(about) > aboutMax || len(bytes) > MaxBytes {
+		return nil
+	}
+	packet := binary.NativeEndian.AppendUint32(buf[:0], uint32(len(about)))
+	return append(append(packet, about...), bytes...)
+}
+
+// unpack reads a packet: the offer and the connection's bytes, a view.
+func unpack(packet []byte) (o Offer, bytes []byte, err error) {
+	if len(packet) < 4 {
+		return o, nil, unix.EBADMSG
+	}
+	n := binary.NativeEndian.Uint32(packet)
+	packet = packet[4:]
+	if uint64(n) > uint64(len(packet)) {
+		return o, nil, unix.EBADMSG
+	}
+	if err = json.Unmarshal(packet[:n], &o); err != nil {
+		return o, nil, err
+	}
+	bytes = packet[n:]
+	if o.Next < 1 || o.Next > len(bytes) || o.Content < 0 || o.Content >= o.Next {
+		return o, nil, unix.EBADMSG
+	}
+	return o, bytes, nil
+}
