@@ -67,7 +67,7 @@ void process_fill_holes(void);
 /* process_drop_pages: see process_code_pages.c. With the GIL. */
 void process_drop_pages(void);
 
-/* process_lacks: NULL, or which resource limit leaves no room for Go's runtime, and what to do
+/* process_lacks: NULL, or which limit leaves no room for Go's runtime, and what to do
  * about it: text of one line, static. To be asked before Go starts. */
 const char *process_lacks(void);
 

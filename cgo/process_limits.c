@@ -1,10 +1,17 @@
-/* process_limits.c: resource limits under which Go's runtime cannot live. It finds out by
- * dying with a dump of itself, at its start or at any later thread, so they are looked at before. */
+/* process_limits.c: limits under which Go's runtime cannot live. It finds out by dying with a
+ * dump of itself, at its start or at any later thread, so they are looked at before. */
+#define _GNU_SOURCE
 #include "process.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+static char text[512]; /* of what is lacking */
 
 /* What Go takes beside what the process has, in MiB, and what to do instead. Most of the address
  * space is reserved only: tables for a heap of any size, 8 MiB of stack a thread, glibc's arenas.
@@ -19,6 +26,12 @@ static const struct limit {
 	{RLIMIT_DATA, "RLIMIT_DATA", "ulimit -d, LimitDATA=", "with its threads' stacks: raise the limit, or limit memory by a cgroup (MemoryMax=, docker run --memory)", 256, 5},
 };
 
+enum {
+	FILES = 64,   /* fewer descriptors do not last for a start */
+	THREADS = 8,  /* of Go in a process that does little */
+	STACK = 64 << 10,
+};
+
 /* used: what the process has of it, in MiB; 0 if /proc does not say. */
 static unsigned long used(int column) {
 	unsigned long pages[6] = {0};
@@ -30,8 +43,7 @@ static unsigned long used(int column) {
 	return pages[column] * (unsigned long)sysconf(_SC_PAGESIZE) >> 20;
 }
 
-const char *process_lacks(void) {
-	static char text[512];
+static int lacks_memory(void) {
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
 		const struct limit *l = &limits[i];
 		struct rlimit now;
@@ -40,7 +52,54 @@ const char *process_lacks(void) {
 		if (most >= has + l->need) continue;
 		snprintf(text, sizeof text, "%s is %lu MiB (%s), and the Go runtime needs %lu MiB beside the %lu in use, %s",
 			l->name, most, l->where, l->need, has, l->instead);
-		return text;
+		return 1;
 	}
+	return 0;
+}
+
+/* lacks_files: Go raises the soft limit to the hard one, so that is the one that counts. */
+static int lacks_files(void) {
+	struct rlimit now;
+	if (getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_max >= FILES) return 0;
+	snprintf(text, sizeof text, "RLIMIT_NOFILE is %lu (ulimit -n, LimitNOFILE=), and gosrv needs %d descriptors, and one more for each connection: raise the limit",
+		(unsigned long)now.rlim_max, FILES);
+	return 1;
+}
+
+static void *pass(void *gate) {
+	pthread_mutex_lock(gate);
+	pthread_mutex_unlock(gate);
 	return NULL;
 }
+
+/* lacks_threads: start as many at once, and end them. They see no signal, and their stacks, lent by
+ * this function, do not stay behind in glibc's. */
+static int lacks_threads(void) {
+	pthread_t threads[THREADS];
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int started = 0, error = 0;
+	char *stacks = mmap(NULL, THREADS * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (stacks == MAP_FAILED) return 0;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_attr_init(&attr);
+	pthread_mutex_lock(&gate);
+	while (started < THREADS && error == 0) {
+		error = pthread_attr_setstack(&attr, stacks + started * STACK, STACK);
+		if (error == 0) error = pthread_create(&threads[started], &attr, pass, &gate);
+		if (error == 0) started++;
+	}
+	pthread_mutex_unlock(&gate);
+	for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	munmap(stacks, THREADS * STACK);
+	if (error == 0) return 0;
+	snprintf(text, sizeof text, "only %d of the %d threads that the Go runtime needs could be started (%s): raise the limit of processes and threads (ulimit -u, TasksMax=, docker run --pids-limit, pids.max of the cgroup)",
+		started, THREADS, strerror(error));
+	return 1;
+}
+
+const char *process_lacks(void) { return lacks_memory() || lacks_files() || lacks_threads() ? text : NULL; }

@@ -16,6 +16,7 @@ import (
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/osthread"
 	"gosrv/wsgi/response"
 	"gosrv/wsgi/spool"
 )
@@ -36,6 +37,7 @@ func init() { cpython.SetWorkerEntry(Run) }
 func Run() {
 	t := cpython.Attach()
 	ownRuntime(cpython.OwnFD)
+	osthread.Keep(osthread.Usual)
 	collectAt(restPercent)
 	ctl := workerctl.NewConn(cpython.ControlFD())
 	if tz, set := t.Getenv("TZ"); set {

@@ -18,6 +18,7 @@ import (
 	"gosrv/cmd/gosrv/internal/upgrade"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/pyshim"
+	"gosrv/wsgi/osthread"
 )
 
 // serve is the master's whole life; it gives the exit code. detached: the
@@ -36,6 +37,7 @@ func serve(detached bool) int {
 		return showVersion(options.Start.Program)
 	}
 	options.Title = area.Set
+	osthread.Keep(osthread.Usual)
 	m, err := master.New(options)
 	if err != nil {
 		return fail(err)
@@ -61,6 +63,9 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 			order = cl.Order
 		}
 		return o, order, err
+	}
+	if _, err := os.Readlink("/proc/self/exe"); err != nil {
+		return o, config.Run, fmt.Errorf("/proc is not mounted here (%w), and gosrv starts itself again from /proc/self/exe: mount -t proc proc /proc", err)
 	}
 	py, err := python.Find(query(cl, o.Start.Program))
 	if err != nil {

@@ -183,7 +183,7 @@ class Zygote:
             forked = _gosrv.fork_worker()
         except Exception as e:
             channel.close_all(fds)
-            self.control.send("SpawnFailed", nr=message["nr"], age=message["age"], message=str(e))
+            self.control.send("SpawnFailed", nr=message["nr"], age=message["age"], message=not_forked(e))
             return False
         if not forked:
             channel.close_all(fds)
@@ -284,6 +284,13 @@ def become_worker(worker, control, preloaded, uri, log):
         leave(control, *why(e))
     except BaseException as e:
         leave(control, *why(e))
+
+
+def not_forked(error):
+    """Why there is no new process: pre_fork has failed, or the machine refuses it."""
+    if isinstance(error, BlockingIOError):
+        return "%s: as many processes and threads as there may be (ulimit -u, TasksMax=, docker run --pids-limit, pids.max of the cgroup)" % error
+    return str(error)
 
 
 def leave(control, stage, code, message, text):

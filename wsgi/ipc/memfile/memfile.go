@@ -71,6 +71,9 @@ func create(name string, code bool) (int, error) {
 	if refusal == nil {
 		return fd, nil
 	}
+	if refusal == unix.EMFILE || refusal == unix.ENFILE {
+		return -1, fmt.Errorf("making memory file %s: %w", name, refusal) // no kind of file, then
+	}
 	var tried []string
 	for _, dir := range dirs() {
 		fd, err := unlinked(dir, name, code)
