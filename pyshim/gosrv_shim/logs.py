@@ -16,6 +16,7 @@ import re
 import select
 import socket
 import sys
+import time
 
 from . import glogging, metrics
 
@@ -28,7 +29,7 @@ class Destination:
     """The error log's descriptor. It keeps its number for everybody that has it."""
 
     def __init__(self, fd):
-        self.fd = fd
+        self.fd, self.lost = fd, 0
 
     def reopen(self, fd):
         """Another file takes its place. fd is closed."""
@@ -43,6 +44,26 @@ class Destination:
             except BlockingIOError:  # somebody made a shared terminal or pipe so
                 if not self.room():
                     return
+
+    def line(self, text):
+        """As wsgi/logs/errlog: what is lost is said once on standard error, and counted."""
+        try:
+            self.write(text + "\n")
+            if self.lost:
+                self.write("%s [%d] [WARNING] Lines of this log that are lost: %d\n" % (time.strftime("[%Y-%m-%d %H:%M:%S %z]"), os.getpid(), self.lost))
+                self.lost = 0
+        except OSError as e:
+            self.lost += 1
+            if self.lost == 1:
+                self.tell(e)
+
+    def tell(self, error):
+        try:
+            if not os.path.sameopenfile(self.fd, 2):
+                os.write(2, b"gosrv: [%d] the error log cannot be written: %s; its lines are lost until it can\n"
+                         % (os.getpid(), error.strerror.lower().encode()))
+        except OSError:
+            pass  # there is no standard error either
 
     def room(self):
         waiting = poll()
@@ -62,7 +83,7 @@ class DescriptorHandler(logging.Handler):
 
     def emit(self, record):
         try:
-            self.destination.write(self.format(record) + "\n")
+            self.destination.line(self.format(record))
         except Exception:
             self.handleError(record)
 

@@ -69,6 +69,7 @@ type Logger struct {
 	mu    sync.Mutex // guards fd and buf, and orders the lines
 	fd    int        // borrowed
 	buf   []byte     // last line, kept for its capacity
+	lost  int        // lines that could not be written, not reported yet
 	relay Relay      // nil: none
 	also  []Copy
 	level atomic.Int32
@@ -157,7 +158,7 @@ func (l *Logger) Logf(level Level, format string, args ...any) {
 	}
 	b = append(b, '\n')
 	l.buf = b
-	writeAll(l.fd, b)
+	l.put(b)
 }
 
 // LastWords has the Go runtime write its fatal errors (a panic, a deadlock, a fault in Go) to fd as
@@ -180,9 +181,29 @@ func same(a, b int) bool {
 	return unix.Fstat(a, &of) == nil && unix.Fstat(b, &other) == nil && of.Dev == other.Dev && of.Ino == other.Ino
 }
 
-// writeAll gives up on the first real error: a log that cannot be written has
-// nowhere to say so, and must not stop the server.
-func writeAll(fd int, b []byte) {
+// put writes a line. The first one that is lost is told to standard error, which may be another
+// file; how many were, to the log itself, once it takes lines again.
+func (l *Logger) put(b []byte) {
+	err := writeAll(l.fd, b)
+	switch {
+	case err != nil && l.lost == 0:
+		l.lost++
+		if !same(l.fd, 2) {
+			_ = writeAll(2, fmt.Appendf(nil, "gosrv: [%d] the error log cannot be written: %v; its lines are lost until it can\n", l.pid, err))
+		}
+	case err != nil:
+		l.lost++
+	case l.lost > 0:
+		note := l.now().AppendFormat(nil, "[2006-01-02 15:04:05 -0700]")
+		if writeAll(l.fd, fmt.Appendf(note, " [%d] [WARNING] Lines of this log that are lost: %d\n", l.pid, l.lost)) == nil {
+			l.lost = 0
+		}
+	}
+}
+
+// writeAll gives up on the first real error: a log that cannot be written must not
+// stop the server.
+func writeAll(fd int, b []byte) error {
 	for len(b) > 0 {
 		n, err := unix.Write(fd, b)
 		if err == unix.EINTR {
@@ -196,11 +217,12 @@ func writeAll(fd int, b []byte) {
 					continue
 				}
 			}
-			return
+			return err
 		}
 		if err != nil {
-			return
+			return err
 		}
 		b = b[n:]
 	}
+	return nil
 }
