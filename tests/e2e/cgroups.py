@@ -1,9 +1,10 @@
-"""A control group with little memory, where this machine lets us make one."""
+"""A control group with little memory, or few processes and threads, where this machine lets us make one."""
 import os
 
 from waiting import wait_for
 
-ROOTS = (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max"))
+MEMORY = (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max"))
+PIDS = (("/sys/fs/cgroup/pids", "pids.max"), ("/sys/fs/cgroup", "pids.max"))
 
 
 def own(root):
@@ -11,7 +12,7 @@ def own(root):
     with open("/proc/self/cgroup") as f:
         for line in f:
             _, controllers, path = line.strip().split(":", 2)
-            if (controllers == "memory") == root.endswith("memory") and controllers in ("memory", ""):
+            if controllers == root[len("/sys/fs/cgroup/"):]:
                 return root + path
     return root
 
@@ -19,13 +20,17 @@ def own(root):
 class Group:
     """`path` is None where there can be none: programs then start as they are."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, path, knob=None):
+        self.path, self.knob = path, knob
 
     def program(self, argv):
         if self.path is None:
             return argv
         return ["/bin/sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', self.path] + argv
+
+    def change(self, limit):
+        with open(os.path.join(self.path, self.knob), "w") as f:
+            f.write(str(limit))
 
     def remove(self):
         if self.path is not None:
@@ -39,8 +44,8 @@ class Group:
         return True
 
 
-def make(limit):
-    for root, knob in ROOTS:
+def make(limit, what=MEMORY):
+    for root, knob in what:
         for parent in (own(root), root):
             path = os.path.join(parent, "gosrv-test-%d" % os.getpid())
             if not os.path.exists(os.path.join(parent, "cgroup.procs")):
@@ -53,7 +58,7 @@ def make(limit):
                 with open(os.path.join(path, knob), "w") as f:
                     f.write(str(limit))
                 with open(os.path.join(path, "cgroup.procs"), "a"):
-                    return Group(path)
+                    return Group(path, knob)
             except OSError:
                 os.rmdir(path)
     return Group(None)

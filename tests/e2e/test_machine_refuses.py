@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -79,20 +80,21 @@ def ends(program, *args, env=None):
     return ended.returncode, ended.stderr
 
 
-def limited(option, kib):
-    return ["/bin/sh", "-c", 'ulimit %s %d; exec "$0" "$@"' % (option, kib)]
+def limited(name, amount):
+    """What stands before a command that is to run under this resource limit."""
+    return [sys.executable, "-c", "import os, resource, sys\nresource.setrlimit(resource.%s, (%d, %d))\nos.execv(sys.argv[1], sys.argv[1:])" % (name, amount, amount)]
 
 
 @pytest.mark.parametrize("mib", [100, 700, 1200, 1600])
 def test_an_address_space_too_small_for_go_is_said_in_one_line(mib):
-    code, text = ends(limited("-v", mib << 10), "hello")
+    code, text = ends(limited("RLIMIT_AS", mib << 20), "hello")
     assert code == 1
     assert re.fullmatch(r"gosrv: error: RLIMIT_AS is %d MiB \(ulimit -v, LimitAS=\), and the Go runtime needs 2048 MiB beside the \d+ in use, though .*"
                         r"MemoryMax=.*--memory.*RLIMIT_DATA \(ulimit -d, LimitDATA=\) instead\n" % mib, text), text
 
 
 def test_a_data_segment_too_small_for_go_is_said_in_one_line():
-    code, text = ends(limited("-d", 100 << 10), "hello")
+    code, text = ends(limited("RLIMIT_DATA", 100 << 20), "hello")
     assert code == 1 and text.startswith("gosrv: error: RLIMIT_DATA is 100 MiB") and text.count("\n") == 1, text
 
 
@@ -111,7 +113,7 @@ def test_a_limit_of_the_applications_own_is_said_before_go_starts(tmp_path, wher
 
 def test_enough_room_is_enough(start):
     """What is asked for suffices, with threads: a server under that limit serves."""
-    server = start("hello", "-w", "2", "--threads", "4", program=limited("-v", 2400 << 10) + harness.command())
+    server = start("hello", "-w", "2", "--threads", "4", program=limited("RLIMIT_AS", 2400 << 20) + harness.command())
     for _ in range(50):
         assert server.get().text == "hello app"
 

@@ -36,7 +36,7 @@ func Create(path string, pid int) error {
 		return fmt.Errorf("%s doesn't exist. Can't create pidfile.", filepath.Dir(path))
 	}
 	if err != nil {
-		return fmt.Errorf("creating pidfile: %w", err)
+		return failed(path, err)
 	}
 	_, err = fmt.Fprintf(f, "%d\n", pid)
 	if err == nil {
@@ -50,9 +50,18 @@ func Create(path string, pid int) error {
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
-		return fmt.Errorf("creating pidfile: %w", err)
+		return failed(path, err)
 	}
 	return nil
+}
+
+// failed names the pidfile and not the file that was to become it.
+func failed(path string, err error) error {
+	var file *os.PathError
+	if errors.As(err, &file) {
+		err = file.Err
+	}
+	return fmt.Errorf("creating pidfile %s: %w", path, err)
 }
 
 // Remove removes path if it names pid.
