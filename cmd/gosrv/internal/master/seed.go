@@ -60,6 +60,17 @@ func (m *Master) readSeed() {
 	}
 }
 
+// readUnnamed reads what processes say of whom only the channel is known: one that has told its
+// process id since readAll, and has ended since, is among the dead by now.
+func (m *Master) readUnnamed() {
+	if m.seed != nil && m.seed.PID == 0 {
+		m.readSeed()
+	}
+	if z := m.refork.pending; z != nil && z.PID == 0 {
+		m.readPending()
+	}
+}
+
 func (m *Master) fromSeed(typ string, raw json.RawMessage) {
 	if typ != "SeedReady" {
 		m.log.Errorf("Seed (pid:%d): %s: unknown message", m.seed.PID, typ)

@@ -118,6 +118,24 @@ func TestStopWaitsForAnUnbornSeed(t *testing.T) {
 	}
 }
 
+// A seed that is told to exit may say that it is there, and be dead, between the two looks of one turn.
+func TestASeedThatIsReapedBeforeItIsKnown(t *testing.T) {
+	w := newWorld(t, nil)
+	w.zygoteHangs = true
+	w.m.begin()
+	w.run()
+	ch := w.m.seed.Channel.(*fakeChannel)
+	w.signal(unix.SIGTERM)
+	w.m.readAll()
+	ch.say(zygotectl.SeedReady{PID: 77})
+	w.dead = append(w.dead, death{77, exited(0)})
+	w.m.reapAll()
+	w.pass(zygote.ExitGrace + time.Millisecond)
+	if !w.m.finished {
+		t.Error("it waits for ever")
+	}
+}
+
 func typesOf(sent []workerctl.Message) string {
 	var types []string
 	for _, msg := range sent {

@@ -318,6 +318,7 @@ func (m *Master) reapAll() {
 }
 
 func (m *Master) died(pid int, status unix.WaitStatus) {
+	m.readUnnamed()
 	if z := m.dismissed.Take(pid); z != nil {
 		_ = z.Channel.Close()
 		return
