@@ -55,6 +55,7 @@ var smallPackages = map[string]string{
 	"tests/shape/figures":            "a program is a folder of its own",
 	"wsgi/handover":                  "a packet and the socket pair that it goes over",
 	"wsgi/ipc/memfile":               "one kind of file",
+	"wsgi/logs/queue":                "one goroutine, and the count of what it cannot take",
 	"wsgi/logs/errlog":               "a leaf that master and worker share",
 	"wsgi/logs/statsd":               "a leaf that master and worker share",
 	"wsgi/logs/syslog":               "a leaf that master and worker share",

@@ -7,8 +7,9 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"gosrv/wsgi/logs/queue"
 )
 
 const (
@@ -22,18 +23,18 @@ const (
 type Client struct {
 	network, target string
 	prefix, tags    string
-	wake            chan struct{}
-	ending, done    chan struct{}
-
-	mu       sync.Mutex
-	requests []request
-	others   []string // formatted, without prefix and tags
-	closed   bool
+	queue           *queue.Queue[batch]
 
 	// The goroutine's own.
 	conn  net.Conn
 	tried time.Time
 	buf   []byte
+}
+
+// batch is what waits together, as much as queued of each.
+type batch struct {
+	requests []request
+	others   []string // formatted, without prefix and tags
 }
 
 type request struct {
@@ -44,12 +45,13 @@ type request struct {
 // New makes a client for the statsd_host setting (HOST:PORT, [V6]:PORT, unix://PATH) with
 // statsd_prefix and dogstatsd_tags. It connects when there is something to send.
 func New(host, prefix, tags string) *Client {
-	c := &Client{prefix: dotted(prefix), wake: make(chan struct{}, 1), ending: make(chan struct{}), done: make(chan struct{})}
+	c := &Client{prefix: dotted(prefix)}
 	c.network, c.target = address(host)
 	if tags != "" {
 		c.tags = "|#" + tags
 	}
-	go c.run()
+	c.queue = queue.New(gather, c.send)
+	c.queue.Start()
 	return c
 }
 
@@ -91,12 +93,11 @@ func filePath(path string) string {
 
 // Request reports one that was answered. Beyond a bound of waiting ones it is not counted.
 func (c *Client) Request(duration time.Duration, status int) {
-	c.mu.Lock()
-	if len(c.requests) < queued {
-		c.requests = append(c.requests, request{duration, status})
+	waiting, _ := c.queue.Lock()
+	if len(waiting.requests) < queued {
+		waiting.requests = append(waiting.requests, request{duration, status})
 	}
-	c.mu.Unlock()
-	c.signal()
+	c.queue.Unlock(true)
 }
 
 // Count adds one to a counter, such as gunicorn.log.error.
@@ -109,76 +110,34 @@ func (c *Client) Gauge(name string, value int) { c.add(name + ":" + strconv.Itoa
 func (c *Client) Histogram(name string, value int) { c.add(name + ":" + strconv.Itoa(value) + "|h") }
 
 func (c *Client) add(metric string) {
-	c.mu.Lock()
-	if len(c.others) < queued {
-		c.others = append(c.others, metric)
+	waiting, _ := c.queue.Lock()
+	if len(waiting.others) < queued {
+		waiting.others = append(waiting.others, metric)
 	}
-	c.mu.Unlock()
-	c.signal()
-}
-
-func (c *Client) signal() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
+	c.queue.Unlock(true)
 }
 
 // Close sends what waits. After most it gives up.
-func (c *Client) Close(most time.Duration) {
-	c.mu.Lock()
-	if !c.closed {
-		c.closed = true
-		close(c.ending)
-	}
-	c.mu.Unlock()
-	select {
-	case <-c.done:
-	case <-time.After(most):
-	}
-}
+func (c *Client) Close(most time.Duration) { c.queue.Close(most) }
 
-func (c *Client) run() {
-	defer close(c.done)
-	var requests []request
-	for {
-		c.mu.Lock()
-		requests, c.requests = c.requests, requests[:0]
-		others, closed := c.others, c.closed
-		c.others = nil
-		c.mu.Unlock()
-		for _, r := range requests {
-			ms := strconv.FormatFloat(float64(r.duration/time.Microsecond)/1000, 'f', -1, 64)
-			c.put("gunicorn.request.duration:" + ms + "|ms")
-			c.put("gunicorn.requests:1|c|@1.0")
-			c.put(fmt.Sprintf("gunicorn.request.status.%d:1|c|@1.0", r.status))
-		}
-		for _, metric := range others {
-			c.put(metric)
-		}
-		c.flush()
-		if closed {
-			if c.conn != nil {
-				c.conn.Close()
-			}
-			return
-		}
-		c.rest(len(requests)+len(others) > 0)
+// send is the goroutine's: it sends a batch and empties it.
+func (c *Client) send(b *batch, last bool) bool {
+	sent := len(b.requests)+len(b.others) > 0
+	for _, r := range b.requests {
+		ms := strconv.FormatFloat(float64(r.duration/time.Microsecond)/1000, 'f', -1, 64)
+		c.put("gunicorn.request.duration:" + ms + "|ms")
+		c.put("gunicorn.requests:1|c|@1.0")
+		c.put(fmt.Sprintf("gunicorn.request.status.%d:1|c|@1.0", r.status))
 	}
-}
-
-// rest waits for more: a while if some have just been sent, so that a busy server sends few datagrams.
-func (c *Client) rest(busy bool) {
-	if busy {
-		select {
-		case <-time.After(gather):
-		case <-c.ending:
-		}
+	for _, metric := range b.others {
+		c.put(metric)
 	}
-	select {
-	case <-c.wake:
-	case <-c.ending:
+	c.flush()
+	*b = batch{requests: b.requests[:0]}
+	if last && c.conn != nil {
+		c.conn.Close()
 	}
+	return sent
 }
 
 // put adds a metric to the datagram, which leaves when it is full.
