@@ -243,6 +243,18 @@ def test_what_is_left_of_it_is_a_closed_socket(shared, threads):
     assert server.get("/kept").text == "recv: errno 9\nsendall: errno 9\ngetpeername: errno 9\nfileno: -1\nclose: None\n"
 
 
+@CREWS
+def test_hooks_see_the_request(serve, threads, tmp_path):
+    conf = tmp_path / "conf.py"
+    conf.write_text("def post_request(worker, req, environ, resp):\n    worker.log.info('POST %s %s', req.path, resp.status)\n")
+    server = serve(threads, "--config", conf, "--access-logfile", "-")
+    with opened(server, "by_recv?stop") as wire:
+        wire.send(b"end\n")
+        assert wire.closed()
+    server.wait_log("POST /by_recv None")
+    assert "/by_recv" not in server.out and "Traceback" not in server.log
+
+
 @pytest.mark.gosrv_only("Gunicorn takes it for an end by the application, and says nothing")
 @pytest.mark.parametrize("threads", [1, 4])
 def test_stop_iteration_of_an_application_that_has_no_socket(serve, threads):
