@@ -1,6 +1,9 @@
 # The commands of this repository. Each is one line here; what it does lives in Go or in tests/run.py.
 
 PYTHON ?= python3
+# Go and pip keep their caches there. Some runners and `env -i` set none.
+HOME ?= $(shell getent passwd "$$(id -u)" | cut -d: -f6)
+export HOME
 RUN_VENV := .venv
 RUN_DATA := tests/.cache/run
 SITE := tests/apps/djangosite

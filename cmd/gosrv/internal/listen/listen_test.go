@@ -283,7 +283,9 @@ func TestRefuseKeepsTheQueueAndLetsNobodyIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer queued.Close()
-	if err := (Set{s}).Refuse(); err != nil {
+	if err := (Set{s}).Refuse(); errors.Is(err, unix.EPERM) && os.Geteuid() != 0 {
+		t.Skip("this kernel lets nobody but root filter packets: ", err)
+	} else if err != nil {
 		t.Fatal(err)
 	}
 	if late, err := net.DialTimeout("tcp", addr, 100*time.Millisecond); err == nil {
