@@ -29,10 +29,9 @@ type exception struct {
 
 // largePackages have more files than packageMost. So do Python packages, by path.
 var largePackages = map[string]exception{
-	"wsgi":                      {40, "is being cut: server, body, lead, handover go into packages of their own"},
-	"cmd/gosrv/internal/master": {25, "is being cut: zygote and system go into packages of their own"},
-	"wsgi/http1":                {18, "is being cut: chunks and the PROXY protocol are parsers of their own"},
-	"pyshim/gosrv_shim":         {22, "one flat package in the user's interpreter, so that tracebacks and sys.modules show one name of ours"},
+	"wsgi":              {40, "is being cut: server, body, lead, handover go into packages of their own"},
+	"wsgi/http1":        {18, "is being cut: chunks and the PROXY protocol are parsers of their own"},
+	"pyshim/gosrv_shim": {22, "one flat package in the user's interpreter, so that tracebacks and sys.modules show one name of ours"},
 }
 
 // smallPackages have fewer files than packageLeast.
@@ -66,15 +65,14 @@ var smallPackages = map[string]string{
 
 // largeTypes exceed one of the limits of types: "methods", "files" or "fields".
 var largeTypes = map[string]map[string]exception{
-	"cmd/gosrv/internal/master.Master": {"methods": {162, meetingPlace}, "files": {20, meetingPlace}, "fields": {48, meetingPlace}},
-	"wsgi.slot":                        {"methods": {112, meetingPlace}, "files": {31, meetingPlace}, "fields": {24, meetingPlace}},
-	"wsgi.eventLoop":                   {"methods": {54, meetingPlace}, "files": {20, meetingPlace}, "fields": {30, meetingPlace}},
-	"wsgi.worker":                      {"files": {14, meetingPlace}, "fields": {42, meetingPlace}},
-	"wsgi.conn":                        {"fields": {31, meetingPlace}},
-	"wsgi.answer":                      {"fields": {25, meetingPlace}},
-	"wsgi.settings":                    {"fields": {24, oneField}},
-	"wsgi/ipc/workerctl.Settings":      {"fields": {72, oneField}},
-	"wsgi/http1.Request":               {"fields": {25, "the parts of one request, as offsets into one buffer"}},
+	"wsgi.slot":                   {"methods": {112, meetingPlace}, "files": {31, meetingPlace}, "fields": {24, meetingPlace}},
+	"wsgi.eventLoop":              {"methods": {54, meetingPlace}, "files": {20, meetingPlace}, "fields": {30, meetingPlace}},
+	"wsgi.worker":                 {"files": {14, meetingPlace}, "fields": {42, meetingPlace}},
+	"wsgi.conn":                   {"fields": {31, meetingPlace}},
+	"wsgi.answer":                 {"fields": {25, meetingPlace}},
+	"wsgi.settings":               {"fields": {24, oneField}},
+	"wsgi/ipc/workerctl.Settings": {"fields": {72, oneField}},
+	"wsgi/http1.Request":          {"fields": {25, "the parts of one request, as offsets into one buffer"}},
 }
 
 const (

@@ -2,6 +2,7 @@ package generation
 
 import (
 	"fmt"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -45,12 +46,24 @@ func (s *Shared) Open(workers int) (err error) {
 	return nil
 }
 
-// Slot is a worker's slot of the scoreboard, nil before there is one.
-func (s *Shared) Slot(n int) *scoreboard.Slot {
+// Request names what the worker with that slot and process is at inside the
+// application, the oldest if there are several; "" if nothing.
+func (s *Shared) Request(slot, pid int) string {
 	if s.Board == nil {
-		return nil
+		return ""
 	}
-	return s.Board.Slot(n)
+	r := s.Board.Snapshot(slot)
+	if r.PID != pid || r.Start == 0 {
+		return ""
+	}
+	return Printable(r.Method) + " " + Printable(r.Path)
+}
+
+// Printable shows what a client sent without letting it write control characters
+// to the log.
+func Printable(s string) string {
+	quoted := strconv.QuoteToASCII(s)
+	return quoted[1 : len(quoted)-1]
 }
 
 // Close gives everything back.

@@ -113,7 +113,7 @@ func (w *world) plantSeed(ordered, does bool) {
 	if !ordered {
 		return
 	}
-	ch := w.m.seed.Channel.(*fakeChannel)
+	ch := w.m.seeds.seed.Channel.(*fakeChannel)
 	if !does {
 		ch.eof = true
 		return

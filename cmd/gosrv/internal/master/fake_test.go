@@ -258,7 +258,7 @@ func (w *world) run() {
 			return
 		}
 		w.m.step()
-		w.m.publish()
+		w.m.announce.publish()
 		if !busy && deaths == 0 && !w.pending() {
 			w.m.pause() // what Run sleeps then
 			return

@@ -16,10 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/daemon"
+	"gosrv/cmd/gosrv/internal/exits"
 	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
 	"gosrv/cmd/gosrv/internal/plan"
+	"gosrv/cmd/gosrv/internal/reuseport"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/system"
 	"gosrv/cmd/gosrv/internal/systemd"
@@ -66,55 +68,44 @@ const (
 // in Gunicorn.
 const tick = time.Second
 
-// Master is the supervising process.
+// server is the state that all parts of the master look at. What only one of them
+// cares for is that part's own.
+type server struct {
+	opt    Options
+	sys    system.System
+	log    *errlog.Logger
+	lines  logs.Routing // of log
+	pid    int
+	dir    string // where it was started
+	phase  phase
+	gens   generation.Generations
+	table  workers.Table
+	shared generation.Shared
+}
+
+// Master is the supervising process: its loop, and the parts between which it
+// hands out what happens.
 type Master struct {
-	opt Options
-	sys system.System
-	log *errlog.Logger
-	pid int
-	dir string // where it was started
+	*server
 
-	phase       phase
-	gens        generation.Generations
-	outcome     *outcome        // of a reload, not told yet, else nil
-	seed        *zygote.Process // for the next reload's zygote, nil if there is none
-	reloadAgain bool            // a HUP came while one was being obeyed
-	table       workers.Table
-	oom         oom
-	tally       workers.Tally
-	lanes       lanes
-	refork      refork
-	dismissed   zygote.List             // told to exit, not reaped yet
-	retained    zygote.List             // no longer needed to fork, but hooks left something in them
-	earlyExits  map[int]unix.WaitStatus // reaped before WorkerSpawned was read
-	stop        stopOrder               // counts while stopping
-	hookWaited  string                  // the loop goes on after this hook
-	afterHook   func(failed bool)       // what it does then
-	calls       chan func()             // results of work done elsewhere
-	ticked      time.Time               // last look at the time-outs
-	due         time.Time               // the loop runs again then at the latest
-	spared      bool                    // the last look at the time-outs was put off
-	looked      time.Time               // last look at the cgroup
-	rested      int                     // generation after whose start memory was given back
-	arrivals    <-chan struct{}         // something can be read
+	first    firstStart
+	reload   reload
+	stop     stop
+	upgrade  succession
+	zygotes  zygotes
+	seeds    seeds
+	refork   refork
+	workers  pool
+	ports    reuseport.Sockets
+	exits    exits.Exits
+	timeouts timeouts
+	hooks    hooks
+	announce announcer
 
-	parent    int        // the master this one is to replace, while that lives
-	successor *successor // the master that is to replace this one, while it lives
-
-	noticed      string    // the last warning that workers had in common
-	announced    bool      // systemd knows that we are ready
-	watchdog     time.Time // last sign of life
-	hups         int       // received
-	hupsAnswered int       // by reloads that have come to an end
-	reloadError  string    // of the last reload
-	upgrades     upgrades  // how they went
-
-	shared  generation.Shared
-	pidfile string // "" until written
-
-	lines   logs.Routing
-	metrics logs.Metrics
-
+	metrics  logs.Metrics
+	rested   int             // generation after whose start memory was given back
+	calls    chan func()     // results of work done elsewhere
+	arrivals <-chan struct{} // something can be read
 	finished bool
 	exit     int
 }
@@ -135,7 +126,7 @@ func New(o Options) (*Master, error) {
 	}
 	m := newMaster(o)
 	m.dir, m.sys = l.Dir, system.New(l)
-	m.sys.Bind, m.sys.Replace, m.sys.Tell, m.sys.Publish = m.bindApart, m.replaceApart, o.Manager.Tell, shown.Publish
+	m.sys.Bind, m.sys.Replace, m.sys.Tell, m.sys.Publish = m.first.bindApart, m.upgrade.replaceApart, o.Manager.Tell, shown.Publish
 	m.sys.Detach = func(keepOutput bool) error {
 		return daemon.Detach(o.Start.Argv, o.Start.Dir, o.Start.Environ, keepOutput)
 	}
@@ -145,10 +136,24 @@ func New(o Options) (*Master, error) {
 
 func newMaster(o Options) *Master {
 	log := errlog.New(2, "info")
-	return &Master{
-		opt: o, pid: os.Getpid(), parent: o.Origin.Parent, log: log, lines: logs.Routing{Log: log},
-		earlyExits: map[int]unix.WaitStatus{}, calls: make(chan func()),
-	}
+	s := &server{opt: o, pid: os.Getpid(), log: log, lines: logs.Routing{Log: log}}
+	m := &Master{server: s, calls: make(chan func())}
+	m.first = firstStart{server: s, m: m}
+	m.reload = reload{server: s, m: m}
+	m.stop = stop{server: s, m: m}
+	m.upgrade = succession{server: s, m: m, parent: o.Origin.Parent}
+	m.zygotes = zygotes{server: s, m: m}
+	m.seeds = seeds{server: s, m: m}
+	m.refork = refork{server: s, m: m}
+	m.workers = pool{server: s, m: m, earlyExits: map[int]unix.WaitStatus{}}
+	m.ports = reuseport.Sockets{Server: reuseport.Server{
+		Generations: &s.gens, Table: &s.table, Log: log, Alone: m.upgrade.alone, Tell: m.workers.instruct,
+	}}
+	m.exits = exits.New(log, func() (int, string, bool) { return s.sys.OOMKills() })
+	m.timeouts = timeouts{server: s, m: m}
+	m.hooks = hooks{server: s, m: m}
+	m.announce = announcer{server: s, m: m}
+	return m
 }
 
 // Run serves until a signal or a failure ends it and gives the exit code.
@@ -178,7 +183,7 @@ func (m *Master) Run() int {
 		m.readAll() // before reaping: last words belong before the death
 		m.reapAll()
 		m.step()
-		m.publish()
+		m.announce.publish()
 		if m.finished {
 			return m.exit
 		}
@@ -188,37 +193,33 @@ func (m *Master) Run() int {
 // begin starts the first generation.
 func (m *Master) begin() {
 	m.gens.Current = m.gens.Begin()
-	m.startZygote(m.gens.Current)
+	m.zygotes.start(m.gens.Current)
 }
 
 // step does what the state and the clock ask for.
 func (m *Master) step() {
 	now := m.sys.Now()
-	m.promote()
-	m.signOfLife(now)
-	m.showStuck(now)
+	m.upgrade.promote()
+	m.announce.signOfLife(now)
+	m.timeouts.showStuck(now)
 	switch m.phase {
 	case serving:
-		m.restartZygote(m.gens.Current, now)
-		m.checkTimeouts(now)
-		if now.Sub(m.looked) >= tick {
-			m.looked = now
-			m.lookForKills(now)
-			m.sayTally(now)
-		}
-		m.tendRefork(now)
-		m.balance(m.gens.Current, now)
+		m.zygotes.restart(m.gens.Current, now)
+		m.timeouts.check(now)
+		m.exits.Look(now, tick)
+		m.refork.tend(now)
+		m.workers.balance(m.gens.Current, now)
 		if m.gens.Next != nil {
-			m.balance(m.gens.Next, now)
-			m.completeReload()
+			m.workers.balance(m.gens.Next, now)
+			m.reload.complete()
 		}
-		m.tendLanes(now)
+		m.ports.Tend(now)
 		m.rest()
 	case stopping:
-		m.continueStop(now)
+		m.stop.proceed(now)
 	}
-	m.tellReload(now)
-	m.killOverdue(now)
+	m.reload.tell(now)
+	m.workers.killOverdue(now)
 	m.measure(now)
 }
 
@@ -247,22 +248,22 @@ func (m *Master) pause() time.Duration {
 			sooner(c.Deadline)
 		}
 	}
-	for _, z := range m.dismissed {
+	for _, z := range m.zygotes.dismissed {
 		if z.State < zygote.Killed {
 			sooner(z.Deadline)
 		}
 	}
-	sooner(m.laneTime())
-	if m.outcome != nil {
-		sooner(m.outcome.until)
+	sooner(m.ports.Due())
+	if m.reload.outcome != nil {
+		sooner(m.reload.outcome.until)
 	}
 	if every := m.opt.Manager.Watchdog; every > 0 {
-		sooner(m.watchdog.Add(every / 2))
+		sooner(m.announce.watchdog.Add(every / 2))
 	}
-	if m.phase == stopping && (m.stop.stage == runExitHook || m.stop.stage == exitZygotes && m.seed != nil) {
-		sooner(m.stop.deadline)
+	if m.phase == stopping && (m.stop.order.stage == runExitHook || m.stop.order.stage == exitZygotes && m.seeds.seed != nil) {
+		sooner(m.stop.order.deadline)
 	}
-	m.due = now.Add(wait)
+	m.timeouts.due = now.Add(wait)
 	return wait
 }
 
@@ -288,9 +289,86 @@ func (m *Master) measure(now time.Time) {
 // release closes the sockets that kept does not have. The path of a unix
 // socket is not ours to remove while another master serves there.
 func (m *Master) release(r *generation.Resources, kept listen.Set) {
-	if m.alone() {
+	if m.upgrade.alone() {
 		r.CloseSockets(kept)
 	} else {
 		r.LeaveSockets(kept)
 	}
+}
+
+// rest gives back what a start or a reload has left in memory: once for each
+// generation, when all of its workers serve.
+func (m *Master) rest() {
+	g := m.gens.Current
+	if m.rested == g.Number || m.gens.Next != nil || g.Workers == 0 || m.table.Serving(g.Number) < g.Workers {
+		return
+	}
+	m.rested = g.Number
+	m.sys.GiveBack()
+}
+
+// readAll reads every channel until nothing is left.
+func (m *Master) readAll() {
+	for _, g := range m.gens.All() {
+		m.zygotes.read(g)
+	}
+	m.seeds.read()
+	m.refork.read()
+	for _, c := range append([]*workers.Worker(nil), m.table.List...) {
+		m.workers.read(c)
+	}
+}
+
+// readUnnamed reads what processes say of whom only the channel is known: one that has told its
+// process id since readAll, and has ended since, is among the dead by now.
+func (m *Master) readUnnamed() {
+	if s := m.seeds.seed; s != nil && s.PID == 0 {
+		m.seeds.read()
+	}
+	if z := m.refork.attempt.pending; z != nil && z.PID == 0 {
+		m.refork.read()
+	}
+}
+
+// reapAll collects every process that has ended.
+func (m *Master) reapAll() {
+	for {
+		pid, status, ok := m.sys.Reap()
+		if !ok {
+			break
+		}
+		m.died(pid, status)
+	}
+	if !m.table.Spawning() {
+		clear(m.workers.earlyExits) // what is left are orphans of the application, or pid 1's
+	}
+}
+
+func (m *Master) died(pid int, status unix.WaitStatus) {
+	m.readUnnamed()
+	if z := m.zygotes.dismissed.Take(pid); z != nil {
+		_ = z.Channel.Close()
+		return
+	}
+	if m.seeds.died(pid, status) || m.refork.died(pid, status) || m.zygotes.retainedDied(pid, status) || m.upgrade.successorDied(pid, status) {
+		return
+	}
+	for _, g := range m.gens.All() {
+		if g.Zygote != nil && g.Zygote.PID == pid {
+			m.zygotes.read(g) // its last words; they may have dismissed it
+			if g.Zygote != nil {
+				m.zygotes.died(g, status)
+			} else {
+				m.died(pid, status)
+			}
+			return
+		}
+	}
+	c := m.table.ByPID(pid)
+	if c == nil {
+		m.workers.earlyExits[pid] = status
+		return
+	}
+	m.workers.read(c)
+	m.workers.died(c, status)
 }

@@ -146,14 +146,14 @@ func beWorker() int {
 }
 
 // server is a master process under test.
-type server struct {
+type serverProcess struct {
 	t     *testing.T
 	cmd   *exec.Cmd
 	lines chan string
 	seen  []string
 }
 
-func serveReal(t *testing.T, settings string) *server {
+func serveReal(t *testing.T, settings string) *serverProcess {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -163,7 +163,7 @@ func serveReal(t *testing.T, settings string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, cmd: exec.Command(self), lines: make(chan string, 1000)}
+	s := &serverProcess{t: t, cmd: exec.Command(self), lines: make(chan string, 1000)}
 	s.cmd.Stderr = w
 	s.cmd.Env = append(os.Environ(), "GOSRV_TEST_ROLE=master", "GOSRV_TEST_SETTINGS="+settings)
 	if err := s.cmd.Start(); err != nil {
@@ -181,7 +181,7 @@ func serveReal(t *testing.T, settings string) *server {
 }
 
 // until reads the log up to a line that matches, and gives its submatches.
-func (s *server) until(pattern string) []string {
+func (s *serverProcess) until(pattern string) []string {
 	s.t.Helper()
 	re := regexp.MustCompile(pattern)
 	deadline := time.After(20 * time.Second)
@@ -201,7 +201,7 @@ func (s *server) until(pattern string) []string {
 	}
 }
 
-func (s *server) signal(sig os.Signal) {
+func (s *serverProcess) signal(sig os.Signal) {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		s.t.Fatal(err)

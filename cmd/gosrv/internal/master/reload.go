@@ -10,7 +10,6 @@ import (
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/wsgi/ipc/scoreboard"
-	"gosrv/wsgi/ipc/workerctl"
 )
 
 const (
@@ -29,202 +28,194 @@ type outcome struct {
 	until   time.Time
 }
 
-// A reload brings up a second generation beside the first:
-//
-//	reload          next = new generation, its zygote evaluates the config file
-//	loadedNext      its sockets are bound; on_reload
-//	  balance       its workers are forked and import the application
-//	completeReload  all are ready: current = next, the old ones are retired
-//	abortReload     at any point before: next is ended, current serves on
-//	tellReload      none of those who leave accepts connections any more
-
-// reload obeys HUP.
-func (m *Master) reload() {
-	if m.phase == starting || m.gens.Next != nil || m.outcome != nil {
-		m.reloadAgain = true // the newest code counts: once more when this is done
-		m.giveUp(m.sys.Now())
-		return
-	}
-	m.log.Infof("Hang up: %s", m.name())
-	m.tellManager(systemd.Reloading(m.sys.Monotonic())...)
-	m.gens.Next = m.gens.Begin()
-	m.gens.Next.HUPs = m.hups
-	if m.takeSeed(m.gens.Next) {
-		m.orderConfig(m.gens.Next)
-		return
-	}
-	m.startZygote(m.gens.Next)
+// reload is what HUP asks for.
+type reload struct {
+	*server
+	m        *Master
+	outcome  *outcome // of one, not told yet, else nil
+	again    bool     // a HUP came while one was being obeyed
+	hups     int      // received
+	answered int      // by reloads that have come to an end
+	failure  string   // of the last one
 }
 
-// loadedNext goes on when config file (and application, if preloaded) of the
+// A reload brings up a second generation beside the first:
+//
+//	begin       next = new generation, its zygote evaluates the config file
+//	loaded      its sockets are bound; on_reload
+//	  balance   its workers are forked and import the application (pool)
+//	complete    all are ready: current = next, the old ones are retired
+//	abort       at any point before: next is ended, current serves on
+//	tell        none of those who leave accepts connections any more
+
+// begin obeys HUP.
+func (r *reload) begin() {
+	if r.phase == starting || r.gens.Next != nil || r.outcome != nil {
+		r.again = true // the newest code counts: once more when this is done
+		r.giveUp(r.sys.Now())
+		return
+	}
+	r.log.Infof("Hang up: %s", r.m.upgrade.name())
+	r.m.announce.tell(systemd.Reloading(r.sys.Monotonic())...)
+	r.gens.Next = r.gens.Begin()
+	r.gens.Next.HUPs = r.hups
+	if r.m.seeds.take(r.gens.Next) {
+		r.m.zygotes.orderConfig(r.gens.Next)
+		return
+	}
+	r.m.zygotes.start(r.gens.Next)
+}
+
+// loaded goes on when config file (and application, if preloaded) of the
 // new generation are loaded.
-func (m *Master) loadedNext() {
-	next := m.gens.Next
-	m.notify(next.Plan)
-	if m.opt.Activated != nil || slices.Equal(m.gens.Current.Plan.Addrs, next.Plan.Addrs) {
-		next.Sockets = m.gens.Current.Sockets
-		m.runReloadHooks()
+func (r *reload) loaded() {
+	next := r.gens.Next
+	r.m.first.notices(next.Plan)
+	if r.opt.Activated != nil || slices.Equal(r.gens.Current.Plan.Addrs, next.Plan.Addrs) {
+		next.Sockets = r.gens.Current.Sockets
+		r.runHooks()
 		return
 	}
 	next.Zygote.Hold() // no workers before they have sockets
-	m.sys.Bind(next.Plan.Addrs, next.Plan.SocketOptions(), m.gens.Current.Sockets, func(set listen.Set, err error) {
+	r.sys.Bind(next.Plan.Addrs, next.Plan.SocketOptions(), r.gens.Current.Sockets, func(set listen.Set, err error) {
 		next.Sockets = set
-		if m.gens.Next != next || next.Zygote == nil || m.phase != serving {
-			next.CloseSockets(m.gens.Current.Sockets)
+		if r.gens.Next != next || next.Zygote == nil || r.phase != serving {
+			next.CloseSockets(r.gens.Current.Sockets)
 			return
 		}
 		if err != nil {
-			m.hint(err)
-			m.abortReload(err.Error())
+			r.m.hint(err)
+			r.abort(err.Error())
 			return
 		}
-		m.log.Infof("Listening at: %s (%d)", next.URLs(), m.pid)
+		r.log.Infof("Listening at: %s (%d)", next.URLs(), r.pid)
 		next.Zygote.Release()
-		m.runReloadHooks()
+		r.runHooks()
 	})
 }
 
-// runReloadHooks runs them in Gunicorn's order, the first one even if the
+// runHooks runs them in Gunicorn's order, the first one even if the
 // number stays the same.
-func (m *Master) runReloadHooks() {
-	m.hook("nworkers_changed", m.gens.Next.Workers, m.gens.Current.Workers)
-	m.hook("on_reload")
+func (r *reload) runHooks() {
+	r.m.hooks.order("nworkers_changed", r.gens.Next.Workers, r.gens.Current.Workers)
+	r.m.hooks.order("on_reload")
 }
 
 // movePidfile writes the new file before it removes the old one.
-func (m *Master) movePidfile(path string) {
-	if path == m.pidfile {
+func (u *succession) movePidfile(path string) {
+	if path == u.pidfile {
 		return
 	}
 	if path != "" {
-		if err := pidfile.Create(path, m.pid); err != nil {
-			m.log.Errorf("%v", err)
+		if err := pidfile.Create(path, u.pid); err != nil {
+			u.log.Errorf("%v", err)
 			return
 		}
 	}
-	if m.pidfile != "" {
-		pidfile.Remove(m.pidfile, m.pid)
+	if u.pidfile != "" {
+		pidfile.Remove(u.pidfile, u.pid)
 	}
-	m.pidfile = path
+	u.pidfile = path
 }
 
 // wanted is how many workers a generation is to have now. With
 // reload_one_by_one a reload costs the memory of one worker, not of all: the
 // new generation gets another one when its last is ready and the old one that
 // this has replaced has gone.
-func (m *Master) wanted(g *generation.Generation) int {
-	next := m.gens.Next
+func (r *reload) wanted(g *generation.Generation) int {
+	next := r.gens.Next
 	if next == nil || next.Plan == nil || !next.Plan.Own.OneByOne {
 		return g.Workers
 	}
 	fresh := len(next.Established)
 	switch {
-	case g == m.gens.Current:
+	case g == r.gens.Current:
 		return max(0, g.Workers-fresh)
-	case m.table.Leaving(m.gens.Current.Number):
+	case r.table.Leaving(r.gens.Current.Number):
 		return min(g.Workers, fresh)
 	}
 	return min(g.Workers, fresh+1)
 }
 
-// completeReload hands over once every place of the new generation has had a
+// complete hands over once every place of the new generation has had a
 // worker that was ready, and one serves now. Those that a request has killed
 // since are being replaced: waiting for all at the same time might never end.
-func (m *Master) completeReload() {
-	next := m.gens.Next
-	if next == nil || !next.Up() || len(next.Established) < next.Workers || m.table.Serving(next.Number) < min(1, next.Workers) {
+func (r *reload) complete() {
+	next := r.gens.Next
+	if next == nil || !next.Up() || len(next.Established) < next.Workers || r.table.Serving(next.Number) < min(1, next.Workers) {
 		return
 	}
-	old := m.gens.Current
-	m.gens.Next, m.gens.Current = nil, next
-	now := m.sys.Now()
-	for _, c := range m.table.Except(next.Number) { // first: they answer with the old code until they read it
-		m.retire(c, now)
+	old := r.gens.Current
+	r.gens.Next, r.gens.Current = nil, next
+	now := r.sys.Now()
+	for _, c := range r.table.Except(next.Number) { // first: they answer with the old code until they read it
+		r.m.workers.retire(c, now)
 	}
-	m.retireZygote(old.TakeZygote(), old.Number)
-	m.release(&old.Resources, next.Sockets)
-	m.lines.Follow(&next.Outlets, next.Plan.Worker.LogLevel)
-	m.lines.RelayThrough(next.Zygote)
+	r.m.zygotes.retire(old.TakeZygote(), old.Number)
+	r.m.release(&old.Resources, next.Sockets)
+	r.lines.Follow(&next.Outlets, next.Plan.Worker.LogLevel)
+	r.lines.RelayThrough(next.Zygote)
 	old.Close()
-	m.movePidfile(m.pidfilePath(next.Plan))
-	m.showTitle()
-	m.log.Infof("Generation %d serves", next.Number)
-	m.reloaded(next, "")
+	r.m.upgrade.movePidfile(r.m.upgrade.pidfilePath(next.Plan))
+	r.m.upgrade.showTitle()
+	r.log.Infof("Generation %d serves", next.Number)
+	r.ended(next, "")
 }
 
-// abortReload ends the new generation; the old one never stopped serving.
-func (m *Master) abortReload(text string) {
-	next := m.gens.Next
+// abort ends the new generation; the old one never stopped serving.
+func (r *reload) abort(text string) {
+	next := r.gens.Next
 	if next == nil {
 		return
 	}
-	m.log.Errorf("%s\nReload failed: generation %d serves on with the old code and settings", text, m.gens.Current.Number)
-	m.dismiss(next.TakeZygote())
-	now := m.sys.Now()
-	for _, c := range m.table.Of(next.Number) {
-		m.retire(c, now)
+	r.log.Errorf("%s\nReload failed: generation %d serves on with the old code and settings", text, r.gens.Current.Number)
+	r.m.zygotes.dismiss(next.TakeZygote())
+	now := r.sys.Now()
+	for _, c := range r.table.Of(next.Number) {
+		r.m.workers.retire(c, now)
 	}
-	next.CloseSockets(m.gens.Current.Sockets)
+	next.CloseSockets(r.gens.Current.Sockets)
 	next.Close()
-	m.gens.Next = nil
-	m.reloaded(next, text)
+	r.gens.Next = nil
+	r.ended(next, text)
 }
 
-// reloaded notes the outcome of a reload; failure is "" for success.
-func (m *Master) reloaded(g *generation.Generation, failure string) {
-	m.outcome = &outcome{hups: g.HUPs, failure: failure, until: m.sys.Now().Add(quietTime)}
+// ended notes the outcome of a reload; failure is "" for success.
+func (r *reload) ended(g *generation.Generation, failure string) {
+	r.outcome = &outcome{hups: g.HUPs, failure: failure, until: r.sys.Now().Add(quietTime)}
 }
 
-// tellReload tells what came of a reload once whoever connects now will meet
+// tell tells what came of a reload once whoever connects now will meet
 // no worker of another generation.
-func (m *Master) tellReload(now time.Time) {
-	o := m.outcome
-	if o == nil || m.phase == serving && now.Before(o.until) && slices.ContainsFunc(m.table.List, m.mayAccept) {
+func (r *reload) tell(now time.Time) {
+	o := r.outcome
+	if o == nil || r.phase == serving && now.Before(o.until) && slices.ContainsFunc(r.table.List, r.mayAccept) {
 		return
 	}
-	m.outcome = nil
-	m.hupsAnswered, m.reloadError = o.hups, o.failure
-	m.announceServing()
-	m.reloadOnceMore()
+	r.outcome = nil
+	r.answered, r.failure = o.hups, o.failure
+	r.m.announce.serving()
+	r.onceMore()
 }
 
 // mayAccept tells whether a worker that was told to leave with its generation
 // may still take a connection. One that has yet to begin, or one thread that is
 // inside the application, reads its orders before it does.
-func (m *Master) mayAccept(c *workers.Worker) bool {
-	if c.Generation == m.gens.Current.Number || c.State == workers.Finishing || c.Force == workers.Killed || c.Channel == nil {
+func (r *reload) mayAccept(c *workers.Worker) bool {
+	if c.Generation == r.gens.Current.Number || c.State == workers.Finishing || c.Force == workers.Killed || c.Channel == nil {
 		return false
 	}
-	s := m.shared.Board.Snapshot(c.Slot)
+	s := r.shared.Board.Snapshot(c.Slot)
 	if s.State < scoreboard.Idle {
 		return false
 	}
-	return !c.OneThread || s.Start == 0 || time.Duration(m.sys.Monotonic()-s.Start) < engaged
+	return !c.OneThread || s.Start == 0 || time.Duration(r.sys.Monotonic()-s.Start) < engaged
 }
 
-// workerDraining notes that a worker accepts nothing more. Where it leaves
-// connections in a queue the others look: it alone may have been woken for them.
-func (m *Master) workerDraining(c *workers.Worker, queue bool) {
-	c.State = workers.Finishing
-	if queue {
-		m.lookAtQueues()
-	}
-}
-
-// lookAtQueues has the workers look into the accept queues: the kernel wakes one
-// for a connection, and that one has gone.
-func (m *Master) lookAtQueues() {
-	for _, c := range m.table.List {
-		if c.Serves() {
-			m.instruct(c, workerctl.Look{})
-		}
-	}
-}
-
-// reloadOnceMore obeys a HUP that came during the reload.
-func (m *Master) reloadOnceMore() {
-	if m.reloadAgain && m.phase == serving {
-		m.reloadAgain = false
-		m.reload()
+// onceMore obeys a HUP that came during the reload.
+func (r *reload) onceMore() {
+	if r.again && r.phase == serving {
+		r.again = false
+		r.begin()
 	}
 }

@@ -182,8 +182,8 @@ func TestManyReloadsLeaveNothingBehind(t *testing.T) {
 		w.pass(time.Second)
 	}
 	w.wantAlive(2)
-	if len(w.m.dismissed) != 0 || len(w.m.table.List) != 2 || len(w.peers) != 0 {
-		t.Errorf("%d zygotes, %d children, %d channel ends left", len(w.m.dismissed), len(w.m.table.List), len(w.peers))
+	if len(w.m.zygotes.dismissed) != 0 || len(w.m.table.List) != 2 || len(w.peers) != 0 {
+		t.Errorf("%d zygotes, %d children, %d channel ends left", len(w.m.zygotes.dismissed), len(w.m.table.List), len(w.peers))
 	}
 	for _, z := range w.zygotes[:len(w.zygotes)-1] {
 		if !z.dead || !z.ch.closed {

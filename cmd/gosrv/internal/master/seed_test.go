@@ -18,8 +18,8 @@ func sowing(t *testing.T) (w *world, zygote, seed *fakeZygote) {
 	w = newWorld(t, nil)
 	w.seeds = true
 	w.serve()
-	if len(w.zygotes) != 2 || !w.zygotes[1].seed || w.m.seed == nil {
-		t.Fatalf("%d zygotes, seed %v", len(w.zygotes), w.m.seed)
+	if len(w.zygotes) != 2 || !w.zygotes[1].seed || w.m.seeds.seed == nil {
+		t.Fatalf("%d zygotes, seed %v", len(w.zygotes), w.m.seeds.seed)
 	}
 	return w, w.zygotes[0], w.zygotes[1]
 }
@@ -51,7 +51,7 @@ func TestStaleSeedMakesRoomForANewInterpreter(t *testing.T) {
 	if w.m.gens.Current.Number != 2 || w.m.gens.Current.Zygote.PID == seed.pid || !seed.dead {
 		t.Fatalf("generation %d of zygote %d", w.m.gens.Current.Number, w.m.gens.Current.Zygote.PID)
 	}
-	if w.m.seed == nil || w.m.seed.PID == 0 {
+	if w.m.seeds.seed == nil || w.m.seeds.seed.PID == 0 {
 		t.Errorf("the new interpreter has left no seed")
 	}
 }
@@ -65,23 +65,23 @@ func TestReloadWithoutASeed(t *testing.T) {
 		end(w, seed)
 		w.run()
 		w.signal(unix.SIGHUP)
-		if w.m.gens.Current.Number != 2 || w.m.gens.Current.Zygote.PID == seed.pid || w.m.seed == nil {
-			t.Errorf("%s: generation %d of zygote %d, seed %v", name, w.m.gens.Current.Number, w.m.gens.Current.Zygote.PID, w.m.seed)
+		if w.m.gens.Current.Number != 2 || w.m.gens.Current.Zygote.PID == seed.pid || w.m.seeds.seed == nil {
+			t.Errorf("%s: generation %d of zygote %d, seed %v", name, w.m.gens.Current.Number, w.m.gens.Current.Zygote.PID, w.m.seeds.seed)
 		}
 	}
 }
 
 // A seed that dies as a zygote takes its own with it, or no reload would succeed
 // any more if they are what is broken.
-func TestAfterADeadSeedlingComesANewInterpreter(t *testing.T) {
+func TestAfterADeadSeedComesANewInterpreter(t *testing.T) {
 	w, _, seed := sowing(t)
 	w.bootHangs = true
 	w.signal(unix.SIGHUP)
 	_ = w.kill(seed.pid, unix.SIGKILL)
 	w.run()
 	w.bootHangs = false
-	if w.m.gens.Next != nil || w.m.gens.Current.Number != 1 || w.m.seed != nil {
-		t.Fatalf("current generation %d, seed %v", w.m.gens.Current.Number, w.m.seed)
+	if w.m.gens.Next != nil || w.m.gens.Current.Number != 1 || w.m.seeds.seed != nil {
+		t.Fatalf("current generation %d, seed %v", w.m.gens.Current.Number, w.m.seeds.seed)
 	}
 	w.signal(unix.SIGHUP)
 	if w.m.gens.Current.Number != 3 || w.m.gens.Current.Zygote.Origin != zygote.Executed {
@@ -90,13 +90,13 @@ func TestAfterADeadSeedlingComesANewInterpreter(t *testing.T) {
 }
 
 // A stop waits for a seed that may be about to be forked, but not for ever.
-func TestStopWaitsForAnUnbornSeed(t *testing.T) {
+func TestStopWaitsForASeedThatIsBeingForked(t *testing.T) {
 	for _, forked := range []bool{true, false} {
 		w := newWorld(t, nil)
 		w.zygoteHangs = true
 		w.m.begin()
 		w.run()
-		ch := w.m.seed.Channel.(*fakeChannel)
+		ch := w.m.seeds.seed.Channel.(*fakeChannel)
 		w.signal(unix.SIGTERM)
 		w.pass(zygote.ExitGrace / 2)
 		if w.m.finished {
@@ -124,7 +124,7 @@ func TestASeedThatIsReapedBeforeItIsKnown(t *testing.T) {
 	w.zygoteHangs = true
 	w.m.begin()
 	w.run()
-	ch := w.m.seed.Channel.(*fakeChannel)
+	ch := w.m.seeds.seed.Channel.(*fakeChannel)
 	w.signal(unix.SIGTERM)
 	w.m.readAll()
 	ch.say(zygotectl.SeedReady{PID: 77})

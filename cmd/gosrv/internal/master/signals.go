@@ -18,18 +18,18 @@ func (m *Master) signal(sig unix.Signal) {
 	switch sig {
 	case unix.SIGTERM:
 		if m.phase != stopping {
-			m.beginStop(true, 0, "")
+			m.stop.begin(true, 0, "")
 		}
 	case unix.SIGINT, unix.SIGQUIT:
 		if m.phase == stopping {
-			m.hurry()
+			m.stop.hurry()
 		} else {
-			m.beginStop(false, 0, "")
+			m.stop.begin(false, 0, "")
 		}
 	case unix.SIGHUP:
 		if m.phase != stopping {
-			m.hups++
-			m.reload()
+			m.reload.hups++
+			m.reload.begin()
 		}
 	case unix.SIGTTIN:
 		m.resize(1)
@@ -38,7 +38,7 @@ func (m *Master) signal(sig unix.Signal) {
 	case unix.SIGUSR1:
 		m.reopenLogs()
 	case unix.SIGUSR2:
-		m.beginUpgrade()
+		m.upgrade.begin()
 	case unix.SIGWINCH:
 		m.restWorkers()
 	}
@@ -56,7 +56,7 @@ func (m *Master) restWorkers() {
 	for _, g := range m.gens.All() {
 		g.Workers = 0
 	}
-	m.hook("nworkers_changed", 0, old)
+	m.hooks.order("nworkers_changed", 0, old)
 }
 
 // resize adds workers or takes one away, never below one.
@@ -71,7 +71,7 @@ func (m *Master) resize(by int) {
 		}
 	}
 	if now := m.gens.Newest().Workers; now != old {
-		m.hook("nworkers_changed", now, old)
+		m.hooks.order("nworkers_changed", now, old)
 	}
 }
 
@@ -95,11 +95,11 @@ func (m *Master) reopenLogs() {
 			}
 		}
 		if g.Up() {
-			m.tell(g.Zygote, zygotectl.ReopenLogs{}, g.ErrorLog.FD())
+			m.zygotes.tell(g.Zygote, zygotectl.ReopenLogs{}, g.ErrorLog.FD())
 		}
 	}
-	for _, z := range m.retained {
-		m.tell(z, zygotectl.ReopenLogs{}, m.gens.Current.ErrorLog.FD())
+	for _, z := range m.zygotes.retained {
+		m.zygotes.tell(z, zygotectl.ReopenLogs{}, m.gens.Current.ErrorLog.FD())
 	}
 	for _, c := range m.table.List {
 		if c.Channel == nil {

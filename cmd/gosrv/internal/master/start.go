@@ -17,12 +17,18 @@ import (
 // The first start, in Gunicorn's order:
 //
 //	config file evaluated   settle     directory, logs
-//	application preloaded   start      pidfile, on_starting
+//	application preloaded   configured pidfile, on_starting
 //	                        bind       sockets
 //	                        opened     when_ready, workers
 
+// firstStart carries it out.
+type firstStart struct {
+	*server
+	m *Master
+}
+
 // settle takes up the first plan's effects on the master itself.
-func (m *Master) settle(p *plan.Plan) error {
+func (fs *firstStart) settle(p *plan.Plan) error {
 	if p.Own.PrintConfig {
 		fmt.Print(p.Text)
 	}
@@ -36,19 +42,19 @@ func (m *Master) settle(p *plan.Plan) error {
 			return fmt.Errorf("can't chdir to %s: %w", p.Own.Chdir, err)
 		}
 	}
-	m.gens.Current.Plan = p
-	if err := m.gens.Current.Open(p, m.warn); err != nil {
+	fs.gens.Current.Plan = p
+	if err := fs.gens.Current.Open(p, fs.m.warn); err != nil {
 		return err
 	}
-	m.lines.Follow(&m.gens.Current.Outlets, p.Worker.LogLevel)
+	fs.lines.Follow(&fs.gens.Current.Outlets, p.Worker.LogLevel)
 	return nil
 }
 
-// failStart ends a first start that came to nothing. What the config file or
+// fail ends a first start that came to nothing. What the config file or
 // the settings did wrong goes to the terminal as Gunicorn has it; the rest to
 // the log.
-func (m *Master) failStart(f zygotectl.Failed) {
-	p := m.gens.Current.Plan
+func (fs *firstStart) fail(f zygotectl.Failed) {
+	p := fs.gens.Current.Plan
 	code := max(f.Exit, 1)
 	switch {
 	case f.Stage == "config" && f.Traceback == "":
@@ -63,56 +69,56 @@ func (m *Master) failStart(f zygotectl.Failed) {
 		fmt.Fprintf(os.Stderr, "\nError while loading the application:\n\n%s\n", strings.TrimRight(text, "\n"))
 		code = 1
 	default:
-		m.log.Errorf("%s", withTraceback(f.Message, f.Traceback))
+		fs.log.Errorf("%s", withTraceback(f.Message, f.Traceback))
 	}
-	m.abandonStart(code)
+	fs.abandon(code)
 }
 
-// abandonStart ends before anything was served.
-func (m *Master) abandonStart(code int) {
-	m.beginStop(false, code, "")
+// abandon ends before anything was served.
+func (fs *firstStart) abandon(code int) {
+	fs.m.stop.begin(false, code, "")
 }
 
-// start goes on when the first generation is configured.
-func (m *Master) start() {
-	p := m.gens.Current.Plan
+// configured goes on when the first generation is configured.
+func (fs *firstStart) configured() {
+	p := fs.gens.Current.Plan
 	if p.CheckOnly() {
 		if !p.Own.PrintConfig { // which has said all there is to say, in Gunicorn's form
-			_, _ = os.Stdout.WriteString(p.Check(m.opt.Version, m.opt.Interpreter, m.activatedBy()))
+			_, _ = os.Stdout.WriteString(p.Check(fs.opt.Version, fs.opt.Interpreter, fs.activatedBy()))
 		}
-		m.abandonStart(0)
+		fs.abandon(0)
 		return
 	}
-	m.showTitle()
-	m.log.Infof("Starting gosrv %s", m.opt.Version)
-	m.log.Debugf("Using %s", m.opt.About)
-	m.notify(p)
-	if path := m.pidfilePath(p); path != "" {
-		if err := pidfile.Create(path, m.pid); err != nil {
-			m.failStart(zygotectl.Failed{Stage: "config", Message: err.Error()})
+	fs.m.upgrade.showTitle()
+	fs.log.Infof("Starting gosrv %s", fs.opt.Version)
+	fs.log.Debugf("Using %s", fs.opt.About)
+	fs.notices(p)
+	if path := fs.m.upgrade.pidfilePath(p); path != "" {
+		if err := pidfile.Create(path, fs.pid); err != nil {
+			fs.fail(zygotectl.Failed{Stage: "config", Message: err.Error()})
 			return
 		}
-		m.pidfile = path
+		fs.m.upgrade.pidfile = path
 	}
-	m.hook("nworkers_changed", m.gens.Current.Workers, nil)
-	m.hookThen("on_starting", func(failed bool) {
+	fs.m.hooks.order("nworkers_changed", fs.gens.Current.Workers, nil)
+	fs.m.hooks.then("on_starting", func(failed bool) {
 		if failed {
-			m.abandonStart(1)
+			fs.abandon(1)
 			return
 		}
-		addrs := m.opt.Activated
+		addrs := fs.opt.Activated
 		if addrs == nil {
 			addrs = p.Addrs
 		}
-		inherited, beside := listen.Inherit(m.opt.Origin.Sockets, addrs)
-		m.lanes.adopt(beside)
-		m.sys.Bind(addrs, p.SocketOptions(), inherited, m.opened)
+		inherited, beside := listen.Inherit(fs.opt.Origin.Sockets, addrs)
+		fs.m.ports.Adopt(beside)
+		fs.sys.Bind(addrs, p.SocketOptions(), inherited, fs.opened)
 	})
 }
 
 // activatedBy says who has passed sockets in the place of bind; "": nobody.
-func (m *Master) activatedBy() string {
-	if m.opt.Activated == nil {
+func (fs *firstStart) activatedBy() string {
+	if fs.opt.Activated == nil {
 		return ""
 	}
 	return "the sockets passed by systemd"
@@ -121,61 +127,61 @@ func (m *Master) activatedBy() string {
 // warn logs what goes wrong on the way of a log.
 func (m *Master) warn(text string) { m.log.Warningf("%s", text) }
 
-// notify logs what the user should read about the settings.
-func (m *Master) notify(p *plan.Plan) {
+// notices logs what the user should read about the settings.
+func (fs *firstStart) notices(p *plan.Plan) {
 	for _, n := range p.Notices {
 		if n.Quiet {
-			m.log.Debugf("%s", n.Text)
+			fs.log.Debugf("%s", n.Text)
 		} else {
-			m.log.Warningf("%s", n.Text)
+			fs.log.Warningf("%s", n.Text)
 		}
 	}
 }
 
 // bindApart opens sockets on another goroutine, because that may take seconds
 // in which signals are to be obeyed.
-func (m *Master) bindApart(addrs []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error)) {
+func (fs *firstStart) bindApart(addrs []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error)) {
 	go func() {
-		set, err := listen.OpenAll(addrs, o, kept, m.log, func(d time.Duration) bool {
+		set, err := listen.OpenAll(addrs, o, kept, fs.log, func(d time.Duration) bool {
 			time.Sleep(d)
 			return true
 		})
-		m.calls <- func() { done(set, err) }
+		fs.m.calls <- func() { done(set, err) }
 	}()
 }
 
 // opened goes on when the sockets are there.
-func (m *Master) opened(set listen.Set, err error) {
-	if m.phase != starting {
-		m.release(&generation.Resources{Sockets: set}, nil) // a signal was faster
+func (fs *firstStart) opened(set listen.Set, err error) {
+	if fs.phase != starting {
+		fs.m.release(&generation.Resources{Sockets: set}, nil) // a signal was faster
 		return
 	}
 	if err == nil {
-		m.gens.Current.Sockets = set
-		err = m.shared.Open(m.gens.Current.Workers)
+		fs.gens.Current.Sockets = set
+		err = fs.shared.Open(fs.gens.Current.Workers)
 	}
 	if err != nil {
-		m.log.Errorf("%v", err)
-		m.hint(err)
-		m.abandonStart(1)
+		fs.log.Errorf("%v", err)
+		fs.m.hint(err)
+		fs.abandon(1)
 		return
 	}
-	m.table.Slots = m.shared.Board.Slots()
-	p := m.gens.Current.Plan
-	m.log.Infof("Listening at: %s (%d)", m.gens.Current.URLs(), m.pid)
-	m.log.Infof("Using worker: %s", p.Worker.WorkerClass)
-	for _, line := range p.StartLines(m.opt.Interpreter) {
-		m.log.Infof("%s", line)
+	fs.table.Slots = fs.shared.Board.Slots()
+	p := fs.gens.Current.Plan
+	fs.log.Infof("Listening at: %s (%d)", fs.gens.Current.URLs(), fs.pid)
+	fs.log.Infof("Using worker: %s", p.Worker.WorkerClass)
+	for _, line := range p.StartLines(fs.opt.Interpreter) {
+		fs.log.Infof("%s", line)
 	}
-	m.hookThen("when_ready", func(failed bool) {
+	fs.m.hooks.then("when_ready", func(failed bool) {
 		if failed {
-			m.halt("", 1)
+			fs.m.stop.halt("", 1)
 			return
 		}
-		m.phase = serving
-		if m.reloadAgain {
-			m.reloadAgain = false
-			m.reload()
+		fs.phase = serving
+		if fs.m.reload.again {
+			fs.m.reload.again = false
+			fs.m.reload.begin()
 		}
 	})
 }

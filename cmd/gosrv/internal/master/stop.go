@@ -3,12 +3,8 @@ package master
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"gosrv/cmd/gosrv/internal/pidfile"
-	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygote"
-	"gosrv/wsgi/ipc/workerctl"
 )
 
 // stopStage is how far a stop is.
@@ -30,82 +26,81 @@ type stopOrder struct {
 	reason   string // Gunicorn's, "" for an ordinary stop
 }
 
+// stop ends the server.
+type stop struct {
+	*server
+	m     *Master
+	order stopOrder // counts while stopping
+}
+
 // quickAfterTerm is how long workers may take that got INT or QUIT while they
 // were stopping gracefully.
 const quickAfterTerm = 2 * time.Second
 
 // halt stops because the server cannot go on.
-func (m *Master) halt(reason string, code int) {
-	if m.phase != stopping {
-		m.beginStop(true, code, reason)
+func (s *stop) halt(reason string, code int) {
+	if s.phase != stopping {
+		s.begin(true, code, reason)
 	}
 }
 
-// beginStop tells all workers to go. Each has graceful_timeout, whether it is
+// begin tells all workers to go. Each has graceful_timeout, whether it is
 // to finish its work (graceful) or to drop it.
-func (m *Master) beginStop(graceful bool, code int, reason string) {
-	served := m.phase != starting
-	m.phase = stopping
-	m.stop = stopOrder{graceful: graceful, exit: code, reason: reason}
-	m.announceStop()
-	m.cancelRefork()
-	m.refuseClients(graceful)
-	if !served && len(m.table.List) == 0 {
-		m.endZygotes() // nothing was announced: nothing to say
+func (s *stop) begin(graceful bool, code int, reason string) {
+	served := s.phase != starting
+	s.phase = stopping
+	s.order = stopOrder{graceful: graceful, exit: code, reason: reason}
+	s.m.announce.stopping()
+	s.m.refork.cancel()
+	s.refuseClients(graceful)
+	if !served && len(s.table.List) == 0 {
+		s.endZygotes() // nothing was announced: nothing to say
 		return
 	}
-	now := m.sys.Now()
-	for _, c := range m.table.List {
+	now := s.sys.Now()
+	for _, c := range s.table.List {
 		if graceful {
-			m.retire(c, now)
+			s.m.workers.retire(c, now)
 		} else {
-			m.quit(c, now.Add(m.gens.Of(c.Generation).Grace()))
+			s.m.workers.quit(c, now.Add(s.gens.Of(c.Generation).Grace()))
 		}
 	}
-	m.continueStop(now)
+	s.proceed(now)
 }
 
 // refuseClients closes the master's share of the sockets. In a graceful stop
 // the workers serve what waits in the queues, which end with their last holder;
 // unless there is another master, whose workers will.
-func (m *Master) refuseClients(graceful bool) {
-	if graceful && m.alone() {
-		if err := m.gens.Current.Sockets.Refuse(); err != nil {
-			m.log.Debugf("%v", err) // without it late clients may be reset
+func (s *stop) refuseClients(graceful bool) {
+	if graceful && s.m.upgrade.alone() {
+		if err := s.gens.Current.Sockets.Refuse(); err != nil {
+			s.log.Debugf("%v", err) // without it late clients may be reset
 		}
 	}
-	if m.gens.Next != nil {
-		m.gens.Next.CloseSockets(m.gens.Current.Sockets)
+	if s.gens.Next != nil {
+		s.gens.Next.CloseSockets(s.gens.Current.Sockets)
 	}
-	m.closeLanes(graceful)
-	m.release(&m.gens.Current.Resources, nil)
-}
-
-// quit tells a worker to drop everything and go. The signal comes first: one that
-// read the message before it could end without the hook worker_int.
-func (m *Master) quit(c *workers.Worker, deadline time.Time) {
-	c.Departure, c.Deadline = workers.Leaving, deadline
-	m.signalWorker(c, unix.SIGQUIT)
-	m.instruct(c, workerctl.Quit{})
+	s.m.ports.Close(graceful)
+	s.m.release(&s.gens.Current.Resources, nil)
 }
 
 // hurry obeys INT and QUIT during a stop: the first one makes it quick, each
 // further one ends it at once.
-func (m *Master) hurry() {
-	now := m.sys.Now()
-	if m.stop.graceful {
-		m.stop.graceful = false
-		for _, c := range m.table.List {
-			m.quit(c, sooner(c.Deadline, now.Add(quickAfterTerm)))
+func (s *stop) hurry() {
+	now := s.sys.Now()
+	if s.order.graceful {
+		s.order.graceful = false
+		for _, c := range s.table.List {
+			s.m.workers.quit(c, sooner(c.Deadline, now.Add(quickAfterTerm)))
 		}
 		return
 	}
-	m.stop.again = true
-	m.stop.deadline = now
-	for _, c := range m.table.List {
+	s.order.again = true
+	s.order.deadline = now
+	for _, c := range s.table.List {
 		c.Deadline = now
 	}
-	for _, z := range m.dismissed {
+	for _, z := range s.m.zygotes.dismissed {
 		z.Deadline = now
 	}
 }
@@ -117,58 +112,58 @@ func sooner(a, b time.Time) time.Time {
 	return b
 }
 
-// continueStop goes from stage to stage as processes go.
-func (m *Master) continueStop(now time.Time) {
-	switch m.stop.stage {
+// proceed goes from stage to stage as processes go.
+func (s *stop) proceed(now time.Time) {
+	switch s.order.stage {
 	case drainWorkers:
-		if len(m.table.List) == 0 {
-			m.sayGoodbye(now)
+		if len(s.table.List) == 0 {
+			s.sayGoodbye(now)
 		}
 	case runExitHook:
-		if !now.Before(m.stop.deadline) {
-			m.log.Warningf("on_exit takes too long, not waiting for it")
-			m.endZygotes()
+		if !now.Before(s.order.deadline) {
+			s.log.Warningf("on_exit takes too long, not waiting for it")
+			s.endZygotes()
 		}
 	case exitZygotes:
-		if m.seedGone(now) && len(m.dismissed) == 0 {
-			m.shared.Close()
-			m.finish(m.stop.exit)
+		if s.m.seeds.gone(now) && len(s.m.zygotes.dismissed) == 0 {
+			s.shared.Close()
+			s.m.finish(s.order.exit)
 		}
 	}
 }
 
-func (m *Master) sayGoodbye(now time.Time) {
-	say := m.log.Infof
-	if m.stop.exit != 0 {
-		say = m.log.Errorf
+func (s *stop) sayGoodbye(now time.Time) {
+	say := s.log.Infof
+	if s.order.exit != 0 {
+		say = s.log.Errorf
 	}
-	say("Shutting down: %s", m.name())
-	if m.stop.reason != "" {
-		say("Reason: %s", m.stop.reason)
+	say("Shutting down: %s", s.m.upgrade.name())
+	if s.order.reason != "" {
+		say("Reason: %s", s.order.reason)
 	}
-	m.stop.stage = runExitHook
-	m.stop.deadline = now.Add(max(m.gens.Current.Grace(), zygote.ExitGrace))
-	if m.stop.again {
-		m.stop.deadline = now
+	s.order.stage = runExitHook
+	s.order.deadline = now.Add(max(s.gens.Current.Grace(), zygote.ExitGrace))
+	if s.order.again {
+		s.order.deadline = now
 	}
-	m.hookThen("on_exit", func(bool) { m.endZygotes() })
+	s.m.hooks.then("on_exit", func(bool) { s.endZygotes() })
 }
 
-func (m *Master) endZygotes() {
-	m.hookWaited, m.afterHook = "", nil
-	if m.pidfile != "" {
-		pidfile.Remove(m.pidfile, m.pid)
-		m.pidfile = ""
+func (s *stop) endZygotes() {
+	s.m.hooks.waited, s.m.hooks.after = "", nil
+	if s.m.upgrade.pidfile != "" {
+		pidfile.Remove(s.m.upgrade.pidfile, s.pid)
+		s.m.upgrade.pidfile = ""
 	}
-	m.stop.stage = exitZygotes
-	m.stop.deadline = m.sys.Now().Add(zygote.ExitGrace)
-	m.endSeed()
-	for _, g := range m.gens.All() {
-		m.dismiss(g.TakeZygote())
+	s.order.stage = exitZygotes
+	s.order.deadline = s.sys.Now().Add(zygote.ExitGrace)
+	s.m.seeds.end()
+	for _, g := range s.gens.All() {
+		s.m.zygotes.dismiss(g.TakeZygote())
 	}
-	for _, z := range m.retained {
-		m.dismiss(z)
+	for _, z := range s.m.zygotes.retained {
+		s.m.zygotes.dismiss(z)
 	}
-	m.retained = nil
-	m.continueStop(m.sys.Now())
+	s.m.zygotes.retained = nil
+	s.proceed(s.sys.Now())
 }

@@ -161,8 +161,8 @@ func TestOrphansAreReapedSilently(t *testing.T) {
 		w.dead = append(w.dead, death{9000 + code, exited(code)})
 	}
 	w.run()
-	if w.text() != before || w.m.finished || len(w.m.earlyExits) != 0 {
-		t.Errorf("orphans left traces: %v\n%s", w.m.earlyExits, w.text()[len(before):])
+	if w.text() != before || w.m.finished || len(w.m.workers.earlyExits) != 0 {
+		t.Errorf("orphans left traces: %v\n%s", w.m.workers.earlyExits, w.text()[len(before):])
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/exits"
 	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
@@ -13,8 +14,8 @@ import (
 
 // An upgrade puts a new master beside this one, with the same sockets:
 //
-//	beginUpgrade   USR2: pre_exec, then the new master is started
-//	upgradeReady   its workers serve; systemd gets its process id
+//	begin          USR2: pre_exec, then the new master is started
+//	ready          its workers serve; systemd gets its process id
 //	successorDied  it has ended: this one never stopped serving
 //
 // Nothing else happens by itself, as with Gunicorn: TERM to this master makes
@@ -35,88 +36,93 @@ type upgrades struct {
 	err   string
 }
 
+// succession is which masters there are, and how this one is called among them.
+type succession struct {
+	*server
+	m         *Master
+	parent    int        // the master this one is to replace, while that lives
+	successor *successor // the master that is to replace this one, while it lives
+	history   upgrades
+	pidfile   string // "" until written
+}
+
 // alone tells whether no other master serves on the same sockets.
-func (m *Master) alone() bool {
-	return m.parent == 0 && (m.successor == nil || m.successor.pid == 0)
+func (u *succession) alone() bool {
+	return u.parent == 0 && (u.successor == nil || u.successor.pid == 0)
 }
 
 // name is how log lines call this master.
-func (m *Master) name() string {
-	if m.parent != 0 {
+func (u *succession) name() string {
+	if u.parent != 0 {
 		return "Master.2"
 	}
 	return "Master"
 }
 
-func (m *Master) showTitle() {
-	if m.opt.Title == nil {
+func (u *succession) showTitle() {
+	if u.opt.Title == nil {
 		return
 	}
-	name := m.gens.Current.Plan.Title
-	if m.parent != 0 {
+	name := u.gens.Current.Plan.Title
+	if u.parent != 0 {
 		name += ".2"
 	}
-	m.opt.Title(fmt.Sprintf("gosrv: master [%s]", name))
+	u.opt.Title(fmt.Sprintf("gosrv: master [%s]", name))
 }
 
 // pidfilePath is the file that names this master: beside the old master's file
 // until that one has gone.
-func (m *Master) pidfilePath(p *plan.Plan) string {
-	if p.Own.Pidfile == "" || m.parent == 0 {
+func (u *succession) pidfilePath(p *plan.Plan) string {
+	if p.Own.Pidfile == "" || u.parent == 0 {
 		return p.Own.Pidfile
 	}
 	return p.Own.Pidfile + ".2"
 }
 
-// beginUpgrade obeys USR2.
-func (m *Master) beginUpgrade() {
+// begin obeys USR2.
+func (u *succession) begin() {
 	switch {
-	case m.phase != serving:
-		m.log.Warningf("USR2 signal ignored. Not serving.")
+	case u.phase != serving:
+		u.log.Warningf("USR2 signal ignored. Not serving.")
 		return
-	case m.successor != nil:
-		m.log.Warningf("USR2 signal ignored. Child exists.")
+	case u.successor != nil:
+		u.log.Warningf("USR2 signal ignored. Child exists.")
 		return
-	case m.parent != 0:
-		m.log.Warningf("USR2 signal ignored. Parent exists.")
+	case u.parent != 0:
+		u.log.Warningf("USR2 signal ignored. Parent exists.")
 		return
 	}
 	begun := &successor{}
-	m.successor = begun
-	m.upgrades = upgrades{begun: m.upgrades.begun + 1, state: status.UpgradeStarted}
-	m.hookThen("pre_exec", func(failed bool) {
+	u.successor = begun
+	u.history = upgrades{begun: u.history.begun + 1, state: status.UpgradeStarted}
+	u.m.hooks.then("pre_exec", func(failed bool) {
 		if failed {
-			m.failUpgrade("the hook pre_exec raised")
+			u.fail("the hook pre_exec raised")
 			return
 		}
-		pid, err := m.sys.Replace(m.socketFDs(), m.opt.Activated != nil, func() { m.upgradeReady(begun) })
+		pid, err := u.sys.Replace(u.socketFDs(), u.opt.Activated != nil, func() { u.ready(begun) })
 		if err != nil {
-			m.failUpgrade(err.Error())
+			u.fail(err.Error())
 			return
 		}
-		begun.pid, m.upgrades.pid = pid, pid
-		m.log.Infof("Started a new master (pid:%d)", pid)
+		begun.pid, u.history.pid = pid, pid
+		u.log.Infof("Started a new master (pid:%d)", pid)
 	})
 }
 
 // socketFDs gives what a new master inherits.
-func (m *Master) socketFDs() []int {
+func (u *succession) socketFDs() []int {
 	var fds []int
-	for _, s := range m.gens.Current.Sockets {
+	for _, s := range u.gens.Current.Sockets {
 		fds = append(fds, s.FD)
 	}
-	for _, l := range m.lanes {
-		if l.shared = l.ends.IsZero() && l.socket.Listens(); l.shared {
-			fds = append(fds, l.socket.FD)
-		}
-	}
-	return fds
+	return append(fds, u.m.ports.Share()...)
 }
 
 // replaceApart starts the new master and waits on another goroutine for its
 // word. A master that knows no such word (Gunicorn) is never ready.
-func (m *Master) replaceApart(sockets []int, systemd bool, ready func()) (int, error) {
-	pid, word, err := m.opt.Start.Execute(sockets, systemd)
+func (u *succession) replaceApart(sockets []int, systemd bool, ready func()) (int, error) {
+	pid, word, err := u.opt.Start.Execute(sockets, systemd)
 	if err != nil {
 		return 0, err
 	}
@@ -124,62 +130,62 @@ func (m *Master) replaceApart(sockets []int, systemd bool, ready func()) (int, e
 		defer word.Close()
 		var b [1]byte
 		if n, _ := word.Read(b[:]); n == 1 {
-			m.calls <- ready
+			u.m.calls <- ready
 		}
 	}()
 	return pid, nil
 }
 
-func (m *Master) upgradeReady(s *successor) {
-	if m.successor != s {
+func (u *succession) ready(s *successor) {
+	if u.successor != s {
 		return // it was reaped before its word was read
 	}
 	s.ready = true
-	m.upgrades.state = status.UpgradeReady
-	m.log.Infof("The new master (pid:%d) serves; TERM to this one (pid:%d) completes the upgrade", s.pid, m.pid)
-	m.tellManager(systemd.MainPID(s.pid))
+	u.history.state = status.UpgradeReady
+	u.log.Infof("The new master (pid:%d) serves; TERM to this one (pid:%d) completes the upgrade", s.pid, u.pid)
+	u.m.announce.tell(systemd.MainPID(s.pid))
 }
 
-// failUpgrade says that there is no new master.
-func (m *Master) failUpgrade(reason string) {
-	ready := m.successor.ready
-	m.successor = nil
-	m.upgrades.state, m.upgrades.err = status.UpgradeFailed, reason
-	m.log.Errorf("Upgrade failed: %s; this master (pid:%d) serves on", reason, m.pid)
+// fail says that there is no new master.
+func (u *succession) fail(reason string) {
+	ready := u.successor.ready
+	u.successor = nil
+	u.history.state, u.history.err = status.UpgradeFailed, reason
+	u.log.Errorf("Upgrade failed: %s; this master (pid:%d) serves on", reason, u.pid)
 	if ready {
-		m.tellManager(systemd.MainPID(m.pid))
+		u.m.announce.tell(systemd.MainPID(u.pid))
 	}
 }
 
 // successorDied handles the death of the new master.
-func (m *Master) successorDied(pid int, status unix.WaitStatus) bool {
-	if m.successor == nil || m.successor.pid != pid {
+func (u *succession) successorDied(pid int, status unix.WaitStatus) bool {
+	if u.successor == nil || u.successor.pid != pid {
 		return false
 	}
-	m.failUpgrade(fmt.Sprintf("the new master (pid:%d) %s", pid, describe(status)))
+	u.fail(fmt.Sprintf("the new master (pid:%d) %s", pid, exits.Describe(status)))
 	return true
 }
 
 // promote makes this master the only one when the one before it has gone, which
 // a change of parent tells.
-func (m *Master) promote() {
-	if m.parent == 0 || m.sys.ParentPID() == m.parent {
+func (u *succession) promote() {
+	if u.parent == 0 || u.sys.ParentPID() == u.parent {
 		return
 	}
-	m.parent = 0
-	m.log.Infof("Master has been promoted.")
-	if m.pidfile == "" && m.phase == starting || m.phase == stopping {
+	u.parent = 0
+	u.log.Infof("Master has been promoted.")
+	if u.pidfile == "" && u.phase == starting || u.phase == stopping {
 		return // nothing was announced yet, or no longer matters
 	}
-	m.movePidfile(m.pidfilePath(m.gens.Current.Plan))
-	m.showTitle()
-	m.announceServing()
+	u.movePidfile(u.pidfilePath(u.gens.Current.Plan))
+	u.showTitle()
+	u.m.announce.serving()
 }
 
 // sayReady tells the master that started this one that it can go.
-func (m *Master) sayReady() {
-	if fd := m.opt.Origin.Ready; fd != 0 {
-		m.opt.Origin.Ready = 0
+func (u *succession) sayReady() {
+	if fd := u.opt.Origin.Ready; fd != 0 {
+		u.opt.Origin.Ready = 0
 		word := os.NewFile(uintptr(fd), "ready")
 		_, _ = word.Write([]byte{'R'}) // if the reader has gone, so has the need
 		_ = word.Close()
@@ -188,19 +194,19 @@ func (m *Master) sayReady() {
 
 // leavesTerminal tells whether the daemon setting is still to be obeyed. A
 // master started by another one is where that one was, as with Gunicorn.
-func (m *Master) leavesTerminal(p *plan.Plan) bool {
-	return p.Own.Daemon && !p.CheckOnly() && !m.opt.Detached && m.parent == 0
+func (fs *firstStart) leavesTerminal(p *plan.Plan) bool {
+	return p.Own.Daemon && !p.CheckOnly() && !fs.opt.Detached && fs.m.upgrade.parent == 0
 }
 
 // detach starts the server again without a terminal and ends this process.
-func (m *Master) detach(p *plan.Plan) {
-	if m.opt.Manager.Wanted() {
+func (fs *firstStart) detach(p *plan.Plan) {
+	if fs.opt.Manager.Wanted() {
 		fmt.Fprintln(os.Stderr, "Warning: you shouldn't specify `daemon = True` when launching by systemd with `Type = notify`")
 	}
-	if err := m.sys.Detach(p.Own.KeepStdio); err != nil {
+	if err := fs.sys.Detach(p.Own.KeepStdio); err != nil {
 		fmt.Fprintf(os.Stderr, "\nError: %v\n", err)
-		m.abandonStart(1)
+		fs.abandon(1)
 		return
 	}
-	m.abandonStart(0)
+	fs.abandon(0)
 }

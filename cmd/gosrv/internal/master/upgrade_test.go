@@ -124,7 +124,7 @@ func TestNewMasterTellsSystemdBeforeItsParent(t *testing.T) {
 		return err == nil && n == 1
 	}
 	w := newWorld(t, nil)
-	w.m.parent, w.parent, w.m.opt.Origin.Ready = 7, 7, fd
+	w.m.upgrade.parent, w.parent, w.m.opt.Origin.Ready = 7, 7, fd
 	w.m.sys.Tell = func(a ...string) error {
 		if said() {
 			t.Errorf("systemd is told %q after the parent was", a)
@@ -144,7 +144,7 @@ func TestStopBesideAnotherMasterLeavesTheSockets(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
 			w := newWorld(t, map[string]any{"bind": []string{"unix:" + path}})
 			if side == "new" {
-				w.m.parent, w.parent = 7, 7
+				w.m.upgrade.parent, w.parent = 7, 7
 			}
 			w.serve()
 			if side == "old" {
@@ -168,7 +168,7 @@ func TestStopBesideAnotherMasterLeavesTheSockets(t *testing.T) {
 func TestNewMasterIsPromotedWhenTheOldOneHasGone(t *testing.T) {
 	pidfile := filepath.Join(t.TempDir(), "pid")
 	w := newWorld(t, map[string]any{"pidfile": pidfile})
-	w.m.parent, w.parent = 7, 7
+	w.m.upgrade.parent, w.parent = 7, 7
 	var titles []string
 	w.m.opt.Title = func(s string) { titles = append(titles, s) }
 	w.serve()

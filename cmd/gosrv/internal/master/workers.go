@@ -3,6 +3,7 @@ package master
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -15,19 +16,27 @@ import (
 	"gosrv/wsgi/ipc/workerctl"
 )
 
+// pool starts, tells and ends the workers of the table.
+type pool struct {
+	*server
+	m          *Master
+	earlyExits map[int]unix.WaitStatus // of processes reaped before WorkerSpawned was read
+	noticed    string                  // the last warning that workers had in common
+}
+
 // balance brings a generation to its number of workers.
-func (m *Master) balance(g *generation.Generation, now time.Time) {
-	if g.Boots.Fails > 0 && m.table.Recovered(g.Number, g.Boots.Last) {
+func (p *pool) balance(g *generation.Generation, now time.Time) {
+	if g.Boots.Fails > 0 && p.table.Recovered(g.Number, g.Boots.Last) {
 		g.Boots.Reset()
 	}
-	workers := m.wanted(g)
-	missing, surplus := m.table.Plan(g.Number, workers, g.ReusesPort())
-	for _, c := range append(surplus, m.table.Relieved(g.Number, workers)...) {
-		m.retire(c, now)
+	workers := p.m.reload.wanted(g)
+	missing, surplus := p.table.Plan(g.Number, workers, g.ReusesPort())
+	for _, c := range append(surplus, p.table.Relieved(g.Number, workers)...) {
+		p.retire(c, now)
 	}
-	m.shareExchange(g)
+	p.shareExchange(g)
 	for g.Up() && g.Boots.Open(now) && missing > 0 {
-		if !m.spawn(g, now) {
+		if !p.spawn(g, now) {
 			return
 		}
 		missing--
@@ -35,55 +44,55 @@ func (m *Master) balance(g *generation.Generation, now time.Time) {
 }
 
 // shareExchange gives it to workers that were alone when they were started.
-func (m *Master) shareExchange(g *generation.Generation) {
+func (p *pool) shareExchange(g *generation.Generation) {
 	if !g.HandsOver() {
 		return
 	}
-	for _, c := range m.table.Of(g.Number) {
+	for _, c := range p.table.Of(g.Number) {
 		if !c.HandsOver && c.Counts() {
 			c.HandsOver = true
-			m.instruct(c, workerctl.Exchange{FDs: generation.ExchangeNames}, m.shared.Exchange...)
+			p.instruct(c, workerctl.Exchange{FDs: generation.ExchangeNames}, p.shared.Exchange...)
 		}
 	}
 }
 
 // spawn orders one worker. What it needs to serve goes into its channel at
 // once and waits there until its Go side reads it.
-func (m *Master) spawn(g *generation.Generation, now time.Time) bool {
-	c, ok := m.table.Add(g.Number, now)
+func (p *pool) spawn(g *generation.Generation, now time.Time) bool {
+	c, ok := p.table.Add(g.Number, now)
 	if !ok {
 		return false
 	}
-	ch, peer, err := m.sys.Pair()
+	ch, peer, err := p.sys.Pair()
 	if err != nil {
-		m.table.Remove(c)
-		m.log.Errorf("Cannot start a worker: %v", err)
+		p.table.Remove(c)
+		p.log.Errorf("Cannot start a worker: %v", err)
 		g.Boots.Fail(now)
 		return false
 	}
 	c.Channel = ch
-	if m.shared.Board != nil {
-		m.shared.Board.Slot(c.Slot).Init(0, g.Number)
+	if p.shared.Board != nil {
+		p.shared.Board.Slot(c.Slot).Init(0, g.Number)
 	}
-	serve, fds := m.serveOrder(g, c)
+	serve, fds := p.serveOrder(g, c)
 	if err := ch.Send(serve, fds...); err != nil {
-		m.log.Errorf("Cannot start a worker: %v", err)
+		p.log.Errorf("Cannot start a worker: %v", err)
 	}
-	m.tell(g.Zygote, zygotectl.SpawnWorker{Nr: c.Nr, Age: c.Age, Generation: g.Number}, peer)
-	m.sys.CloseFD(peer)
+	p.m.zygotes.tell(g.Zygote, zygotectl.SpawnWorker{Nr: c.Nr, Age: c.Age, Generation: g.Number}, peer)
+	p.sys.CloseFD(peer)
 	return true
 }
 
-func (m *Master) serveOrder(g *generation.Generation, c *workers.Worker) (workerctl.Serve, []int) {
+func (p *pool) serveOrder(g *generation.Generation, c *workers.Worker) (workerctl.Serve, []int) {
 	serve := workerctl.Serve{
 		Worker:   workerctl.Identity{Nr: c.Nr, Age: c.Age, Generation: g.Number, Slot: c.Slot},
 		Settings: g.Plan.Worker,
 	}
 	names, logFDs := g.FDs()
 	serve.FDs = append([]string{workerctl.FDScoreboard}, names...)
-	fds := append([]int{m.shared.BoardFD}, logFDs...)
+	fds := append([]int{p.shared.BoardFD}, logFDs...)
 	c.OneThread = g.Plan.Worker.Threads <= 1
-	c.Sockets = m.socketsFor(g, c.Nr)
+	c.Sockets = p.m.ports.For(g, c.Nr)
 	for _, s := range c.Sockets {
 		about := s.Bound
 		if g.ReusesPort() {
@@ -93,7 +102,7 @@ func (m *Master) serveOrder(g *generation.Generation, c *workers.Worker) (worker
 		serve.FDs, fds = append(serve.FDs, workerctl.FDListener), append(fds, s.FD)
 	}
 	if c.HandsOver = g.HandsOver(); c.HandsOver {
-		serve.FDs, fds = append(serve.FDs, generation.ExchangeNames...), append(fds, m.shared.Exchange...)
+		serve.FDs, fds = append(serve.FDs, generation.ExchangeNames...), append(fds, p.shared.Exchange...)
 	}
 	return serve, fds
 }
@@ -102,246 +111,248 @@ func (m *Master) serveOrder(g *generation.Generation, c *workers.Worker) (worker
 // channel, which the application cannot touch, and by signal, which it may
 // handle. One that still boots is told by channel only: for a moment between
 // the start of Go and the return of Python's handlers a TERM would end it.
-func (m *Master) retire(c *workers.Worker, now time.Time) {
-	grace := m.gens.Of(c.Generation).Grace()
+func (p *pool) retire(c *workers.Worker, now time.Time) {
+	grace := p.gens.Of(c.Generation).Grace()
 	// The worker leaves by itself at the end of its grace, with close() run for what it
 	// cuts; the second is for that.
 	c.Deadline = sooner(c.Deadline, now.Add(grace+time.Second))
-	if c == m.refork.model {
-		m.orderRefork(c, now)
+	if c == p.m.refork.attempt.model {
+		p.m.refork.order(c, now)
 	}
 	c.Leave()
-	m.instruct(c, workerctl.Drain{GracefulTimeout: grace.Seconds(), Final: m.phase == stopping && m.alone()})
+	p.instruct(c, workerctl.Drain{GracefulTimeout: grace.Seconds(), Final: p.phase == stopping && p.m.upgrade.alone()})
 	if c.State >= workers.Draining {
-		m.signalWorker(c, unix.SIGTERM)
+		p.signal(c, unix.SIGTERM)
 	}
 }
 
 // instruct sends an order by channel.
-func (m *Master) instruct(c *workers.Worker, msg workerctl.Message, fds ...int) {
+func (p *pool) instruct(c *workers.Worker, msg workerctl.Message, fds ...int) {
 	if c.Channel == nil {
 		return
 	}
 	if err := c.Channel.Send(msg, fds...); err != nil {
-		m.log.Debugf("Worker (pid:%d) takes no orders: %v", c.PID, err)
+		p.log.Debugf("Worker (pid:%d) takes no orders: %v", c.PID, err)
 	}
 }
 
-// signalWorker sends a signal; a worker that is gone already is reaped soon.
-func (m *Master) signalWorker(c *workers.Worker, sig unix.Signal) {
+// signal sends a signal; a worker that is gone already is reaped soon.
+func (p *pool) signal(c *workers.Worker, sig unix.Signal) {
 	if c.PID != 0 {
-		_ = m.sys.Kill(c.PID, sig)
+		_ = p.sys.Kill(c.PID, sig)
 	}
 }
 
 // killOverdue sends SIGKILL where a deadline has passed.
-func (m *Master) killOverdue(now time.Time) {
-	for _, c := range m.table.Overdue(now) {
+func (p *pool) killOverdue(now time.Time) {
+	for _, c := range p.table.Overdue(now) {
 		if c.PID == 0 {
-			m.forget(c) // its zygote hangs; should it come to be, it finds its channel closed
+			p.forget(c) // its zygote hangs; should it come to be, it finds its channel closed
 			continue
 		}
 		c.Force = workers.Killed
-		m.signalWorker(c, unix.SIGKILL)
+		p.signal(c, unix.SIGKILL)
 	}
-	for _, z := range m.dismissed {
+	for _, z := range p.m.zygotes.dismissed {
 		if z.Overdue(now) {
 			z.State = zygote.Killed
-			_ = m.sys.Kill(z.PID, unix.SIGKILL)
+			_ = p.sys.Kill(z.PID, unix.SIGKILL)
 		}
-	}
-}
-
-// readAll reads every channel until nothing is left.
-func (m *Master) readAll() {
-	for _, g := range m.gens.All() {
-		m.readZygote(g)
-	}
-	m.readSeed()
-	m.readPending()
-	for _, c := range append([]*workers.Worker(nil), m.table.List...) {
-		m.readWorker(c)
 	}
 }
 
 // recv reads one message of a process that sends no descriptors. Any error but
 // ErrWouldBlock is the channel's end.
-func (m *Master) recv(ch zygotectl.Channel) (typ string, raw json.RawMessage, err error) {
+func (p *pool) recv(ch zygotectl.Channel) (typ string, raw json.RawMessage, err error) {
 	typ, raw, fds, err := ch.TryRecv()
 	for _, fd := range fds {
-		m.sys.CloseFD(fd)
+		p.sys.CloseFD(fd)
 	}
 	return typ, raw, err
 }
 
-func (m *Master) readWorker(c *workers.Worker) {
+func (p *pool) read(c *workers.Worker) {
 	for c.Channel != nil {
-		typ, raw, err := m.recv(c.Channel)
+		typ, raw, err := p.recv(c.Channel)
 		if err != nil {
 			if !errors.Is(err, workerctl.ErrWouldBlock) {
-				m.hangUp(c, err)
+				p.hangUp(c, err)
 			}
 			return
 		}
-		if err := m.fromWorker(c, typ, raw); err != nil {
-			m.log.Errorf("Worker (pid:%d): %s: %v", c.PID, typ, err)
+		if err := p.heard(c, typ, raw); err != nil {
+			p.log.Errorf("Worker (pid:%d): %s: %v", c.PID, typ, err)
 		}
 	}
 }
 
 // hangUp handles the end of a worker's channel: it is about to be reaped. One
 // without a process never came to be, because its zygote died over it.
-func (m *Master) hangUp(c *workers.Worker, err error) {
+func (p *pool) hangUp(c *workers.Worker, err error) {
 	_ = c.Channel.Close()
 	c.Channel = nil
 	if err != io.EOF {
-		m.log.Errorf("Worker (pid:%d): %v", c.PID, err)
+		p.log.Errorf("Worker (pid:%d): %v", c.PID, err)
 	}
 	if c.PID == 0 {
-		m.pauseIfFailed(c)
-		m.forget(c)
+		p.pauseIfFailed(c)
+		p.forget(c)
 		return
 	}
 	if c.Deadline.IsZero() { // it cannot be given orders any more: it should be on its way out
-		c.Deadline = m.sys.Now().Add(m.gens.Of(c.Generation).Grace())
+		c.Deadline = p.sys.Now().Add(p.gens.Of(c.Generation).Grace())
 	}
 }
 
-func (m *Master) fromWorker(c *workers.Worker, typ string, raw json.RawMessage) error {
+func (p *pool) heard(c *workers.Worker, typ string, raw json.RawMessage) error {
 	switch typ {
 	case "WorkerSpawned":
-		return receive(raw, func(msg workerctl.WorkerSpawned) { m.workerSpawned(c, msg.PID) })
+		return receive(raw, func(msg workerctl.WorkerSpawned) { p.spawned(c, msg.PID) })
 	case "WorkerReady":
-		return receive(raw, func(msg workerctl.WorkerReady) { m.workerReady(c, msg) })
+		return receive(raw, func(msg workerctl.WorkerReady) { p.ready(c, msg) })
 	case "WorkerFailed":
-		return receive(raw, func(msg workerctl.WorkerFailed) { m.workerFailed(c, msg) })
+		return receive(raw, func(msg workerctl.WorkerFailed) { p.failed(c, msg) })
 	case "WorkerSpent":
 		if c.Departure == workers.Stays {
 			c.Departure = workers.Replaced
 		}
 		return nil
 	case "WorkerDraining":
-		return receive(raw, func(msg workerctl.WorkerDraining) { m.workerDraining(c, msg.Queue) })
+		return receive(raw, func(msg workerctl.WorkerDraining) { p.draining(c, msg.Queue) })
 	case "WorkerTimedOut":
-		m.workerTimedOut(c)
+		p.m.timeouts.reported(c)
 		return nil
 	case "WorkerExiting":
 		return receive(raw, func(msg workerctl.WorkerExiting) {
-			m.log.Debugf("%s exits after %d requests, %d references taken, %d dropped, %d crossings", c, msg.Requests, msg.Taken, msg.Dropped, msg.Crossings)
+			p.log.Debugf("%s exits after %d requests, %d references taken, %d dropped, %d crossings", c, msg.Requests, msg.Taken, msg.Dropped, msg.Crossings)
 		})
 	}
 	return errors.New("unknown message")
 }
 
-func (m *Master) workerSpawned(c *workers.Worker, pid int) {
+func (p *pool) spawned(c *workers.Worker, pid int) {
 	c.PID, c.State = pid, workers.Booting // an order to leave waits in its channel
-	m.workerKnown(c)
-	if status, dead := m.earlyExits[pid]; dead {
-		delete(m.earlyExits, pid)
-		m.workerDied(c, status)
+	p.m.hooks.workerKnown(c)
+	if status, dead := p.earlyExits[pid]; dead {
+		delete(p.earlyExits, pid)
+		p.died(c, status)
 	}
 }
 
-func (m *Master) workerReady(c *workers.Worker, msg workerctl.WorkerReady) {
-	if msg.Notice != "" && msg.Notice != m.noticed {
-		m.noticed = msg.Notice
-		m.log.Warningf("%s", msg.Notice)
+func (p *pool) ready(c *workers.Worker, msg workerctl.WorkerReady) {
+	if msg.Notice != "" && msg.Notice != p.noticed {
+		p.noticed = msg.Notice
+		p.log.Warningf("%s", msg.Notice)
 	}
 	if c.State == workers.Booting {
 		c.State = workers.Ready
 	}
-	c.ReadyAt = m.sys.Now()
-	m.announceReady()
-	for _, g := range m.gens.All() {
+	c.ReadyAt = p.sys.Now()
+	p.m.announce.ready()
+	for _, g := range p.gens.All() {
 		if g.Number == c.Generation {
 			g.Established[c.Nr] = true
 		}
 	}
 }
 
-func (m *Master) workerFailed(c *workers.Worker, f workerctl.WorkerFailed) {
+func (p *pool) failed(c *workers.Worker, f workerctl.WorkerFailed) {
 	c.Failure = &f
-	if m.phase == stopping {
+	if p.phase == stopping {
 		return // its siblings say the same
 	}
-	m.log.Errorf("%s", withTraceback(f.Message, f.Traceback))
+	p.log.Errorf("%s", withTraceback(f.Message, f.Traceback))
 }
 
-func (m *Master) spawnFailed(msg zygotectl.SpawnFailed) {
-	m.log.Errorf("Cannot fork a worker: %s", msg.Message)
-	if c := m.table.ByAge(msg.Age); c != nil && c.PID == 0 {
-		m.pauseIfFailed(c)
-		m.forget(c)
+func (p *pool) spawnFailed(msg zygotectl.SpawnFailed) {
+	p.log.Errorf("Cannot fork a worker: %s", msg.Message)
+	if c := p.table.ByAge(msg.Age); c != nil && c.PID == 0 {
+		p.pauseIfFailed(c)
+		p.forget(c)
 	}
 }
 
 // forget drops a worker that has no process any more.
-func (m *Master) forget(c *workers.Worker) {
+func (p *pool) forget(c *workers.Worker) {
 	if c.Channel != nil {
 		_ = c.Channel.Close()
 		c.Channel = nil
 	}
-	if m.shared.Board != nil {
-		m.shared.Board.Slot(c.Slot).Release()
+	if p.shared.Board != nil {
+		p.shared.Board.Slot(c.Slot).Release()
 	}
-	m.table.Remove(c)
+	p.table.Remove(c)
 }
 
 // pauseIfFailed lets the next worker of a generation wait if this one never became ready.
-func (m *Master) pauseIfFailed(c *workers.Worker) {
+func (p *pool) pauseIfFailed(c *workers.Worker) {
 	if !c.FailedToBoot() {
 		return
 	}
-	now := m.sys.Now()
-	for _, g := range m.gens.All() {
+	now := p.sys.Now()
+	for _, g := range p.gens.All() {
 		if g.Number != c.Generation {
 			continue
 		}
 		if pause := g.Boots.Fail(now); pause >= time.Second {
-			m.log.Warningf("Workers of generation %d do not become ready: the next one is started in %v", g.Number, pause)
+			p.log.Warningf("Workers of generation %d do not become ready: the next one is started in %v", g.Number, pause)
 		}
 	}
 }
 
-// reapAll collects every process that has ended.
-func (m *Master) reapAll() {
-	for {
-		pid, status, ok := m.sys.Reap()
-		if !ok {
-			break
-		}
-		m.died(pid, status)
+// died says in Gunicorn's words how a worker ended and draws the
+// conclusions. Its exit code is only data: what stops the server is a worker
+// that says it could not boot, before any was ever ready.
+func (p *pool) died(c *workers.Worker, status unix.WaitStatus) {
+	now, request := p.sys.Now(), p.shared.Request(c.Slot, c.PID)
+	p.m.exits.Say(c, status, request, now)
+	p.m.hooks.workerGone(c)
+	p.pauseIfFailed(c)
+	if c.Lost() && p.phase == serving {
+		p.m.exits.Count(c.Nr, request, now)
 	}
-	if !m.table.Spawning() {
-		clear(m.earlyExits) // what is left are orphans of the application, or pid 1's
+	p.forget(c)
+	if p.phase == stopping {
+		return
+	}
+	if !c.ReadyAt.IsZero() && (c.Lost() || status != 0) {
+		p.lookAtQueues() // it may have been woken for a connection that it did not take
+	}
+	switch {
+	case p.gens.Next != nil && c.Generation == p.gens.Next.Number && c.ReadyAt.IsZero() && c.Departure != workers.Leaving:
+		p.m.reload.abort(fmt.Sprintf("Worker (pid:%d) of the new generation did not start", c.PID))
+	case c.Failure != nil && len(p.gens.Current.Established) == 0 && c.Generation == p.gens.Current.Number:
+		reason := "Worker failed to boot."
+		if c.Failure.Exit == workerctl.ExitApp {
+			reason = "App failed to load."
+		}
+		p.m.stop.halt(reason, c.Failure.Exit)
 	}
 }
 
-func (m *Master) died(pid int, status unix.WaitStatus) {
-	m.readUnnamed()
-	if z := m.dismissed.Take(pid); z != nil {
-		_ = z.Channel.Close()
-		return
+// draining notes that a worker accepts nothing more. Where it leaves
+// connections in a queue the others look: it alone may have been woken for them.
+func (p *pool) draining(c *workers.Worker, queue bool) {
+	c.State = workers.Finishing
+	if queue {
+		p.lookAtQueues()
 	}
-	if m.seedDied(pid, status) || m.pendingDied(pid, status) || m.retainedDied(pid, status) || m.successorDied(pid, status) {
-		return
-	}
-	for _, g := range m.gens.All() {
-		if g.Zygote != nil && g.Zygote.PID == pid {
-			m.readZygote(g) // its last words; they may have dismissed it
-			if g.Zygote != nil {
-				m.zygoteDied(g, status)
-			} else {
-				m.died(pid, status)
-			}
-			return
+}
+
+// lookAtQueues has the workers look into the accept queues: the kernel wakes one
+// for a connection, and that one has gone.
+func (p *pool) lookAtQueues() {
+	for _, c := range p.table.List {
+		if c.Serves() {
+			p.instruct(c, workerctl.Look{})
 		}
 	}
-	c := m.table.ByPID(pid)
-	if c == nil {
-		m.earlyExits[pid] = status
-		return
-	}
-	m.readWorker(c)
-	m.workerDied(c, status)
+}
+
+// quit tells a worker to drop everything and go. The signal comes first: one that
+// read the message before it could end without the hook worker_int.
+func (p *pool) quit(c *workers.Worker, deadline time.Time) {
+	c.Departure, c.Deadline = workers.Leaving, deadline
+	p.signal(c, unix.SIGQUIT)
+	p.instruct(c, workerctl.Quit{})
 }

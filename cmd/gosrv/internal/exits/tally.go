@@ -1,4 +1,4 @@
-package workers
+package exits
 
 import (
 	"fmt"
@@ -17,9 +17,9 @@ const (
 	tallyEvery = 10 * time.Second
 )
 
-// Tally counts the workers that die though they were ready. Each is replaced at
+// tally counts the workers that die though they were ready. Each is replaced at
 // once, so this line is all that tells of a request that kills again and again.
-type Tally struct {
+type tally struct {
 	deaths  []loss // of the last tallySpan, oldest first
 	request string // the last one that is known to have run in a worker that died
 	said    time.Time
@@ -32,8 +32,8 @@ type loss struct {
 	nr int // of the worker
 }
 
-// Add counts the death of worker nr while it ran request, "" if it ran none.
-func (t *Tally) Add(nr int, request string, now time.Time) {
+// add counts the death of worker nr while it ran request, "" if it ran none.
+func (t *tally) add(nr int, request string, now time.Time) {
 	t.forget(now)
 	if len(t.deaths) == 0 {
 		t.request = ""
@@ -45,7 +45,7 @@ func (t *Tally) Add(nr int, request string, now time.Time) {
 }
 
 // forget drops deaths that are too long ago.
-func (t *Tally) forget(now time.Time) {
+func (t *tally) forget(now time.Time) {
 	old := 0
 	for old < len(t.deaths) && now.Sub(t.deaths[old].at) > tallySpan {
 		old++
@@ -53,8 +53,8 @@ func (t *Tally) forget(now time.Time) {
 	t.deaths = slices.Delete(t.deaths, 0, old)
 }
 
-// Line says how many there were, when that is worth it and was not said a moment ago.
-func (t *Tally) Line(now time.Time) (string, bool) {
+// line says how many there were, when that is worth it and was not said a moment ago.
+func (t *tally) line(now time.Time) (string, bool) {
 	if !t.news || now.Sub(t.said) < tallyEvery {
 		return "", false
 	}
@@ -71,7 +71,7 @@ func (t *Tally) Line(now time.Time) (string, bool) {
 }
 
 // who names the workers, by number.
-func (t *Tally) who() string {
+func (t *tally) who() string {
 	var names []string
 	for _, d := range t.deaths {
 		if n := fmt.Sprint(d.nr); !slices.Contains(names, n) {

@@ -2,11 +2,11 @@ package master
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygote"
 )
@@ -21,34 +21,43 @@ const (
 	catchUp = 250 * time.Millisecond
 )
 
-// checkTimeouts looks once a tick for workers that exceed the timeout setting:
+// timeouts looks after workers and zygotes that take too long.
+type timeouts struct {
+	*server
+	m      *Master
+	ticked time.Time // last look
+	due    time.Time // the loop runs again then at the latest
+	spared bool      // the last look was put off
+}
+
+// check looks once a tick for workers that exceed the timeout setting:
 // the boot of any, and requests in class sync whose worker is silent.
-func (m *Master) checkTimeouts(now time.Time) {
-	if now.Sub(m.ticked) < tick {
+func (ts *timeouts) check(now time.Time) {
+	if now.Sub(ts.ticked) < tick {
 		return
 	}
-	m.ticked = now
-	if m.stoodStill(now) {
+	ts.ticked = now
+	if ts.stoodStill(now) {
 		return
 	}
-	mono := m.sys.Monotonic()
-	m.checkSpawns(now)
-	for _, c := range m.table.List {
+	mono := ts.sys.Monotonic()
+	ts.checkSpawns(now)
+	for _, c := range ts.table.List {
 		if c.PID == 0 || c.Force != workers.NoForce {
 			continue
 		}
-		what, over := m.overTime(c, now, mono)
+		what, over := ts.overTime(c, now, mono)
 		switch {
 		case !over:
 		case c.State == workers.Booting && c.Report != workers.BootReported:
 			// A tick before the end, so that the stacks are written by then.
-			m.explain(c.PID, fmt.Sprintf("WORKER TIMEOUT (pid:%d)%s", c.PID, what))
+			ts.explain(c.PID, fmt.Sprintf("WORKER TIMEOUT (pid:%d)%s", c.PID, what))
 			c.Report = workers.BootReported
 		default:
 			if c.Report != workers.BootReported {
-				m.log.Criticalf("WORKER TIMEOUT (pid:%d)%s", c.PID, what)
+				ts.log.Criticalf("WORKER TIMEOUT (pid:%d)%s", c.PID, what)
 			}
-			m.abort(c, now)
+			ts.abort(c, now)
 		}
 	}
 }
@@ -56,62 +65,62 @@ func (m *Master) checkTimeouts(now time.Time) {
 // stoodStill tells whether the loop comes later than it wanted to, so that what
 // it would measure is not the workers' time: they get a tick to go on. A look is
 // put off for that once, never twice in a row.
-func (m *Master) stoodStill(now time.Time) bool {
-	m.spared = !m.spared && !m.due.IsZero() && now.Sub(m.due) > catchUp
-	return m.spared
+func (ts *timeouts) stoodStill(now time.Time) bool {
+	ts.spared = !ts.spared && !ts.due.IsZero() && now.Sub(ts.due) > catchUp
+	return ts.spared
 }
 
-// workerTimedOut ends a worker that is stuck in the application, as it says
+// reported ends a worker that is stuck in the application, as it says
 // itself. Its successor need not wait for that.
-func (m *Master) workerTimedOut(c *workers.Worker) {
+func (ts *timeouts) reported(c *workers.Worker) {
 	c.Report = workers.LossReported
 	c.StopCounting()
 	if c.Force == workers.NoForce {
-		m.abort(c, m.sys.Now())
+		ts.abort(c, ts.sys.Now())
 	}
 }
 
 // abort ends a worker: SIGABRT first, so that it can run its hook, SIGKILL a
 // tick later.
-func (m *Master) abort(c *workers.Worker, now time.Time) {
+func (ts *timeouts) abort(c *workers.Worker, now time.Time) {
 	c.Force = workers.Aborted
 	c.Deadline = sooner(c.Deadline, now.Add(tick))
-	m.signalWorker(c, unix.SIGABRT)
+	ts.m.workers.signal(c, unix.SIGABRT)
 }
 
 // explain logs what a process is late with and makes it write its Python stacks
 // behind that line: it does so at once, in several pieces.
-func (m *Master) explain(pid int, line string) {
-	if !m.sys.HasStacks(pid) {
-		m.log.Criticalf("%s; there is no Python stack", line)
+func (ts *timeouts) explain(pid int, line string) {
+	if !ts.sys.HasStacks(pid) {
+		ts.log.Criticalf("%s; there is no Python stack", line)
 		return
 	}
-	m.log.Criticalf("%s; its Python stacks follow", line)
-	m.sys.AskStacks(pid)
+	ts.log.Criticalf("%s; its Python stacks follow", line)
+	ts.sys.AskStacks(pid)
 }
 
 // checkSpawns ends a zygote that obeys no order to spawn for as long as a
 // worker may take to boot: another one takes its place.
-func (m *Master) checkSpawns(now time.Time) {
-	for _, c := range m.table.List {
-		g := m.gens.Of(c.Generation)
+func (ts *timeouts) checkSpawns(now time.Time) {
+	for _, c := range ts.table.List {
+		g := ts.gens.Of(c.Generation)
 		limit := time.Duration(g.Plan.Worker.Timeout) * time.Second
 		if c.State != workers.Spawning || limit == 0 || now.Sub(c.Spawned) <= limit || !g.Up() || c.Generation != g.Number {
 			continue
 		}
 		if g.Zygote.ReportLate() {
-			m.lines.StopRelaying(g.Zygote) // it logs nothing now
-			m.explain(g.Zygote.PID, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs", g.Zygote.PID, now.Sub(c.Spawned).Seconds()))
+			ts.lines.StopRelaying(g.Zygote) // it logs nothing now
+			ts.explain(g.Zygote.PID, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): no worker after %.0fs", g.Zygote.PID, now.Sub(c.Spawned).Seconds()))
 			return // killed at the next look
 		}
 		g.Zygote.State = zygote.Killed
-		_ = m.sys.Kill(g.Zygote.PID, unix.SIGKILL)
+		_ = ts.sys.Kill(g.Zygote.PID, unix.SIGKILL)
 	}
 }
 
 // overTime tells whether a worker exceeds its time, and with what.
-func (m *Master) overTime(c *workers.Worker, now time.Time, mono int64) (string, bool) {
-	g := m.gens.Of(c.Generation)
+func (ts *timeouts) overTime(c *workers.Worker, now time.Time, mono int64) (string, bool) {
+	g := ts.gens.Of(c.Generation)
 	limit := time.Duration(g.Plan.Worker.Timeout) * time.Second
 	if limit == 0 {
 		return "", false
@@ -123,32 +132,32 @@ func (m *Master) overTime(c *workers.Worker, now time.Time, mono int64) (string,
 	if g.Plan.Worker.WorkerClass != "sync" || c.ReadyAt.IsZero() {
 		return "", false
 	}
-	s := m.shared.Board.Snapshot(c.Slot)
+	s := ts.shared.Board.Snapshot(c.Slot)
 	if s.Start == 0 || s.Waived {
 		return "", false
 	}
 	took := time.Duration(mono - s.Start)
-	return fmt.Sprintf(": %s %s, running for %.0fs, and the worker does not react", printable(s.Method), printable(s.Path), took.Seconds()), took > limit+watchdogGrace
+	return fmt.Sprintf(": %s %s, running for %.0fs, and the worker does not react", generation.Printable(s.Method), generation.Printable(s.Path), took.Seconds()), took > limit+watchdogGrace
 }
 
 // showStuck logs where a zygote is that does not answer for so long. It goes
 // on: an import may take its time.
-func (m *Master) showStuck(now time.Time) {
-	for _, g := range m.gens.All() {
+func (ts *timeouts) showStuck(now time.Time) {
+	for _, g := range ts.gens.All() {
 		if t := g.Stuck(now); t != nil && !t.Reported {
 			t.Reported = true
-			m.lines.StopRelaying(g.Zygote) // it logs nothing now
-			m.explain(g.Zygote.PID, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): %s takes more than %.0fs", g.Zygote.PID, t.Name, now.Sub(t.Since).Truncate(time.Second).Seconds()))
+			ts.lines.StopRelaying(g.Zygote) // it logs nothing now
+			ts.explain(g.Zygote.PID, fmt.Sprintf("ZYGOTE TIMEOUT (pid:%d): %s takes more than %.0fs", g.Zygote.PID, t.Name, now.Sub(t.Since).Truncate(time.Second).Seconds()))
 		}
 	}
 }
 
 // giveUp lets HUP get through to a generation whose zygote is stuck: in a
 // reload that one is given up, at the first start it begins again.
-func (m *Master) giveUp(now time.Time) {
-	g := m.gens.Next
-	if m.phase == starting {
-		g = m.gens.Current
+func (r *reload) giveUp(now time.Time) {
+	g := r.gens.Next
+	if r.phase == starting {
+		g = r.gens.Current
 	}
 	if g == nil {
 		return
@@ -158,19 +167,12 @@ func (m *Master) giveUp(now time.Time) {
 		return
 	}
 	text := fmt.Sprintf("Zygote (pid:%d) is given up: %s takes too long, and there is another HUP", g.Zygote.PID, t.Name)
-	if g == m.gens.Next {
-		m.abortReload(text) // and begins the next one
+	if g == r.gens.Next {
+		r.abort(text) // and begins the next one
 		return
 	}
-	m.log.Warningf("%s", text)
-	m.reloadAgain = g.Plan != nil // the new zygote goes by the settings of the first
-	m.dismiss(g.TakeZygote())
-	m.startZygote(g)
-}
-
-// printable shows what a client sent without letting it write control
-// characters to the log.
-func printable(s string) string {
-	quoted := strconv.QuoteToASCII(s)
-	return quoted[1 : len(quoted)-1]
+	r.log.Warningf("%s", text)
+	r.again = g.Plan != nil // the new zygote goes by the settings of the first
+	r.m.zygotes.dismiss(g.TakeZygote())
+	r.m.zygotes.start(g)
 }

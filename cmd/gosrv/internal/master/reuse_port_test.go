@@ -9,14 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/reuseport"
 )
 
-// serveLanes starts a world in which each worker has its own sockets; those of
+// serveWithOwnSockets starts a world in which each worker has its own sockets; those of
 // the second one and of later ones listen, as they do once they are ready.
-func serveLanes(t *testing.T, workers int) *world {
+func serveWithOwnSockets(t *testing.T, workers int) *world {
 	t.Helper()
 	w := newWorld(t, map[string]any{"workers": workers, "reuse_port": true})
-	t.Cleanup(func() { w.m.closeLanes(false) })
+	t.Cleanup(func() { w.m.ports.Close(false) })
 	w.serve()
 	w.listenAll()
 	w.run()
@@ -24,8 +25,8 @@ func serveLanes(t *testing.T, workers int) *world {
 }
 
 func (w *world) listenAll() {
-	for _, l := range w.m.lanes {
-		if err := unix.Listen(l.socket.FD, 8); err != nil {
+	for _, l := range w.m.ports.Own() {
+		if err := unix.Listen(l.FD, 8); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -40,8 +41,8 @@ func (k *fakeWorker) ids() []int {
 	return ids
 }
 
-func TestEachWorkerHasItsLane(t *testing.T) {
-	w := serveLanes(t, 3)
+func TestEachWorkerHasASocketOfItsOwn(t *testing.T) {
+	w := serveWithOwnSockets(t, 3)
 	seen := map[int]bool{}
 	for _, k := range w.alive() {
 		if len(k.ids()) != 1 || k.ids()[0] == 0 || seen[k.ids()[0]] || k.serve.Listeners[0].Port != w.m.gens.Current.Sockets[0].Bound.Port {
@@ -49,13 +50,13 @@ func TestEachWorkerHasItsLane(t *testing.T) {
 		}
 		seen[k.ids()[0]] = true
 		if len(k.got) != 0 {
-			t.Errorf("worker %d was told %v although every lane is served", k.order.Nr, k.got)
+			t.Errorf("worker %d was told %v although every socket is served", k.order.Nr, k.got)
 		}
 	}
 }
 
-func TestALaneIsCoveredUntilTheSuccessorIsReady(t *testing.T) {
-	w := serveLanes(t, 2)
+func TestASocketIsCoveredUntilTheSuccessorIsReady(t *testing.T) {
+	w := serveWithOwnSockets(t, 2)
 	victim, other := w.alive()[1], w.alive()[0]
 	w.bootHangs = true
 	w.end(victim, signaled(unix.SIGSEGV))
@@ -73,29 +74,29 @@ func TestALaneIsCoveredUntilTheSuccessorIsReady(t *testing.T) {
 	}
 }
 
-func TestALaneOfTTOUEndsWhenItIsEmpty(t *testing.T) {
-	w := serveLanes(t, 2)
+func TestASocketOfTTOUEndsWhenItIsEmpty(t *testing.T) {
+	w := serveWithOwnSockets(t, 2)
 	stays, goes := w.alive()[0], w.alive()[1]
 	goes.deaf = true // it has a long request
 	w.signal(unix.SIGTTOU)
 	if !slices.Equal(goes.got, []string{"SIGTERM", "Drain"}) && !slices.Equal(goes.got, []string{"Drain", "SIGTERM"}) {
 		t.Errorf("the last worker was told %v", goes.got)
 	}
-	if !slices.Equal(stays.got, []string{"Cover"}) || len(w.m.lanes) != 1 {
-		t.Errorf("the first worker was told %v; %d lanes", stays.got, len(w.m.lanes))
+	if !slices.Equal(stays.got, []string{"Cover"}) || len(w.m.ports.Own()) != 1 {
+		t.Errorf("the first worker was told %v; %d sockets", stays.got, len(w.m.ports.Own()))
 	}
-	w.pass(laneGrace + 100*time.Millisecond)
-	if !slices.Equal(stays.got, []string{"Cover", "Uncover"}) || goes.got[len(goes.got)-1] != "Uncover" || len(w.m.lanes) != 0 {
-		t.Errorf("told %v and %v; %d lanes", stays.got, goes.got, len(w.m.lanes))
+	w.pass(reuseport.Grace + 100*time.Millisecond)
+	if !slices.Equal(stays.got, []string{"Cover", "Uncover"}) || goes.got[len(goes.got)-1] != "Uncover" || len(w.m.ports.Own()) != 0 {
+		t.Errorf("told %v and %v; %d sockets", stays.got, goes.got, len(w.m.ports.Own()))
 	}
 	w.signal(unix.SIGTTIN)
-	if got := w.alive(); len(got) != 3 || got[2].order.Nr != 1 || len(w.m.lanes) != 1 {
-		t.Errorf("TTIN: %d lanes", len(w.m.lanes))
+	if got := w.alive(); len(got) != 3 || got[2].order.Nr != 1 || len(w.m.ports.Own()) != 1 {
+		t.Errorf("TTIN: %d sockets", len(w.m.ports.Own()))
 	}
 }
 
-func TestAReloadKeepsTheLanesAndAFailedOneDropsItsOwn(t *testing.T) {
-	w := serveLanes(t, 2)
+func TestAReloadKeepsTheSocketsAndAFailedOneDropsItsOwn(t *testing.T) {
+	w := serveWithOwnSockets(t, 2)
 	before := w.alive()[1].ids()
 	w.signal(unix.SIGHUP)
 	w.wantAlive(2)
@@ -105,34 +106,34 @@ func TestAReloadKeepsTheLanesAndAFailedOneDropsItsOwn(t *testing.T) {
 	w.settings["workers"] = 4
 	w.bootHangs = true
 	w.signal(unix.SIGHUP)
-	if len(w.m.lanes) != 3 {
-		t.Fatalf("%d lanes for four workers", len(w.m.lanes))
+	if len(w.m.ports.Own()) != 3 {
+		t.Fatalf("%d sockets for four workers", len(w.m.ports.Own()))
 	}
 	w.end(w.alive()[5], exited(1))
 	w.run()
-	w.pass(laneGrace + 100*time.Millisecond)
-	if len(w.m.lanes) != 1 || w.m.gens.Current.Number != 2 {
-		t.Errorf("%d lanes after a reload that failed", len(w.m.lanes))
+	w.pass(reuseport.Grace + 100*time.Millisecond)
+	if len(w.m.ports.Own()) != 1 || w.m.gens.Current.Number != 2 {
+		t.Errorf("%d sockets after a reload that failed", len(w.m.ports.Own()))
 	}
 }
 
-func TestAnUpgradeHandsOverTheLanes(t *testing.T) {
-	w := serveLanes(t, 2)
+func TestAnUpgradeHandsOverTheSockets(t *testing.T) {
+	w := serveWithOwnSockets(t, 2)
 	w.signal(unix.SIGUSR2)
-	want := []int{w.m.gens.Current.Sockets[0].FD, w.m.lanes[0].socket.FD}
+	want := []int{w.m.gens.Current.Sockets[0].FD, w.m.ports.Own()[0].FD}
 	if len(w.successors) != 1 || !slices.Equal(w.successors[0].sockets, want) {
 		t.Fatalf("%+v, want sockets %v", w.successors, want)
 	}
 	w.signal(unix.SIGTTOU) // the new master's workers serve it: it must stay
-	w.pass(laneGrace + 100*time.Millisecond)
-	if len(w.m.lanes) != 1 {
-		t.Error("a lane was closed that the other master's worker serves")
+	w.pass(reuseport.Grace + 100*time.Millisecond)
+	if len(w.m.ports.Own()) != 1 {
+		t.Error("a socket was closed that the other master's worker serves")
 	}
 }
 
-func TestInheritedLanesAreServed(t *testing.T) {
+func TestInheritedSocketsAreServed(t *testing.T) {
 	w := newWorld(t, map[string]any{"reuse_port": true, "workers": 1})
-	t.Cleanup(func() { w.m.closeLanes(false) })
+	t.Cleanup(func() { w.m.ports.Close(false) })
 	first, err := listen.Open(listen.Addr{Kind: listen.TCP, Host: "127.0.0.1"}, listen.Options{Backlog: 8, ReusePort: true})
 	if err != nil {
 		t.Fatal(err)
@@ -146,15 +147,15 @@ func TestInheritedLanesAreServed(t *testing.T) {
 	}
 	w.settings["bind"] = []string{fmt.Sprintf("127.0.0.1:%d", first.Bound.Port)}
 	w.m.opt.Origin.Sockets = []int{first.FD, second.FD}
-	w.m.parent, w.parent = 7, 7
+	w.m.upgrade.parent, w.parent = 7, 7
 	w.serve()
 	if got := w.alive()[0]; !slices.Equal(got.got, []string{"Cover"}) {
 		t.Errorf("the one worker was told %v", got.got)
 	}
 	w.parent = 1 // the old master has gone
 	w.run()
-	w.pass(laneGrace + 100*time.Millisecond)
-	if len(w.m.lanes) != 0 {
-		t.Error("a lane without a worker stays open")
+	w.pass(reuseport.Grace + 100*time.Millisecond)
+	if len(w.m.ports.Own()) != 0 {
+		t.Error("a socket without a worker stays open")
 	}
 }
