@@ -103,7 +103,7 @@ func (w *worker) reopenLogs(names []string, fds []int) {
 
 // signals runs the Python signal handlers that are due, on the main thread.
 func (s *slot) signals() {
-	w := s.l
+	w := s.w
 	if w.wakeup >= 0 {
 		var b [64]byte
 		for {

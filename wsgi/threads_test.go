@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"gosrv/cpython"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -173,4 +174,15 @@ func TestWorkerEndsAfterCloseByAThreadThatGetsNoTime(t *testing.T) {
 			t.Error("the worker has ended before close()")
 		}
 	})
+}
+
+// With a pool the main thread handles signals and never leads.
+func TestSignalsOfAThreadThatDoesNotLead(t *testing.T) {
+	s := newFake(t, testSettings(), hello)
+	main := s.newSlot(0, s.app)
+	s.app.signals.Store(uint32(cpython.DrainRequested))
+	main.signals()
+	if main.l != nil || s.worker.orders.Load()&drainOrder == 0 {
+		t.Errorf("leads: %v, orders %b", main.l != nil, s.worker.orders.Load())
+	}
 }
