@@ -49,8 +49,10 @@ func TestPausedRequestIsNobodys(t *testing.T) {
 func TestWaivedRequestIsNeverLate(t *testing.T) {
 	var d Deadline
 	d.Start(1000, false)
-	if !d.Waive() || !d.Waive() || d.expire(1000) {
-		t.Fatal("taken although it may take as long as it likes")
+	for range 2 {
+		if !d.Waive() || d.expire(1000) {
+			t.Fatal("taken although it may take as long as it likes")
+		}
 	}
 	if d.Extend(5000); !d.Pause() || !d.Commit(false) || !d.Commit(true) {
 		t.Error("its call may not answer")
