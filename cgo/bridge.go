@@ -16,6 +16,7 @@ package cgo
 import "C"
 
 import (
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
@@ -46,13 +47,14 @@ type Result struct {
 	NotesLen                  uint64
 	Sent, Iterates            uint32
 	Payload                   uint64
+	Ends                      uint64
 }
 
 // Numbers mirrors gosrv_request; cgotest checks that both have the same layout.
 type Numbers struct {
 	Stream             uint64
 	BodyLen            int64
-	Cap                uint64
+	Cap, HeadLen       uint64
 	Base, Headers      int32
 	BodyFD, Connection int32
 	Flags              uint32
@@ -68,6 +70,17 @@ type Request struct {
 	Blocks      []Block
 	Out         []byte // for the response head and a small body
 }
+
+// Word mirrors gosrv_word: what hooks and the loop of a worker tell each other. Python writes the
+// atomic ones; Requests has one writer, the thread that leads the loop.
+type Word struct {
+	Notified    atomic.Int64
+	MaxRequests atomic.Uint64
+	Requests    uint64
+}
+
+// WorkerWord is gosrv_worker_word.
+func WorkerWord() *Word { return (*Word)(unsafe.Pointer(C.gosrv_worker_word())) }
 
 // Outcomes of AppCall and CallNext, as in gosrv.h.
 const (
@@ -125,7 +138,7 @@ func MainAttach() (t Thread, ok bool) {
 	return threadOf(c), true
 }
 
-// AppCall is gosrv_app_call. All that r has is lent for the call only; Out must not be empty. Cap and, with
+// AppCall is gosrv_app_call. All that r has is lent for the call only; Out must not be empty. Cap, HeadLen and, with
 // Blocks, the flag for them are set here.
 func (t Thread) AppCall(r *Request, res *Result) int {
 	mem := charsOf(r.Mem)
@@ -133,7 +146,7 @@ func (t Thread) AppCall(r *Request, res *Result) int {
 		mem = (*C.char)(unsafe.Pointer(blocksOf(r.Blocks)))
 		r.Flags |= Blocks
 	}
-	r.Cap = uint64(len(r.Out))
+	r.Cap, r.HeadLen = uint64(len(r.Out)), uint64(len(r.Head))
 	state := C.gosrv_app_call(t.c, (*C.gosrv_request)(unsafe.Pointer(&r.Numbers)), charsOf(r.Head), charsOf(r.Extra),
 		(*C.uint32_t)(unsafe.Pointer(unsafe.SliceData(r.Desc))), mem, charsOf(r.Out))
 	*res = *t.res

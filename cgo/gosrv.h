@@ -47,17 +47,24 @@ typedef struct {
 	void *handle; int64_t now; /* the live call, NULL when closed; CLOCK_MONOTONIC ns at the step's end */
 	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (request_environ.c) */
 	uint32_t sent, iterates; uint64_t payload; /* gather: what of out has left; may be used; body in out */
+	uint64_t ends; /* the connection ends with this answer */
 } gosrv_result;
 /* What gosrv_app_call is told of a request, beside its bytes. Those are arguments: Go may lend its memory as
  * such, but not by pointers inside of a struct. */
 typedef struct {
 	uint64_t stream;       /* 0, or the number of a body that still comes, for gosrvReadBody until the call is closed */
 	int64_t body_len;
-	uint64_t cap;          /* of out */
+	uint64_t cap, head_len; /* of out; of head, with its empty line */
 	int32_t base, headers; /* of gosrv_base_new; their number in desc */
 	int32_t body_fd, conn_fd; /* -1, or a spool file that holds the body; what gunicorn.socket stands for */
 	uint32_t flags;
 } gosrv_request;
+/* What hooks and the loop of a worker tell each other; each word has one writer and is read whole. */
+typedef struct {
+	int64_t notified;      /* Python: CLOCK_MONOTONIC ns of the last worker.notify(), 0: never */
+	uint64_t max_requests; /* Python: 0 is no limit */
+	uint64_t requests;     /* Go: begun so far */
+} gosrv_word;
 typedef struct { void *object; char *mem; } gosrv_block; /* a bytes object; its bytes */
 #define GOSRV_OUTBOX 64 /* answers that the outbox holds at most */
 typedef struct { const char *bytes; uint64_t len; int64_t error; } gosrv_unsent; /* what a socket has not taken; errno: and never will */
@@ -145,6 +152,15 @@ gosrv_result *gosrv_thread_result(gosrv_thread *t);
  */
 int gosrv_app_call(gosrv_thread *t, const gosrv_request *r, const char *head, const char *extra, const uint32_t *desc,
 	const char *mem, char *out);
+
+/* gosrv_worker_word: what hooks and the loop tell each other, without a crossing.
+ * thread:  any
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   a pointer valid for life; Go writes requests alone
+ * fails:   never
+ */
+gosrv_word *gosrv_worker_word(void);
 
 /* gosrv_blocks: drop the blocks of old and make new ones, of whatever content.
  * thread:  attached

@@ -9,7 +9,7 @@
 
 /* What the shim's worker object gives (pyshim: worker.Worker). */
 typedef struct {
-	PyObject *application, *handle_exception, *handle_error, *file_wrapper, *sendfile_range,
+	PyObject *application, *handle_exception, *handle_fault, *file_wrapper, *sendfile_range,
 		*open_socket, *base_environ, *shutdown, *start_threads, *leave_child,
 		*reopen_logs, *log_route, *enable_faults, *last_words, *refork;
 } shim_calls;
@@ -91,5 +91,10 @@ int signals_wakeup_writer(void);
 
 /* of Go (export.go) */
 extern void gosrvThreadEnter(int slot, void *thread);
+
+/* process_worker.c: functions of the module _gosrv for hooks. */
+PyObject *process_notify(PyObject *module, PyObject *unused);
+PyObject *process_limit_requests(PyObject *module, PyObject *number);
+PyObject *process_requests(PyObject *module, PyObject *unused);
 
 #endif

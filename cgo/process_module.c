@@ -142,7 +142,7 @@ static PyObject *enter_worker(PyObject *self, PyObject *const *args, Py_ssize_t 
 	if (fd == -1 && py.PyErr_Occurred()) return NULL;
 	PyObject *w = args[1];
 	if (keep(w, "application", &shim.application) || keep(w, "handle_exception", &shim.handle_exception)
-		|| keep(w, "handle_error", &shim.handle_error)
+		|| keep(w, "handle_fault", &shim.handle_fault)
 		|| keep(w, "file_wrapper", &shim.file_wrapper) || keep(w, "sendfile_range", &shim.sendfile_range)
 		|| keep(w, "open_socket", &shim.open_socket) || keep(w, "base_environ", &shim.base_environ)
 		|| keep(w, "shutdown", &shim.shutdown) || keep(w, "start_threads", &shim.start_threads)
@@ -255,6 +255,12 @@ static PyObject *lacks(PyObject *self, PyObject *unused) {
 
 static PyMethodDef functions[] = {
 	{"lacks", lacks, METH_NOARGS, NULL},
+	{"request_head", request_head, METH_O, NULL},
+	{"connection", request_connection, METH_O, NULL},
+	{"close_connection", request_close_connection, METH_O, NULL},
+	{"notify", process_notify, METH_NOARGS, NULL},
+	{"limit_requests", process_limit_requests, METH_O, NULL},
+	{"requests", process_requests, METH_NOARGS, NULL},
 	{"note_environ", note_environ, METH_O, NULL},
 	{"fork_worker", fork_worker, METH_NOARGS, NULL},
 	{"fork_on_trial", fork_on_trial, METH_NOARGS, NULL},

@@ -1,4 +1,4 @@
-/* process_worker.c: the rest of gosrv.h: threads, descriptors, counters, log files, the end. */
+/* process_worker.c: the rest of gosrv.h: words with hooks, threads, descriptors, counters, log files, the end. */
 #define _GNU_SOURCE
 #include "process.h"
 #include "request.h"
@@ -9,6 +9,36 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+static gosrv_word word;
+
+gosrv_word *gosrv_worker_word(void) { return &word; }
+
+/* notify(): the worker is busy and not stuck. */
+PyObject *process_notify(PyObject *module, PyObject *unused) {
+	(void)module, (void)unused;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	__atomic_store_n(&word.notified, now.tv_sec * INT64_C(1000000000) + now.tv_nsec, __ATOMIC_RELAXED);
+	py.Py_IncRef(py._Py_NoneStruct);
+	return py._Py_NoneStruct;
+}
+
+/* limit_requests(n): the worker is recycled once it has begun so many; 0: never. */
+PyObject *process_limit_requests(PyObject *module, PyObject *number) {
+	(void)module;
+	long long n = py.PyLong_AsLongLong(number);
+	if (n == -1 && py.PyErr_Occurred()) return NULL;
+	__atomic_store_n(&word.max_requests, n > 0 ? (uint64_t)n : 0, __ATOMIC_RELAXED);
+	py.Py_IncRef(py._Py_NoneStruct);
+	return py._Py_NoneStruct;
+}
+
+/* requests(): how many the worker has begun. */
+PyObject *process_requests(PyObject *module, PyObject *unused) {
+	(void)module, (void)unused;
+	return py.PyLong_FromLong((long)__atomic_load_n(&word.requests, __ATOMIC_RELAXED));
+}
 
 int gosrv_threads_start(gosrv_thread *t, int n, const char *name) {
 	gil_take(t);

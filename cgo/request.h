@@ -54,8 +54,10 @@ typedef struct {
 } bundle;
 enum { BUNDLE_REFS = 6 };
 
+struct packed;
 struct gosrv_call {
 	gosrv_thread *thread;
+	const struct packed *request; /* lent by Go for the first crossing; NULL after the application has returned from it */
 	bundle objects;
 	int borrowed; /* objects are the thread's own bundle */
 	PyObject *result, *iterator;
@@ -113,6 +115,7 @@ struct gosrv_thread {
 	uint64_t notes_cap;
 	int calling;                    /* inside the application, as against a signal handler's call */
 	gosrv_call *current;            /* the call of this crossing; NULL outside of one, and Go's side is another's */
+	int ends;                       /* a hook wants the connection to end with this call's answer */
 	int guest;                      /* a thread is in Go for that call: write() or early_hints() */
 	gosrv_call *unused;
 	gosrv_result result;
@@ -153,6 +156,7 @@ int objects_init(void);
 int bundle_new(bundle *b);
 void bundle_drop(bundle *b);
 int bundle_is_idle(const bundle *b, int holders);
+int is_request(PyObject *o);
 
 /* request_input.c */
 extern PyMethodDef input_methods[];
@@ -177,11 +181,12 @@ int stream_to_blame(input_object *in);
 extern PyObject *noted_keys;
 void notes_take(gosrv_call *c);
 int environ_init(void);
-typedef struct {
+typedef struct packed {
 	const char *head, *extra;
 	const uint32_t *desc;
 	int headers;
 	uint32_t flags;
+	uint64_t head_len;
 } packed; /* one request as environ.Packed left it */
 typedef struct {
 	PyObject *key, *value;
@@ -196,6 +201,11 @@ int environ_set(PyObject *d, PyObject *key, const char *p, uint32_t n);
 int environ_set_slots(PyObject *d, const packed *p);
 extern PyObject *slot_keys[GOSRV_SLOTS];
 int environ_bind(PyObject *environ, const bundle *b);
+
+/* request_start_response.c: functions of the module _gosrv for hooks */
+PyObject *request_head(PyObject *module, PyObject *start_response);
+PyObject *request_connection(PyObject *module, PyObject *start_response);
+PyObject *request_close_connection(PyObject *module, PyObject *start_response);
 
 /* request_environ_cache.c: environ_build by way of the thread's memo of that number, or of its shapes; bound
  * to the thread's bundle */

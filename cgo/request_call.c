@@ -73,7 +73,7 @@ void call_report(gosrv_call *c) {
 void call_fault(gosrv_call *c, const char *what) {
 	PyObject *args[3] = {text_of(what, strlen(what)), text_of(c->method, c->method_len),
 		text_of(c->uri, c->uri_len)};
-	call_shim(shim.handle_error, args, 3);
+	call_shim(shim.handle_fault, args, 3);
 	for (int i = 0; i < 3; i++) drop(args[i]);
 }
 
@@ -253,14 +253,16 @@ static void step_end(gosrv_thread *t, int keep) {
 
 int gosrv_app_call(gosrv_thread *t, const gosrv_request *r, const char *head, const char *extra, const uint32_t *desc,
 	const char *mem, char *out) {
-	const packed request = {head, extra, desc, r->headers, r->flags};
+	const packed request = {head, extra, desc, r->headers, r->flags, r->head_len};
 	gosrv_result *res = &t->result;
 	step_begin(t, NULL);
 	int state = GOSRV_FAILED;
+	t->ends = 0;
 	if (t->bases[r->base] == NULL) thread_prepare(t);
 	gosrv_call *c = t->current = call_new(t);
 	*res = (gosrv_result){.fd = -1, .total = -1};
 	if (c != NULL) {
+		c->request = &request;
 		c->method = request_string(head, extra, desc[0]);
 		c->method_len = desc[1];
 		c->uri = request_string(head, extra, desc[2]);
@@ -282,11 +284,13 @@ int gosrv_app_call(gosrv_thread *t, const gosrv_request *r, const char *head, co
 			else
 				drop(environ);
 		}
+		c->request = NULL;
 		if (c->result == NULL || call_classify(c) < 0)
 			state = call_failed(c);
 		else
 			state = call_step(c, r->flags, out, r->cap, res);
 	}
+	res->ends = (uint64_t)t->ends;
 	step_end(t, (r->flags & GOSRV_KEEP_GIL) != 0);
 	return state;
 }

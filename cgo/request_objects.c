@@ -42,6 +42,8 @@ int objects_init(void) {
 	return request_type && input_type && socket_type ? 0 : -1;
 }
 
+int is_request(PyObject *o) { return o->type == request_type; }
+
 int bundle_new(bundle *b) {
 	b->request = (request_object *)take(py.PyType_GenericAlloc(request_type, 0));
 	b->input = take(py.PyType_GenericAlloc(input_type, 0));

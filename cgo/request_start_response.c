@@ -290,3 +290,40 @@ static PyObject *early_hints(PyObject *self, PyObject *headers) {
 
 PyMethodDef early_hints_def = {"early_hints", early_hints, METH_O,
 	"early_hints([(name, value), ...]): send 103 Early Hints (RFC 8297)"};
+
+/* live_call: the call behind a start_response while its first crossing lasts, in which what Go has
+ * lent is there; NULL with an exception after it, and for anything else. */
+static gosrv_call *live_call(PyObject *start_response) {
+	PyObject *self = take(py.PyObject_GetAttrString(start_response, "__self__"));
+	gosrv_call *c = self != NULL && is_request(self) && !is_child ? ((request_object *)self)->call : NULL;
+	if (self != NULL && (c == NULL || c->request == NULL)) {
+		py.PyErr_SetString(py.PyExc_RuntimeError, "the request is over, or this is not the server's start_response");
+		c = NULL;
+	}
+	drop(self);
+	return c;
+}
+
+/* request_head(start_response): the bytes of the request's head, with the empty line at its end. */
+PyObject *request_head(PyObject *module, PyObject *start_response) {
+	(void)module;
+	gosrv_call *c = live_call(start_response);
+	return c == NULL ? NULL : py.PyBytes_FromStringAndSize(c->request->head, (Py_ssize_t)c->request->head_len);
+}
+
+/* connection(start_response): the descriptor of the client's connection, which stays the server's. */
+PyObject *request_connection(PyObject *module, PyObject *start_response) {
+	(void)module;
+	gosrv_call *c = live_call(start_response);
+	return c == NULL ? NULL : py.PyLong_FromLong(c->fd);
+}
+
+/* close_connection(start_response): the connection ends with this answer. */
+PyObject *request_close_connection(PyObject *module, PyObject *start_response) {
+	(void)module;
+	gosrv_call *c = live_call(start_response);
+	if (c == NULL) return NULL;
+	c->thread->ends = 1;
+	py.Py_IncRef(py._Py_NoneStruct);
+	return py._Py_NoneStruct;
+}

@@ -128,6 +128,13 @@ const (
 	QuitRequested  Flags = cgo.SignalQuit  // SIGINT, SIGQUIT, SIGABRT
 )
 
+// Word is what hooks and the loop of a worker tell each other. Python writes what is atomic; Requests has one
+// writer, who leads the loop.
+type Word = cgo.Word
+
+// WorkerWord is the Word of this process, in C's memory, for life.
+func WorkerWord() *Word { return cgo.WorkerWord() }
+
 // InWorker reports whether the constructor made this process a worker.
 func InWorker() bool { return cgo.WorkerFD() >= 0 }
 

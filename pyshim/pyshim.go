@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-//go:embed gosrv_shim/*.py standin/gunicorn/*.py standin/gunicorn/*/*.py
+//go:embed gosrv_shim/*.py gosrv_shim/*/*.py standin/gunicorn/*.py standin/gunicorn/*/*.py
 var sources embed.FS
 
 // Installer is the Python program behind `gosrv install-stub`.

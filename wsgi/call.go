@@ -89,6 +89,9 @@ func (s *slot) serve(c *conn) leads {
 	}
 	a.state = s.app.Call(&s.call, &a.res)
 	s.call.Head = nil // the read buffer is the connection's
+	if a.res.Ends != 0 {
+		a.x.Keep = false // a hook wants it so
+	}
 	v := s.compose(c, a)
 	if v == sent {
 		v = s.carry(c, a)

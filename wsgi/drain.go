@@ -170,12 +170,14 @@ func (w *eventLoop) ended() bool {
 func (s *slot) countRequest() {
 	w := s.l
 	w.served++
+	w.word.Requests = w.served
 	w.score.AddRequest()
-	if w.set.maxRequests == 0 || w.served < w.set.maxRequests || w.drain.on || w.spent {
+	limit := w.word.MaxRequests.Load()
+	if limit == 0 || w.served < limit || w.drain.on || w.spent {
 		return
 	}
 	w.log.Infof("Autorestarting worker after current request.")
-	if w.set.maxRequests == 1 {
+	if limit == 1 {
 		s.startDrain("max_requests", false) // who wants that wants a new process for each request
 		return
 	}

@@ -22,10 +22,21 @@ func (w *worker) newWatchdog() *watchdog.Watchdog {
 	if w.set.sync && timeout > 0 && (limit == 0 || timeout < limit) {
 		limit = timeout
 	}
-	limits := watchdog.Limits{Request: limit, Main: timeout, GIL: timeout, Pool: w.pool.size > 1}
+	limits := watchdog.Limits{Request: limit, Hard: int64(w.set.request), Main: timeout, GIL: timeout, Pool: w.pool.size > 1}
+	var notified func() int64 // Gunicorn's time-out counts from the last worker.notify()
+	if w.set.sync && limit == timeout {
+		notified = func() int64 {
+			at := w.word.Notified.Load()
+			if at > 0 {
+				w.score.Restart(at) // for the master
+			}
+			return at
+		}
+	}
 	return watchdog.New(limits, watchdog.Owner{
-		Answer: w.answerLate,
-		Report: w.reportLate,
+		Notified: notified,
+		Answer:   w.answerLate,
+		Report:   w.reportLate,
 		ReportStacks: func(text string) {
 			w.log.Criticalf("Python stacks of the worker (pid:%d):\n%s", os.Getpid(), text)
 		},

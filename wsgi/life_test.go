@@ -128,9 +128,9 @@ func TestFinalDrainDuringAnotherServesTheQueue(t *testing.T) {
 
 // Who wants one request a process wants no second one.
 func TestMaxRequestsOfOneLeavesAtOnce(t *testing.T) {
-	set := testSettings()
-	set.maxRequests = 1
-	s := serveFake(t, set, hello)
+	s := newFake(t, testSettings(), hello)
+	s.worker.word.MaxRequests.Store(1)
+	s.begin()
 	c := s.dial()
 	c.send(get("/"))
 	if h := c.head(); !strings.Contains(h, "Connection: close") {
@@ -253,9 +253,9 @@ func TestClientThatTakesNothingIsCutOff(t *testing.T) {
 
 // A worker that has served max_requests serves on until it has a successor.
 func TestMaxRequestsRecyclesTheWorker(t *testing.T) {
-	set := testSettings()
-	set.maxRequests = 3
-	s := serveFake(t, set, hello)
+	s := newFake(t, testSettings(), hello)
+	s.worker.word.MaxRequests.Store(3)
+	s.begin()
 	c := s.dial()
 	ask := func() string {
 		c.send(get("/"))

@@ -53,6 +53,7 @@ func Run() {
 		t.Exit(workerctl.ExitBoot, exitDeadline)
 	}
 	w.mem.Files, w.notice = spool.New(spool.Dirs(w.set.tmpDir, t.Getenv))
+	w.word = cpython.WorkerWord()
 	w.follow(t.LogRoute())
 	w.wakeup, w.own, w.pythonLog = cpython.WakeupFD(), cpython.OwnFD, t.ReopenLogs
 	w.own(ctl.FD(), true)
@@ -124,7 +125,7 @@ func newWorker(set settings, m *workerctl.Serve) (*eventLoop, error) {
 	w := &eventLoop{keepAlive: set.keepAlive, poll: poll, timers: newTimers(&set), worker: &worker{
 		set: set, id: m.Worker, rules: rules, proxy: proxy, policy: newPolicy(&m.Settings),
 		kept: response.KeptLines(set.promise), server: response.ServerLine(set.server), wakeup: -1,
-		own: func(int, bool) {}, ident: func() uint64 { return 0 }, logFDs: map[string]int{}, watcher: poll, unpoll: poll.Remove,
+		own: func(int, bool) {}, ident: func() uint64 { return 0 }, logFDs: map[string]int{}, watcher: poll, word: new(cpython.Word), unpoll: poll.Remove,
 	}}
 	w.mem = body.Memory{Limits: set.bodies, Warn: func(text string) { w.log.Warningf("%s", text) }}
 	w.streamRules = body.StreamRules{Policy: &w.policy, Limit: set.bodies.Body, Timeout: set.body}

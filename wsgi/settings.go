@@ -2,7 +2,6 @@ package wsgi
 
 import (
 	"math"
-	"math/rand/v2"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +26,6 @@ type settings struct {
 	keepAlive                 bool
 	threads                   int
 	backlog                   int
-	maxRequests               uint64 // jitter included; 0: no limit
 	maxConns                  int
 	maxEngaged                int         // worker_connections: connections with a complete request
 	bodies                    body.Limits // limit_request_body, and where bodies lie
@@ -55,18 +53,17 @@ const (
 // process environment.
 func newSettings(g *workerctl.Settings, script string) settings {
 	t := settings{
-		header:      seconds(g.HeaderTimeout),
-		body:        seconds(g.BodyTimeout),
-		write:       seconds(g.WriteTimeout),
-		idle:        seconds(g.Keepalive),
-		graceful:    seconds(g.GracefulTimeout),
-		timeout:     seconds(g.Timeout),
-		request:     seconds(g.RequestTimeout),
-		sync:        g.WorkerClass == "sync" && g.Threads <= 1,
-		threads:     max(1, g.Threads),
-		backlog:     max(1, g.Backlog),
-		maxRequests: g.MaxRequests,
-		maxConns:    g.MaxConnections,
+		header:   seconds(g.HeaderTimeout),
+		body:     seconds(g.BodyTimeout),
+		write:    seconds(g.WriteTimeout),
+		idle:     seconds(g.Keepalive),
+		graceful: seconds(g.GracefulTimeout),
+		timeout:  seconds(g.Timeout),
+		request:  seconds(g.RequestTimeout),
+		sync:     g.WorkerClass == "sync" && g.Threads <= 1,
+		threads:  max(1, g.Threads),
+		backlog:  max(1, g.Backlog),
+		maxConns: g.MaxConnections,
 		bodies: body.Limits{
 			Body: g.LimitRequestBody, InBuffer: body.MostInBuffer, InBlocks: body.MostInBlocks, Memory: body.MostLent,
 		},
@@ -76,9 +73,6 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		tmpDir:     g.TmpUploadDir,
 		script:     script,
 		server:     g.ServerHeader,
-	}
-	if t.maxRequests > 0 && g.MaxRequestsJitter > 0 {
-		t.maxRequests += rand.Uint64N(g.MaxRequestsJitter + 1)
 	}
 	if !g.KeepaliveSet && g.WorkerClass == "sync" && t.threads == 1 {
 		t.idle = idleBehindProxy

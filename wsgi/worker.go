@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gosrv/cpython"
 	"gosrv/environ"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
@@ -38,6 +39,7 @@ type worker struct {
 	ctl       *workerctl.Conn
 	own       func(fd int, own bool) // marks sockets that a forked child closes
 	pythonLog func(fd int)           // gives Python's loggers the new error log; nil: there are none
+	word      *cpython.Word          // what hooks say, and are told; max_requests is theirs to say
 	wakeup    int                    // readable when a Python signal handler is due; -1: none
 	logFDs    map[string]int         // by name in Serve.FDs
 

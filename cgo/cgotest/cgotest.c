@@ -136,7 +136,7 @@ static int pack(PyObject *pairs, packed *p) {
 			at[1] |= GOSRV_HAS_LINE | (uint32_t)py.PyLong_AsLongLong(py.PyTuple_GetItem(pair, 2)) << GOSRV_LINE_SHIFT;
 		used += len;
 	}
-	*p = (packed){text, "", desc, n, 0};
+	*p = (packed){text, "", desc, n, 0, strlen(text)};
 	return 1;
 }
 
@@ -209,7 +209,7 @@ uint64_t test_refs_dropped(void) { return refs_dropped; }
 
 void test_request_layout(size_t *o) {
 	size_t layout[] = {sizeof(gosrv_request), offsetof(gosrv_request, stream), offsetof(gosrv_request, body_len),
-		offsetof(gosrv_request, cap), offsetof(gosrv_request, base), offsetof(gosrv_request, headers),
+		offsetof(gosrv_request, cap), offsetof(gosrv_request, head_len), offsetof(gosrv_request, base), offsetof(gosrv_request, headers),
 		offsetof(gosrv_request, body_fd), offsetof(gosrv_request, conn_fd), offsetof(gosrv_request, flags)};
 	memcpy(o, layout, sizeof layout);
 }
@@ -220,6 +220,6 @@ void test_result_layout(size_t *o) {
 		offsetof(gosrv_result, ref), offsetof(gosrv_result, ref_len), offsetof(gosrv_result, total),
 		offsetof(gosrv_result, need), offsetof(gosrv_result, file_off), offsetof(gosrv_result, file_len),
 		offsetof(gosrv_result, handle), offsetof(gosrv_result, now), offsetof(gosrv_result, notes), offsetof(gosrv_result, notes_len),
-		offsetof(gosrv_result, sent), offsetof(gosrv_result, iterates), offsetof(gosrv_result, payload)};
+		offsetof(gosrv_result, sent), offsetof(gosrv_result, iterates), offsetof(gosrv_result, payload), offsetof(gosrv_result, ends)};
 	memcpy(o, layout, sizeof layout);
 }

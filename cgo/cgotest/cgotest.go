@@ -64,14 +64,14 @@ func Batches() map[string]string {
 
 // RequestLayouts gives size and field offsets of gosrv_request in C and of cgo.Numbers.
 func RequestLayouts() (inC, inGo []uintptr) {
-	offsets := make([]C.size_t, 9)
+	offsets := make([]C.size_t, 10)
 	C.test_request_layout(&offsets[0])
 	for _, o := range offsets {
 		inC = append(inC, uintptr(o))
 	}
 	var n cgo.Numbers
 	inGo = []uintptr{
-		unsafe.Sizeof(n), unsafe.Offsetof(n.Stream), unsafe.Offsetof(n.BodyLen), unsafe.Offsetof(n.Cap), unsafe.Offsetof(n.Base),
+		unsafe.Sizeof(n), unsafe.Offsetof(n.Stream), unsafe.Offsetof(n.BodyLen), unsafe.Offsetof(n.Cap), unsafe.Offsetof(n.HeadLen), unsafe.Offsetof(n.Base),
 		unsafe.Offsetof(n.Headers), unsafe.Offsetof(n.BodyFD), unsafe.Offsetof(n.Connection), unsafe.Offsetof(n.Flags),
 	}
 	return inC, inGo
@@ -79,7 +79,7 @@ func RequestLayouts() (inC, inGo []uintptr) {
 
 // ResultLayouts gives size and field offsets of gosrv_result in C and of cgo.Result.
 func ResultLayouts() (inC, inGo []uintptr) {
-	offsets := make([]C.size_t, 18)
+	offsets := make([]C.size_t, 19)
 	C.test_result_layout(&offsets[0])
 	for _, o := range offsets {
 		inC = append(inC, uintptr(o))
@@ -89,7 +89,7 @@ func ResultLayouts() (inC, inGo []uintptr) {
 		unsafe.Sizeof(r), unsafe.Offsetof(r.HeadLen), unsafe.Offsetof(r.BodyOff), unsafe.Offsetof(r.BodyLen),
 		unsafe.Offsetof(r.FD), unsafe.Offsetof(r.Ref), unsafe.Offsetof(r.RefLen), unsafe.Offsetof(r.Total),
 		unsafe.Offsetof(r.Need), unsafe.Offsetof(r.FileOff), unsafe.Offsetof(r.FileLen), unsafe.Offsetof(r.Handle), unsafe.Offsetof(r.Now),
-		unsafe.Offsetof(r.Notes), unsafe.Offsetof(r.NotesLen), unsafe.Offsetof(r.Sent), unsafe.Offsetof(r.Iterates), unsafe.Offsetof(r.Payload),
+		unsafe.Offsetof(r.Notes), unsafe.Offsetof(r.NotesLen), unsafe.Offsetof(r.Sent), unsafe.Offsetof(r.Iterates), unsafe.Offsetof(r.Payload), unsafe.Offsetof(r.Ends),
 	}
 	return inC, inGo
 }

@@ -33,6 +33,9 @@ func resolve(cl *config.CommandLine, loaded zygotectl.ConfigLoaded) (*plan.Plan,
 		App: cfg.App(), Settings: cfg.Map(), Hooks: cfg.Hooks(), Text: cfg.Print(), Title: cfg.ProcName(),
 		KeepaliveSet: cfg.Explicit("keepalive"), Sources: cfg.Sources(), Sizing: cfg.Sizing(), Changed: cfg.Changed(),
 	}
+	if facts := cl.Facts(cfg); facts != nil {
+		p.About = facts
+	}
 	for _, w := range warnings {
 		p.Notices = append(p.Notices, plan.Notice{Text: w.String(), Quiet: w.Quiet})
 	}

@@ -12,6 +12,22 @@ class AppImportError(Exception):
     """The module is there, but no application in it."""
 
 
+class Application:
+    """The one that is served: loaded when it is first asked for."""
+
+    def __init__(self, named):
+        self._named = named  # module:callable, or a function that loads
+        self.callable = None
+
+    def wsgi(self):
+        if self.callable is None:
+            self.callable = self.load()
+        return self.callable
+
+    def load(self):
+        return load(self._named)
+
+
 def load(uri):
     """Imports and returns the application of uri, or has it made by whoever knows how."""
     import importlib

@@ -54,7 +54,7 @@ def boot():
         def load(cls, name):
             """A module of the shim. Nothing is cached on disk, so each one has to be compiled;
             those that few configurations need wait until one does (PEP 562)."""
-            if "gosrv_shim/%s.py" % name not in files:
+            if look("gosrv_shim." + name)[0] is None:
                 raise AttributeError(name)
             sys.meta_path.insert(0, cls)
             try:
@@ -69,7 +69,7 @@ def boot():
 
     sys.modules["_gosrv"] = _gosrv
     zygote = Shim.load("zygote")
-    sys.modules["gosrv_shim"].__getattr__ = Shim.load
+    sys.modules["gosrv_shim"].load = sys.modules["gosrv_shim"].__getattr__ = Shim.load
     sys.meta_path.append(StandIn)
     sys.modules["gosrv_shim"].stand_in = StandIn
     zygote.main(control_fd)

@@ -19,6 +19,13 @@ class Channel:
         fields["type"] = kind
         self.socket.send(json.dumps(fields).encode())
 
+    def send_if_room(self, kind):
+        """For what need not arrive: a master that does not read holds nobody up."""
+        try:
+            self.socket.send(json.dumps({"type": kind}).encode(), socket.MSG_DONTWAIT)
+        except OSError:
+            pass
+
     def receive(self):
         """Waits for the next message: (dict, [fds]); (None, []) when the peer has gone."""
         space = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)

@@ -1,8 +1,9 @@
 """What hooks and applications see as server, worker and cfg (Arbiter, Worker, Config there)."""
 
 import os
+import sys
 
-from . import conffile
+from . import channel, conffile
 
 # How many arguments each hook may take; the settings table has the same numbers.
 ARITIES = {"on_starting": (1,), "on_reload": (1,), "when_ready": (1,), "pre_fork": (2,), "post_fork": (2,),
@@ -29,10 +30,11 @@ def named(settings):
 
 
 class Settings:
-    """cfg: every setting as an attribute, as resolved by the master, hooks as callables."""
+    """cfg for the shim: every setting as an attribute, as resolved by the master, hooks as callables. What
+    hooks and logger classes see is more (package view), and made only if there are any."""
 
     def __init__(self, values, hooks, objects):
-        self.settings = dict(values)
+        self.resolved = dict(values)
         self.hooks = hooks
         self.objects = objects  # the config file's own, where the master knows only a text
 
@@ -43,18 +45,18 @@ class Settings:
             if name in self.__dict__[own]:
                 return self.__dict__[own][name]
         try:
-            return self.__dict__["settings"][name]
+            return self.__dict__["resolved"][name]
         except KeyError:
             raise AttributeError("No configuration setting for: %s" % name) from None
 
     @property
     def env(self):
-        return dict(pair.split("=", 1) for pair in self.settings.get("raw_env") or ())
+        return dict(pair.split("=", 1) for pair in self.resolved.get("raw_env") or ())
 
     @property
     def statsd_host(self):
         """A path, or (host, port)."""
-        text = self.settings.get("statsd_host")
+        text = self.resolved.get("statsd_host")
         if text is None:
             return None
         if text.startswith("unix:") and not text[len("unix:"):].isdigit():
@@ -67,29 +69,41 @@ class Settings:
             host, _, port = text.partition(":")
         return host.lower(), int(port or 8125)
 
+    def draw_lifetime(self):
+        """How many requests a worker serves: max_requests with its jitter, sys.maxsize if there is no limit."""
+        least, jitter = self.resolved.get("max_requests"), self.resolved.get("max_requests_jitter")
+        if not least:
+            return sys.maxsize
+        return least + int.from_bytes(os.urandom(4), "little") % (jitter + 1) if jitter else least
+
     @property
     def worker_class_str(self):
         """sync with threads is gthread, as in Gunicorn."""
-        name = str(self.settings.get("worker_class") or "sync")
-        return "gthread" if name == "sync" and self.settings.get("threads", 1) > 1 else name
-
-    @property
-    def address(self):
-        return self.settings.get("bind")
-
+        name = str(self.resolved.get("worker_class") or "sync")
+        return "gthread" if name == "sync" and self.resolved.get("threads", 1) > 1 else name
 
 class Server:
-    """The master, as far as a process apart from it can show it."""
+    """The master, as far as the shim needs it; for hooks there is servers.py."""
 
-    def __init__(self, cfg, log, master_pid, software):
-        self.cfg, self.log, self.pid = cfg, log, master_pid
+    def __init__(self, cfg, log, master_pid, software, app):
+        self.cfg, self.log, self.pid, self.app = cfg, log, master_pid, app
         self.software = software  # SERVER_SOFTWARE of environ
-        self.master_pid = 0
-        self.proc_name = cfg.settings.get("proc_name") or cfg.settings.get("default_proc_name")
-        self.num_workers = cfg.settings.get("workers")
-        self.timeout = cfg.settings.get("timeout")
-        self.address = cfg.address
+        self.proc_name = cfg.resolved.get("proc_name") or cfg.resolved.get("default_proc_name")
+        self.num_workers = cfg.resolved.get("workers")
         self.WORKERS = {}
+
+    def lend(self, fds):
+        """Duplicates of the listening sockets for the time of a hook: nobody wants them where there is none."""
+        channel.close_all(fds)
+
+    def take_back(self):
+        """Closes them."""
+
+    def workers_are(self, number):
+        self.num_workers = number
+
+    def resize_by(self, resize):
+        """Who tells the master that num_workers was set; None: nobody."""
 
 
 def run(cfg, log, name, *args):

@@ -121,7 +121,7 @@ class MeasuredLogger(metrics.Metrics, Logger):
 
 def make(cfg, destination):
     """server.log by the settings. RuntimeError says what is wrong with them."""
-    named = cfg.settings.get("logger_class") or DEFAULT_CLASS
+    named = cfg.resolved.get("logger_class") or DEFAULT_CLASS
     measured = cfg.statsd_host is not None
     if named == MEASURED_CLASS or named in (DEFAULT_CLASS, "simple") and measured:
         return MeasuredLogger(cfg, destination)
@@ -237,8 +237,8 @@ class Relay:
     """Where a worker's Go side leaves its lines, one JSON object a packet, and the raw thread that
     logs them: not a threading.Thread, which the application may have replaced."""
 
-    def __init__(self, log):
-        self.log = log
+    def __init__(self, log, cfg):
+        self.log, self.cfg = log, cfg
         self.reader, self.writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.reader.setblocking(False)
         self.lock = lock()
@@ -280,7 +280,7 @@ class Relay:
         else:
             from . import request_hooks  # few workers need it
 
-            self.log.access(*request_hooks.refused(message))
+            self.log.access(*request_hooks.refused(message, self.cfg))
 
 
 lock, start = _thread.allocate_lock, _thread.start_new_thread
@@ -310,7 +310,7 @@ class ErrorStream(io.TextIOBase):
 def capture_output(cfg, fd):
     """--capture-output: what Python and C write to stdout and stderr goes to the error log, if
     that is a file."""
-    if not cfg.settings.get("capture_output") or cfg.settings.get("errorlog") == "-":
+    if not cfg.resolved.get("capture_output") or cfg.resolved.get("errorlog") == "-":
         return
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

@@ -47,7 +47,7 @@ def drop(cfg):
     if uid == 0:
         return
     stay_there(uid)
-    if not cfg.settings.get("allow_new_privileges"):
+    if not cfg.resolved.get("allow_new_privileges"):
         _gosrv.no_new_privileges()
 
 

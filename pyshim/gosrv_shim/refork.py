@@ -48,7 +48,9 @@ def continue_as_zygote(worker, module, control_fd):
     new_zygote = worker.zygote
     warnings = shared(worker, control_fd)
     new_zygote.control = channel.Channel(control_fd)
-    new_zygote.preloaded, new_zygote.unannounced = worker.wsgi, {}
+    new_zygote.preloaded, new_zygote.unannounced = True, {}
+    new_zygote.server.app.callable = worker.wsgi
+    new_zygote.server.resize_by(new_zygote.resize)
     new_zygote.server.WORKERS.clear()
     stacks.answer_with(new_zygote.errors.fd)
     new_zygote.entitle()

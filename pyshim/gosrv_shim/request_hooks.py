@@ -2,69 +2,17 @@
 has asked for one of them pays for this module: the application is then called through
 HookedApplication."""
 
+import _gosrv
+import _thread
 import io
 import time
 from datetime import timedelta
 
 from . import files
+from .view.request import Request, Response
 
 
-class Request:
-    """What these hooks read of Gunicorn's request object, taken from environ."""
-
-    def __init__(self, environ):
-        self.method = environ["REQUEST_METHOD"]
-        self.uri = environ["RAW_URI"]
-        self.path = self.uri.partition("?")[0].partition("#")[0]
-        self.query = environ["QUERY_STRING"]
-        self.fragment = self.uri.partition("#")[2]
-        self.version = tuple(int(n) for n in environ["SERVER_PROTOCOL"][5:].split(".") if n.isdigit())
-        self.scheme = environ["wsgi.url_scheme"]
-        self.body = environ["wsgi.input"]
-        self.remote_addr = (environ.get("REMOTE_ADDR", ""), environ.get("REMOTE_PORT", ""))
-        self.trailers = []
-        self._environ = environ
-
-    @property
-    def headers(self):
-        """[(NAME, value)] in upper case with dashes, as Gunicorn's parser gives them."""
-        found = []
-        for key, value in self._environ.items():
-            if key.startswith("HTTP_"):
-                found.append((key[5:].replace("_", "-"), value))
-            elif key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-                found.append((key.replace("_", "-"), value))
-        return found
-
-
-class Response:
-    """What these hooks read of Gunicorn's response object."""
-
-    def __init__(self):
-        self.status = None
-        self.status_code = None
-        self.headers = []
-        self.headers_sent = False
-        self.sent = 0
-        self.response_length = None
-
-    def fail(self):
-        """The application has raised: the server answers for it, if nothing is said yet."""
-        if not self.headers_sent:
-            self.start("500 Internal Server Error", [])
-
-    def start(self, status, headers):
-        self.status, self.headers = status, list(headers)
-        try:
-            self.status_code = int(status.split(None, 1)[0])
-        except (ValueError, IndexError):
-            self.status_code = None
-        for name, value in self.headers:
-            if name.lower() == "content-length" and value.isdigit():
-                self.response_length = int(value)
-
-
-def refused(message):
+def refused(message, cfg):
     """What access() gets about a request that never reached the application."""
     environ = {"REQUEST_METHOD": message["method"], "RAW_URI": message["target"],
                "PATH_INFO": message["path"], "QUERY_STRING": message["query"],
@@ -73,10 +21,12 @@ def refused(message):
     for name, value in message["headers"] or ():
         key = name.upper().replace("-", "_")
         environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
-    response = Response()
+    head = "".join("\r\n%s: %s" % (name, value) for name, value in message["headers"] or ()).encode("latin-1", "replace")
+    request = Request(cfg, environ, head)
+    response = Response(request, cfg)
     response.start("%d %s" % (message["status"], message["reason"]), [])
     response.sent = message["bytes"]
-    return response, Request(environ), environ, timedelta(0)
+    return response, request, environ, timedelta(0)
 
 
 class HookedResult:
@@ -107,7 +57,7 @@ class HookedResult:
 
 class HookedApplication:
     def __init__(self, application, worker, records):
-        self.application, self.worker, self.log = application, worker, worker.log
+        self.application, self.worker, self.log, self.cfg = application, worker, worker.log, worker.cfg
         self.records = records  # the access log
         self.pre_request = worker.cfg.hooks.get("pre_request")
         self.post_request = worker.cfg.hooks.get("post_request")
@@ -115,7 +65,9 @@ class HookedApplication:
         self.arity = min(4, code.co_argcount) if code else 2
 
     def __call__(self, environ, start_response):
-        request, response = Request(environ), Response()
+        fd = _gosrv.connection(start_response) if "PROXY_PROTOCOL" in environ else -1
+        request = Request(self.cfg, environ, _gosrv.request_head(start_response), fd)
+        response = Response(request, self.cfg)
         started = time.monotonic()
 
         def record():
@@ -136,7 +88,10 @@ class HookedApplication:
 
         try:
             if self.pre_request is not None:
-                self.pre_request(self.worker, request)
+                self.ask(request)
+                request.alter(environ)
+                if request.must_close:
+                    _gosrv.close_connection(start_response)
             result = self.application(environ, start)
         except StopIteration:  # all is said, by gunicorn.socket: Gunicorn logs no line, either
             finish()
@@ -149,6 +104,14 @@ class HookedApplication:
         if type(result) is files.FileWrapper:
             return self.hook_file(result, response, record, finish)
         return HookedResult(result, response, record, finish)
+
+    def ask(self, request):
+        here, asking = _thread.get_ident(), self.worker.asking
+        asking.add(here)
+        try:
+            self.pre_request(self.worker, request)
+        finally:
+            asking.discard(here)
 
     def hook_file(self, wrapper, response, record, finish):
         """A file_wrapper stays one, so that it can leave by sendfile."""

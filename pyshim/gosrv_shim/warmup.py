@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 def run(application, cfg, log, constants):
     """A page that fails is logged; the application serves all the same."""
-    for url in cfg.settings.get("warm_up") or ():
+    for url in cfg.resolved.get("warm_up") or ():
         try:
             status = ask(application, environ_of(url, constants))
         except Exception:

@@ -6,7 +6,7 @@ import signal
 import threading
 import traceback
 
-from . import application, files, hooks, logs, privileges, process, stacks
+from . import files, hooks, logs, privileges, process, stacks
 
 # The bits of _gosrv.request (gosrv.h, GOSRV_SIG_*).
 DRAIN, QUIT = 1, 2
@@ -21,13 +21,13 @@ class Worker:
     file_wrapper = files.FileWrapper
 
     def __init__(self, nr, age, cfg, log, server, errors):
-        self.nr, self.age, self.cfg = nr, age, cfg
+        self.number, self.age, self.cfg = nr, age, cfg
         self.ppid = server.pid
         self.pid = "[booting]"
         self.booted = self.aborted = False
-        self.timeout = cfg.settings.get("timeout")
-        self.sockets = []
-        self.tmp = None  # Gunicorn's heartbeat file: the scoreboard stands in
+        self.control = None  # the channel to the master, while it boots
+        self.waker = -1      # a byte written there wakes the loop
+        self.max_requests = cfg.draw_lifetime()
         self.application = self.wsgi = None
         self.log, self._server, self._alive = log, server, True
         self._errors, self._relay, self._route = errors, None, 0
@@ -51,11 +51,12 @@ class Worker:
 
     # --- boot -------------------------------------------------------------------------
 
-    def boot(self, preloaded, uri):
+    def boot(self, preloaded):
         """Everything up to the imported application. Runs in the new process."""
         cfg = self.cfg
         self.pid = os.getpid()
-        _gosrv.set_title("gosrv: worker %s [%s]" % (self.nr, self.title()))
+        self.limit_requests()
+        _gosrv.set_title("gosrv: worker %s [%s]" % (self.number, self.title()))
         hooks.run(cfg, self.log, "post_fork", self._server, self)
         self.renewed = set(threading.enumerate())
         privileges.drop(cfg)
@@ -65,41 +66,46 @@ class Worker:
         self.set_signals()
         os.register_at_fork(before=_gosrv.before_fork, after_in_parent=_gosrv.after_fork,
                             after_in_child=self.after_fork_in_child)
-        self.load(preloaded, uri)
+        self.load(preloaded)
         of_import = set(threading.enumerate())
         hooks.run(cfg, self.log, "post_worker_init", self)
         self.renewed.update(set(threading.enumerate()) - of_import)
+        self._server.take_back()
         self._route = logs.route(self.log)  # the application may have configured the loggers, too
         if "pre_request" in cfg.hooks or "post_request" in cfg.hooks or self._route & logs.ACCESS:
             from . import request_hooks
 
             self.application = request_hooks.HookedApplication(self.wsgi, self, self._route & logs.ACCESS)
         if self._route:
-            self._relay = logs.Relay(self.log)
+            self._relay = logs.Relay(self.log, cfg)
         if not self._route & logs.ACCESS and logs.noted(cfg):
             _gosrv.note_environ(logs.noted(cfg))
         stacks.keep_for_watchdog()
         lack = _gosrv.lacks()  # the config file or the application may have set limits
         if lack:
             raise Refused("Worker cannot serve: " + lack)
+        self.control = None
         self.booted = True
 
-    def load(self, preloaded, uri):
+    def limit_requests(self):
+        _gosrv.limit_requests(0 if self.max_requests >= sys.maxsize else self.max_requests)
+
+    def load(self, preloaded):
         """Imports the application. With --reload even one that cannot be parsed is served:
         the browser shows why, and the next edit may repair it."""
         reloader = None
-        if self.cfg.settings.get("spew"):
+        if self.cfg.resolved.get("spew"):
             from . import development
 
             development.spew()
-        if self.cfg.settings.get("reload"):
+        if self.cfg.resolved.get("reload"):
             from . import development
 
             reloader = development.watch(self)
-            if preloaded is None:
+            if not preloaded:
                 development.note_imports(reloader.extra)
         try:
-            self.wsgi = preloaded or application.load(uri)
+            self.wsgi = self._server.app.wsgi()
             if not preloaded:
                 warm_up(self.wsgi, self.cfg, self.log, self._server)
         except SyntaxError as e:
@@ -110,8 +116,8 @@ class Worker:
                 reloader.extra.append(e.filename)
             self.wsgi = development.failing_application(e)
         self.application = self.wsgi
-        if reloader is not None and (preloaded is None or self.nr == 0):  # one is enough to ask for all
-            self._preloaded = preloaded is not None
+        if reloader is not None and (not preloaded or self.number == 0):  # one is enough to ask for all
+            self._preloaded = preloaded
             reloader.start()
 
     def leave_for(self, name):
@@ -144,7 +150,8 @@ class Worker:
             signal.signal(number, disposition)
         signal.siginterrupt(signal.SIGTERM, False)
         signal.siginterrupt(signal.SIGUSR1, False)
-        signal.set_wakeup_fd(_gosrv.wakeup_open(), warn_on_full_buffer=False)
+        self.waker = _gosrv.wakeup_open()
+        signal.set_wakeup_fd(self.waker, warn_on_full_buffer=False)
 
     # --- signals ----------------------------------------------------------------------
 
@@ -215,7 +222,7 @@ class Worker:
         logs.usable(self.log).exception("%s", printable(what),
                                         exc_info=(type(error), error, error.__traceback__))
 
-    def handle_error(self, what, method, uri):
+    def handle_fault(self, what, method, uri):
         """Logs a fault of the application that is no exception."""
         logs.usable(self.log).error("Error handling request %s %s: %s", method, printable(uri or ""), what)
 
@@ -299,7 +306,7 @@ def constants(cfg, server):
 
 
 def warm_up(loaded, cfg, log, server):
-    if cfg.settings.get("warm_up"):
+    if cfg.resolved.get("warm_up"):
         from . import warmup
 
         warmup.run(loaded, cfg, log, constants(cfg, server))

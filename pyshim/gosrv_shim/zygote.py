@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 
-from . import application, channel, conffile, hooks, logs, process, program, stacks
+from . import application, channel, conffile, hooks, logs, process, program, stacks, view
 from .worker import Refused, Worker, warm_up
 
 
@@ -21,8 +21,8 @@ class Zygote:
         self.control = control
         self.hooks = {}
         self.objects = {}
-        self.cfg = self.log = self.errors = self.server = None
-        self.app_uri = self.preloaded = None
+        self.cfg = self.log = self.errors = self.server = self.worker_class = None
+        self.preloaded = False
         self.seed = None  # what is known of this process since it was one
         self.unannounced = {}  # age: workers that were forked and whose pid the master has not told yet
 
@@ -105,19 +105,20 @@ class Zygote:
     def configure(self, message, fds):
         stacks.answer_with(fds[0] if fds else 2)
         settings = message["settings"]
-        self.app_uri = message["app"]
+        named = message["app"]
         if program.application is None:
             sys.argv = list(message["argv"])
         else:
-            self.app_uri = program.application.wsgi
             program.adopt(settings)
         if settings.get("paste"):
-            self.app_uri = functools.partial(application.load_paste, self.app_uri, settings["raw_paste_global_conf"])
+            named = functools.partial(application.load_paste, named, settings["raw_paste_global_conf"])
         os.environ["SERVER_SOFTWARE"] = GUNICORN  # what runs beside Gunicorn looks for it
         os.environ.update(message.get("env") or {})
         if conffile.plain(self.objects.get("logconfig_dict")) != settings.get("logconfig_dict"):
             self.objects.pop("logconfig_dict", None)  # another place won
-        self.cfg = hooks.Settings(settings, self.hooks, self.objects)
+        about = message["about"]  # what the master knows of the settings, if hooks or loggers see them
+        self.cfg = view.config.Config(settings, self.hooks, self.objects, about) if about else hooks.Settings(
+            settings, self.hooks, self.objects)
         self.errors = logs.Destination(fds[0] if fds else 2)
         logs.capture_output(self.cfg, self.errors.fd)
         enter_directory(settings["chdir"])
@@ -131,7 +132,7 @@ class Zygote:
         except Exception as e:
             self.failed("config", 1, "Failed to set up logging", traceback_of(e))
             return
-        self.server = hooks.Server(self.cfg, self.log, message["master_pid"], message["software"])
+        self.make_server(message, named)
         self.generation = message["generation"]
         self.entitle()
         try:
@@ -152,8 +153,8 @@ class Zygote:
                 development.note_imports(settings.get("reload_extra_files") or ())
             try:
                 with leftovers.Watch(message["app"]) as watch:
-                    self.preloaded = application.load(self.app_uri)
-                    warm_up(self.preloaded, self.cfg, self.log, self.server)
+                    warm_up(self.server.app.wsgi(), self.cfg, self.log, self.server)
+                    self.preloaded = True
             except BaseException as e:
                 self.failed(*why(e))
                 return
@@ -164,11 +165,29 @@ class Zygote:
         process.flush()
         self.configured(found + logs.ignored(self.cfg))
 
+    def make_server(self, message, named):
+        """What hooks see, or what is enough where there are none."""
+        app = program.application
+        if message["about"]:
+            app = app or view.app.Application(self.cfg, named)
+            self.server = view.server.Arbiter(self.cfg, self.log, message, app)
+            self.server.resize_by(self.resize)
+            threads = self.cfg.worker_class_str == "gthread"
+            self.worker_class = view.worker.ThreadWorker if threads else view.worker.SyncWorker
+        else:
+            app = app or application.Application(named)
+            self.server = hooks.Server(self.cfg, self.log, message["master_pid"], message["software"], app)
+            self.worker_class = Worker
+
+    def resize(self, number):
+        """server.num_workers was set."""
+        self.control.send("Resize", workers=number)
+
     def entitle(self):
         _gosrv.set_title("gosrv: zygote gen %s [%s]" % (self.generation, self.server.proc_name))
 
     def configured(self, warnings):
-        self.control.send("Configured", preloaded=self.preloaded is not None, warnings=warnings,
+        self.control.send("Configured", preloaded=self.preloaded, warnings=warnings,
                           relay=bool(logs.route(self.log) & logs.ERRORS), level=logs.level())
 
     def failed(self, stage, code, message, text):
@@ -177,24 +196,30 @@ class Zygote:
 
     def spawn(self, message, fds):
         """Forks one worker. True in the worker, when it is ready to enter Go."""
-        worker = Worker(message["nr"], message["age"], self.cfg, self.log, self.server, self.errors)
+        own, *sockets = fds
+        self.server.lend(sockets)
+        self.server.worker_age = message["age"]
+        worker = self.worker_class(message["nr"], message["age"], self.cfg, self.log, self.server, self.errors)
         try:
             hooks.run(self.cfg, self.log, "pre_fork", self.server, worker)
             forked = _gosrv.fork_worker()
         except Exception as e:
-            channel.close_all(fds)
+            os.close(own)
+            self.server.take_back()
             self.control.send("SpawnFailed", nr=message["nr"], age=message["age"], message=not_forked(e))
             return False
         if not forked:
-            channel.close_all(fds)
+            os.close(own)
+            self.server.take_back()
             self.unannounced[worker.age] = worker
             return False
         self.control.close()
-        if self.cfg.settings.get("refork_after"):
+        self.server.resize_by(None)
+        if self.cfg.resolved.get("refork_after"):
             from . import refork
 
             worker.zygote, worker.sockets_at_fork = self, refork.sockets()
-        become_worker(worker, channel.Channel(fds[0]), self.preloaded, self.app_uri, self.log)
+        become_worker(worker, channel.Channel(own), self.preloaded, self.log)
         return True
 
     def reopen_logs(self, message, fds):
@@ -206,14 +231,16 @@ class Zygote:
         logs.relay_line(logs.usable(self.log), message)
 
     def run_hook(self, message, fds):
+        self.server.lend(fds)
+        self.server.workers_are(message["num_workers"])
         error, before = "", hooks.possessions()
-        self.server.num_workers = message["num_workers"]
         try:
             hooks.run(self.cfg, self.log, message["name"], self.server, *message.get("args") or ())
         except Exception as e:
             error = traceback_of(e)
         self.control.send("HookDone", name=message["name"], error=channel.clip(error),
                           keeps=hooks.possessions() > before)
+        self.server.take_back()
 
     def worker_started(self, message, fds):
         """server.WORKERS is Gunicorn's table: pid -> worker, with those of other generations."""
@@ -226,14 +253,16 @@ class Zygote:
         worker = self.server.WORKERS.pop(message["pid"], None) or self.stranger(message)
         if not message["hook"]:
             return
+        self.server.lend(fds)
         try:
             hooks.run(self.cfg, self.log, "child_exit", self.server, worker)
         except Exception:
             pass  # logged; in Gunicorn the master would end
+        self.server.take_back()
 
     def stranger(self, message):
         """A worker that another zygote has forked."""
-        worker = Worker(message["nr"], message["age"], self.cfg, self.log, self.server, self.errors)
+        worker = self.worker_class(message["nr"], message["age"], self.cfg, self.log, self.server, self.errors)
         worker.pid = message["pid"]
         return worker
 
@@ -267,13 +296,13 @@ def main(control_fd):
     Zygote(channel.Channel(control_fd)).serve()
 
 
-def become_worker(worker, control, preloaded, uri, log):
+def become_worker(worker, control, preloaded, log):
     """Boots the worker or ends the process with Gunicorn's exit code."""
-    worker.pid = os.getpid()
+    worker.pid, worker.control = os.getpid(), control
     control.send("WorkerSpawned", pid=worker.pid)
     log.info("Booting worker with pid: %s", worker.pid)
     try:
-        worker.boot(preloaded, uri)
+        worker.boot(preloaded)
         _gosrv.enter_worker(control.detach(), worker)
     except SystemExit as e:
         if worker.booted or worker.aborted or os.getppid() != worker.ppid:

@@ -40,6 +40,7 @@ type Thread struct {
 // Limits are times inside the application in ns; 0: none.
 type Limits struct {
 	Request int64 // of a request
+	Hard    int64 // of a request, however often its time has begun again
 	Main    int64 // of what the main thread does in Python; Request where it serves
 	GIL     int64 // of taking the GIL
 	Pool    bool  // a pool serves, and the main thread only runs signal handlers
@@ -62,6 +63,10 @@ type Owner struct {
 	// TimedOut ends it at once. Called once.
 	TimedOut func()
 
+	// Notified is a moment, CLOCK_MONOTONIC ns, from which the time of a main thread's
+	// request counts if it began before. nil: there is none.
+	Notified func() int64
+
 	Probe  func()                           // takes the GIL and gives it back
 	Stacks func(late, idle []uint64) string // cpython.Stacks
 }
@@ -75,6 +80,7 @@ type Watchdog struct {
 	owner   Owner
 	threads []*Thread // all that enter the application
 
+	moved    moved        // the last request whose time has begun again
 	asked    int64        // CLOCK_MONOTONIC ns of the probe under way, 0: none
 	answered atomic.Int64 // the last probe that came back
 	printed  int64        // CLOCK_MONOTONIC ns of the last stacks
@@ -92,9 +98,15 @@ type late struct {
 	critical bool   // the worker cannot go on: not a request of the pool
 }
 
+// moved is a request whose time has begun again, CLOCK_MONOTONIC ns.
+type moved struct {
+	origin int64 // when it began
+	start  int64 // since when it is counted
+}
+
 // New makes a watchdog that does not watch yet; nil if there is no limit.
 func New(limits Limits, owner Owner) *Watchdog {
-	if limits == (Limits{Pool: limits.Pool}) {
+	if limits.Request == 0 && limits.Main == 0 && limits.GIL == 0 {
 		return nil
 	}
 	return &Watchdog{limits: limits, owner: owner, stop: make(chan struct{})}
@@ -155,6 +167,7 @@ func (d *Watchdog) Look(now int64) int64 {
 	var found []late
 	for i, t := range d.threads {
 		if limit := d.limitOf(t); limit > 0 && !d.wantsGIL(t) {
+			d.putOff(t)
 			v, left := d.examine(i, now, limit)
 			if v != nil {
 				found = append(found, *v)
@@ -173,6 +186,31 @@ func (d *Watchdog) Look(now int64) int64 {
 		d.act(found, now)
 	}
 	return next
+}
+
+// putOff lets the time of the main thread's request begin again at the moment
+// that Notified gives.
+func (d *Watchdog) putOff(t *Thread) {
+	if d.owner.Notified == nil || !t.Main {
+		return
+	}
+	at, word := d.owner.Notified()&^bits, t.word.Load()
+	from := word &^ bits
+	if word <= 0 || at <= from || !t.word.CompareAndSwap(word, at|word&bits) {
+		return
+	}
+	if d.moved.start != from {
+		d.moved.origin = from
+	}
+	d.moved.start = at
+}
+
+// limitSince is the limit as it counts for a request with that start.
+func (d *Watchdog) limitSince(start, limit int64) int64 {
+	if d.limits.Hard > 0 && d.moved.start == start {
+		return min(limit, max(d.moved.origin+d.limits.Hard-start, 1))
+	}
+	return limit
 }
 
 // limitOf is the time that a thread has inside the application.
@@ -198,6 +236,7 @@ func (d *Watchdog) examine(thread int, now, limit int64) (*late, int64) {
 		return nil, limit
 	}
 	start := word &^ bits
+	limit = d.limitSince(start, limit)
 	switch {
 	case now-start < limit:
 		return nil, max(start+limit-now, 1)

@@ -136,3 +136,40 @@ func TestNoLimitsAreNoWatchdog(t *testing.T) {
 	d.Start(nil) // does nothing, as its owner needs not ask
 	d.End()
 }
+
+// The time of a request begins again when the application says that it is not
+// stuck; the hard limit counts from its begin all the same.
+func TestNotifiedRequestHasItsTimeAgain(t *testing.T) {
+	for hard, want := range map[int64]int64{0: 1292, 250: 1250} {
+		d, r := watching(Limits{Request: 100, Hard: hard}, 1)
+		var notified int64
+		d.owner.Notified = func() int64 { return notified }
+		d.threads[0].Start(1000, false)
+		now, looked := int64(1000), int64(0)
+		for r.said == nil {
+			looked = now
+			now += d.Look(now)
+			switch now {
+			case 1100:
+				notified = 1096
+			case 1196:
+				notified = 1192
+			}
+		}
+		if looked != want {
+			t.Errorf("hard %d: late at %d, want %d", hard, looked, want)
+		}
+	}
+}
+
+func TestNotificationOfAnEarlierRequestDoesNotCount(t *testing.T) {
+	d, r := watching(Limits{Request: 100}, 1)
+	d.owner.Notified = func() int64 { return 900 }
+	d.threads[0].Start(1000, false)
+	if next := d.Look(1040); next != 60 {
+		t.Errorf("next look in %d", next)
+	}
+	if d.Look(1100); len(r.said) == 0 {
+		t.Error("not found to be late")
+	}
+}

@@ -95,6 +95,10 @@ type WorkerSpawned struct {
 	PID int `json:"pid"`
 }
 
+// WorkerNotified is sent by the shim while it boots: worker.notify() was called,
+// so the time-out of the boot begins again.
+type WorkerNotified struct{}
+
 // WorkerFailed says why the application could not be served; the worker then
 // exits with code Exit.
 type WorkerFailed struct {
@@ -167,6 +171,9 @@ func (ReopenLogs) Type() string { return "ReopenLogs" }
 
 // Type implements Message.
 func (WorkerSpawned) Type() string { return "WorkerSpawned" }
+
+// Type implements Message.
+func (WorkerNotified) Type() string { return "WorkerNotified" }
 
 // Type implements Message.
 func (WorkerFailed) Type() string { return "WorkerFailed" }

@@ -13,8 +13,6 @@ type Settings struct {
 	Workers           int    `json:"workers"`
 	Threads           int    `json:"threads"`
 	WorkerConnections int    `json:"worker_connections"`
-	MaxRequests       uint64 `json:"max_requests"` // 0: never recycle
-	MaxRequestsJitter uint64 `json:"max_requests_jitter"`
 	ReforkAfter       uint64 `json:"refork_after"` // 0: no worker forks a zygote
 	Timeout           int    `json:"timeout"`
 	GracefulTimeout   int    `json:"graceful_timeout"`

@@ -202,6 +202,20 @@ func (cl *CommandLine) Defaults() map[string]any {
 	return plain
 }
 
+// Facts gives what hooks and logger classes read of all settings, nil if nobody looks: no hook is set, and no logger
+// class of the user's.
+func (cl *CommandLine) Facts(c *Config) map[string]settings.Fact {
+	if !c.observed() {
+		return nil
+	}
+	defaults := cl.Defaults()
+	facts := make(map[string]settings.Fact, len(settings.Table))
+	for i, s := range settings.Table {
+		facts[s.Name] = s.Fact(i, defaults[s.Name])
+	}
+	return facts
+}
+
 // checkProgram refuses what a program leaves no room for.
 func (cl *CommandLine) checkProgram() error {
 	if named := cl.namedFile(); cl.Program() != "" && named != "" {

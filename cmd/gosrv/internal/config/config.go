@@ -209,3 +209,20 @@ func printedAddress(text string) string {
 	n, _ := settings.ReadInt(port, 10) // the validator has read it
 	return "(" + settings.ReprText(strings.ToLower(host)) + ", " + strconv.Itoa(n) + ")"
 }
+
+// observed tells whether code of the user's gets to see the settings.
+func (c *Config) observed() bool {
+	if len(c.hooks) > 0 {
+		return true
+	}
+	for _, s := range settings.Table {
+		if _, named := c.values[s.Name].(string); named && s.Arity > 0 {
+			return true
+		}
+	}
+	switch c.String("logger_class") {
+	case "", "simple", "gunicorn.glogging.Logger", "gunicorn.instrument.statsd.Statsd":
+		return false
+	}
+	return true
+}

@@ -84,5 +84,6 @@ func workerAlternative(named string) string {
 	case strings.Contains(word, "tornado"):
 		return "run a Tornado application with Tornado's own server, a WSGI one with --worker-class gthread"
 	}
-	return "use sync or gthread"
+	return "use sync or gthread; what a class of your own does goes into hooks: init_process into post_fork, handle_quit into worker_int, " +
+		"handle_abort into worker_abort, handle_request into pre_request and post_request"
 }

@@ -2,6 +2,7 @@ package master
 
 import (
 	"gosrv/cmd/gosrv/internal/generation"
+	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 )
@@ -27,8 +28,21 @@ func (h *hooks) order(name string, args ...any) bool {
 	if args == nil {
 		args = []any{}
 	}
-	h.m.zygotes.tell(g.Zygote, zygotectl.RunHook{Name: name, Args: args, Workers: g.Workers})
+	h.m.zygotes.tell(g.Zygote, zygotectl.RunHook{Name: name, Args: args, Workers: g.Workers}, lent(g, g.Sockets)...)
 	return true
+}
+
+// lent are the sockets that go to the zygote with an order to run hooks, which
+// may look at them: duplicates, that end with the hook. None where there are no
+// hooks.
+func lent(g *generation.Generation, sockets listen.Set) (fds []int) {
+	if g.Plan.About == nil {
+		return nil
+	}
+	for _, s := range sockets {
+		fds = append(fds, s.FD)
+	}
+	return fds
 }
 
 // then runs a hook and goes on after it; at once if there is none.
@@ -78,7 +92,12 @@ func (h *hooks) workerGone(c *workers.Worker) {
 	for _, g := range h.gens.All() {
 		if g.Up() {
 			_, has := g.Plan.Hooks["child_exit"]
-			h.m.zygotes.tell(g.Zygote, zygotectl.WorkerEnded{Nr: c.Nr, Age: c.Age, PID: c.PID, Hook: has && g == newest})
+			order := zygotectl.WorkerEnded{Nr: c.Nr, Age: c.Age, PID: c.PID, Hook: has && g == newest}
+			if order.Hook {
+				h.m.zygotes.tell(g.Zygote, order, lent(g, g.Sockets)...)
+			} else {
+				h.m.zygotes.tell(g.Zygote, order)
+			}
 		}
 	}
 }

@@ -64,15 +64,23 @@ func (m *Master) resize(by int) {
 	if m.phase != serving {
 		return
 	}
+	if workers := m.gens.Newest().Workers + by; workers >= 1 {
+		m.resizeTo(workers)
+	}
+}
+
+// resizeTo sets the number of workers, as signals and hooks may.
+func (m *Master) resizeTo(workers int) {
 	old := m.gens.Newest().Workers
+	if m.phase == stopping || workers < 0 || workers == old {
+		return
+	}
 	for _, g := range m.gens.All() {
-		if g.Plan != nil && g.Workers+by >= 1 {
-			g.Workers += by
+		if g.Plan != nil {
+			g.Workers = workers
 		}
 	}
-	if now := m.gens.Newest().Workers; now != old {
-		m.hooks.order("nworkers_changed", now, old)
-	}
+	m.hooks.order("nworkers_changed", workers, old)
 }
 
 // reopenLogs obeys USR1: after a rotation everybody writes to the new files.

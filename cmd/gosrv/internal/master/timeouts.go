@@ -126,8 +126,11 @@ func (ts *timeouts) overTime(c *workers.Worker, now time.Time, mono int64) (stri
 		return "", false
 	}
 	if c.State == workers.Booting {
-		took := now.Sub(c.Spawned)
-		return fmt.Sprintf(": not ready after %.0fs", took.Seconds()), took > limit
+		since := c.Spawned
+		if c.Notified.After(since) {
+			since = c.Notified
+		}
+		return fmt.Sprintf(": not ready after %.0fs", now.Sub(c.Spawned).Seconds()), now.Sub(since) > limit
 	}
 	if g.Plan.Worker.WorkerClass != "sync" || c.ReadyAt.IsZero() {
 		return "", false

@@ -12,6 +12,27 @@ import (
 	"gosrv/wsgi/ipc/workerctl"
 )
 
+// worker.notify() in a long boot.
+func TestBootThatNotifiesHasItsTimeAgain(t *testing.T) {
+	w := newWorld(t, map[string]any{"timeout": 5, "workers": 1})
+	w.bootHangs = true
+	w.m.begin()
+	w.run()
+	k := w.alive()[0]
+	for range 4 {
+		w.pass(4 * time.Second)
+		k.ch.say(workerctl.WorkerNotified{})
+		w.run()
+	}
+	if k.dead || len(w.asked) != 0 {
+		t.Errorf("dead %v, stacks asked of %v", k.dead, w.asked)
+	}
+	w.pass(8 * time.Second)
+	if !k.dead {
+		t.Error("it lives on, though it says nothing any more")
+	}
+}
+
 // A worker whose own watchdog does nothing, because the process stands still.
 func TestSilentWorkerOverItsTimeIsAbortedThenKilled(t *testing.T) {
 	w := newWorld(t, map[string]any{"timeout": 5, "workers": 2})

@@ -78,7 +78,7 @@ func (p *pool) spawn(g *generation.Generation, now time.Time) bool {
 	if err := ch.Send(serve, fds...); err != nil {
 		p.log.Errorf("Cannot start a worker: %v", err)
 	}
-	p.m.zygotes.tell(g.Zygote, zygotectl.SpawnWorker{Nr: c.Nr, Age: c.Age, Generation: g.Number}, peer)
+	p.m.zygotes.tell(g.Zygote, zygotectl.SpawnWorker{Nr: c.Nr, Age: c.Age, Generation: g.Number}, append([]int{peer}, lent(g, c.Sockets)...)...)
 	p.sys.CloseFD(peer)
 	return true
 }
@@ -212,6 +212,9 @@ func (p *pool) heard(c *workers.Worker, typ string, raw json.RawMessage) error {
 		return receive(raw, func(msg workerctl.WorkerReady) { p.ready(c, msg) })
 	case "WorkerFailed":
 		return receive(raw, func(msg workerctl.WorkerFailed) { p.failed(c, msg) })
+	case "WorkerNotified":
+		c.Notify(p.sys.Now())
+		return nil
 	case "WorkerSpent":
 		if c.Departure == workers.Stays {
 			c.Departure = workers.Replaced

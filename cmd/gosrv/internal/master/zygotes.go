@@ -108,6 +108,8 @@ func (zs *zygotes) heard(g *generation.Generation, typ string, raw json.RawMessa
 		return receive(raw, func(msg zygotectl.Failed) { zs.failed(g, msg) })
 	case "SpawnFailed":
 		return receive(raw, zs.m.workers.spawnFailed)
+	case "Resize":
+		return receive(raw, func(msg zygotectl.Resize) { zs.m.resizeTo(msg.Workers) })
 	case "HookDone":
 		return receive(raw, func(msg zygotectl.HookDone) { zs.m.hooks.done(g, msg) })
 	}
@@ -154,6 +156,7 @@ func (zs *zygotes) configLoaded(g *generation.Generation, msg zygotectl.ConfigLo
 	zs.tell(g.Zygote, zygotectl.Configure{
 		Settings: g.Plan.Settings, App: g.Plan.App, Argv: zs.opt.Argv, Env: g.Plan.Env(),
 		Software: "gosrv/" + zs.opt.Version, MasterPID: zs.pid, Generation: g.Number,
+		About: g.Plan.About, Parent: zs.m.upgrade.parent, Systemd: zs.opt.Activated != nil,
 	}, g.ErrorLog.FD())
 }
 

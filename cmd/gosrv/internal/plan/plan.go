@@ -16,6 +16,7 @@ type Plan struct {
 	App      string         // module:callable
 	Settings map[string]any // every setting by name, for the zygote
 	Hooks    map[string]int // hooks of the config file and their arity
+	About    any            // of the settings, for hooks and logger classes; nil: there are none
 	Notices  []Notice       // to be logged when the plan is taken up
 	Text     string         // what --print-config shows
 	Title    string         // shown in brackets in ps

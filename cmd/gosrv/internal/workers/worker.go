@@ -67,6 +67,7 @@ type Worker struct {
 	Force         Force
 	Report        Report
 	Spawned       time.Time
+	Notified      time.Time // zero until it called worker.notify() in its boot
 	ReadyAt       time.Time // zero until it was
 	Deadline      time.Time // SIGKILL then; zero: none
 	OneThread     bool      // that serves
@@ -92,6 +93,14 @@ func (c *Worker) Accepts() bool { return c.Serves() && c.Channel != nil }
 
 // Serves tells whether the worker is ready and was not told to go.
 func (c *Worker) Serves() bool { return c.State == Ready && c.Departure != Leaving }
+
+// Notify notes that a worker that boots is not stuck: its time begins again.
+func (c *Worker) Notify(now time.Time) {
+	c.Notified = now
+	if c.Report == BootReported {
+		c.Report = NothingReported
+	}
+}
 
 // Leave notes that the worker was told to go.
 func (c *Worker) Leave() {

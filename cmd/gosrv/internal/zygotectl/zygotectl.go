@@ -10,7 +10,8 @@
 //	  SpawnWorker + channel  -------->    pre_fork, double fork; the worker answers
 //	                                      on its own channel (workerctl)
 //	                         <--------    SpawnFailed, only if the fork failed
-//	  RunHook                -------->
+//	  RunHook + sockets      -------->
+//	                         <--------    Resize, at any time: server.num_workers was set
 //	                         <--------    HookDone
 //	  ReopenLogs + errorlog  -------->
 //	  LogLine                -------->    logged by the user's logger class or configuration
@@ -70,6 +71,10 @@ type Configure struct {
 	Software   string            `json:"software"` // environ's SERVER_SOFTWARE
 	MasterPID  int               `json:"master_pid"`
 	Generation int               `json:"generation"`
+	Parent     int               `json:"parent"`  // the master that this one is to replace, 0: none
+	Systemd    bool              `json:"systemd"` // its sockets are systemd's
+
+	About any `json:"about"` // the settings as hooks and logger classes see them, null: there are none
 }
 
 // Configured is the answer; from here on the zygote can fork.
@@ -92,7 +97,8 @@ type LogLine struct {
 	PID   int    `json:"pid"`
 }
 
-// SpawnWorker orders one worker; with it goes the worker's end of its channel.
+// SpawnWorker orders one worker; with it go the worker's end of its channel and,
+// if hooks may look at them, duplicates of its listening sockets.
 type SpawnWorker struct {
 	Nr         int `json:"nr"`
 	Age        int `json:"age"`
@@ -109,7 +115,8 @@ type SpawnFailed struct {
 // ReopenLogs carries the error log's new descriptor.
 type ReopenLogs struct{}
 
-// RunHook orders a server hook of the config file. Args are what follows
+// RunHook orders a server hook of the config file; with it go duplicates of the
+// listening sockets, if hooks may look at them. Args are what follows
 // `server` in Gunicorn's signature.
 type RunHook struct {
 	Name    string `json:"name"`
@@ -133,8 +140,8 @@ type WorkerStarted struct {
 	PID int `json:"pid"`
 }
 
-// WorkerEnded says that a worker was reaped. With Hook set child_exit is run;
-// there is no answer.
+// WorkerEnded says that a worker was reaped. With Hook set child_exit is run,
+// with duplicates of the listening sockets; there is no answer.
 type WorkerEnded struct {
 	Nr   int  `json:"nr"`
 	Age  int  `json:"age"`
@@ -144,6 +151,11 @@ type WorkerEnded struct {
 
 // Type implements workerctl.Message.
 func (LogLine) Type() string { return "LogLine" }
+
+// Resize says that a hook has set server.num_workers.
+type Resize struct {
+	Workers int `json:"workers"`
+}
 
 // Exit orders an orderly end.
 type Exit struct{}
@@ -192,6 +204,9 @@ func (WorkerEnded) Type() string { return "WorkerEnded" }
 
 // Type implements workerctl.Message.
 func (ZygoteForked) Type() string { return "ZygoteForked" }
+
+// Type implements workerctl.Message.
+func (Resize) Type() string { return "Resize" }
 
 // Type implements workerctl.Message.
 func (Exit) Type() string { return "Exit" }

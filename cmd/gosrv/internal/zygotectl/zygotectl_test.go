@@ -26,7 +26,7 @@ func TestMessagesCarryTheNamesTheShimReads(t *testing.T) {
 		{LoadConfig{Path: &path, Explicit: true, Argv: []string{"gosrv", "a:b"}, Dir: "/srv", Started: 7},
 			`{"type":"LoadConfig","path":"/etc/conf.py","explicit":true,"argv":["gosrv","a:b"],"dir":"/srv","started":7}`},
 		{Configure{Settings: map[string]any{"workers": 2}, App: "a:b", Env: map[string]string{"K": "V"}, Software: "gosrv/V", MasterPID: 1, Generation: 2},
-			`{"type":"Configure","settings":{"workers":2},"app":"a:b","argv":null,"env":{"K":"V"},"software":"gosrv/V","master_pid":1,"generation":2}`},
+			`{"type":"Configure","settings":{"workers":2},"app":"a:b","argv":null,"env":{"K":"V"},"software":"gosrv/V","master_pid":1,"generation":2,"parent":0,"systemd":false,"about":null}`},
 		{SpawnWorker{Nr: 1, Age: 2, Generation: 3}, `{"type":"SpawnWorker","nr":1,"age":2,"generation":3}`},
 		{RunHook{Name: "nworkers_changed", Args: []any{2, 1}, Workers: 2}, `{"type":"RunHook","name":"nworkers_changed","args":[2,1],"num_workers":2}`},
 		{WorkerStarted{Nr: 1, Age: 2, PID: 3}, `{"type":"WorkerStarted","nr":1,"age":2,"pid":3}`},

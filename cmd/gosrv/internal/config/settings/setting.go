@@ -125,3 +125,37 @@ func indexByName(rows []*Setting) map[string]*Setting {
 	}
 	return index
 }
+
+// Fact is what a Python hook or logger class reads of one setting beside its value, by the names of Gunicorn's class.
+type Fact struct {
+	Order   int      `json:"order"`
+	Section string   `json:"section"`
+	Flags   []string `json:"cli"`
+	Default any      `json:"default"` // nil for a function
+	Meta    *string  `json:"meta"`
+	Short   string   `json:"short"`
+	Action  string   `json:"action,omitempty"` // argparse's words
+	Nargs   string   `json:"nargs,omitempty"`
+	Const   any      `json:"const,omitempty"`
+	Type    string   `json:"type,omitempty"` // int, auto_int; "": text
+}
+
+// Fact gives it for a row. order is its place in the table, value the default on this machine.
+func (s *Setting) Fact(order int, value any) Fact {
+	f := Fact{Order: order, Section: s.Section, Flags: s.Flags, Default: value, Short: s.Short()}
+	if s.Metavar != "" {
+		f.Meta = &s.Metavar
+	}
+	switch s.Action {
+	case Append:
+		f.Action = "append"
+	case StoreTrue:
+		f.Action = "store_true"
+	case StoreFalse:
+		f.Action, f.Const = "store_const", false
+	case Optional:
+		f.Nargs, f.Const = "?", s.Const
+	}
+	f.Type = [...]string{Text: "", Int: "int", AutoInt: "auto_int"}[s.Type]
+	return f
+}
