@@ -54,6 +54,7 @@ var smallPackages = map[string]string{
 	"tests/shape/figures":            "a program is a folder of its own",
 	"wsgi/handover":                  "a packet and the socket pair that it goes over",
 	"wsgi/ipc/memfile":               "one kind of file",
+	"wsgi/logs/route":                "the way from settings to the others of logs",
 	"wsgi/logs/queue":                "one goroutine, and the count of what it cannot take",
 	"wsgi/logs/errlog":               "a leaf that master and worker share",
 	"wsgi/logs/statsd":               "a leaf that master and worker share",

@@ -83,9 +83,9 @@ func (s *slot) record(c *conn, a *answer) {
 	a.logged = true
 	duration := time.Duration(loop.Now() - a.started)
 	if w.out.requests {
-		w.out.stats.Request(duration, a.frame.Status)
+		w.out.Stats.Request(duration, a.frame.Status)
 	}
-	if w.access == nil && w.out.access == nil {
+	if w.access == nil && w.out.Access == nil {
 		return
 	}
 	r := s.request(c)
@@ -112,7 +112,7 @@ func (s *slot) recordRefusal(c *conn, status int, length int64) {
 		return
 	}
 	if s.w.out.requests {
-		s.w.out.stats.Request(0, status)
+		s.w.out.Stats.Request(0, status)
 	}
 	l := &s.access
 	l.remote = l.remote[:0]
@@ -139,14 +139,14 @@ func (s *slot) line() {
 	if w.out.refusals {
 		s.tellRefusal()
 	}
-	if w.access != nil || w.out.access != nil {
+	if w.access != nil || w.out.Access != nil {
 		l.text = w.format.Append(l.text[:0], e)
 	}
 	if w.access != nil {
 		w.access.Write(l.text)
 	}
-	if w.out.access != nil {
-		w.out.access.Send(syslog.Info, l.text)
+	if w.out.Access != nil {
+		w.out.Access.Send(syslog.Info, l.text)
 	}
 	l.source = accessSource{}
 }

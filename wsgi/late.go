@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"time"
 
 	"gosrv/cpython"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 	"gosrv/wsgi/watchdog"
@@ -81,7 +81,7 @@ func (w *worker) answerLate(thread int, begun bool) string {
 	if !begun {
 		s.send504(c)
 	}
-	return fmt.Sprintf("%s %s from %s", printable(r.Method.Of(head)), printable(r.Path.Of(head)), client)
+	return fmt.Sprintf("%s %s from %s", errlog.Printable(r.Method.Of(head)), errlog.Printable(r.Path.Of(head)), client)
 }
 
 // send504 answers the request in the call's place. Whatever the socket has no
@@ -109,13 +109,6 @@ func (w *worker) reportLate(lines []string, pythonStuck bool) {
 		w.log.Criticalf("WORKER TIMEOUT (pid:%d): %s", os.Getpid(), text)
 	}
 	w.score.SetState(scoreboard.Draining)
-}
-
-// printable shows what a client sent without letting it write control
-// characters to the log.
-func printable(b []byte) string {
-	quoted := strconv.QuoteToASCII(string(b))
-	return quoted[1 : len(quoted)-1]
 }
 
 // startDeadline says that the slot enters the application for this answer.

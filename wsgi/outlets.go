@@ -2,7 +2,6 @@ package wsgi
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,67 +10,37 @@ import (
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
-	"gosrv/wsgi/logs/statsd"
-	"gosrv/wsgi/logs/syslog"
+	"gosrv/wsgi/logs/route"
 )
-
-// farewell is what the last lines to syslog, and the last metrics, get at the end.
-const farewell = time.Second
 
 // outlets are where lines and metrics go beside the files, and what Python logs in Go's place.
 type outlets struct {
-	syslog   *syslog.Sender // of the error log; nil: none
-	access   *syslog.Sender // of the access log; nil: none
-	stats    *statsd.Client // nil: none
-	requests bool           // stats gets what is measured of requests
-	python   int            // takes what Python logs (pyshim's logs.Relay); -1: nothing
-	refusals bool           // Python writes the access log: it is told of refused requests
-	any      bool           // something is done with a request that is over
-}
-
-// severities are syslog's, by level.
-var severities = [...]syslog.Severity{
-	errlog.Debug: syslog.Debug, errlog.Info: syslog.Info, errlog.Warning: syslog.Warning,
-	errlog.Error: syslog.Error, errlog.Critical: syslog.Critical,
+	route.Route
+	requests bool // Stats gets what is measured of requests
+	python   int  // takes what Python logs (pyshim's logs.Relay); -1: nothing
+	refusals bool // Python writes the access log: it is told of refused requests
+	any      bool // something is done with a request that is over
 }
 
 // openOutlets opens what the settings name beside the files. The master has checked them.
 func (w *worker) openOutlets(set *workerctl.Settings) error {
 	o := &w.out
 	o.python = -1
-	if set.Syslog {
-		address, err := syslog.ParseAddress(set.SyslogAddr)
-		if err != nil {
-			return err
-		}
-		facility, err := syslog.Facility(set.SyslogFacility)
-		if err != nil {
-			return err
-		}
-		report := func(text string) { w.log.Warningf("%s", text) }
-		o.syslog = syslog.NewSender(address, facility, set.SyslogName(), "error", report)
-		if !set.SyslogNoAccess {
-			w.compileAccess(set.AccessLogFormat)
-			o.access = syslog.NewSender(address, facility, set.SyslogName(), "access", nil)
-		}
+	var err error
+	if o.Route, err = route.Open(set, func(text string) { w.log.Warningf("%s", text) }); err != nil {
+		return err
 	}
-	if set.StatsdHost != "" {
-		o.stats, o.requests = statsd.New(set.StatsdHost, set.StatsdPrefix, set.DogstatsdTags), true
+	if err := o.OpenAccess(set); err != nil {
+		return err
 	}
-	w.log.SetCopies(w.copyLine)
+	if o.Access != nil {
+		w.compileAccess(set.AccessLogFormat)
+	}
+	o.requests = o.Stats != nil
+	w.log.SetCopies(o.Line)
 	errlog.LastWords(w.logFDs[workerctl.FDErrorLog])
 	w.settleOutlets()
 	return nil
-}
-
-// copyLine passes a line of the error log on.
-func (w *worker) copyLine(level errlog.Level, text []byte) {
-	if w.out.syslog != nil {
-		w.out.syslog.Send(severities[level], text)
-	}
-	if w.out.stats != nil && level >= errlog.Warning {
-		w.out.stats.Count("gunicorn.log." + strings.ToLower(level.String()))
-	}
 }
 
 // follow leaves to Python what its loggers are to write.
@@ -90,10 +59,7 @@ func (w *worker) follow(route cpython.LogRoute) {
 	if route.Access {
 		w.closeAccess()
 		w.access, w.keepReply, o.refusals = nil, false, true
-		if o.access != nil {
-			o.access.Close(0)
-			o.access = nil
-		}
+		o.CloseAccess()
 	}
 	if route.Metrics {
 		o.requests = false
@@ -102,7 +68,7 @@ func (w *worker) follow(route cpython.LogRoute) {
 }
 
 func (w *worker) settleOutlets() {
-	w.out.any = w.access != nil || w.out.access != nil || w.out.requests
+	w.out.any = w.access != nil || w.out.Access != nil || w.out.requests
 }
 
 // toPython leaves something to be logged. It never waits; false: there is no room.
@@ -134,17 +100,4 @@ func latin1(b []byte) string {
 		text[i] = rune(c)
 	}
 	return string(text)
-}
-
-// closeOutlets sends what is left, at the worker's end.
-func (w *worker) closeOutlets() {
-	o := &w.out
-	for _, sender := range []*syslog.Sender{o.access, o.syslog} {
-		if sender != nil {
-			sender.Close(farewell)
-		}
-	}
-	if o.stats != nil {
-		o.stats.Close(farewell)
-	}
 }

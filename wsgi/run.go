@@ -76,7 +76,7 @@ func Run() {
 	w.lookForReforkOrder()
 	w.closeAccess()
 	w.log.Infof("Worker exiting (pid: %d)", os.Getpid())
-	w.closeOutlets()
+	w.out.Route.Close()
 	w.forkZygote(t.Refork)
 	taken, dropped, crossings := t.Counters()
 	w.tell(workerctl.WorkerExiting{Requests: w.served, Taken: taken, Dropped: dropped, Crossings: crossings})

@@ -226,3 +226,9 @@ func writeAll(fd int, b []byte) error {
 	}
 	return nil
 }
+
+// Printable is what a client sent, in quotes' escapes: it writes no control characters to the log.
+func Printable[T string | []byte](text T) string {
+	quoted := strconv.QuoteToASCII(string(text))
+	return quoted[1 : len(quoted)-1]
+}

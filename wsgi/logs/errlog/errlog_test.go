@@ -27,6 +27,12 @@ func logFile(t *testing.T, level string) (*Logger, func() string) {
 	}
 }
 
+func TestPrintableHasNoControlCharacters(t *testing.T) {
+	if got := Printable([]byte("/a b\n\x1b[31m\xe9\"")); got != `/a b\n\x1b[31m\xe9\"` {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestLineLooksLikeGunicorns(t *testing.T) {
 	l, read := logFile(t, "info")
 	l.now = func() time.Time {

@@ -2,12 +2,12 @@ package generation
 
 import (
 	"fmt"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/logs/errlog"
 )
 
 // minSlots is the least size of the scoreboard: TTIN and reloads need more
@@ -56,14 +56,7 @@ func (s *Shared) Request(slot, pid int) string {
 	if r.PID != pid || r.Start == 0 {
 		return ""
 	}
-	return Printable(r.Method) + " " + Printable(r.Path)
-}
-
-// Printable shows what a client sent without letting it write control characters
-// to the log.
-func Printable(s string) string {
-	quoted := strconv.QuoteToASCII(s)
-	return quoted[1 : len(quoted)-1]
+	return errlog.Printable(r.Method) + " " + errlog.Printable(r.Path)
 }
 
 // Close gives everything back.

@@ -2,39 +2,31 @@ package logs
 
 import (
 	"os"
-	"time"
 
 	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/wsgi/ipc/workerctl"
-	"gosrv/wsgi/logs/statsd"
-	"gosrv/wsgi/logs/syslog"
+	"gosrv/wsgi/logs/route"
 )
-
-// lastLines is how long the last lines and metrics may take, at the end of a generation's logs.
-const lastLines = time.Second
 
 // Outlets are where the lines and metrics of one generation go.
 type Outlets struct {
 	ErrorLog  *File
-	AccessLog *File          // nil: none
-	Syslog    *syslog.Sender // nil: none
-	Stats     *statsd.Client // nil: none
+	AccessLog *File // nil: none
+	route.Route
 }
 
 // Open opens what the settings name: files, and the way to syslog and statsd.
 // warn logs that lines to syslog were lost.
 func (o *Outlets) Open(p *plan.Plan, warn func(text string)) error {
-	sender, err := openSyslog(&p.Worker, warn)
+	ways, err := route.Open(&p.Worker, warn)
 	if err != nil {
 		return err
 	}
 	if err := o.openFiles(p); err != nil {
+		ways.Close()
 		return err
 	}
-	o.Syslog = sender
-	if s := &p.Worker; s.StatsdHost != "" {
-		o.Stats = statsd.New(s.StatsdHost, s.StatsdPrefix, s.DogstatsdTags)
-	}
+	o.Route = ways
 	return nil
 }
 
@@ -64,22 +56,6 @@ func (o *Outlets) openFiles(p *plan.Plan) error {
 	return nil
 }
 
-// openSyslog makes what sends error lines to syslog; nil if the settings ask for none.
-func openSyslog(s *workerctl.Settings, warn func(text string)) (*syslog.Sender, error) {
-	if !s.Syslog {
-		return nil, nil
-	}
-	address, err := syslog.ParseAddress(s.SyslogAddr)
-	if err != nil {
-		return nil, err
-	}
-	facility, err := syslog.Facility(s.SyslogFacility)
-	if err != nil {
-		return nil, err
-	}
-	return syslog.NewSender(address, facility, s.SyslogName(), "error", warn), nil
-}
-
 // Reopen opens the files again, after a rotation. use is told the error log's new
 // descriptor before the old one is closed.
 func (o *Outlets) Reopen(use func(fd int)) (errorLog, accessLog error) {
@@ -97,17 +73,7 @@ func (o *Outlets) Close() {
 	if o.AccessLog != nil {
 		o.AccessLog.Close()
 	}
-	go o.Flush()
-}
-
-// Flush sends what is left of lines and metrics, and ends their ways.
-func (o *Outlets) Flush() {
-	if o.Syslog != nil {
-		o.Syslog.Close(lastLines)
-	}
-	if o.Stats != nil {
-		o.Stats.Close(lastLines)
-	}
+	go o.Route.Close()
 }
 
 // FDs names the files' descriptors for a worker.

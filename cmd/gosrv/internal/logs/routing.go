@@ -2,21 +2,13 @@ package logs
 
 import (
 	"os"
-	"strings"
 	"time"
 
 	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/logs/statsd"
-	"gosrv/wsgi/logs/syslog"
 )
-
-// severities are syslog's, by level.
-var severities = map[errlog.Level]syslog.Severity{
-	errlog.Debug: syslog.Debug, errlog.Info: syslog.Info, errlog.Warning: syslog.Warning,
-	errlog.Error: syslog.Error, errlog.Critical: syslog.Critical,
-}
 
 // Routing is where the master's own lines go.
 type Routing struct {
@@ -29,18 +21,7 @@ func (r *Routing) Follow(o *Outlets, level string) {
 	r.Log.SetFD(o.ErrorLog.FD())
 	errlog.LastWords(o.ErrorLog.FD())
 	r.Log.SetLevel(level)
-	var copies []errlog.Copy
-	if sender := o.Syslog; sender != nil {
-		copies = append(copies, func(level errlog.Level, text []byte) { sender.Send(severities[level], text) })
-	}
-	if client := o.Stats; client != nil {
-		copies = append(copies, func(level errlog.Level, _ []byte) {
-			if level >= errlog.Warning {
-				client.Count("gunicorn.log." + strings.ToLower(level.String()))
-			}
-		})
-	}
-	r.Log.SetCopies(copies...)
+	r.Log.SetCopies(o.Line)
 }
 
 // RelayThrough hands the master's lines to the zygote if the user's logger class or logging

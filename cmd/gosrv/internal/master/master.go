@@ -270,7 +270,7 @@ func (m *Master) pause() time.Duration {
 // finish ends the loop.
 func (m *Master) finish(code int) {
 	m.finished, m.exit = true, code
-	m.gens.Current.Flush()
+	m.gens.Current.Route.Close()
 }
 
 // measure tells statsd how the server is.

@@ -6,9 +6,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/cmd/gosrv/internal/zygote"
+	"gosrv/wsgi/logs/errlog"
 )
 
 const (
@@ -140,7 +140,7 @@ func (ts *timeouts) overTime(c *workers.Worker, now time.Time, mono int64) (stri
 		return "", false
 	}
 	took := time.Duration(mono - s.Start)
-	return fmt.Sprintf(": %s %s, running for %.0fs, and the worker does not react", generation.Printable(s.Method), generation.Printable(s.Path), took.Seconds()), took > limit+watchdogGrace
+	return fmt.Sprintf(": %s %s, running for %.0fs, and the worker does not react", errlog.Printable(s.Method), errlog.Printable(s.Path), took.Seconds()), took > limit+watchdogGrace
 }
 
 // showStuck logs where a zygote is that does not answer for so long. It goes
