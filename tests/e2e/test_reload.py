@@ -6,6 +6,7 @@ import pytest
 
 import requests
 
+from masters import order
 from waiting import wait_for
 
 APP = """
@@ -110,7 +111,8 @@ def test_hup_loses_no_request(start, site, keep):
     ids=["syntax", "import", "attribute", "dies"],
 )
 def test_hup_with_broken_code_keeps_the_old_service(start, site, source, said):
-    server = start("mine", "-w", "2", cwd=site.folder)
+    server = start("mine", "-w", "2", "--pid", site.folder / "pid", cwd=site.folder)
+    wait_for(lambda: "2 of 2 ready" in order("status", "--pid", site.folder / "pid").stdout, "both workers: one that still imports would import this")
     old = server.wait_workers(2)
     site.source(source)
     before = len(server.log)
