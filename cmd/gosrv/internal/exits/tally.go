@@ -3,6 +3,7 @@ package exits
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -15,6 +16,8 @@ const (
 	tallyLeast = 3
 	// tallyEvery is how often there is such a line at most.
 	tallyEvery = 10 * time.Second
+	// tallyNames is how many workers it names at most.
+	tallyNames = 8
 )
 
 // tally counts the workers that die though they were ready. Each is replaced at
@@ -70,17 +73,23 @@ func (t *tally) line(now time.Time) (string, bool) {
 	return text, true
 }
 
-// who names the workers, by number.
+// who names the workers, by number, up to tallyNames of them.
 func (t *tally) who() string {
-	var names []string
+	var numbers []int
 	for _, d := range t.deaths {
-		if n := fmt.Sprint(d.nr); !slices.Contains(names, n) {
-			names = append(names, n)
-		}
+		numbers = append(numbers, d.nr)
 	}
-	slices.Sort(names)
-	if len(names) == 1 {
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	names := make([]string, len(numbers))
+	for i, n := range numbers {
+		names[i] = strconv.Itoa(n)
+	}
+	switch {
+	case len(numbers) == 1:
 		return "Worker " + names[0]
+	case len(numbers) > tallyNames:
+		return fmt.Sprintf("%d workers", len(numbers))
 	}
 	return "Workers " + strings.Join(names, ", ")
 }
