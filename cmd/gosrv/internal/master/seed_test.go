@@ -56,6 +56,16 @@ func TestStaleSeedMakesRoomForANewInterpreter(t *testing.T) {
 	}
 }
 
+// A HUP that comes before the seed's death is known starts an interpreter all the same.
+func TestReloadRightAfterTheSeedsEnd(t *testing.T) {
+	w, _, seed := sowing(t)
+	w.endZygote(seed, signaled(unix.SIGKILL))
+	w.signal(unix.SIGHUP)
+	if w.m.gens.Current.Number != 2 || w.m.gens.Current.Zygote.PID == seed.pid {
+		t.Errorf("generation %d of zygote %d", w.m.gens.Current.Number, w.m.gens.Current.Zygote.PID)
+	}
+}
+
 func TestReloadWithoutASeed(t *testing.T) {
 	for name, end := range map[string]func(w *world, seed *fakeZygote){
 		"killed": func(w *world, seed *fakeZygote) { _ = w.kill(seed.pid, unix.SIGKILL) },

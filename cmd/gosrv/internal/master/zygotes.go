@@ -314,6 +314,7 @@ func (ss *seeds) plant() (peer int, ok bool) {
 
 // take makes the seed the zygote of a generation. false: there is none.
 func (ss *seeds) take(g *generation.Generation) bool {
+	ss.read() // one that has just ended is not reaped yet, but its channel is closed
 	s := ss.seed
 	if s == nil || s.PID == 0 {
 		return false
