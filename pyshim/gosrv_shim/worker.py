@@ -3,6 +3,7 @@
 import _gosrv
 import os
 import signal
+import sys
 import threading
 import traceback
 

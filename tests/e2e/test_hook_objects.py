@@ -184,6 +184,45 @@ def test_a_request_has_the_fields_as_they_came(hooked):
     assert after["out"] == [["Content-Length", str(length)], ["X-Twice", "1"], ["X-Twice", "2"]] and not after["chunked"] and after["same"]
 
 
+def test_behind_a_proxy_header_the_peer_is_the_proxy(hooked):
+    conf = """
+def pre_request(worker, req): say("peer", ["%s:%d" % req.remote_addr, req.proxy_protocol_info])
+def post_request(worker, req, environ, resp): say("client", [environ["REMOTE_ADDR"], environ["REMOTE_PORT"]])
+"""
+    server, said = hooked(conf, "-w", "1", "--proxy-protocol", "auto", ready=None)
+    with server.wire() as wire:
+        wire.send("PROXY TCP4 192.0.2.7 198.51.100.1 4711 80\r\n")
+        wire.get("/")
+        port = wire.sock.getsockname()[1]
+    info = {"proxy_protocol": "TCP4", "client_addr": "192.0.2.7", "client_port": 4711, "proxy_addr": "198.51.100.1", "proxy_port": 80}
+    assert said.wait("peer") == ["127.0.0.1:%d" % port, info] and said.wait("client") == ["192.0.2.7", "4711"]
+
+
+def test_the_peer_of_a_unix_socket_has_no_address(hooked):
+    server, said = hooked("def pre_request(worker, req): say('peer', [req.remote_addr, req.peer_addr])", "-w", "1", bind="unix:DIR/sock", ready=None)
+    with server.wire() as wire:
+        wire.get("/")
+    assert said.wait("peer") == ["", ""]
+
+
+LOGGED = """
+logconfig_dict = {
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+    "handlers": {"file": {"class": "logging.FileHandler", "filename": "access.log"}, "stderr": {"class": "logging.StreamHandler"}},
+    "loggers": {"gunicorn.access": {"level": "INFO", "handlers": ["file"], "propagate": False, "qualname": "gunicorn.access"},
+                "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False, "qualname": "gunicorn.error"}}}
+access_log_format = "%({x-two}i)s %({script_name}i)s %(s)s"
+"""
+
+
+def test_a_logging_configuration_sees_the_fields_without_any_hook(hooked, tmp_path):
+    server, _ = hooked(LOGGED, "-w", "1", "--forwarded-allow-ips", "10.0.0.1,192.0.2.0/24", ready=None)
+    with server.wire() as wire:
+        wire.get("/a", "X-Two: 1", "X-Two: 2", "SCRIPT_NAME: /x")
+    log = tmp_path / "access.log"
+    wait_for(lambda: log.exists() and log.read_text() == "2 - 200\n", lambda: "the line in %r" % (log.exists() and log.read_text()))
+
+
 def test_a_trusted_peer_may_say_names_with_underscores(hooked):
     server, said = hooked("def pre_request(worker, req): say('pre_request', req.headers)", "-w", "1", "--forwarder-headers", "REMOTE_USER", ready=None)
     with server.wire() as wire:
