@@ -30,7 +30,6 @@ type exception struct {
 // largePackages have more files than packageMost. So do Python packages, by path.
 var largePackages = map[string]exception{
 	"wsgi":              {40, "is being cut: server, body, lead, handover go into packages of their own"},
-	"wsgi/http1":        {18, "is being cut: chunks and the PROXY protocol are parsers of their own"},
 	"pyshim/gosrv_shim": {22, "one flat package in the user's interpreter, so that tracebacks and sys.modules show one name of ours"},
 }
 

@@ -136,10 +136,10 @@ func proxyEndpoint(family, address, port []byte) (netip.AddrPort, bool) {
 	switch string(family) {
 	case "TCP4":
 		ip, ok := parseIPv4(address)
-		return netip.AddrPortFrom(netip.AddrFrom4(ip), n), ok
+		return netip.AddrPortFrom(ip, n), ok
 	case "TCP6":
 		ip, ok := parseIPv6(address)
-		return netip.AddrPortFrom(netip.AddrFrom16(ip), n), ok
+		return netip.AddrPortFrom(ip, n), ok
 	}
 	return netip.AddrPort{}, false
 }

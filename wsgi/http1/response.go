@@ -1,6 +1,106 @@
 package http1
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
+
+// Continue is the interim response to Expect: 100-continue.
+const Continue = "HTTP/1.1 100 Continue\r\n\r\n"
+
+// Framing of a chunked response body.
+const (
+	ChunkEnd  = "\r\n"      // after the data of each chunk
+	LastChunk = "0\r\n\r\n" // after the last one
+)
+
+// AppendStatusLine appends a status line with an application's status, which ParseStatus has accepted. A status
+// without a reason gets the SP that the grammar asks for. minor is the digit after "HTTP/1.".
+func AppendStatusLine(dst []byte, minor uint8, status []byte) []byte {
+	dst = append(dst, 'H', 'T', 'T', 'P', '/', '1', '.', '0'+minor, ' ')
+	dst = append(dst, status...)
+	if len(status) == len("200") {
+		dst = append(dst, ' ')
+	}
+	return append(dst, "\r\n"...)
+}
+
+// AppendField appends one header field. Name and value are written as they are: check what an application gave
+// with ValidName and ValidValue first.
+func AppendField[N, V ~string | ~[]byte](dst []byte, name N, value V) []byte {
+	dst = append(dst, name...)
+	dst = append(dst, ": "...)
+	dst = append(dst, value...)
+	return append(dst, "\r\n"...)
+}
+
+// AppendContentLength appends a Content-Length field for n bytes.
+func AppendContentLength(dst []byte, n int64) []byte {
+	dst = append(dst, "Content-Length: "...)
+	dst = strconv.AppendInt(dst, n, 10)
+	return append(dst, "\r\n"...)
+}
+
+// AppendChunkHeader appends the size line of a chunk of n bytes, n > 0; the data and ChunkEnd follow it.
+func AppendChunkHeader(dst []byte, n int) []byte {
+	dst = strconv.AppendUint(dst, uint64(n), 16)
+	return append(dst, "\r\n"...)
+}
+
+// AppendDate appends t as IMF-fixdate (RFC 9110 section 5.6.7), 29 bytes.
+func AppendDate(dst []byte, t time.Time) []byte {
+	return t.UTC().AppendFormat(dst, "Mon, 02 Jan 2006 15:04:05 GMT")
+}
+
+// ParseStatus reads an application's status, "NNN reason" or "NNN" (PEP 3333, RFC 9112 section 4): a code of 100
+// to 999, then a SP and a reason without control bytes. ok is false for anything else.
+func ParseStatus(b []byte) (code int, ok bool) {
+	if len(b) < 3 || len(b) > 3 && b[3] != ' ' || b[0] == '0' {
+		return 0, false
+	}
+	for _, c := range b[:3] {
+		if class[c]&isDigit == 0 {
+			return 0, false
+		}
+		code = code*10 + int(c-'0')
+	}
+	return code, ValidValue(b[3:])
+}
+
+// ValidName says whether b is a header name: a token (RFC 9110 section 5.1).
+func ValidName(b []byte) bool { return len(b) > 0 && skip(b, 0, len(b), isToken) == len(b) }
+
+// ValidValue says whether b may stand in a header value: HTAB, SP, visible ASCII and 0x80 to 0xFF
+// (RFC 9110 section 5.5). No CR, LF or NUL passes.
+func ValidValue(b []byte) bool { return skipValue(b, 0, len(b)) == len(b) }
+
+// HopByHop says whether a response header of that name is the server's business and never an application's
+// (PEP 3333, RFC 9110 section 7.6.1).
+func HopByHop(name []byte) bool {
+	switch len(name) {
+	case 2:
+		return EqualFold(name, "te")
+	case 7:
+		return EqualFold(name, "upgrade")
+	case 8:
+		return EqualFold(name, "trailers")
+	case 10:
+		return EqualFold(name, "connection") || EqualFold(name, "keep-alive")
+	case 16:
+		return EqualFold(name, "proxy-connection")
+	case 17:
+		return EqualFold(name, "transfer-encoding")
+	case 18:
+		return EqualFold(name, "proxy-authenticate")
+	case 19:
+		return EqualFold(name, "proxy-authorization")
+	}
+	return false
+}
+
+// BodyAllowed says whether a response with this status may have content: not 1xx, 204 and 304
+// (RFC 9110 section 6.4.1). The answer to HEAD has none either way.
+func BodyAllowed(status int) bool { return status >= 200 && status != 204 && status != 304 }
 
 // reasons are the registered reason phrases (IANA HTTP Status Code Registry).
 var reasons = map[int]string{
