@@ -10,6 +10,7 @@ import cgroups
 import harness
 import mounts
 import procs
+from masters import order
 from refusing import machine
 from test_autoreload import newer
 from test_machine_refuses import ends, limited
@@ -169,10 +170,11 @@ def test_too_few_processes_of_the_workers_user():
     assert "SIGABRT" not in text
 
 
-def test_no_process_for_a_new_worker(few, start):
+def test_no_process_for_a_new_worker(few, start, tmp_path):
     """The others serve on; the next one comes when it may."""
-    server = start("hello", "-w", "2", program=few.program(harness.command()), balance=False)
+    server = start("hello", "-w", "2", "--pid", tmp_path / "pid", program=few.program(harness.command()), balance=False)
     first, second = server.wait_workers(2)
+    wait_for(lambda: order("status", "--pid", tmp_path / "pid").stdout.count("workers: 2 of 2 ready"), "both workers' readiness")
     few.change(1)
     procs.kill(first)
     server.wait_log(r"\[ERROR\] Cannot fork a worker: .*Resource temporarily unavailable: as many processes and threads as there may be \(ulimit -u, TasksMax=")
