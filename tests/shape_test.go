@@ -65,11 +65,6 @@ var smallPackages = map[string]string{
 
 // largeTypes exceed one of the limits of types: "methods", "files" or "fields".
 var largeTypes = map[string]map[string]exception{
-	"wsgi.slot":                   {"methods": {112, meetingPlace}, "files": {31, meetingPlace}, "fields": {24, meetingPlace}},
-	"wsgi.eventLoop":              {"methods": {54, meetingPlace}, "files": {20, meetingPlace}, "fields": {30, meetingPlace}},
-	"wsgi.worker":                 {"files": {14, meetingPlace}, "fields": {42, meetingPlace}},
-	"wsgi.conn":                   {"fields": {31, meetingPlace}},
-	"wsgi.answer":                 {"fields": {25, meetingPlace}},
 	"wsgi.settings":               {"fields": {24, oneField}},
 	"wsgi/ipc/workerctl.Settings": {"fields": {72, oneField}},
 	"wsgi/http1.Request":          {"fields": {25, "the parts of one request, as offsets into one buffer"}},

@@ -8,10 +8,22 @@ import (
 	"gosrv/environ"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/logs/accesslog"
+	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/logs/syslog"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
+
+// logging is where lines and metrics go.
+type logging struct {
+	log       *errlog.Logger
+	access    *accesslog.Writer // nil: no access log
+	format    *accesslog.Format
+	keepReply bool // format shows headers of the application
+	out       outlets
+	pythonLog func(fd int)   // gives Python's loggers the new error log; nil: there are none
+	logFDs    map[string]int // by name in Serve.FDs
+}
 
 // accessPatience is what the last lines get at the end.
 const accessPatience = 2 * time.Second
@@ -23,6 +35,15 @@ type accessLine struct {
 	source accessSource
 	text   []byte
 	remote []byte
+}
+
+// environment is what a thread has of its request for the application and for the
+// logs: the packed environ, and room to put a line together.
+type environment struct {
+	w      *worker
+	pack   environ.Packed
+	memos  [cpython.Memos]uint32 // versions of the environs that C has for this thread
+	access accessLine
 }
 
 // accessSource looks up what a format asks for by name. Its parts are lent for
@@ -37,7 +58,7 @@ type accessSource struct {
 }
 
 // openAccessLog starts the access log on fd.
-func (w *worker) openAccessLog(format string, fd int) {
+func (w *logging) openAccessLog(format string, fd int) {
 	w.compileAccess(format)
 	w.access = accesslog.NewWriter(fd, 0, func(text string) { w.log.Warningf("%s", text) })
 }
@@ -45,7 +66,7 @@ func (w *worker) openAccessLog(format string, fd int) {
 // compileAccess prepares lines for a file, syslog, or both. A format that Python
 // would refuse gives way to Gunicorn's default; the master has warned of it
 // once, for all workers.
-func (w *worker) compileAccess(format string) {
+func (w *logging) compileAccess(format string) {
 	f, err := accesslog.Compile(format)
 	if err != nil {
 		f, _ = accesslog.Compile(accesslog.Default)
@@ -55,7 +76,7 @@ func (w *worker) compileAccess(format string) {
 }
 
 // closeAccess writes what is left, at the worker's end.
-func (w *worker) closeAccess() {
+func (w *logging) closeAccess() {
 	if w.access == nil {
 		return
 	}
@@ -64,18 +85,9 @@ func (w *worker) closeAccess() {
 	}
 }
 
-// keepNotes copies what C says of environ at the end of a call.
-func (s *slot) keepNotes(a *answer) {
-	if a.res.Notes == nil {
-		return
-	}
-	s.notes = append(s.notes[:0], cpython.NotesBytes(&a.res)...)
-	a.notes, a.res.Notes = s.notes, nil
-}
-
 // record writes the line of an answer that is over, whole or cut. The request
 // is still in the buffer.
-func (s *slot) record(c *conn, a *answer) {
+func (s *environment) record(c *conn, a *answer, r *http1.Request) {
 	w := s.w
 	if !w.out.any || a.logged || a.frame.Status == 0 {
 		return
@@ -88,7 +100,6 @@ func (s *slot) record(c *conn, a *answer) {
 	if w.access == nil && w.out.Access == nil {
 		return
 	}
-	r := s.request(c)
 	head := c.in.Unread()[:r.HeadLen]
 	if c.ans != nil {
 		// The slot has served others since. It was possible once, so it is now.
@@ -106,7 +117,7 @@ func (s *slot) record(c *conn, a *answer) {
 
 // recordRefusal writes the line of a request that was refused, if as much as
 // its request line was understood. length is that of the answer's body.
-func (s *slot) recordRefusal(c *conn, status int, length int64) {
+func (s *environment) recordRefusal(c *conn, status int, length int64) {
 	r := c.req
 	if !s.w.out.any && !s.w.out.refusals || r == nil || r.Proto.Len == 0 {
 		return
@@ -129,7 +140,7 @@ func (s *slot) recordRefusal(c *conn, status int, length int64) {
 
 // line finishes the slot's entry and hands the line to the writer, which copies
 // it and never makes anybody wait.
-func (s *slot) line() {
+func (s *environment) line() {
 	l := &s.access
 	e, r, w := &l.entry, l.source.req, s.w
 	e.Method, e.Target = r.Method.Of(l.source.head), r.Target.Of(l.source.head)
@@ -231,3 +242,18 @@ func (a *accessSource) served(name string) []byte {
 }
 
 var _ accesslog.Source = (*accessSource)(nil)
+
+// logRefusal says why a request was refused, in Gunicorn's words. A client on a
+// unix socket has no address.
+func (s *slot) logRefusal(c *conn, e *http1.Error) {
+	s.ReleaseGIL()
+	s.w.logRefusal(c, e)
+}
+
+func (w *logging) logRefusal(c *conn, e *http1.Error) {
+	ip := ""
+	if addr := c.facts.Peer.Addr(); addr.IsValid() {
+		ip = addr.String()
+	}
+	w.log.Warningf("Invalid request from ip=%s: %s", ip, e.Reason)
+}

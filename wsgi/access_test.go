@@ -222,7 +222,7 @@ func TestAccessLogAllocatesNothing(t *testing.T) {
 		a := answer{frame: response.Framing{Status: 200}, bytes: 5}
 		allocations = testing.AllocsPerRun(200, func() {
 			a.logged = false
-			s.record(c, &a)
+			s.record(c, &a, s.request(c))
 		})
 		return hello(r)
 	}, logTo(t, path, `%(h)s %(U)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %({x-a}i)s %({http_x_a}e)s %({server_name}e)s %(L)s`))

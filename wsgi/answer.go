@@ -1,12 +1,10 @@
 package wsgi
 
 import (
-	"golang.org/x/sys/unix"
-
 	"gosrv/cpython"
 	"gosrv/wsgi/body"
-	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
+	"gosrv/wsgi/watchdog"
 )
 
 const (
@@ -48,25 +46,57 @@ type answer struct {
 	file     int64 // State File: offset and bytes left
 	fileLeft int64
 
-	started int64        // CLOCK_MONOTONIC ns
-	resumed int64        // when the application's thread last took it up
-	bytes   int64        // of body, handed to the kernel or waiting in segs
-	out     int64        // bytes that the kernel has taken, framing and all
-	last    int64        // taken, at the last look
-	quiet   int          // looks in a row that found too little more
-	rate    body.MinRate // of taken
-	app     bool         // state must be carried on by the application's thread
-	drop    bool         // end with a reset: a plain end would look like the answer's
-	fault   string
-	reply   response.PackedHead // the application's head, for the access log
-	logged  bool                // its line in the access log is written
-	notes   []byte              // environ at the application's end, for the access log (cpython.Note)
+	started int64 // CLOCK_MONOTONIC ns
+	resumed int64 // when the application's thread last took it up
+	bytes   int64 // of body, handed to the kernel or waiting in left
+	app     bool  // state must be carried on by the application's thread
+	drop    bool  // end with a reset: a plain end would look like the answer's
 	custody custody
+
+	uptake
+	forLog
+}
+
+// uptake is how fast the client takes an answer.
+type uptake struct {
+	out   int64        // bytes that the kernel has taken, framing and all
+	last  int64        // taken, at the last look
+	quiet int          // looks in a row that found too little more
+	rate  body.MinRate // of taken
+}
+
+// forLog is what the logs get of an answer.
+type forLog struct {
+	fault  string
+	reply  response.PackedHead // the application's head
+	notes  []byte              // environ at the application's end (cpython.Note)
+	logged bool                // its line in the access log is written
+}
+
+// responder turns what the application says into an answer, and sends it. Each
+// application thread has one. It needs the lead for nothing.
+type responder struct {
+	w   *worker
+	l   *eventLoop // what the leader may touch: nil unless this thread leads
+	app Application
+
+	out   []byte // lent to the application
+	head  []byte // response heads and small answers
+	ans   answer
+	date  response.Date
+	cache response.Cache
+	reply response.PackedHead // copy of the last head, for the access log
+	notes []byte              // and of what it shows of environ
+
+	now     int64           // CLOCK_MONOTONIC ns: when the application returned last
+	cur     *conn           // being served
+	curAns  *answer         // its answer
+	watched watchdog.Thread // who answers its request: the call or the watchdog
 }
 
 // carry sends what there is and asks the application for more until the answer
 // is complete, the socket is full, or it is others' turn.
-func (s *slot) carry(c *conn, a *answer) verdict {
+func (s *responder) carry(c *conn, a *answer) verdict {
 	began := int64(0)
 	for {
 		if s.w.keeps && a.mayBeKept(c, s.now) {
@@ -110,7 +140,7 @@ func (a *answer) ended() verdict {
 }
 
 // compose turns the step that the application has just made into bytes.
-func (s *slot) compose(c *conn, a *answer) verdict {
+func (s *responder) compose(c *conn, a *answer) verdict {
 	for a.state == cpython.Grow {
 		s.out = make([]byte, a.res.Need)
 		a.state = s.app.Next(0, s.out, &a.res)
@@ -154,7 +184,7 @@ func (s *slot) compose(c *conn, a *answer) verdict {
 }
 
 // open formats the application's head, once. false: it is faulty.
-func (s *slot) open(a *answer, buf []byte, head response.PackedHead, total int64) ([]byte, bool) {
+func (s *responder) open(a *answer, buf []byte, head response.PackedHead, total int64) ([]byte, bool) {
 	a.x.Total = total
 	if s.cur.stream != nil && !s.cur.stream.Answered() {
 		a.x.Keep = false
@@ -172,7 +202,7 @@ func (s *slot) open(a *answer, buf []byte, head response.PackedHead, total int64
 }
 
 // composeData frames one piece of a body.
-func (s *slot) composeData(a *answer, buf, data []byte, ours bool) {
+func (s *responder) composeData(a *answer, buf, data []byte, ours bool) {
 	ahead := len(buf)
 	data = a.trim(data)
 	a.bytes += int64(len(data))
@@ -214,7 +244,7 @@ func (a *answer) allow(n int64) int64 {
 }
 
 // composeFile prepares the head of an answer whose body is a file.
-func (s *slot) composeFile(a *answer, buf []byte) {
+func (s *responder) composeFile(a *answer, buf []byte) {
 	f := &a.frame
 	a.file, a.fileLeft = a.res.FileOff, a.res.FileLen
 	switch {
@@ -228,124 +258,9 @@ func (s *slot) composeFile(a *answer, buf []byte) {
 	a.unblock(s.cur)
 }
 
-// flush sends what is composed, the file included.
-func (s *slot) flush(c *conn, a *answer) verdict {
-	for {
-		for a.left.size() > 0 {
-			n, e := a.push(c)
-			switch {
-			case e == loop.None:
-				a.took(n)
-			case again(e):
-				return blocked
-			default:
-				return s.broken(a)
-			}
-		}
-		if a.state != cpython.File || a.fileLeft <= 0 {
-			return sent
-		}
-		if v := s.moveFile(c, a); v != sent {
-			return v
-		}
-	}
-}
-
-// push is one system call's worth of flush.
-func (a *answer) push(c *conn) (int, unix.Errno) {
-	if a.fileLeft > 0 && a.left.onlyFirst() {
-		return c.wire.Send(a.left.segs[0], true)
-	}
-	return c.wire.Sendv(&a.left.segs, a.parting(c))
-}
-
-// parting tells that nothing stands between these bytes and the end of the
-// connection, neither the application nor more to read: the kernel sends its
-// FIN with them instead of in a packet of its own.
-func (a *answer) parting(c *conn) bool {
-	return a.state == cpython.Done && !a.frame.Keep && !a.x.Keep && c.stream == nil && c.size == c.in.Len() && a.custody == serverHas && a.ended() == sent
-}
-
-// moveFile sends a part of the file that is the body.
-func (s *slot) moveFile(c *conn, a *answer) verdict {
-	s.ReleaseGIL()
-	n, e := c.wire.SendFile(int(a.res.FD), &a.file, int(min(a.fileLeft, fileTurn)))
-	switch {
-	case e == loop.None && n > 0:
-		a.moved(n)
-		a.out += int64(n)
-	case e == loop.None: // the file has become shorter
-		a.fileLeft = 0
-	case again(e):
-		return blocked
-	case (e != unix.EINVAL && e != unix.ENOSYS) || !a.readFile():
-		return s.broken(a)
-	}
-	return sent
-}
-
-// moved counts bytes of the file.
-func (a *answer) moved(n int) {
-	a.fileLeft -= int64(n)
-	a.bytes += int64(n)
-	if a.frame.Length > 0 {
-		a.frame.Length -= int64(n)
-	}
-}
-
-// readFile stands in for sendfile where the file system has none: one piece is
-// read and sent as data.
-func (a *answer) readFile() bool {
-	buf := make([]byte, min(a.fileLeft, outSize))
-	n, err := unix.Pread(int(a.res.FD), buf, a.file)
-	if err != nil {
-		return false
-	}
-	a.file += int64(n)
-	a.moved(n)
-	if n == 0 {
-		a.fileLeft = 0
-	}
-	a.left.setOwn(buf[:n])
-	return true
-}
-
-// took counts n bytes that the kernel has taken.
-func (a *answer) took(n int) {
-	a.out += int64(n)
-	a.left.took(n)
-}
-
-// broken is an answer whose client is gone.
-func (s *slot) broken(a *answer) verdict {
-	s.finish(a)
-	return cut
-}
-
-// suspend copies what lies in the slot's buffers, so that the slot can serve
-// others, and leaves the answer to the connection.
-func (s *slot) suspend(c *conn, a *answer, v verdict) verdict {
-	if v == cut {
-		return cut
-	}
-	a.app = a.state != cpython.Done
-	a.left.keep(a.res.Ref != nil)
-	if a == &s.ans {
-		kept := *a
-		kept.reply = append(response.PackedHead(nil), a.reply...)
-		kept.notes = append([]byte(nil), a.notes...)
-		c.ans = &kept
-		if c.req == nil {
-			// Its request is still wanted for the log.
-			c.req, s.req = s.req, s.w.newRequest()
-		}
-	}
-	return v
-}
-
 // failed answers 500 if nothing was said yet; else the client has to learn
 // from the connection's end that the answer is not whole.
-func (s *slot) failed(c *conn, a *answer) verdict {
+func (s *responder) failed(c *conn, a *answer) verdict {
 	a.state = cpython.Done
 	if a.begun {
 		a.drop = !a.frame.Chunked
@@ -363,3 +278,22 @@ func (s *slot) failed(c *conn, a *answer) verdict {
 	a.bytes = page.BodyLen()
 	return sent
 }
+
+// keepNotes copies what C says of environ at the end of a call.
+func (s *responder) keepNotes(a *answer) {
+	if a.res.Notes == nil {
+		return
+	}
+	s.notes = append(s.notes[:0], cpython.NotesBytes(&a.res)...)
+	a.notes, a.res.Notes = s.notes, nil
+}
+
+// ReleaseGIL lets Python's other threads run, before something that may wait.
+func (s *responder) ReleaseGIL() {
+	if s.app != nil {
+		s.app.Release()
+	}
+}
+
+// lose gives the answer up to the watchdog, which has sent its own.
+func (a *answer) lose() { a.custody, a.logged = watchdogHas, true }

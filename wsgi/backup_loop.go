@@ -35,52 +35,32 @@ type backup struct {
 }
 
 // newBackup starts the thread.
-func (w *eventLoop) newBackup() error {
-	b := &backup{slot: w.newSlot(1, nil), main: newRunner()}
+func newBackup(w *eventLoop) error {
+	b := &backup{slot: newSlot(w, 1, nil), main: newRunner()}
 	var err error
 	if b.Backup, err = lead.NewBackup(w); err != nil {
 		return fmt.Errorf("starting the backup loop: %w", err)
 	}
-	in, out := w.exchange.FDs()
+	in, out := w.handover.exchange.FDs()
 	for _, fd := range [...]int{b.Waker().FD(), b.main.stat, in, out} {
 		w.own(fd, true)
 	}
 	if e := w.poll.Add(b.Waker().FD(), special, loop.ReadLevel); e != loop.None {
 		return fmt.Errorf("starting the backup loop: %w", e)
 	}
-	w.exchange.Inherit(w.id.Slot)
+	w.handover.exchange.Inherit(w.id.Slot)
 	w.backup = b
 	w.slots = append(w.slots, b.slot)
 	// Both threads need a P at once when they come out of their waits.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 3))
-	go b.slot.standByMain()
+	go b.standByMain()
 	return nil
 }
 
-// backupLed tells whether the backup led since it was last asked: it may have
-// left something to the main thread.
-func (w *eventLoop) backupLed() bool {
-	led := w.handover.led
-	w.handover.led = false
-	return led
-}
-
-// isBackup tells whether the slot is the backup's.
-func (s *slot) isBackup() bool { return s.w.backup != nil && s.w.backup.slot == s }
-
-// reclaim gives the main thread the lead that it has released.
-func (s *slot) reclaim() {
-	var led bool
-	if s.l, led = s.w.backup.Reclaim(); led {
-		s.takeBackAll()
-		s.l.resumeMainEvents()
-	}
-}
-
 // standByMain is the life of the backup.
-func (s *slot) standByMain() {
+func (b *backup) standByMain() {
 	runtime.LockOSThread()
-	b := s.w.backup
+	s := b.slot
 	excused := func() bool {
 		// A main thread that would come back if others left it a processor needs no
 		// help, and what the backup did instead would cost it more time.
@@ -90,36 +70,37 @@ func (s *slot) standByMain() {
 		if s.l = b.StandBy(backupTick, excused); s.l == nil {
 			return
 		}
-		s.leadMeanwhile()
+		b.leadMeanwhile()
 		s.l = nil
 		b.Return()
 	}
 }
 
 // leadMeanwhile leads the loop until the main thread wants to.
-func (s *slot) leadMeanwhile() {
-	w, b := s.l, s.w.backup
+func (b *backup) leadMeanwhile() {
+	s := b.slot
+	w := s.l
 	w.pauseMainEvents()
 	w.handover.led, w.handover.swept = true, false
 	s.sendKept() // their next requests need not wait for the main thread
 	for !b.Wanted() {
 		w.now = loop.Now()
 		if ev, ok := w.poll.Next(); ok {
-			s.dispatch(ev)
+			s.l.dispatch(s, ev)
 			continue
 		}
-		s.expire()
-		s.takeTurns()
-		s.sweep()
+		s.l.expire(s)
+		s.l.takeTurns(s)
+		s.l.handover.sweep(s)
 		if w.poll.Poll() == 0 {
-			s.nap()
+			b.nap()
 		}
 	}
 }
 
 // nap waits for events.
-func (s *slot) nap() {
-	w, b := s.l, s.w.backup
+func (b *backup) nap() {
+	w := b.slot.l
 	next := w.timers.Next()
 	switch {
 	case len(w.handover.waiting) > 0:
@@ -143,8 +124,8 @@ func (w *eventLoop) pauseMainEvents() {
 		l.parked = l.active
 		w.unlisten(l)
 	}
-	w.exchange.parked = w.exchange.active
-	w.shutExchange()
+	w.handover.exchange.parked = w.handover.exchange.active
+	w.handover.shutExchange()
 	for _, fd := range [...]int{w.controlFD(), w.wakeup} {
 		if fd >= 0 {
 			w.poll.Remove(fd)
@@ -154,7 +135,7 @@ func (w *eventLoop) pauseMainEvents() {
 
 // resumeMainEvents undoes that. The gate may have been shut meanwhile.
 func (w *eventLoop) resumeMainEvents() {
-	x := &w.exchange
+	x := &w.handover.exchange
 	for _, l := range w.listeners {
 		if l.parked && !w.gate.shut {
 			w.reopen(l.fd, loop.ReadShared)

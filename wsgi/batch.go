@@ -7,7 +7,7 @@ import "gosrv/cpython"
 const behind = 64
 
 // step asks the application for more.
-func (s *slot) step(c *conn, a *answer) verdict {
+func (s *responder) step(c *conn, a *answer) verdict {
 	switch {
 	case a.frame.Length == 0 || a.frame.NoBody:
 		a.state = s.app.Next(cpython.SentAll, s.out, &a.res)
@@ -30,7 +30,7 @@ func (a *answer) mayWait() bool {
 // behind what has not been sent, in the slot's buffer, each in its frame; while
 // the application is at the next one, those that wait are sent by another
 // thread if that takes long (cgo/transmit.c).
-func (s *slot) pull(c *conn, a *answer) verdict {
+func (s *responder) pull(c *conn, a *answer) verdict {
 	buf := s.head[:cap(s.head)]
 	waits := len(a.left.segs[0])
 	if waits == 0 {
@@ -61,7 +61,7 @@ func (s *slot) pull(c *conn, a *answer) verdict {
 func (a *answer) final() bool { return a.state == cpython.Done || a.state == cpython.Last }
 
 // composeBatch makes what pull has left unsent ready to be sent.
-func (s *slot) composeBatch(a *answer) {
+func (s *responder) composeBatch(a *answer) {
 	r := &a.res
 	a.out += int64(r.Sent)
 	a.bytes += a.allow(int64(r.Payload))
@@ -76,7 +76,7 @@ func (s *slot) composeBatch(a *answer) {
 }
 
 // sendBatch sends what pull has so far, before something else is sent.
-func (s *slot) sendBatch(c *conn, a *answer, batch cpython.Batch) bool {
+func (s *responder) sendBatch(c *conn, a *answer, batch cpython.Batch) bool {
 	if batch.End == 0 {
 		return true
 	}

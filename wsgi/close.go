@@ -50,12 +50,13 @@ func (s *slot) linger(c *conn) {
 	w := s.l
 	c.wire.HalfClose()
 	w.release(c)
-	c.phase, c.budget = lingering, lingerBytes
+	c.become(lingering)
+	c.budget = lingerBytes
 	if c.eof {
 		w.close(c, false)
 		return
 	}
-	if s.watch(c, false) {
+	if s.l.register(s, c, false) {
 		w.arm(c, classLinger)
 		s.discard(c)
 	}

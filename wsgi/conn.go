@@ -1,6 +1,8 @@
 package wsgi
 
 import (
+	"strconv"
+
 	"gosrv/environ"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
@@ -20,47 +22,80 @@ const (
 	closed                 // on the free list
 )
 
+// transitions are the phases that may follow each other; DESIGN.md has the
+// picture. A closed connection is opened anew as another one.
+var transitions = [...]uint8{
+	reading:   1<<filling | 1<<serving | 1<<lingering | 1<<closed,
+	filling:   1<<reading | 1<<lingering | 1<<closed,
+	skipping:  1<<reading | 1<<lingering | 1<<closed,
+	serving:   1<<reading | 1<<skipping | 1<<serving | 1<<sending | 1<<lingering | 1<<closed,
+	sending:   1<<serving | 1<<lingering | 1<<closed,
+	lingering: 1 << closed,
+	closed:    0,
+}
+
 // conn is one client connection. All fields belong to the thread that leads
 // the loop, while serving to the slot that serves it (but pending).
 type conn struct {
 	timer loop.Entry // timer.FD is the descriptor
 	gen   uint32     // of the events meant for this connection
+	phase phase      // changed by become only
+	class uint8      // of the time-out that runs
 
-	phase      phase
-	registered bool // in the epoll set
-	duplex     bool // with write readiness
-	readable   bool // the socket may hold bytes or a FIN
-	partial    bool // what in holds was looked at and is incomplete
-	fin        bool // epoll has reported the client's FIN
-	eof        bool // and it was read
-	used       bool // a request was answered
-	fresh      bool // a PROXY header may come
-	engaged    bool // counted as one with a complete request
-	ready      bool // its complete request was held, or came with an offer
-	class      uint8
+	readiness
+	incoming
+	suspension
+
+	used    bool // a request was answered
+	engaged bool // counted as one with a complete request
+	budget  int  // lingering, skipping: bytes that may still be dropped
 
 	listener *listener
 	facts    environ.Facts
 	known    known // of its header block
+	wire     loop.Transport
+	in       loop.Buffer
+}
 
-	wire loop.Transport
-	in   loop.Buffer
-	size int // bytes of in that the request is, once it is complete
+// readiness is what epoll has said of the socket, and is to say.
+type readiness struct {
+	registered bool   // in the epoll set
+	duplex     bool   // with write readiness
+	readable   bool   // the socket may hold bytes or a FIN
+	fin        bool   // epoll has reported the client's FIN
+	eof        bool   // and it was read
+	pending    uint32 // events that came while serving
+}
 
-	content int // ready: bytes of body in memory, behind the head
+// incoming is the request in progress.
+type incoming struct {
+	fresh   bool // a PROXY header may come
+	partial bool // what the buffer holds was looked at and is incomplete
+	ready   bool // the complete request waited, or came with an offer
+	size    int  // bytes of the buffer that the request is, once it is complete
+	content int  // ready: bytes of body in memory, behind the head
 
-	req  *http1.Request // a head in progress; nil otherwise
-	body *body.Body     // a body in progress; nil otherwise
-	ans  *answer        // an answer in progress; nil unless suspended
+	req    *http1.Request // nil: none, or the slot's
+	body   *body.Body     // nil: none, or it is complete in the buffer
+	stream *body.Stream   // a body that the application reads itself; nil otherwise
+	skip   *body.Stream   // skipping: what is left of one
+}
 
-	stream *body.Stream // a body that the application reads itself; nil otherwise
-	skip   *body.Stream // skipping: what is left of one
-
-	slot    int     // that serves it or holds its suspended call
+// suspension is an answer that waits for the socket or for its turn.
+type suspension struct {
+	slot    int     // that serves the connection or holds its suspended call
+	ans     *answer // nil: none
 	verdict verdict // of that slot, until the leader has read it
 	aborted bool    // its suspended call is only to be finished
-	pending uint32  // events that came while serving
-	budget  int     // lingering: bytes that may still be dropped
+}
+
+// become changes the phase. A change that the table does not have is an error of
+// this program: the connection would be served or closed twice.
+func (c *conn) become(p phase) {
+	if transitions[c.phase]>>p&1 == 0 {
+		panic("a connection goes from phase " + strconv.Itoa(int(c.phase)) + " to " + strconv.Itoa(int(p)))
+	}
+	c.phase = p
 }
 
 func (c *conn) fd() int { return c.timer.FD }
@@ -84,8 +119,19 @@ func (c *conn) notePending() (room bool) {
 	return ev.Writable()
 }
 
+// connTable holds the open connections, and what is used again for others.
+type connTable struct {
+	l          *eventLoop
+	conns      []*conn // by descriptor
+	free       []*conn
+	count      int              // open connections
+	generation uint32           // of the last connection
+	requests   []*http1.Request // free
+}
+
 // open makes a connection of an accepted descriptor.
-func (w *eventLoop) open(fd int, l *listener, peer *loop.Peer) *conn {
+func (t *connTable) open(fd int, l *listener, peer *loop.Peer) *conn {
+	w := t.l
 	var c *conn
 	if n := len(w.free); n > 0 {
 		c = w.free[n-1]
@@ -122,7 +168,8 @@ func seat(w *eventLoop, c *conn) {
 
 // close ends a connection and forgets all of it. Its suspended call must be
 // finished before. reset tells the client that its answer is not whole.
-func (w *eventLoop) close(c *conn, reset bool) {
+func (t *connTable) close(c *conn, reset bool) {
+	w := t.l
 	w.unhook(c)
 	if reset {
 		c.wire.Reset()
@@ -134,7 +181,8 @@ func (w *eventLoop) close(c *conn, reset bool) {
 
 // unhook takes a connection out of all that refers to its descriptor, which is
 // to be closed next.
-func (w *eventLoop) unhook(c *conn) {
+func (t *connTable) unhook(c *conn) {
+	w := t.l
 	if c.stream != nil {
 		w.endStream(c) // before the descriptor is another's
 	}
@@ -148,9 +196,10 @@ func (w *eventLoop) unhook(c *conn) {
 }
 
 // forget frees the rest of a connection whose descriptor was closed.
-func (w *eventLoop) forget(c *conn) {
+func (t *connTable) forget(c *conn) {
+	w := t.l
 	w.release(c)
-	c.phase = closed
+	c.become(closed)
 	c.gen = special
 	w.free = append(w.free, c)
 	w.count--
@@ -158,7 +207,8 @@ func (w *eventLoop) forget(c *conn) {
 }
 
 // release gives back all that a request in progress holds.
-func (w *eventLoop) release(c *conn) {
+func (t *connTable) release(c *conn) {
+	w := t.l
 	if c.stream != nil {
 		w.endStream(c)
 	}
@@ -176,45 +226,19 @@ func (w *eventLoop) release(c *conn) {
 	w.disengage(c)
 }
 
-// rest leaves a connection to epoll and the timers: nothing more can be done
-// for it now.
-func (s *slot) rest(c *conn) {
-	w := s.l
-	if !s.watch(c, c.phase == sending) {
-		return
-	}
-	switch {
-	case c.phase == filling:
-		s.awaitBody(c)
-	case c.phase == skipping:
-		w.arm(c, classLinger)
-	case c.phase == sending:
-		s.awaitRoom(c)
-	case c.in.Len() > 0:
-		w.arm(c, classHeader)
-	default:
-		c.in.Release(&w.mem.Bufs)
-		if c.used || w.drain.on {
-			w.timers.Arm(&c.timer, classIdle, w.now)
-			c.class = classIdle
-		} else {
-			w.arm(c, classHeader)
-		}
-	}
-}
-
 // arm starts the class's time-out unless it runs already: a head, for one, is
 // given its time once, not once a byte.
-func (w *eventLoop) arm(c *conn, class uint8) {
+func (t *timeouts) arm(c *conn, class uint8) {
+	w := t.l
 	if c.class != class {
 		w.timers.Arm(&c.timer, class, w.now)
 		c.class = class
 	}
 }
 
-// watch registers the connection, with write readiness if asked. A connection
+// register puts the connection, with write readiness if asked. A connection
 // that stays is registered once and never again. false: it had to be closed.
-func (s *slot) watch(c *conn, write bool) bool {
+func (t *connTable) register(s *slot, c *conn, write bool) bool {
 	if c.registered && (c.duplex || !write) {
 		return true
 	}

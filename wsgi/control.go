@@ -59,11 +59,11 @@ func (w *worker) message(l *eventLoop, typ string, raw json.RawMessage, fds []in
 		}
 	case "Exchange":
 		var m workerctl.Exchange
-		if l != nil && json.Unmarshal(raw, &m) == nil && l.joinExchange(m.FDs, fds) {
+		if l != nil && json.Unmarshal(raw, &m) == nil && l.handover.joinExchange(m.FDs, fds) {
 			return
 		}
 	case "Refork":
-		if w.takeReforkOrder(fds) {
+		if takeReforkOrder(w, fds) {
 			return
 		}
 	case "ReopenLogs":
@@ -80,7 +80,7 @@ func (w *worker) message(l *eventLoop, typ string, raw json.RawMessage, fds []in
 
 // reopenLogs takes new log files over. The old descriptors are replaced in
 // place, so that whoever holds their number writes to the new file.
-func (w *worker) reopenLogs(names []string, fds []int) {
+func (w *logging) reopenLogs(names []string, fds []int) {
 	for i, fd := range fds {
 		if i < len(names) {
 			if names[i] == workerctl.FDAccessLog && w.access != nil {
@@ -102,7 +102,7 @@ func (w *worker) reopenLogs(names []string, fds []int) {
 }
 
 // signals runs the Python signal handlers that are due, on the main thread.
-func (s *slot) signals() {
+func signals(s *slot) {
 	w := s.w
 	if w.wakeup >= 0 {
 		var b [64]byte
@@ -122,4 +122,28 @@ func (s *slot) signals() {
 		w.control(s.l) // the master's orders, sent before the signal, say what it leaves out
 		w.order(drainOrder)
 	}
+}
+
+// attend answers an event of the control channel, the signals, or a waker.
+func (w *worker) attend(s *slot, fd int) {
+	k := &w.pool
+	switch {
+	case fd == w.wakeup:
+		signals(s)
+	case fd == w.controlFD():
+		w.control(s.l)
+	case k.size > 1 && fd == k.Waker().FD():
+		k.Waker().Clear()
+	case k.size > 1 && fd == k.ended.FD():
+		k.ended.Clear()
+	case w.backup != nil && fd == w.backup.Waker().FD():
+		w.backup.Waker().Clear()
+	}
+}
+
+func (w *worker) controlFD() int {
+	if w.ctl == nil {
+		return -1
+	}
+	return w.ctl.FD()
 }

@@ -38,6 +38,15 @@ type drainState struct {
 	deadline int64 // CLOCK_MONOTONIC ns; 0: none
 }
 
+// departure is how the worker comes to its end.
+type departure struct {
+	l         *eventLoop
+	drain     drainState
+	keepAlive bool // answers may leave their connection open
+	served    uint64
+	spent     bool // it has served max_requests and the master knows
+}
+
 // next is the moment at which waiting must end.
 func (d *drainState) next() int64 {
 	if !d.on || d.deadline == 0 {
@@ -51,14 +60,14 @@ func (w *worker) order(bits uint32) {
 	if bits&quitOrder != 0 {
 		w.quitting.Store(true)
 	}
-	w.orders.Or(bits)
+	w.wanted.Or(bits)
 	w.kick()
 }
 
 // obey carries out orders; the caller leads the loop.
-func (s *slot) obey(orders uint32) {
+func (p *departure) obey(s *slot, orders uint32) {
 	w := s.l
-	w.orders.And(^orders)
+	w.wanted.And(^orders)
 	if orders&laneOrder != 0 {
 		w.arrangeLanes()
 	}
@@ -70,19 +79,19 @@ func (s *slot) obey(orders uint32) {
 		w.draining.Store(true)
 	}
 	if orders&drainOrder != 0 {
-		s.startDrain("order", orders&finalOrder != 0)
+		s.l.startDrain(s, "order", orders&finalOrder != 0)
 	}
 }
 
 // startDrain begins the end; reason goes to the master.
-func (s *slot) startDrain(reason string, final bool) {
+func (p *departure) startDrain(s *slot, reason string, final bool) {
 	w := s.l
 	if w.drain.on {
 		// The server ends while this worker is on its way out for another
 		// reason: now it has to serve the queue after all.
 		if final && !w.drain.final {
 			w.gate.shut = true
-			s.finishQueue()
+			s.l.finishQueue(s)
 		}
 		return
 	}
@@ -93,19 +102,20 @@ func (s *slot) startDrain(reason string, final bool) {
 		w.drain.deadline = loop.Now() + grace
 	}
 	w.hastenIdle()
-	w.shutExchange()
+	w.handover.shutExchange()
 	w.pool.tellMain()
 	w.score.SetState(scoreboard.Draining)
 	queue := !final && w.leaveQueues()
 	w.tell(workerctl.WorkerDraining{Reason: reason, Queue: queue})
 	if final {
-		s.finishQueue()
+		s.l.finishQueue(s)
 	}
 }
 
 // leaveQueues leaves what waits to the other workers. It reports whether
 // something does.
-func (w *eventLoop) leaveQueues() (queue bool) {
+func (a *admission) leaveQueues() (queue bool) {
+	w := a.l
 	for _, l := range w.listeners {
 		if !l.ending { // its queue is nobody else's
 			w.unlisten(l)
@@ -117,7 +127,8 @@ func (w *eventLoop) leaveQueues() (queue bool) {
 
 // hastenIdle gives idle connections their last times. One that has sent nothing
 // yet is as idle as one that was answered; rest sees to those that come later.
-func (w *eventLoop) hastenIdle() {
+func (p *departure) hastenIdle() {
+	w := p.l
 	now := loop.Now()
 	idle, linger := w.set.parting.within(w.graceful.Load())
 	w.timers.Shorten(classIdle, idle, now)
@@ -132,7 +143,8 @@ func (w *eventLoop) hastenIdle() {
 
 // idleMayStay tells whether idle connections may stay for the time being: the
 // worker has requests to finish anyway, and time to part from the idle ones.
-func (w *eventLoop) idleMayStay() bool {
+func (p *departure) idleMayStay() bool {
+	w := p.l
 	if !w.drain.on || w.gate.engaged <= int(w.lost.Load()) {
 		return false
 	}
@@ -142,18 +154,22 @@ func (w *eventLoop) idleMayStay() bool {
 
 // summoned tells whether orders are to be obeyed before anything new is taken:
 // after this one the next connection may be for others.
-func (w *eventLoop) summoned() bool { return w.orders.Load() != 0 && !w.drain.on }
+func (p *departure) summoned() bool {
+	w := p.l
+	return w.wanted.Load() != 0 && !w.drain.on
+}
 
 // finishQueue begins the final part of a drain: what waits in the queues is
 // accepted.
-func (s *slot) finishQueue() {
+func (p *departure) finishQueue(s *slot) {
 	w := s.l
 	w.openGate()
 	w.drain.final, w.drain.queue = true, true
 }
 
 // ended tells whether the loop may stop: all answered, or out of time.
-func (w *eventLoop) ended() bool {
+func (p *departure) ended() bool {
+	w := p.l
 	d := &w.drain
 	if !d.on {
 		return false
@@ -167,7 +183,7 @@ func (w *eventLoop) ended() bool {
 // countRequest counts a request as it begins and asks for the successor of a
 // worker that has served enough. Until that is ready this one serves on: its
 // import must cost nobody's time.
-func (s *slot) countRequest() {
+func (p *departure) countRequest(s *slot) {
 	w := s.l
 	w.served++
 	w.word.Requests = w.served
@@ -178,7 +194,7 @@ func (s *slot) countRequest() {
 	}
 	w.log.Infof("Autorestarting worker after current request.")
 	if limit == 1 {
-		s.startDrain("max_requests", false) // who wants that wants a new process for each request
+		s.l.startDrain(s, "max_requests", false) // who wants that wants a new process for each request
 		return
 	}
 	w.spent = true

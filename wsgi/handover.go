@@ -1,9 +1,7 @@
 package wsgi
 
 import (
-	"gosrv/cpython"
 	"gosrv/environ"
-	"gosrv/wsgi/body"
 	"gosrv/wsgi/handover"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
@@ -33,6 +31,8 @@ func (x *offers) fd() int {
 
 // handingOver is what the backup does with complete requests.
 type handingOver struct {
+	l               *eventLoop
+	exchange        offers
 	led             bool      // the backup led since the main thread has looked last
 	swept           bool      // the accept queues were looked into
 	waiting         []waiting // complete requests, in order of arrival
@@ -51,50 +51,27 @@ type waiting struct {
 
 // setAside keeps a complete request. It counts as being served: nobody touches it
 // until it is let go or the main thread is back. The backup leads.
-func (s *slot) setAside(c *conn) {
+func (x *handingOver) setAside(s *slot, c *conn) {
 	w := s.l
 	r := &w.handover
 	s.keepRequest(c)
 	c.content = len(s.body.Mem)
-	c.ready, c.phase = true, serving
+	c.ready = true
+	c.become(serving)
 	w.timers.Disarm(&c.timer)
 	c.class = classNone
 	h := waiting{c: c}
-	if s.look(); r.someWorkerReady {
-		s.offer(&h)
+	if s.l.handover.look(s); r.someWorkerReady {
+		s.l.handover.offer(s, &h)
 	}
 	r.waiting = append(r.waiting, h)
-}
-
-// recall makes a waiting request, or one that came with an offer, the slot's.
-func (s *slot) recall(c *conn) (progress, *body.Refusal) {
-	r := s.request(c)
-	if c.req == nil {
-		if err := s.parse(c, r); err != nil {
-			// Another generation's limits were wider.
-			bad, _ := err.(*http1.Error)
-			if bad == nil {
-				bad = errNoRequest
-			}
-			s.keepRequest(c)
-			return refused, invalid(bad)
-		}
-	}
-	c.ready = false
-	if c.body != nil {
-		s.body = c.body.Whole()
-	} else {
-		start := r.HeadLen
-		s.body = cpython.Body{FD: -1, Len: int64(c.content), Mem: c.in.Unread()[start : start+c.content]}
-	}
-	return complete, nil
 }
 
 // errNoRequest refuses an offer that holds no complete head.
 var errNoRequest = &http1.Error{Status: 400, Reason: "incomplete request"}
 
 // look reads the scoreboard, unless that was done a moment ago.
-func (s *slot) look() {
+func (x *handingOver) look(s *slot) {
 	w := s.l
 	r := &w.handover
 	if now := loop.Now(); now-r.looked > lookEvery {
@@ -106,32 +83,32 @@ func (s *slot) look() {
 // sweep looks after what is held: drops what was taken, and offers what was
 // not, or in vain. It takes from the accept queues what this worker was woken
 // for before it got stuck: no other worker was.
-func (s *slot) sweep() {
+func (x *handingOver) sweep(s *slot) {
 	w := s.l
 	r := &w.handover
 	if len(r.waiting) == 0 && r.swept {
 		return
 	}
-	s.look()
+	s.l.handover.look(s)
 	if !r.swept && r.someWorkerReady {
 		r.swept = true
 		for _, l := range w.listeners {
 			if l.parked {
-				s.accept(l, maxAccept)
+				s.l.accept(s, l, maxAccept)
 			}
 		}
 	}
 	kept := r.waiting[:0]
 	for _, h := range r.waiting {
-		if h.offered != 0 && w.exchange.Taken(h.claim) {
-			w.letGo(h.c)
+		if h.offered != 0 && w.handover.exchange.Taken(h.claim) {
+			w.handover.letGo(h.c)
 			continue
 		}
-		if h.offered != 0 && r.someWorkerIdle && w.now-h.offered > stale && w.exchange.Reclaim(h.claim) {
+		if h.offered != 0 && r.someWorkerIdle && w.now-h.offered > stale && w.handover.exchange.Reclaim(h.claim) {
 			h.offered = 0
 		}
 		if h.offered == 0 && r.someWorkerReady {
-			s.offer(&h)
+			s.l.handover.offer(s, &h)
 		}
 		kept = append(kept, h)
 	}
@@ -141,17 +118,17 @@ func (s *slot) sweep() {
 
 // takeBackAll gives the main thread, which leads again, what nobody took: its
 // turn comes in the order of arrival.
-func (s *slot) takeBackAll() {
+func (x *handingOver) takeBackAll(s *slot) {
 	w := s.l
 	r := &w.handover
 	for _, h := range r.waiting {
 		c := h.c
-		if h.offered != 0 && !w.exchange.Reclaim(h.claim) {
-			w.exchange.Taken(h.claim)
-			w.letGo(c)
+		if h.offered != 0 && !w.handover.exchange.Reclaim(h.claim) {
+			w.handover.exchange.Taken(h.claim)
+			w.handover.letGo(c)
 			continue
 		}
-		c.phase = reading
+		c.become(reading)
 		c.notePending()
 		c.readable = c.readable || !c.registered // nobody has watched it
 		w.later(c)
@@ -163,7 +140,7 @@ func (s *slot) takeBackAll() {
 // offer sends a copy of the connection to whichever worker is the first to look,
 // with all that is known of it. The connection stays here, unwatched, until the
 // claim says that it was taken.
-func (s *slot) offer(h *waiting) {
+func (x *handingOver) offer(s *slot, h *waiting) {
 	w, c := s.l, h.c
 	if c.in.Len() > handover.MaxBytes || c.stream != nil || c.body != nil && c.body.Apart() {
 		return
@@ -178,13 +155,14 @@ func (s *slot) offer(h *waiting) {
 			c.registered, c.duplex = false, false
 		}
 	}
-	if w.exchange.Send(w.id.Slot, &o, c.in.Unread(), c.fd(), unwatch) {
+	if w.handover.exchange.Send(w.id.Slot, &o, c.in.Unread(), c.fd(), unwatch) {
 		h.claim, h.offered = o.Claim, loop.Now()
 	}
 }
 
 // letGo forgets a connection that another worker has taken.
-func (w *eventLoop) letGo(c *conn) {
+func (x *handingOver) letGo(c *conn) {
+	w := x.l
 	w.unhook(c)
 	c.wire.Drop()
 	w.forget(c)
@@ -193,38 +171,41 @@ func (w *eventLoop) letGo(c *conn) {
 // joinExchange begins to hand connections over: the worker is no longer alone.
 // It reports whether it has taken the descriptors. Without a backup the caller
 // is the main thread, which leads.
-func (w *eventLoop) joinExchange(names []string, fds []int) bool {
+func (x *handingOver) joinExchange(names []string, fds []int) bool {
+	w := x.l
 	if w.backup != nil || w.set.threads > 1 || w.drain.on || len(names) != len(fds) {
 		return false
 	}
 	for i, name := range names {
-		if err := w.exchange.Add(name, fds[i]); err != nil {
+		if err := w.handover.exchange.Add(name, fds[i]); err != nil {
 			w.log.Errorf("Cannot hand connections over: %v", err)
 			return true // what was taken stays unused
 		}
 	}
-	if err := w.newBackup(); err != nil {
+	if err := newBackup(w); err != nil {
 		w.log.Errorf("Cannot hand connections over: %v", err)
 		return true
 	}
 	if !w.gate.shut {
-		w.openExchange()
+		w.handover.openExchange()
 	}
 	return true
 }
 
 // openExchange lets this worker take offers; as with a listener, one that waits
 // is woken for each. Level-triggered: it takes one at a time.
-func (w *eventLoop) openExchange() {
-	if x := &w.exchange; x.Joined() && !x.active {
+func (x *handingOver) openExchange() {
+	w := x.l
+	if x := &w.handover.exchange; x.Joined() && !x.active {
 		w.reopen(x.fd(), loop.ReadShared)
 		x.active = true
 	}
 }
 
 // shutExchange leaves the offers to other workers.
-func (w *eventLoop) shutExchange() {
-	if x := &w.exchange; x.active {
+func (x *handingOver) shutExchange() {
+	w := x.l
+	if x := &w.handover.exchange; x.active {
 		w.poll.Remove(x.fd())
 		x.active = false
 	}
@@ -232,8 +213,8 @@ func (w *eventLoop) shutExchange() {
 
 // takeOffers takes connections one at a time and serves each at once, as accept
 // does. It reports whether this thread still leads the loop.
-func (s *slot) takeOffers(most int) leads {
-	w, x := s.l, &s.l.exchange
+func (p *handingOver) takeOffers(s *slot, most int) leads {
+	w, x := s.l, &p.exchange
 	for range most {
 		if !x.active || w.summoned() {
 			return stillLeads
@@ -254,7 +235,7 @@ func (s *slot) takeOffers(most int) leads {
 		}
 		var c *conn
 		if err == nil {
-			c = w.takeOffer(&o, bytes, fd)
+			c = w.handover.takeOffer(&o, bytes, fd)
 		}
 		if c == nil {
 			loop.Drop(fd)
@@ -272,9 +253,10 @@ func (s *slot) takeOffers(most int) leads {
 
 // takeOffer makes an offered connection this worker's; nil if its sender has
 // taken it back, or it came in by a listener that this worker does not have.
-func (w *eventLoop) takeOffer(o *handover.Offer, bytes []byte, fd int) *conn {
+func (x *handingOver) takeOffer(o *handover.Offer, bytes []byte, fd int) *conn {
+	w := x.l
 	l := w.listenerNamed(o.Listener)
-	if l == nil || !w.exchange.Take(o) {
+	if l == nil || !w.handover.exchange.Take(o) {
 		return nil
 	}
 	c := w.open(fd, l, &loop.Peer{})
@@ -289,7 +271,8 @@ func (w *eventLoop) takeOffer(o *handover.Offer, bytes []byte, fd int) *conn {
 	return c
 }
 
-func (w *eventLoop) listenerNamed(name string) *listener {
+func (a *admission) listenerNamed(name string) *listener {
+	w := a.l
 	for _, l := range w.listeners {
 		if l.name() == name {
 			return l

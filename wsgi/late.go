@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"gosrv/cpython"
@@ -16,8 +17,18 @@ import (
 	"gosrv/wsgi/watchdog"
 )
 
+// lateness is what the worker has to do with the watchdog.
+type lateness struct {
+	watch        *watchdog.Watchdog               // nil: no time-out is set
+	watchedSlots []*slot                          // that enter the application
+	probe        func()                           // takes the GIL and gives it back; nil: there is none
+	stacks       func(late, idle []uint64) string // cpython.Stacks; nil: there are none
+	ident        func() uint64                    // cpython.ThreadIdent
+	lost         atomic.Int32                     // calls that the watchdog has found too late and that still run
+}
+
 // newWatchdog is nil if no setting asks for one.
-func (w *worker) newWatchdog() *watchdog.Watchdog {
+func newWatchdog(w *worker) *watchdog.Watchdog {
 	timeout, limit := int64(w.set.timeout), int64(w.set.request)
 	if w.set.sync && timeout > 0 && (limit == 0 || timeout < limit) {
 		limit = timeout
@@ -49,7 +60,7 @@ func (w *worker) newWatchdog() *watchdog.Watchdog {
 
 // startWatchdog begins to watch the slots that enter the application, which
 // are all there.
-func (w *worker) startWatchdog() {
+func startWatchdog(w *worker) {
 	if w.watch == nil {
 		return
 	}
@@ -79,14 +90,14 @@ func (w *worker) answerLate(thread int, begun bool) string {
 		client = c.facts.Peer.String()
 	}
 	if !begun {
-		s.send504(c)
+		send504(s, c)
 	}
 	return fmt.Sprintf("%s %s from %s", errlog.Printable(r.Method.Of(head)), errlog.Printable(r.Path.Of(head)), client)
 }
 
 // send504 answers the request in the call's place. Whatever the socket has no
 // room for is lost: it has held no byte of an answer yet.
-func (s *slot) send504(c *conn) {
+func send504(s *slot, c *conn) {
 	if c.stream != nil {
 		c.stream.Answered() // no 100 Continue from now on
 	}
@@ -96,7 +107,7 @@ func (s *slot) send504(c *conn) {
 	a.bytes = page.BodyLen()
 	_, _ = c.wire.Send(page.Text, false)
 	c.wire.HalfClose()
-	s.record(c, a)
+	s.record(c, a, s.request(c))
 }
 
 // reportLate logs what the watchdog has found. The other workers hand nothing
@@ -112,7 +123,7 @@ func (w *worker) reportLate(lines []string, pythonStuck bool) {
 }
 
 // startDeadline says that the slot enters the application for this answer.
-func (s *slot) startDeadline(a *answer) {
+func (s *responder) startDeadline(a *answer) {
 	if s.w.watch != nil {
 		s.watched.Start(a.resumed, a.begun)
 		if a.custody != serverHas {
@@ -122,7 +133,7 @@ func (s *slot) startDeadline(a *answer) {
 }
 
 // stopDeadline says that it has come back.
-func (s *slot) stopDeadline() {
+func (s *responder) stopDeadline() {
 	if s.w.watch != nil && s.watched.Stop() {
 		s.w.lost.Add(-1)
 	}
@@ -130,7 +141,7 @@ func (s *slot) stopDeadline() {
 
 // commit is asked before the first byte of a final answer; false: the watchdog
 // has answered, and whatever the call has to say is dropped.
-func (s *slot) commit(a *answer) bool {
+func (s *responder) commit(a *answer) bool {
 	if a.custody == watchdogHas {
 		return false
 	}
@@ -141,11 +152,8 @@ func (s *slot) commit(a *answer) bool {
 	return true
 }
 
-// lose gives the answer up to the watchdog, which has sent its own.
-func (a *answer) lose() { a.custody, a.logged = watchdogHas, true }
-
 // forfeit ends a call whose request the watchdog has answered.
-func (s *slot) forfeit(a *answer) verdict {
+func (s *responder) forfeit(a *answer) verdict {
 	s.finish(a)
 	a.left.clear()
 	a.fileLeft = 0
@@ -153,7 +161,7 @@ func (s *slot) forfeit(a *answer) verdict {
 }
 
 // runSignals is RunSignals, watched: a handler may get stuck.
-func (s *slot) runSignals() cpython.Flags {
+func (s *responder) runSignals() cpython.Flags {
 	if s.w.watch != nil {
 		s.watched.Start(loop.Now(), true)
 		defer s.stopDeadline()
@@ -162,7 +170,7 @@ func (s *slot) runSignals() cpython.Flags {
 }
 
 // finish ends the application's call, if it lives.
-func (s *slot) finish(a *answer) {
+func (s *responder) finish(a *answer) {
 	if a.res.Handle != nil {
 		if s.w.watch != nil && !s.watched.Running() {
 			s.watched.Start(loop.Now(), true) // close() may get stuck, too

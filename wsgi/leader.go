@@ -8,7 +8,8 @@ import (
 // answer goes on.
 func (s *slot) enter(c *conn, a *answer, method, path []byte) {
 	w := s.w
-	c.phase, c.slot = serving, s.n
+	c.become(serving)
+	c.slot = s.n
 	s.cur, s.curAns = c, a
 	s.startDeadline(a)
 	w.show(s, a.started, method, path)
@@ -21,6 +22,10 @@ func (s *slot) leave(c *conn, v verdict) leads {
 	w, a := s.w, s.curAns
 	if c.ans != nil {
 		a = c.ans
+		if c.req == nil {
+			// It was suspended: its request is still wanted for the log.
+			c.req, s.req = s.req, w.newRequest()
+		}
 	}
 	s.stopDeadline()
 	s.cur, s.curAns = nil, nil
@@ -85,7 +90,7 @@ func (s *slot) returned() leads {
 // delegate gives a suspended call to the thread it belongs to. The caller goes
 // on leading.
 func (w *eventLoop) delegate(c *conn, abort bool) {
-	c.phase = serving
+	c.become(serving)
 	c.aborted = c.aborted || abort
 	if w.pool.size > 1 {
 		w.pool.Give(&w.slots[c.slot].member, c)
@@ -150,7 +155,7 @@ func (s *slot) rests() bool {
 	if !p.Rest(&s.member) {
 		return false
 	}
-	if s.w.orders.Load() != 0 {
+	if s.w.wanted.Load() != 0 {
 		p.Wake()
 		return false
 	}
@@ -176,4 +181,24 @@ func (s *slot) releaseLead() {
 		s.l = nil
 		w.backup.Release()
 	}
+}
+
+// isBackup tells whether the slot is the backup's.
+func (s *slot) isBackup() bool { return s.w.backup != nil && s.w.backup.slot == s }
+
+// reclaim gives the main thread the lead that it has released.
+func (s *slot) reclaim() {
+	var led bool
+	if s.l, led = s.w.backup.Reclaim(); led {
+		s.l.handover.takeBackAll(s)
+		s.l.resumeMainEvents()
+	}
+}
+
+// backupLed tells whether the backup led since it was last asked: it may have
+// left something to the main thread.
+func (w *eventLoop) backupLed() bool {
+	led := w.handover.led
+	w.handover.led = false
+	return led
 }

@@ -86,12 +86,12 @@ func restingPool(t *testing.T) (s *server, a, b *slot) {
 		s.master.Close()
 		s.ctl.Close()
 	})
-	if err := s.newPool(2); err != nil {
+	if err := newPool(s.eventLoop, 2); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.pool.Waker().Close)
 	t.Cleanup(s.pool.ended.Close)
-	a, b = s.newSlot(1, s.app), s.newSlot(2, s.app)
+	a, b = newSlot(s.eventLoop, 1, s.app), newSlot(s.eventLoop, 2, s.app)
 	s.slots = []*slot{a, b}
 	b.l = s.eventLoop
 	return s, a, b
@@ -114,8 +114,8 @@ func accepted(s *server) (*conn, *client) {
 func handedBack(t *testing.T) (s *server, b *slot, c *conn, client *client) {
 	s, a, b := restingPool(t)
 	c, client = accepted(s)
-	ans := &answer{state: cpython.Done, frame: response.Framing{Status: 200, Length: -1}, left: outgoing{segs: [3][]byte{[]byte("the end")}}, logged: true}
-	c.phase = serving
+	ans := &answer{state: cpython.Done, frame: response.Framing{Status: 200, Length: -1}, left: outgoing{segs: [3][]byte{[]byte("the end")}}, forLog: forLog{logged: true}}
+	c.become(serving)
 	a.cur, a.curAns = c, ans
 	if v := a.flush(c, ans); v != sent || a.leave(c, v) {
 		t.Fatalf("%d, or it leads as well", v)
@@ -129,7 +129,7 @@ func TestLastConnectionHandedBackEndsTheDrain(t *testing.T) {
 	s, b, _, _ := handedBack(t)
 	s.now = loop.Now()
 	s.drain = drainState{on: true, deadline: s.now + int64(20*time.Second)}
-	if b.turn() == handedOver || !s.eventLoop.ended() {
+	if b.l.turn(b) == handedOver || !s.eventLoop.ended() {
 		t.Error("it is not over")
 	}
 	if loop.Now() >= s.drain.deadline {
@@ -147,7 +147,7 @@ func TestHandedBackConnectionIsNotLeftWaiting(t *testing.T) {
 	other, _ := accepted(s)
 	s.poll.Add(other.fd(), other.gen+1, loop.DuplexEdge)
 	s.poll.Poll()
-	if b.turn() == handedOver || c.phase != closed {
+	if b.l.turn(b) == handedOver || c.phase != closed {
 		t.Error("the leader goes on with events first")
 	}
 	s.close(other, false)

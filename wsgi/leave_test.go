@@ -47,7 +47,7 @@ func TestWorkerToldToLeaveDuringItsRequestsTakesNoMore(t *testing.T) {
 				t.Fatal(err)
 			}
 			if threads > 1 { // its main thread reads that meanwhile
-				waitFor(t, func() bool { return s.worker.orders.Load() != 0 })
+				waitFor(t, func() bool { return s.worker.wanted.Load() != 0 })
 			}
 			app.release()
 			if said := s.drained(); !said.Queue {

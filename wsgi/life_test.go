@@ -352,7 +352,7 @@ func TestAccessLogLines(t *testing.T) {
 func TestQuitSignalEndsAtOnce(t *testing.T) {
 	s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
 		r.app.signals.Store(uint32(cpython.QuitRequested))
-		r.app.w.slots[0].signals()
+		signals(r.app.w.slots[0])
 		return hello(r)
 	})
 	c := s.dial()

@@ -62,7 +62,7 @@ func (o *outbox) keep(c *conn, a *answer, now int64, others bool) bool {
 
 // keepAnswer puts a whole answer into the outbox, if the thread may lead for a
 // moment: it is inside a call.
-func (s *slot) keepAnswer(c *conn, a *answer) {
+func (s *responder) keepAnswer(c *conn, a *answer) {
 	l := s.l // a main thread that is alone never gives the lead up
 	if s.w.backup != nil {
 		if l = s.w.backup.Borrow(); l == nil {

@@ -23,7 +23,7 @@ type outlets struct {
 }
 
 // openOutlets opens what the settings name beside the files. The master has checked them.
-func (w *worker) openOutlets(set *workerctl.Settings) error {
+func (w *logging) openOutlets(set *workerctl.Settings) error {
 	o := &w.out
 	o.python = -1
 	var err error
@@ -44,7 +44,7 @@ func (w *worker) openOutlets(set *workerctl.Settings) error {
 }
 
 // follow leaves to Python what its loggers are to write.
-func (w *worker) follow(route cpython.LogRoute) {
+func (w *logging) follow(route cpython.LogRoute) {
 	o := &w.out
 	o.python = route.FD
 	if route.FD < 0 {
@@ -67,18 +67,18 @@ func (w *worker) follow(route cpython.LogRoute) {
 	w.settleOutlets()
 }
 
-func (w *worker) settleOutlets() {
+func (w *logging) settleOutlets() {
 	w.out.any = w.access != nil || w.out.Access != nil || w.out.requests
 }
 
 // toPython leaves something to be logged. It never waits; false: there is no room.
-func (w *worker) toPython(message any) bool {
+func (w *logging) toPython(message any) bool {
 	packet, err := json.Marshal(message)
 	return err == nil && unix.Send(w.out.python, packet, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL) == nil
 }
 
 // tellRefusal leaves the line of a refused request to Python.
-func (s *slot) tellRefusal() {
+func (s *environment) tellRefusal() {
 	l := &s.access
 	e, r := &l.entry, l.source.req
 	var headers [][2]string

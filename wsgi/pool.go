@@ -33,7 +33,7 @@ type running struct {
 }
 
 // newPool prepares for so many threads beside the main thread.
-func (w *eventLoop) newPool(size int) error {
+func newPool(w *eventLoop, size int) error {
 	p := &w.pool
 	p.size = size
 	if size == 1 {
@@ -60,8 +60,7 @@ func (w *eventLoop) newPool(size int) error {
 // work is the life of one thread of the pool: it leads, waits, stands by, or
 // goes on with suspended calls of its own, until the worker ends. l is the lead,
 // or nil.
-func (s *slot) work(l *eventLoop) {
-	p := &s.w.pool
+func (p *pool) work(s *slot, l *eventLoop) {
 	s.l = l
 	for !p.Over() {
 		if s.l == nil {
@@ -72,12 +71,12 @@ func (s *slot) work(l *eventLoop) {
 			continue
 		}
 		if s.l.ended() {
-			s.shut()
+			shut(s)
 			p.End()
 			p.ended.Wake()
 			break
 		}
-		s.turn()
+		s.l.turn(s)
 	}
 	for c := s.nextTodo(); c != nil; c = s.nextTodo() {
 		s.finish(c.ans)

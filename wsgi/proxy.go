@@ -40,15 +40,14 @@ func newProxyRules(g *workerctl.Settings) (p proxyRules, err error) {
 // It is part of the first head: the same deadline counts. As in Gunicorn a
 // connection without it is plain HTTP, and a peer that may not send one is
 // refused only if it does; it is not told how it should have been written.
-func (s *slot) greet(c *conn) (progress, *body.Refusal) {
-	w := s.w
-	said, n, err := http1.ParseProxy(w.proxy.mode, c.in.Unread())
+func (p *proxyRules) greet(c *conn) (progress, *body.Refusal) {
+	said, n, err := http1.ParseProxy(p.mode, c.in.Unread())
 	if err == http1.ErrPartial {
 		return incomplete, nil
 	}
 	c.fresh = false
 	bad, _ := err.(*http1.Error)
-	if (n > 0 || bad != nil) && !c.listener.about.Unix && !w.proxy.allow.Contains(c.facts.Peer.Addr()) {
+	if (n > 0 || bad != nil) && !c.listener.about.Unix && !p.allow.Contains(c.facts.Peer.Addr()) {
 		bad = errProxyPeer
 	}
 	if bad != nil {

@@ -1,6 +1,7 @@
 package wsgi
 
 import (
+	"gosrv/cpython"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
@@ -44,7 +45,7 @@ func (s *slot) pump(c *conn) leads {
 		switch p {
 		case complete:
 			if s.isBackup() {
-				s.setAside(c)
+				s.l.handover.setAside(s, c)
 				return stillLeads
 			}
 			if s.serve(c) == handedOver {
@@ -131,7 +132,7 @@ func (s *slot) advance(c *conn) (progress, *body.Refusal) {
 		}
 	}
 	if c.fresh {
-		if p, bad := s.greet(c); p != complete {
+		if p, bad := s.w.proxy.greet(c); p != complete {
 			return p, bad
 		}
 	}
@@ -139,7 +140,7 @@ func (s *slot) advance(c *conn) (progress, *body.Refusal) {
 	if c.req != nil {
 		r = c.req
 	}
-	err := s.parse(c, r)
+	err := s.l.memos.parse(&s.w.policy, c, r)
 	if err == nil {
 		return s.begin(c, r)
 	}
@@ -167,4 +168,55 @@ func (s *slot) keepRequest(c *conn) {
 	if c.req == nil {
 		c.req, s.req = s.req, s.l.getRequest()
 	}
+}
+
+// rest leaves a connection to epoll and the timers: nothing more can be done
+// for it now.
+func (s *slot) rest(c *conn) {
+	w := s.l
+	if !s.l.register(s, c, c.phase == sending) {
+		return
+	}
+	switch {
+	case c.phase == filling:
+		s.l.awaitBody(s, c)
+	case c.phase == skipping:
+		w.arm(c, classLinger)
+	case c.phase == sending:
+		s.l.awaitRoom(s, c)
+	case c.in.Len() > 0:
+		w.arm(c, classHeader)
+	default:
+		c.in.Release(&w.mem.Bufs)
+		if c.used || w.drain.on {
+			w.timers.Arm(&c.timer, classIdle, w.now)
+			c.class = classIdle
+		} else {
+			w.arm(c, classHeader)
+		}
+	}
+}
+
+// recall makes a waiting request, or one that came with an offer, the slot's.
+func (s *slot) recall(c *conn) (progress, *body.Refusal) {
+	r := s.request(c)
+	if c.req == nil {
+		if err := s.l.memos.parse(&s.w.policy, c, r); err != nil {
+			// Another generation's limits were wider.
+			bad, _ := err.(*http1.Error)
+			if bad == nil {
+				bad = errNoRequest
+			}
+			s.keepRequest(c)
+			return refused, invalid(bad)
+		}
+	}
+	c.ready = false
+	if c.body != nil {
+		s.body = c.body.Whole()
+	} else {
+		start := r.HeadLen
+		s.body = cpython.Body{FD: -1, Len: int64(c.content), Mem: c.in.Unread()[start : start+c.content]}
+	}
+	return complete, nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // takeReforkOrder takes the descriptors of an order to refork: what follows is an order to drain.
-func (w *worker) takeReforkOrder(fds []int) bool {
+func takeReforkOrder(w *worker, fds []int) bool {
 	if len(fds) != 2 || w.reforkFDs != nil {
 		return false
 	}
@@ -19,7 +19,7 @@ func (w *worker) takeReforkOrder(fds []int) bool {
 }
 
 // lookForReforkOrder looks whether that order waits unread: the order to drain comes by signal, too.
-func (w *worker) lookForReforkOrder() {
+func lookForReforkOrder(w *worker) {
 	if w.set.reforks && w.reforkFDs == nil {
 		w.control(nil)
 	}
@@ -29,14 +29,14 @@ func (w *worker) lookForReforkOrder() {
 // none, nor does one with a thread that is still inside the application, where it may hold
 // locks; the master sees the channel's end. What Go's heap has free is given back
 // first: the zygote and its workers carry the heap about and never use it.
-func (w *eventLoop) forkZygote(refork func(control, library int) error) {
+func forkZygote(w *eventLoop, refork func(control, library int) error) {
 	if w.reforkFDs == nil {
 		return
 	}
 	k := &w.pool
 	stuck := w.lost.Load() > 0 || k.size > 1 && int(k.out.Load()) < k.size
 	if !stuck && !w.drain.final && !w.quitting.Load() {
-		w.ownFiles()
+		ownFiles(w.worker)
 		debug.FreeOSMemory()
 		if err := refork(w.reforkFDs[0], w.reforkFDs[1]); err != nil {
 			w.log.Errorf("Cannot fork a new zygote: %v", err)
@@ -49,7 +49,7 @@ func (w *eventLoop) forkZygote(refork func(control, library int) error) {
 }
 
 // ownFiles marks what is no socket, too: the zygote would keep it for good.
-func (w *worker) ownFiles() {
+func ownFiles(w *worker) {
 	for fd := range openFiles(isServers) {
 		w.own(fd, true)
 	}

@@ -33,11 +33,11 @@ func expectingWorker(t *testing.T) *eventLoop {
 // The order to drain comes by signal, too, and may be obeyed before the channel is read.
 func TestOrderToReforkIsReadBeforeTheEnd(t *testing.T) {
 	w := expectingWorker(t)
-	w.lookForReforkOrder()
+	lookForReforkOrder(w.worker)
 	var got []int
 	owned := map[int]bool{}
 	w.own = func(fd int, own bool) { owned[fd] = own }
-	w.forkZygote(func(control, library int) error { got = []int{control, library}; return nil })
+	forkZygote(w, func(control, library int) error { got = []int{control, library}; return nil })
 	if len(got) != 2 || got[0] == got[1] {
 		t.Fatalf("forked with %v", got)
 	}
@@ -49,7 +49,7 @@ func TestOrderToReforkIsReadBeforeTheEnd(t *testing.T) {
 			t.Errorf("descriptor %d stays open: %v", fd, err)
 		}
 	}
-	w.forkZygote(func(int, int) error { t.Error("forked twice"); return nil })
+	forkZygote(w, func(int, int) error { t.Error("forked twice"); return nil })
 }
 
 func TestNoReforkFromAWorkerThatIsNotAtRest(t *testing.T) {
@@ -60,10 +60,10 @@ func TestNoReforkFromAWorkerThatIsNotAtRest(t *testing.T) {
 		"a thread is in there": func(w *eventLoop) { w.pool.size = 2; w.pool.out.Store(1) },
 	} {
 		w := expectingWorker(t)
-		w.lookForReforkOrder()
+		lookForReforkOrder(w.worker)
 		fds := w.reforkFDs
 		change(w)
-		w.forkZygote(func(int, int) error { t.Errorf("%s: forked", name); return nil })
+		forkZygote(w, func(int, int) error { t.Errorf("%s: forked", name); return nil })
 		for _, fd := range fds {
 			if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != unix.EBADF {
 				t.Errorf("%s: descriptor %d stays open", name, fd)

@@ -54,7 +54,8 @@ func (r *refusal) due(e unix.Errno, now int64) bool {
 }
 
 // sayNotAccepted logs why connections wait, with what can be done about it.
-func (w *eventLoop) sayNotAccepted(l *listener, e unix.Errno) {
+func (a *admission) sayNotAccepted(l *listener, e unix.Errno) {
+	w := a.l
 	if !w.gate.refusal.due(e, w.now) {
 		return
 	}

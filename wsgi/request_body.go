@@ -32,7 +32,8 @@ func (s *slot) begin(c *conn, r *http1.Request) (progress, *body.Refusal) {
 	}
 	s.keepRequest(c)
 	b, bad := w.mem.Begin(s, &c.in, r, &w.policy, w.now)
-	c.body, c.phase = b, filling
+	c.body = b
+	c.become(filling)
 	if bad != nil {
 		return refused, bad
 	}
@@ -59,7 +60,8 @@ func (s *slot) gather(c *conn) (progress, *body.Refusal) {
 	case !whole:
 		return incomplete, nil
 	}
-	c.size, c.phase = c.body.Size(), reading
+	c.size = c.body.Size()
+	c.become(reading)
 	s.body = c.body.Whole()
 	return complete, nil
 }
@@ -99,7 +101,7 @@ func (o *streamOwner) Failed(why string, invalid *http1.Error) {
 }
 
 // endStream takes the reading of a connection back from the application.
-func (w *eventLoop) endStream(c *conn) *body.Stream {
+func (t *connTable) endStream(c *conn) *body.Stream {
 	st := c.stream
 	c.stream = nil
 	c.size = st.End(&c.in)
@@ -120,8 +122,9 @@ func (s *slot) settleStream(c *conn, a *answer) bool {
 	if whole {
 		return true
 	}
-	s.consume(c)
-	c.phase, c.skip, c.budget = skipping, st, lingerBytes
+	s.l.consume(c)
+	c.become(skipping)
+	c.skip, c.budget = st, lingerBytes
 	return false
 }
 
@@ -137,7 +140,8 @@ func (s *slot) discardBody(c *conn) progress {
 	c.budget -= before - c.in.Len()
 	switch {
 	case whole:
-		c.phase, c.skip = reading, nil
+		c.become(reading)
+		c.skip = nil
 	case c.budget <= 0:
 		return finished
 	}

@@ -46,7 +46,7 @@ func Run() {
 	script, _ := t.Getenv("SCRIPT_NAME")
 	w, err := receive(ctl, script)
 	if err == nil {
-		err = w.bases(t)
+		err = bases(w, t)
 	}
 	if err != nil {
 		_ = ctl.Send(workerctl.WorkerFailed{Stage: "boot", Exit: workerctl.ExitBoot, Message: err.Error()})
@@ -63,21 +63,23 @@ func Run() {
 		},
 		EarlyHints: func(slot int, head []byte) bool { return w.slots[slot].hints(head) },
 		ReadBody:   w.streams.Read,
-		Socket:     func(slot int, use cpython.SocketUse, buf []byte) int { return useSocket(w.slots[slot], use, buf) },
-		Thread:     func(t *cpython.Thread) { w.enlist(t.Slot(), t) },
+		Socket: func(slot int, use cpython.SocketUse, buf []byte) int {
+			return useSocket(&w.slots[slot].responder, use, buf)
+		},
+		Thread: func(t *cpython.Thread) { enlist(w.worker, t.Slot(), t) },
 	})
 	w.probe, w.stacks, w.ident = cpython.ProbeGIL, cpython.Stacks, cpython.ThreadIdent
 	start := func(n int) error { return t.StartThreads(n, threadName) }
-	if err := w.run(t, start); err != nil {
+	if err := run(w, t, start); err != nil {
 		w.log.Criticalf("Worker cannot serve: %v", err)
 		_ = ctl.Send(workerctl.WorkerFailed{Stage: "boot", Exit: workerctl.ExitBoot, Message: err.Error()})
 		t.Exit(workerctl.ExitBoot, exitDeadline)
 	}
-	w.lookForReforkOrder()
+	lookForReforkOrder(w.worker)
 	w.closeAccess()
 	w.log.Infof("Worker exiting (pid: %d)", os.Getpid())
 	w.out.Route.Close()
-	w.forkZygote(t.Refork)
+	forkZygote(w, t.Refork)
 	taken, dropped, crossings := t.Counters()
 	w.tell(workerctl.WorkerExiting{Requests: w.served, Taken: taken, Dropped: dropped, Crossings: crossings})
 	t.Exit(0, exitDeadline)
@@ -105,7 +107,7 @@ func receive(ctl *workerctl.Conn, script string) (*eventLoop, error) {
 		return nil, err
 	}
 	w.ctl = ctl
-	return w, w.take(&m, fds)
+	return w, takeFDs(w, &m, fds)
 }
 
 // newWorker makes a worker without descriptors.
@@ -122,11 +124,17 @@ func newWorker(set settings, m *workerctl.Serve) (*eventLoop, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &eventLoop{keepAlive: set.keepAlive, poll: poll, timers: newTimers(&set), worker: &worker{
-		set: set, id: m.Worker, rules: rules, proxy: proxy, policy: newPolicy(&m.Settings),
-		kept: response.KeptLines(set.promise), server: response.ServerLine(set.server), wakeup: -1,
-		own: func(int, bool) {}, ident: func() uint64 { return 0 }, logFDs: map[string]int{}, watcher: poll, word: new(cpython.Word), unpoll: poll.Remove,
-	}}
+	w := newEventLoop(&worker{
+		set: set, id: m.Worker, own: func(int, bool) {}, watcher: poll, unpoll: poll.Remove,
+		logging:  logging{logFDs: map[string]int{}},
+		lateness: lateness{ident: func() uint64 { return 0 }},
+		protocol: protocol{
+			rules: rules, proxy: proxy, policy: newPolicy(&m.Settings),
+			kept: response.KeptLines(set.promise), server: response.ServerLine(set.server),
+		},
+	}, poll, newTimers(&set))
+	w.wakeup, w.word = -1, new(cpython.Word)
+	w.keepAlive = set.keepAlive
 	w.mem = body.Memory{Limits: set.bodies, Warn: func(text string) { w.log.Warningf("%s", text) }}
 	w.streamRules = body.StreamRules{Policy: &w.policy, Limit: set.bodies.Body, Timeout: set.body}
 	if !set.noMemo {
@@ -136,8 +144,8 @@ func newWorker(set settings, m *workerctl.Serve) (*eventLoop, error) {
 	return w, nil
 }
 
-// take gives the descriptors of Serve to their users.
-func (w *eventLoop) take(m *workerctl.Serve, fds []int) error {
+// takeFDs gives the descriptors of Serve to their users.
+func takeFDs(w *eventLoop, m *workerctl.Serve, fds []int) error {
 	next := 0
 	for i, name := range m.FDs {
 		fd := fds[i]
@@ -163,7 +171,7 @@ func (w *eventLoop) take(m *workerctl.Serve, fds []int) error {
 			w.listeners = append(w.listeners, newListener(fd, m.Listeners[next], w.rules))
 			next++
 		default:
-			if err := w.exchange.Add(name, fd); err != nil {
+			if err := w.handover.exchange.Add(name, fd); err != nil {
 				return err
 			}
 		}
@@ -186,7 +194,7 @@ func newListener(fd int, d workerctl.Listener, rules *environ.Rules) *listener {
 }
 
 // bases builds the constant environ of each listener.
-func (w *eventLoop) bases(t *cpython.Thread) error {
+func bases(w *eventLoop, t *cpython.Thread) error {
 	for _, l := range w.listeners {
 		var kv []cpython.KV
 		for _, v := range l.about.Base(w.rules) {
@@ -210,8 +218,8 @@ func (l *listener) name() string {
 
 // run serves until the worker is told to end and has nothing left to do. start
 // makes the threads of a pool: each is to call enlist.
-func (w *eventLoop) run(app Application, start func(n int) error) error {
-	s := w.newSlot(0, app)
+func run(w *eventLoop, app Application, start func(n int) error) error {
+	s := newSlot(w, 0, app)
 	s.l = w
 	s.watched.Ident.Store(w.ident())
 	w.slots = append(w.slots[:0], s)
@@ -219,14 +227,14 @@ func (w *eventLoop) run(app Application, start func(n int) error) error {
 		w.own(l.fd, true)
 	}
 	w.own(w.poll.FD(), true)
-	if err := w.newPool(w.set.threads); err != nil {
+	if err := newPool(w, w.set.threads); err != nil {
 		return err
 	}
-	if err := w.attendTo(); err != nil {
+	if err := attendTo(w.worker); err != nil {
 		return err
 	}
-	if w.exchange.Joined() && w.set.threads == 1 {
-		if err := w.newBackup(); err != nil {
+	if w.handover.exchange.Joined() && w.set.threads == 1 {
+		if err := newBackup(w); err != nil {
 			return err
 		}
 	}
@@ -239,20 +247,20 @@ func (w *eventLoop) run(app Application, start func(n int) error) error {
 	}
 	w.now = loop.Now()
 	w.spare.begin(w.now)
-	w.watch = w.newWatchdog()
+	w.watch = newWatchdog(w.worker)
 	defer w.watch.End()
 	if w.pool.size > 1 {
 		s.l = nil // the first thread of the pool leads
-		return w.supervise(start)
+		return supervise(w, start)
 	}
 	w.outbox.answers, w.keeps = cpython.NewOutbox()
-	w.startWatchdog()
+	startWatchdog(w.worker)
 	w.tell(workerctl.WorkerReady{Notice: w.notice})
 	for !w.ended() {
-		s.turn()
+		s.l.turn(s)
 	}
 	s.sendKept()
-	s.shut()
+	shut(s)
 	if w.backup != nil {
 		w.backup.End()
 	}
@@ -264,7 +272,7 @@ func (w *eventLoop) run(app Application, start func(n int) error) error {
 
 // shut ends what is left when the time is up. What other threads are at is
 // theirs.
-func (s *slot) shut() {
+func shut(s *slot) {
 	for _, c := range s.l.conns {
 		if c != nil && c.phase != serving {
 			s.abandon(c)

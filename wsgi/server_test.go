@@ -70,7 +70,7 @@ func newFake(t *testing.T, set settings, handle func(*fakeRequest) fakeReply, ad
 		t.Fatal(err)
 	}
 	w.mem.Files, w.notice = spool.New(spool.Dirs(set.tmpDir, os.LookupEnv))
-	if err := w.take(m, fds); err != nil {
+	if err := takeFDs(w, m, fds); err != nil {
 		t.Fatal(err)
 	}
 	master, end, err := workerctl.Pair()
@@ -88,7 +88,7 @@ func (s *server) begin() {
 	go func() {
 		defer close(s.ended)
 		runtime.LockOSThread()
-		if err := s.eventLoop.run(s.app, s.startThreads); err != nil {
+		if err := run(s.eventLoop, s.app, s.startThreads); err != nil {
 			s.t.Error(err)
 		}
 	}()
@@ -152,7 +152,7 @@ func (s *server) startThreads(n int) error {
 	for i := range n {
 		go func() {
 			runtime.LockOSThread()
-			s.enlist(i+1, fakeThread{s.app, i + 1})
+			enlist(s.worker, i+1, fakeThread{s.app, i + 1})
 		}()
 	}
 	return nil

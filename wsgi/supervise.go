@@ -27,29 +27,29 @@ const (
 // supervise is what the main thread does when others serve: it runs Python's
 // signal handlers and reads the master's orders, both promptly, whatever the
 // threads are at.
-func (w *eventLoop) supervise(start func(n int) error) error {
+func supervise(w *eventLoop, start func(n int) error) error {
 	k := &w.pool
 	for n := range k.size {
-		w.slots = append(w.slots, w.newSlot(n+1, nil))
+		w.slots = append(w.slots, newSlot(w, n+1, nil))
 	}
 	if err := start(k.size); err != nil {
 		return fmt.Errorf("starting %d threads: %w", k.size, err)
 	}
-	w.startWatchdog()
+	startWatchdog(w.worker)
 	w.tell(workerctl.WorkerReady{Notice: w.notice})
 	close(k.begun)
 	deadline := int64(0)
 	for !k.Over() || int(k.out.Load()) < k.size {
 		wait := -1
-		if w.draining.Load() || w.orders.Load() != 0 || k.Over() {
+		if w.draining.Load() || w.wanted.Load() != 0 || k.Over() {
 			wait = drainLook
 			if deadline == 0 {
-				deadline = w.lastMoment()
+				deadline = lastMoment(w.worker)
 			}
 		}
 		_, interrupted := w.watcher.Wait(wait)
 		if interrupted {
-			w.slots[0].signals()
+			signals(w.slots[0])
 		}
 		for ev, ok := w.watcher.Next(); ok; ev, ok = w.watcher.Next() {
 			w.attend(w.slots[0], ev.FD)
@@ -57,17 +57,17 @@ func (w *eventLoop) supervise(start func(n int) error) error {
 		if w.quitting.Load() || k.Over() {
 			deadline = min(deadline, loop.Now()+int64(lateThreads))
 		}
-		if now := loop.Now(); deadline > 0 && now >= deadline && (now >= deadline+int64(lastThreads) || !w.underWay(now)) {
+		if now := loop.Now(); deadline > 0 && now >= deadline && (now >= deadline+int64(lastThreads) || !underWay(w.worker, now)) {
 			break // what still runs is stuck; the process ends with it
 		}
 	}
-	w.abort()
+	abort(w.worker)
 	return nil
 }
 
 // underWay tells whether a thread of the pool is still on its way to its end:
 // outside the application, or in it for less than it is given.
-func (w *worker) underWay(now int64) bool {
+func underWay(w *worker, now int64) bool {
 	if w.watch == nil {
 		return false // nobody knows where they are
 	}
@@ -83,7 +83,7 @@ func (w *worker) underWay(now int64) bool {
 // abort is the end of a worker with threads that are stuck: the others have
 // answered their requests, and now the master's SIGABRT is waited for, so that
 // its Python handler runs the hook worker_abort.
-func (w *worker) abort() {
+func abort(w *worker) {
 	if w.lost.Load() == 0 || w.quitting.Load() {
 		return
 	}
@@ -97,7 +97,7 @@ func (w *worker) abort() {
 }
 
 // lastMoment is when the main thread stops waiting for the others.
-func (w *worker) lastMoment() int64 {
+func lastMoment(w *worker) int64 {
 	if w.quitting.Load() {
 		return loop.Now() + int64(lateThreads)
 	}
@@ -108,7 +108,7 @@ func (w *worker) lastMoment() int64 {
 }
 
 // enlist makes the calling thread the slot's, for life.
-func (w *worker) enlist(n int, app Application) {
+func enlist(w *worker, n int, app Application) {
 	s := w.slots[n]
 	s.app = app
 	s.watched.Ident.Store(w.ident())
@@ -117,7 +117,7 @@ func (w *worker) enlist(n int, app Application) {
 	if n == 1 {
 		l = w.pool.first
 	}
-	s.work(l)
+	w.pool.work(s, l)
 }
 
 // tellMain makes the main thread look at the state of the worker.
@@ -127,26 +127,9 @@ func (k *pool) tellMain() {
 	}
 }
 
-// attend answers an event of the control channel, the signals, or a waker.
-func (w *worker) attend(s *slot, fd int) {
-	k := &w.pool
-	switch {
-	case fd == w.wakeup:
-		s.signals()
-	case fd == w.controlFD():
-		w.control(s.l)
-	case k.size > 1 && fd == k.Waker().FD():
-		k.Waker().Clear()
-	case k.size > 1 && fd == k.ended.FD():
-		k.ended.Clear()
-	case w.backup != nil && fd == w.backup.Waker().FD():
-		w.backup.Waker().Clear()
-	}
-}
-
 // attendTo registers the control channel and the wake-up descriptor of
 // Python's signal handlers where the main thread waits.
-func (w *worker) attendTo() error {
+func attendTo(w *worker) error {
 	fds := []int{w.controlFD(), w.wakeup}
 	if w.pool.size > 1 {
 		var err error
@@ -165,11 +148,4 @@ func (w *worker) attendTo() error {
 		}
 	}
 	return nil
-}
-
-func (w *worker) controlFD() int {
-	if w.ctl == nil {
-		return -1
-	}
-	return w.ctl.FD()
 }

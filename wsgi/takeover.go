@@ -34,7 +34,7 @@ const noStatus = -1
 // From the first use on the request takes as long as it likes. From the first
 // byte that the application reads or writes itself (SocketTake) the loop forgets
 // the connection but for its count; regain says how it comes back.
-func useSocket(s *slot, use cpython.SocketUse, buf []byte) int {
+func useSocket(s *responder, use cpython.SocketUse, buf []byte) int {
 	c, a := s.cur, s.curAns
 	if c == nil || !share(s, a) {
 		return -int(unix.ECONNABORTED)
@@ -57,7 +57,7 @@ func useSocket(s *slot, use cpython.SocketUse, buf []byte) int {
 
 // share leaves the request to the application's own time; false: it was late
 // before, and the watchdog has answered.
-func share(s *slot, a *answer) bool {
+func share(s *responder, a *answer) bool {
 	if a.custody != serverHas {
 		return a.custody != watchdogHas
 	}
@@ -107,7 +107,7 @@ func (a *answer) handled() bool {
 // concede ends the answer of such a request without a word. What is logged is
 // what Gunicorn logs: nothing where the application says by an exception that
 // all is done.
-func concede(s *slot, a *answer) verdict {
+func concede(s *responder, a *answer) verdict {
 	switch {
 	case a.begun:
 	case a.state == cpython.Failed:

@@ -38,12 +38,12 @@ func own(t *testing.T, set settings, use func(s *slot, fd int) (left int, state 
 // take takes the connection over and gives what came behind its request.
 func take(t *testing.T, s *slot) string {
 	t.Helper()
-	n := useSocket(s, cpython.SocketTake, nil)
+	n := useSocket(&s.responder, cpython.SocketTake, nil)
 	if n > 0 && s.curAns.custody != bothHave {
 		t.Error("taken over although what came had no room")
 	}
 	buf := make([]byte, max(n, 0))
-	if got := useSocket(s, cpython.SocketTake, buf); n < 0 || s.curAns.custody != appHas {
+	if got := useSocket(&s.responder, cpython.SocketTake, buf); n < 0 || s.curAns.custody != appHas {
 		t.Errorf("not taken over: %d, %d", n, got)
 	}
 	return string(buf)
@@ -158,7 +158,7 @@ func TestLookingAtTheSocketLeavesTheAnswerToTheServer(t *testing.T) {
 		kept bool
 	}{{cpython.SocketLook, true}, {cpython.SocketRead, false}} {
 		s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
-			if n := useSocket(r.slot, c.use, nil); n != 0 {
+			if n := useSocket(&r.slot.responder, c.use, nil); n != 0 {
 				t.Errorf("%d bytes behind the request", n)
 			}
 			return fakeReply{status: "200 OK", body: []byte("hello")}
@@ -197,7 +197,7 @@ func TestALateRequestGetsNoSocket(t *testing.T) {
 	answered, got := make(chan struct{}), make(chan int, 1)
 	s := own(t, set, func(s *slot, fd int) (int, cpython.State) {
 		<-answered
-		got <- useSocket(s, cpython.SocketTake, nil)
+		got <- useSocket(&s.responder, cpython.SocketTake, nil)
 		_ = unix.Close(fd)
 		return -1, cpython.Failed
 	})

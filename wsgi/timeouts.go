@@ -49,9 +49,15 @@ func newTimers(t *settings) *loop.Timers {
 	return loop.NewTimers(0, int64(t.header), int64(t.body), int64(t.write)/looks, int64(t.idle+t.overtime), int64(t.parting.linger))
 }
 
+// timeouts ends what waits too long.
+type timeouts struct {
+	l      *eventLoop
+	timers *loop.Timers
+}
+
 // expire ends what has waited too long. It reports whether this thread still
 // leads the loop.
-func (s *slot) expire() leads {
+func (t *timeouts) expire(s *slot) leads {
 	w := s.l
 	for {
 		e, class := w.timers.Expired(w.now)
@@ -63,23 +69,23 @@ func (s *slot) expire() leads {
 			continue
 		}
 		c.class = classNone
-		if s.overdue(c, class) == handedOver {
+		if s.l.overdue(s, c, class) == handedOver {
 			return handedOver
 		}
 	}
 }
 
 // overdue is one connection whose time is up.
-func (s *slot) overdue(c *conn, class uint8) leads {
+func (t *timeouts) overdue(s *slot, c *conn, class uint8) leads {
 	switch class {
 	case classHeader, classBody:
-		return s.late(c)
+		return s.l.late(s, c)
 	case classIdle:
-		return s.overslept(c)
+		return s.l.overslept(s, c)
 	case classWrite:
-		s.noRoom(c)
+		s.l.noRoom(s, c)
 	case classLinger:
-		return s.outstayed(c)
+		return s.l.outstayed(s, c)
 	default:
 		s.abandon(c)
 	}
@@ -88,7 +94,7 @@ func (s *slot) overdue(c *conn, class uint8) leads {
 
 // outstayed ends a connection whose client has not sent what was left of a
 // body, or not its FIN, after a look into the socket.
-func (s *slot) outstayed(c *conn) leads {
+func (t *timeouts) outstayed(s *slot, c *conn) leads {
 	gen, rest := c.gen, c.skip
 	if c.phase == skipping {
 		c.readable = true
@@ -106,7 +112,7 @@ func (s *slot) outstayed(c *conn) leads {
 
 // late ends a request that is not complete in time, after a look into the
 // socket: while the application ran nobody has read from it.
-func (s *slot) late(c *conn) leads {
+func (t *timeouts) late(s *slot, c *conn) leads {
 	w, gen, served := s.l, c.gen, s.l.served
 	var got int64
 	before := c.body
@@ -131,7 +137,7 @@ func (s *slot) late(c *conn) leads {
 
 // overslept ends an idle connection, after a look whether a request has come
 // this very moment.
-func (s *slot) overslept(c *conn) leads {
+func (t *timeouts) overslept(s *slot, c *conn) leads {
 	c.readable = true
 	if p, bad := s.fill(c); p != incomplete {
 		s.end(c, p, bad)
@@ -149,7 +155,7 @@ func (s *slot) overslept(c *conn) leads {
 }
 
 // awaitBody waits for more of a body: body_timeout counts from the last byte.
-func (s *slot) awaitBody(c *conn) {
+func (t *timeouts) awaitBody(s *slot, c *conn) {
 	w := s.l
 	if w.set.body == 0 {
 		return
@@ -162,13 +168,9 @@ func (s *slot) awaitBody(c *conn) {
 	c.class = classBody
 }
 
-// taken is how much of an answer the client has confirmed, framing included.
-// What the kernel holds for it does not count: that can be megabytes.
-func (a *answer) taken(c *conn) int64 { return a.out - int64(c.wire.Unconfirmed()) }
-
 // awaitRoom waits for room in the socket: write_timeout counts from the last
 // time that there was some.
-func (s *slot) awaitRoom(c *conn) {
+func (t *timeouts) awaitRoom(s *slot, c *conn) {
 	w, a := s.l, c.ans
 	if w.set.write == 0 {
 		return
@@ -177,7 +179,7 @@ func (s *slot) awaitRoom(c *conn) {
 	if c.class != classWrite {
 		a.rate.Start(w.now, taken)
 	} else if a.rate.TooSlow(w.now, taken, w.set.write) {
-		s.stalled(c)
+		s.l.stalled(s, c)
 		return
 	}
 	a.last, a.quiet = taken, 0
@@ -187,13 +189,13 @@ func (s *slot) awaitRoom(c *conn) {
 
 // noRoom is one look in that time. A client on a slow line takes bytes long
 // before the kernel calls that room.
-func (s *slot) noRoom(c *conn) {
+func (t *timeouts) noRoom(s *slot, c *conn) {
 	w, a := s.l, c.ans
 	taken := a.taken(c)
 	if !body.TooFew(taken-a.last, w.set.write/looks) {
 		a.quiet = 0
 	} else if a.quiet++; a.quiet >= looks {
-		s.stalled(c)
+		s.l.stalled(s, c)
 		return
 	}
 	a.last = taken
@@ -202,28 +204,9 @@ func (s *slot) noRoom(c *conn) {
 }
 
 // stalled gives a client up that does not read.
-func (s *slot) stalled(c *conn) {
+func (t *timeouts) stalled(s *slot, c *conn) {
 	s.w.log.Debugf("Client %s does not take its answer: connection closed", c.facts.Peer.Addr())
 	s.abandon(c)
-}
-
-// waitRoom blocks until the socket takes bytes, as long as the client takes
-// some; false: it does not, or it is gone.
-func (s *slot) waitRoom(c *conn, a *answer) bool {
-	look := s.w.set.write / looks
-	for quiet := 0; quiet < looks; quiet++ {
-		before, began := a.taken(c), loop.Now()
-		if c.wire.WaitWritable(millis(look)) {
-			return true
-		}
-		if look == 0 || loop.Now()-began < int64(look)/2 {
-			return false // not for want of time
-		}
-		if !body.TooFew(a.taken(c)-before, look) {
-			quiet = -1
-		}
-	}
-	return false
 }
 
 // again tells whether a non-blocking call would have had to wait.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gosrv/cpython"
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
@@ -13,7 +14,7 @@ import (
 // for the client, since the application's thread is lent to it; the GIL is
 // released. What a generator has yielded before leaves first: batch. false: the
 // client is gone, or the head is faulty.
-func (s *slot) write(batch cpython.Batch, head, data []byte) bool {
+func (s *responder) write(batch cpython.Batch, head, data []byte) bool {
 	c, a := s.cur, s.curAns
 	if c == nil || !s.sendBatch(c, a, batch) {
 		return false
@@ -38,7 +39,7 @@ func (s *slot) write(batch cpython.Batch, head, data []byte) bool {
 }
 
 // sendAll sends what is left, waiting for the client as long as it makes progress.
-func (s *slot) sendAll(c *conn, a *answer) bool {
+func (s *responder) sendAll(c *conn, a *answer) bool {
 	defer a.left.clear()
 	for a.left.size() > 0 {
 		n, e := c.wire.Sendv(&a.left.segs, false)
@@ -60,4 +61,56 @@ func millis(d time.Duration) int {
 		return -1
 	}
 	return int(d / time.Millisecond)
+}
+
+// waitRoom blocks until the socket takes bytes, as long as the client takes
+// some; false: it does not, or it is gone.
+func (s *responder) waitRoom(c *conn, a *answer) bool {
+	look := s.w.set.write / looks
+	for quiet := 0; quiet < looks; quiet++ {
+		before, began := a.taken(c), loop.Now()
+		if c.wire.WaitWritable(millis(look)) {
+			return true
+		}
+		if look == 0 || loop.Now()-began < int64(look)/2 {
+			return false // not for want of time
+		}
+		if !body.TooFew(a.taken(c)-before, look) {
+			quiet = -1
+		}
+	}
+	return false
+}
+
+// hints is what wsgi.early_hints reaches: it sends 103 Early Hints (RFC 8297)
+// before it returns, waiting for the client like write. Nothing is sent to a
+// client of HTTP/1.0, which does not know interim answers, and none after the
+// head. false: a header is invalid, and the application is told.
+func (s *responder) hints(head []byte) bool {
+	c, a := s.cur, s.curAns
+	if c == nil || a.begun || a.custody == watchdogHas || a.x.Old {
+		return true
+	}
+	if s.w.watch != nil {
+		if !s.watched.Pause() {
+			return true // 504 was sent
+		}
+		defer s.watched.Resume()
+	}
+	buf, ok := response.AppendHints(s.head[:0], response.PackedHead(head))
+	s.head = buf[:0]
+	if !ok {
+		return false
+	}
+	if c.stream != nil {
+		// A thread that begins to read must not put its 100 into this.
+		c.stream.Lock()
+		defer c.stream.Unlock()
+	}
+	a.left.set(buf, len(buf), 0, nil, nil)
+	if !s.sendAll(c, a) {
+		// A part of it may have left: what followed would be read as its end.
+		c.wire.HalfClose()
+	}
+	return true
 }

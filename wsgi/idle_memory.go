@@ -49,8 +49,8 @@ func (p *spare) begin(now int64) {
 }
 
 // settled drops those pages, once.
-func (s *slot) settled() {
-	p, now := &s.l.spare, s.l.now
+func (p *spare) settled(s *slot) {
+	now := s.l.now
 	if p.settle == 0 || now < p.settle {
 		return
 	}

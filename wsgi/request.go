@@ -4,50 +4,36 @@ import (
 	"sync/atomic"
 
 	"gosrv/cpython"
-	"gosrv/environ"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/lead"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
-	"gosrv/wsgi/watchdog"
 )
 
 // slot is one application thread: its door to the application and the buffers
 // that one request at a time uses.
 type slot struct {
-	w   *worker
-	n   int
-	app Application
+	responder
+	environment
 
+	w    *worker
+	n    int
 	req  *http1.Request
-	pack environ.Packed
 	body cpython.Body
 	call cpython.Request // here, since it would be made on the heap for each call of an interface
 
-	memos [cpython.Memos]uint32 // versions of the memos that C has for this thread
-	out   []byte                // lent to the application
-	head  []byte                // response heads and small answers
-	ans   answer
-	date  response.Date
-	cache response.Cache
-
-	access accessLine
-	reply  response.PackedHead // copy of the last head, for the access log
-	notes  []byte              // and of what it shows of environ
-
-	now     int64              // CLOCK_MONOTONIC ns: when the application returned last
-	cur     *conn              // being served
-	curAns  *answer            // its answer
-	l       *eventLoop         // what the leader may touch: nil unless this thread leads
-	member  lead.Thread[*conn] // its place among the pool's threads
-	shown   running            // its request, as the scoreboard shows it
-	gone    atomic.Bool        // the thread has ended, with close() called for what it had suspended
-	watched watchdog.Thread    // who answers its request: the call or the watchdog
+	member lead.Thread[*conn] // its place among the pool's threads
+	shown  running            // its request, as the scoreboard shows it
+	gone   atomic.Bool        // the thread has ended, with close() called for what it had suspended
 }
 
 // newSlot makes a slot for an application thread.
-func (w *eventLoop) newSlot(n int, app Application) *slot {
-	return &slot{w: w.worker, n: n, app: app, watched: watchdog.Thread{Main: n == 0}, req: w.getRequest(), out: make([]byte, outSize), head: make([]byte, 0, 2*gathered)}
+func newSlot(w *eventLoop, n int, app Application) *slot {
+	s := &slot{w: w.worker, n: n, req: w.getRequest()}
+	s.responder = responder{w: w.worker, app: app, out: make([]byte, outSize), head: make([]byte, 0, 2*gathered)}
+	s.watched.Main = n == 0
+	s.environment.w = w.worker
+	return s
 }
 
 // serve runs the application for the complete request of c and sends what it
@@ -57,14 +43,14 @@ func (s *slot) serve(c *conn) leads {
 	w := s.l
 	r := s.request(c)
 	head := c.in.Unread()[:r.HeadLen]
-	flags, bad := s.describe(c, head, r)
+	flags, bad := s.describe(s.l, c, head, r)
 	if bad != nil {
 		s.keepRequest(c)
 		s.refuse(c, invalid(bad))
 		return stillLeads
 	}
 	now := w.now // read when the last call returned or the batch came in
-	s.countRequest()
+	s.l.countRequest(s)
 	w.timers.Disarm(&c.timer) // the request is complete
 	c.class = classNone
 	w.engage(c)
@@ -112,13 +98,6 @@ func (s *slot) resume(c *conn) leads {
 	return s.leave(c, s.carry(c, a)) && s.follow(c)
 }
 
-// ReleaseGIL lets Python's other threads run, before something that may wait.
-func (s *slot) ReleaseGIL() {
-	if s.app != nil {
-		s.app.Release()
-	}
-}
-
 // follow goes on with a connection whose suspended answer has come to an end:
 // the next request may be waiting. The caller leads.
 func (s *slot) follow(c *conn) leads {
@@ -144,12 +123,12 @@ func (s *slot) sendKept() {
 			s.l.close(c, false)
 		case len(left) > 0:
 			whole := append([]byte(nil), left...)
-			c.ans = &answer{state: cpython.Done, frame: response.Framing{Keep: true}, logged: true, left: outgoing{segs: [3][]byte{whole}, whole: whole}}
+			c.ans = &answer{state: cpython.Done, frame: response.Framing{Keep: true}, forLog: forLog{logged: true}, left: outgoing{segs: [3][]byte{whole}, whole: whole}}
 			s.settle(c, c.ans, blocked)
 		default:
 			c.notePending()
-			s.consume(c)
-			c.phase = reading
+			s.l.consume(c)
+			c.become(reading)
 			if c.readable {
 				s.l.later(c)
 			} else {
@@ -170,10 +149,10 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 		regain(s, c, a)
 		return
 	case blocked, yielded:
-		c.phase = sending
+		c.become(sending)
 		if v == blocked {
 			s.rest(c)
-		} else if s.watch(c, true) {
+		} else if s.l.register(s, c, true) {
 			s.l.later(c)
 		}
 		return
@@ -188,10 +167,10 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 		return
 	}
 	a.unblock(c)
-	s.consume(c)
+	s.l.consume(c)
 	switch {
 	case a.frame.Keep:
-		c.phase = reading
+		c.become(reading)
 	case a.x.Keep || c.in.Len() > 0 || a.custody == bothHave:
 		// It is the server that ends here: more may be on its way, and an
 		// RST for it must not overtake the answer.
@@ -202,8 +181,8 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 }
 
 // consume forgets the request that has been answered.
-func (s *slot) consume(c *conn) {
-	w := s.l
+func (t *connTable) consume(c *conn) {
+	w := t.l
 	if c.body != nil {
 		c.body.End()
 		c.body = nil
@@ -218,4 +197,20 @@ func (s *slot) consume(c *conn) {
 	c.used = true
 	c.class = classNone
 	c.partial = false
+}
+
+// report writes what the logs get of an answer that is over: the fault of the
+// application, and the access log's line. The slot that served it calls it, as
+// long as the request is still in the buffer.
+func (s *slot) report(c *conn, a *answer, v verdict) {
+	if a.fault != "" {
+		s.ReleaseGIL()
+		r := s.request(c)
+		head := c.in.Unread()
+		s.w.log.Errorf("Error handling request %s %s: %s", r.Method.Of(head), r.Target.Of(head), a.fault)
+		a.fault = ""
+	}
+	if v == sent || v == cut || v == handled {
+		s.record(c, a, s.request(c))
+	}
 }

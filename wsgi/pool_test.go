@@ -179,10 +179,10 @@ func TestWorkerEndsAfterCloseByAThreadThatGetsNoTime(t *testing.T) {
 // With a pool the main thread handles signals and never leads.
 func TestSignalsOfAThreadThatDoesNotLead(t *testing.T) {
 	s := newFake(t, testSettings(), hello)
-	main := s.newSlot(0, s.app)
+	main := newSlot(s.eventLoop, 0, s.app)
 	s.app.signals.Store(uint32(cpython.DrainRequested))
-	main.signals()
-	if main.l != nil || s.worker.orders.Load()&drainOrder == 0 {
-		t.Errorf("leads: %v, orders %b", main.l != nil, s.worker.orders.Load())
+	signals(main)
+	if main.l != nil || s.wanted.Load()&drainOrder == 0 {
+		t.Errorf("leads: %v, orders %b", main.l != nil, s.wanted.Load())
 	}
 }

@@ -12,10 +12,7 @@ import (
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
-	"gosrv/wsgi/logs/accesslog"
-	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/watchdog"
 )
 
 // special is the generation of what is in the epoll set and is no connection.
@@ -24,84 +21,78 @@ const special = 0
 // worker is what the threads of one process share: it is set before they begin,
 // or has a guard of its own.
 type worker struct {
-	set       settings
-	id        workerctl.Identity
-	policy    http1.Policy
-	rules     *environ.Rules
-	proxy     proxyRules
-	log       *errlog.Logger
-	access    *accesslog.Writer // nil: no access log
-	format    *accesslog.Format
-	keepReply bool // format shows headers of the application
-	out       outlets
-	score     *scoreboard.Slot
-	board     *scoreboard.Board
-	ctl       *workerctl.Conn
-	own       func(fd int, own bool) // marks sockets that a forked child closes
-	pythonLog func(fd int)           // gives Python's loggers the new error log; nil: there are none
-	word      *cpython.Word          // what hooks say, and are told; max_requests is theirs to say
-	wakeup    int                    // readable when a Python signal handler is due; -1: none
-	logFDs    map[string]int         // by name in Serve.FDs
+	logging
+	protocol
+	orders
+	lateness
 
-	unpoll      func(fd int) // takes a descriptor out of the loop's epoll set; any thread may
-	watcher     *loop.Poller // has the control channel and the signals: that of the loop, or the main thread's own
-	slots       []*slot
-	streams     body.Streams
+	set     settings
+	id      workerctl.Identity
+	score   *scoreboard.Slot
+	board   *scoreboard.Board
+	ctl     *workerctl.Conn
+	own     func(fd int, own bool) // marks sockets that a forked child closes
+	unpoll  func(fd int)           // takes a descriptor out of the loop's epoll set; any thread may
+	watcher *loop.Poller           // has the control channel and the signals: that of the loop, or the main thread's own
+	slots   []*slot
+	streams body.Streams
+	pool    pool
+	backup  *backup // nil: nobody leads while the main thread is in the application
+	keeps   bool    // small answers of a batch may leave together: outbox
+	notice  string  // what the master is to say of the place for spool files
+}
+
+// protocol is how requests are read and answers begin. It never changes.
+type protocol struct {
+	policy      http1.Policy
+	rules       *environ.Rules
+	proxy       proxyRules
 	streamRules body.StreamRules
 	lines       *http1.Lines // field lines that repeat; used by the leader only
-	kept        string       // keptLines
-	server      string       // serverLine
+	kept        string       // response.KeptLines
+	server      string       // response.ServerLine
+}
 
-	orders       atomic.Uint32 // drainOrder, quitOrder
-	quitting     atomic.Bool   // drain.over is on its way
-	draining     atomic.Bool   // drain.on, for those who do not lead
-	graceful     atomic.Int64  // ns a drain may take; 0: any time
-	pool         pool
-	backup       *backup                          // nil: nobody leads while the main thread is in the application
-	watch        *watchdog.Watchdog               // nil: no time-out is set
-	watchedSlots []*slot                          // that enter the application
-	probe        func()                           // takes the GIL and gives it back; nil: there is none
-	stacks       func(late, idle []uint64) string // cpython.Stacks; nil: there are none
-	ident        func() uint64                    // cpython.ThreadIdent
-	lost         atomic.Int32                     // calls that the watchdog has found too late and that still run
-	lanes        lanes
-	keeps        bool   // small answers of a batch may leave together: outbox
-	notice       string // what the master is to say of the place for spool files
-	reforkFDs    []int  // the channel and the library of a zygote to be forked (refork.go)
+// orders are what any thread may ask the loop for.
+type orders struct {
+	wanted    atomic.Uint32 // drainOrder, quitOrder
+	quitting  atomic.Bool   // drain.over is on its way
+	draining  atomic.Bool   // drain.on, for those who do not lead
+	graceful  atomic.Int64  // ns a drain may take; 0: any time
+	wakeup    int           // readable when a Python signal handler is due; -1: none
+	lanes     lanes
+	word      *cpython.Word // what hooks say, and are told; max_requests is theirs to say
+	reforkFDs []int         // the channel and the library of a zygote to be forked (refork.go)
 }
 
 // eventLoop is what only the thread that leads may touch. It has it from the
 // lead, as slot.l, and loses it there.
 type eventLoop struct {
 	*worker
+	admission
+	departure
+	connTable
+	timeouts
+	handover handingOver
 
-	poll      *loop.Poller
-	timers    *loop.Timers
-	spare     spare
-	mem       body.Memory // of request bodies, and the read buffers
-	listeners []*listener
-	memos     memos
-	peer      loop.Peer // of the connection being accepted
+	poll   *loop.Poller
+	mem    body.Memory // of request bodies, and the read buffers
+	memos  memos
+	spare  spare
+	outbox outbox
+	again  []turnTicket
+	todo   []*conn // suspended calls of the main thread, where it is alone
 
-	conns      []*conn // by descriptor
-	free       []*conn
-	count      int    // open connections
-	generation uint32 // of the last connection
-	again      []turnTicket
-	outbox     outbox
-	todo       []*conn          // suspended calls of the main thread, where it is alone
-	requests   []*http1.Request // free
+	now     int64 // CLOCK_MONOTONIC ns, of this turn
+	yielded int64 // when a thread gave its processor of Go's scheduler up last: slice
+}
 
-	now       int64 // CLOCK_MONOTONIC ns, of this turn
-	yielded   int64 // when a thread gave its processor of Go's scheduler up last: slice
-	keepAlive bool  // answers may leave their connection open
-	served    uint64
-	spent     bool // it has served max_requests and the master knows
-	drain     drainState
-	gate      gate
-	ending    int // listeners that are to be closed
-	exchange  offers
-	handover  handingOver
+// newEventLoop makes one without connections.
+func newEventLoop(w *worker, poll *loop.Poller, timers *loop.Timers) *eventLoop {
+	l := &eventLoop{worker: w, poll: poll}
+	l.admission.l, l.departure.l, l.connTable.l, l.handover.l = l, l, l, l
+	l.timeouts = timeouts{l: l, timers: timers}
+	return l
 }
 
 // leads says who owns the loop, and with it the connection that was at hand: the
@@ -131,8 +122,7 @@ const slice = 8e6
 // turn does one thing that is due: an event of the batch, a waiting
 // connection, a time-out, or the wait for more. It reports whether this thread
 // still leads the loop.
-func (s *slot) turn() leads {
-	w := s.l
+func (w *eventLoop) turn(s *slot) leads {
 	if s.now-w.yielded > slice {
 		w.yielded = s.now
 		s.ReleaseGIL()
@@ -151,16 +141,16 @@ func (s *slot) turn() leads {
 		s.sendKept()
 	}
 	if ev, ok := w.poll.Next(); ok {
-		return s.dispatch(ev)
+		return s.l.dispatch(s, ev)
 	}
 	s.sendKept()
 	s.ReleaseGIL()
-	if orders := w.orders.Load(); orders != 0 {
-		s.obey(orders)
+	if orders := w.wanted.Load(); orders != 0 {
+		s.l.obey(s, orders)
 		return stillLeads
 	}
 	if w.ending > 0 {
-		if s.endLanes() == handedOver {
+		if s.l.endLanes(s) == handedOver {
 			return handedOver
 		}
 		if w.ending == 0 {
@@ -168,36 +158,35 @@ func (s *slot) turn() leads {
 		}
 	}
 	if w.drain.queue {
-		if s.emptyQueue() == handedOver {
+		if s.l.emptyQueue(s) == handedOver {
 			return handedOver
 		}
 		if !w.drain.queue {
 			return stillLeads // as above
 		}
 	}
-	s.settled()
+	w.spare.settled(s)
 	w.spare.look(&w.mem.Bufs, w.now, w.mem.DropBlocks(s, w.now))
 	if n := w.poll.Poll(); n == 0 && len(w.again) == 0 && !w.drain.queue {
 		if wait := w.patience(); wait != 0 {
-			s.idle(wait)
+			s.l.idle(s, wait)
 		}
 	}
 	w.now = loop.Now()
 	w.score.Tick(w.now)
 	w.tryGate()
-	return s.returned() && s.expire() && s.takeTurns()
+	return s.returned() && s.l.expire(s) && s.l.takeTurns(s)
 }
 
 // takeTurns serves those that were put off, once each.
-func (s *slot) takeTurns() leads {
-	w := s.l
+func (w *eventLoop) takeTurns(s *slot) leads {
 	for n := len(w.again); n > 0 && len(w.again) > 0; n-- {
 		t := w.again[0]
 		w.again = append(w.again[:0], w.again[1:]...)
 		if t.c.gen != t.gen {
 			continue
 		}
-		if s.proceed(t.c) == handedOver {
+		if s.l.proceed(s, t.c) == handedOver {
 			return handedOver
 		}
 	}
@@ -205,7 +194,7 @@ func (s *slot) takeTurns() leads {
 }
 
 // proceed goes on with a connection that may be able to.
-func (s *slot) proceed(c *conn) leads {
+func (w *eventLoop) proceed(s *slot, c *conn) leads {
 	switch c.phase {
 	case reading, filling, skipping:
 		return s.pump(c)
@@ -218,10 +207,9 @@ func (s *slot) proceed(c *conn) leads {
 }
 
 // dispatch is one event.
-func (s *slot) dispatch(ev loop.Event) leads {
-	w := s.l
+func (w *eventLoop) dispatch(s *slot, ev loop.Event) leads {
 	if ev.Gen == special {
-		return s.dispatchSpecial(ev)
+		return s.l.dispatchSpecial(s, ev)
 	}
 	c := w.conns[ev.FD]
 	if c == nil || c.gen != ev.Gen {
@@ -241,13 +229,12 @@ func (s *slot) dispatch(ev loop.Event) leads {
 			return stillLeads
 		}
 	}
-	return s.proceed(c)
+	return s.l.proceed(s, c)
 }
 
 // dispatchSpecial is an event of a listener, the control channel or the
 // wake-up descriptor.
-func (s *slot) dispatchSpecial(ev loop.Event) leads {
-	w := s.l
+func (w *eventLoop) dispatchSpecial(s *slot, ev loop.Event) leads {
 	s.ReleaseGIL()
 	if s.isBackup() {
 		// The main thread's events are paused while it leads: what else is left of the batch is
@@ -257,12 +244,12 @@ func (s *slot) dispatchSpecial(ev loop.Event) leads {
 		}
 		return stillLeads
 	}
-	if w.exchange.active && ev.FD == w.exchange.fd() {
-		return s.takeOffers(maxAccept)
+	if w.handover.exchange.active && ev.FD == w.handover.exchange.fd() {
+		return s.l.handover.takeOffers(s, maxAccept)
 	}
 	for _, l := range w.listeners {
 		if l.fd == ev.FD {
-			return s.accept(l, maxAccept)
+			return s.l.accept(s, l, maxAccept)
 		}
 	}
 	w.attend(s, ev.FD)
@@ -287,18 +274,19 @@ func (w *eventLoop) until(next int64) int {
 }
 
 // idle waits for events.
-func (s *slot) idle(wait int) {
+func (w *eventLoop) idle(s *slot, wait int) {
 	if !s.rests() {
 		return
 	}
 	_, interrupted := s.l.poll.Wait(wait)
 	s.woke()
 	if interrupted && s.n == 0 {
-		s.signals()
+		signals(s)
 	}
 }
 
-func (w *eventLoop) getRequest() *http1.Request {
+func (t *connTable) getRequest() *http1.Request {
+	w := t.l
 	if n := len(w.requests); n > 0 {
 		r := w.requests[n-1]
 		w.requests = w.requests[:n-1]
@@ -311,7 +299,8 @@ func (w *worker) newRequest() *http1.Request {
 	return &http1.Request{Headers: make([]http1.Header, 0, 32), Lines: w.lines}
 }
 
-func (w *eventLoop) putRequest(r *http1.Request) {
+func (t *connTable) putRequest(r *http1.Request) {
+	w := t.l
 	r.Reset()
 	w.requests = append(w.requests, r)
 }

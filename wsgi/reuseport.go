@@ -56,7 +56,8 @@ func (w *worker) laneMessage(typ string, raw json.RawMessage, fds []int) bool {
 }
 
 // arrangeLanes obeys what has come. The caller leads.
-func (w *eventLoop) arrangeLanes() {
+func (a *admission) arrangeLanes() {
+	w := a.l
 	w.lanes.mu.Lock()
 	orders := w.lanes.orders
 	w.lanes.orders = nil
@@ -76,7 +77,8 @@ func (w *eventLoop) arrangeLanes() {
 }
 
 // cover begins to serve one more socket of an address.
-func (w *eventLoop) cover(m laneMessage) {
+func (a *admission) cover(m laneMessage) {
+	w := a.l
 	l := newListener(m.fd, m.listener, w.rules)
 	like := w.listenerNamed(l.name())
 	if like == nil || w.drain.on && !w.drain.final {
@@ -104,7 +106,7 @@ func (w *eventLoop) cover(m laneMessage) {
 
 // endLanes closes the listeners that are to end, once their queues are served.
 // It reports whether this thread still leads.
-func (s *slot) endLanes() leads {
+func (a *admission) endLanes(s *slot) leads {
 	w := s.l
 	if s.isBackup() || w.gate.shut && !w.drain.on {
 		return stillLeads // the queue is for the main thread, when there is room
@@ -114,7 +116,7 @@ func (s *slot) endLanes() leads {
 		if !l.ending {
 			continue
 		}
-		if l.active && s.accept(l, maxAccept) == handedOver {
+		if l.active && s.l.accept(s, l, maxAccept) == handedOver {
 			return handedOver
 		}
 		if l.active && !l.empty {

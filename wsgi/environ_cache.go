@@ -32,14 +32,13 @@ type known struct {
 
 // parse is Policy.Parse for the bytes at hand, with a look at the memo that
 // the connection's last request had.
-func (s *slot) parse(c *conn, r *http1.Request) error {
-	t := &s.l.memos
+func (t *memos) parse(policy *http1.Policy, c *conn, r *http1.Request) error {
 	n := c.known.guess
 	if n == 0 {
 		n = t.recent
 	}
 	m := &t.table[n]
-	repeated, err := s.w.policy.ParseRepeat(c.in.Unread(), r, &m.head)
+	repeated, err := policy.ParseRepeat(c.in.Unread(), r, &m.head)
 	c.known.number = 0
 	if repeated {
 		c.known = known{guess: n, number: n, version: m.version}
@@ -49,14 +48,14 @@ func (s *slot) parse(c *conn, r *http1.Request) error {
 }
 
 // describe packs the environ of the request and returns the flags of its call.
-func (s *slot) describe(c *conn, head []byte, r *http1.Request) (flags uint32, bad *http1.Error) {
-	m := &s.l.memos.table[c.known.number]
+func (s *environment) describe(l *eventLoop, c *conn, head []byte, r *http1.Request) (flags uint32, bad *http1.Error) {
+	m := &l.memos.table[c.known.number]
 	// The table may have changed while the body came in.
 	if c.known.number != 0 && c.known.version == m.version && m.env.Fits(&c.facts) {
 		bad = s.pack.PackRepeat(head, r, &c.facts, &m.env)
 		flags = s.memoFlags(c.known.number, m.version)
 	} else if bad = s.pack.Pack(head, r, &c.facts); bad == nil && !s.w.set.noMemo {
-		s.l.memos.learn(c, head, r, &s.pack)
+		l.memos.learn(c, head, r, &s.pack)
 	}
 	if s.pack.HTTPS {
 		flags |= cpython.HTTPS
@@ -68,7 +67,7 @@ func (s *slot) describe(c *conn, head []byte, r *http1.Request) (flags uint32, b
 }
 
 // memoFlags names a memo to C, which keeps one environ a thread for it.
-func (s *slot) memoFlags(number uint8, version uint32) uint32 {
+func (s *environment) memoFlags(number uint8, version uint32) uint32 {
 	flags := cpython.Memo(int(number))
 	if s.memos[number] != version {
 		s.memos[number] = version
