@@ -51,6 +51,11 @@ class Channel:
         self.socket.close()
 
 
+def filename(text):
+    """A path out of a message, as this Python names files: messages are UTF-8, its locale may be another."""
+    return text and os.fsdecode(text.encode(errors="surrogateescape"))
+
+
 def clip(text):
     """A traceback cut to what a packet holds: the end says what went wrong."""
     if len(text) <= MAX_TEXT:

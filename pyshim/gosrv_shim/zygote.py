@@ -29,7 +29,7 @@ class Zygote:
     def begin(self, message, fds):
         """Leaves a seed behind, while nothing of the user's has run here. False: nothing is to be
         loaded, in the seed and in one that must not become a zygote."""
-        if self.seed is not None and not self.seed.fresh(message["dir"]):
+        if self.seed is not None and not self.seed.fresh(channel.filename(message["dir"])):
             channel.close_all(fds)
             self.control.send("Stale")
             return False
@@ -68,7 +68,7 @@ class Zygote:
             return
         sys.argv = list(message["argv"])
         enter_directory(message["dir"])
-        path = message.get("path")
+        path = channel.filename(message.get("path"))
         try:
             values, read = conffile.load(path, message["explicit"])
         except conffile.ConfigError as e:
@@ -82,7 +82,7 @@ class Zygote:
 
     def load_program(self, message):
         """--program: what its application sets is what a config file would say."""
-        location = message["program"]
+        location = channel.filename(message["program"])
         try:
             values = program.load(location, message["argv"], message["defaults"])
         except program.Unusable as e:
@@ -354,6 +354,7 @@ def traceback_of(error):
 def enter_directory(path):
     """Gunicorn's rule: the working directory is where modules are looked up first. By the name the
     user has given it: `current` is another release after a reload."""
+    path = channel.filename(path)
     os.chdir(path)
     if path not in sys.path:
         sys.path.insert(0, path)
@@ -361,7 +362,7 @@ def enter_directory(path):
 
 def search(pythonpath):
     """It goes before the working directory, to which it is relative, its last entry first, as in Gunicorn."""
-    for entry in map(os.path.abspath, pythonpath):
+    for entry in map(os.path.abspath, map(channel.filename, pythonpath)):
         if entry not in sys.path:
             sys.path.insert(0, entry)
 

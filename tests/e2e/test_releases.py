@@ -1,8 +1,10 @@
 """A folder that is a symbolic link, as deployments switch releases: its name is kept, and a reload follows it."""
+import os
 import signal
 
 import pytest
 
+import harness
 from masters import Succession
 from waiting import wait_for
 
@@ -113,3 +115,31 @@ def test_pythonpath_is_relative_to_the_folder_of_the_application(serve, root):
     facts = server.get().json()
     assert facts["release"] == "two" and facts["file"] == str(root / "one" / "lib" / "elsewhere.py")
     assert facts["path"][:3] == [str(root / "two"), str(root / "one" / "lib"), str(root / "current")]
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("route", ["PWD", "chdir"])
+def test_a_name_that_the_locale_cannot_spell(start, root, route):
+    """Under Python's own rules this locale is ASCII; to messages between master and zygote it makes no difference."""
+    folder = root / "r\u00e4ume und t\u00fcren"
+    (root / "one").rename(folder)
+    (folder / "conf \u00e4.py").write_text("workers = 1\n")
+    ascii_only = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    args = ["--chdir", folder] if route == "chdir" else ["-c", "conf \u00e4.py", "--pythonpath", folder / "lib"]
+    server = start("shop", *args, cwd=folder if route == "PWD" else root, env={"PWD": folder if route == "PWD" else root, **ascii_only})
+    for _ in range(2):
+        facts = server.get().json()
+        assert facts["file"].encode("ascii", "surrogateescape").decode() == str(folder / "shop.py") and facts["release"] == "one"
+        old = server.worker_pids()
+        server.send_signal(signal.SIGHUP)
+        server.wait_workers(1, without=old)
+
+
+@pytest.mark.gosrv_only("messages of gosrv's are UTF-8")
+def test_a_name_that_is_not_text_is_refused(root):
+    folder = os.fsencode(root) + b"/\xff"
+    os.rename(root / "one", folder)
+    done = harness.run_once("shop", "--bind", "127.0.0.1:0", cwd=os.fsdecode(folder), env={"PWD": None})
+    assert done.returncode == 1 and r'is not UTF-8: "%s/\xff"' % root in done.stderr
+    done = harness.run_once("shop", "--bind", "127.0.0.1:0", "--chdir", os.fsdecode(folder), cwd=root)
+    assert done.returncode == 1 and "the name is not UTF-8" in done.stderr and "command line: chdir" in done.stderr

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"unicode/utf8"
 
 	"gosrv/cmd/gosrv/internal/config/settings"
 )
@@ -51,6 +52,9 @@ func ParseArgs(argv []string, env Environ) (*CommandLine, error) {
 	}
 	if cl.dir, err = os.Getwd(); err != nil {
 		return nil, &Error{Message: "cannot tell the current directory: " + err.Error()}
+	}
+	if !utf8.ValidString(cl.dir) {
+		return nil, &Error{Message: fmt.Sprintf("the current directory's name is not UTF-8: %q; rename it, or give it a symbolic link and start there", cl.dir)}
 	}
 	if cl.defaults, cl.fromEnv, err = machineDefaults(env, cl.dir); err != nil {
 		return nil, err

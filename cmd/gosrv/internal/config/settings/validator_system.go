@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // Validators that look at the machine (users, groups, files) or read a small language of their own.
@@ -83,6 +84,9 @@ func checkChdir(v any) (any, error) {
 		return nil, fmt.Errorf("Not a string: %s", Str(v))
 	}
 	path, err := filepath.Abs(Strip(text))
+	if !utf8.ValidString(path) {
+		return nil, fmt.Errorf("can't chdir to %q: the name is not UTF-8", path)
+	}
 	if err == nil {
 		_, err = os.Stat(path)
 	}
