@@ -2,7 +2,6 @@ package tests
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -169,12 +168,6 @@ func quantity(what string, n int, unit string) string {
 	return fmt.Sprintf("%s has %d %s", what, n, unit)
 }
 
-// longPython are functions above functionNever, each with its reason.
-var longPython = map[string]string{
-	"pyshim/gosrv_shim/boot.py:boot":        "is being cut",
-	"pyshim/gosrv_shim/zygote.py:configure": "is being cut",
-}
-
 func TestPythonFunctionsAreShort(t *testing.T) {
 	files, err := shape.PythonFiles("..")
 	if err != nil {
@@ -183,7 +176,6 @@ func TestPythonFunctionsAreShort(t *testing.T) {
 	if len(files) < 20 {
 		t.Fatalf("found %d Python files: have they moved? Change the rule with them", len(files))
 	}
-	unused := maps.Clone(longPython)
 	for _, path := range files {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -191,16 +183,9 @@ func TestPythonFunctionsAreShort(t *testing.T) {
 		}
 		name, _ := filepath.Rel("..", path)
 		for _, f := range shape.PythonFunctions(string(text)) {
-			full := name + ":" + f.Name
 			if f.Lines > functionNever {
-				delete(unused, full)
-				if longPython[full] == "" {
-					t.Errorf("%s has %d lines, more than %d: a reader loses its beginning", full, f.Lines, functionNever)
-				}
+				t.Errorf("%s:%s has %d lines, more than %d: a reader loses its beginning", name, f.Name, f.Lines, functionNever)
 			}
 		}
-	}
-	for name := range unused {
-		t.Errorf("%s is named in longPython and is not long, or not there: take it out", name)
 	}
 }

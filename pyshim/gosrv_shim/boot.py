@@ -3,13 +3,10 @@
 # in a worker.
 
 
-def boot():
-    import importlib
-    import json
+def finder(files):
+    """The class of what finds the modules of one package in the bundle."""
     import sys
     from importlib.machinery import ModuleSpec
-
-    files = json.loads(modules)
 
     def look(fullname):
         """(file name, whether it is a package) of a module; (None, False) if it is not ours."""
@@ -45,6 +42,20 @@ def boot():
             return ModuleSpec(fullname, Loader(), origin="<gosrv>/" + name.removeprefix("gosrv_shim/"),
                               is_package=is_package)
 
+        @classmethod
+        def has(cls, fullname):
+            return look(fullname)[0] is not None
+
+    return Finder
+
+
+def finders(files):
+    """What finds the modules of gosrv_shim, and those of the stand-in gunicorn."""
+    import importlib
+    import sys
+
+    Finder = finder(files)
+
     class Shim(Finder):
         """Only there while the shim loads: sys.meta_path is the application's."""
 
@@ -54,7 +65,7 @@ def boot():
         def load(cls, name):
             """A module of the shim. Nothing is cached on disk, so each one has to be compiled;
             those that few configurations need wait until one does (PEP 562)."""
-            if look("gosrv_shim." + name)[0] is None:
+            if not cls.has("gosrv_shim." + name):
                 raise AttributeError(name)
             sys.meta_path.insert(0, cls)
             try:
@@ -67,13 +78,21 @@ def boot():
 
         package = "gunicorn"
 
+    return Shim, StandIn
+
+
+def boot():
+    import json
+    import sys
+
+    shim, stand_in = finders(json.loads(modules))
     sys.modules["_gosrv"] = _gosrv
-    zygote = Shim.load("zygote")
-    sys.modules["gosrv_shim"].load = sys.modules["gosrv_shim"].__getattr__ = Shim.load
-    sys.meta_path.append(StandIn)
-    sys.modules["gosrv_shim"].stand_in = StandIn
+    zygote = shim.load("zygote")
+    sys.modules["gosrv_shim"].load = sys.modules["gosrv_shim"].__getattr__ = shim.load
+    sys.meta_path.append(stand_in)
+    sys.modules["gosrv_shim"].stand_in = stand_in
     zygote.main(control_fd)
 
 
 boot()
-del boot, modules
+del boot, finder, finders, modules

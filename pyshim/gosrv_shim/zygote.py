@@ -16,6 +16,10 @@ from .worker import Refused, Worker, warm_up
 GUNICORN = "gunicorn/27.0.1"
 
 
+class Unfit(Exception):
+    """An order that cannot be carried out: stage, exit code, message and traceback of Failed."""
+
+
 class Zygote:
     def __init__(self, control):
         self.control = control
@@ -103,9 +107,25 @@ class Zygote:
         self.control.send("ConfigLoaded", path=read, settings=settings, callables=arities)
 
     def configure(self, message, fds):
+        """From the resolved settings to a zygote that can fork; the first step that fails is what the master hears of."""
         stacks.answer_with(fds[0] if fds else 2)
-        settings = message["settings"]
-        named = message["app"]
+        try:
+            named = self.take_settings(message)
+            self.open_logs(message["settings"], fds[0] if fds else 2)
+            self.make_server(message, named)
+            self.generation = message["generation"]
+            self.entitle()
+            self.import_hooks(message["settings"])
+            found = self.preload(message) if message["settings"].get("preload_app") else []
+        except Unfit as e:
+            self.failed(*e.args)
+            return
+        process.flush()
+        self.configured(found + logs.ignored(self.cfg))
+
+    def take_settings(self, message):
+        """Makes cfg, and the environment that the settings ask for; gives what names the application."""
+        settings, named = message["settings"], message["app"]
         if program.application is None:
             sys.argv = list(message["argv"])
         else:
@@ -119,7 +139,11 @@ class Zygote:
         about = message["about"]  # what the master knows of the settings, if hooks or loggers see them
         self.cfg = view.config.Config(settings, self.hooks, self.objects, about) if about else hooks.Settings(
             settings, self.hooks, self.objects)
-        self.errors = logs.Destination(fds[0] if fds else 2)
+        return named
+
+    def open_logs(self, settings, fd):
+        """Enters the directory of the settings, too: a logger class may lie there, and write there."""
+        self.errors = logs.Destination(fd)
         logs.capture_output(self.cfg, self.errors.fd)
         enter_directory(settings["chdir"])
         if settings.get("pythonpath"):
@@ -127,43 +151,37 @@ class Zygote:
         try:
             self.log = logs.make(self.cfg, self.errors)
         except RuntimeError as e:
-            self.failed("config", 1, str(e), "")
-            return
+            raise Unfit("config", 1, str(e), "") from e
         except Exception as e:
-            self.failed("config", 1, "Failed to set up logging", traceback_of(e))
-            return
-        self.make_server(message, named)
-        self.generation = message["generation"]
-        self.entitle()
+            raise Unfit("config", 1, "Failed to set up logging", traceback_of(e)) from e
+
+    def import_hooks(self, settings):
         try:
             self.hooks.update(hooks.named(settings))
         except conffile.ConfigError as e:
-            self.failed("config", 1, str(e), "")
-            return
+            raise Unfit("config", 1, str(e), "") from e
         except Exception as e:
-            self.failed("config", 1, "Failed to import a hook", traceback_of(e))
-            return
-        found = []
-        if settings.get("preload_app"):
-            from . import leftovers
+            raise Unfit("config", 1, "Failed to import a hook", traceback_of(e)) from e
 
-            if settings.get("reload"):
-                from . import development
+    def preload(self, message):
+        """Imports the application; gives what there is to warn of: what it has left behind for its workers to share."""
+        from . import leftovers
 
-                development.note_imports(settings.get("reload_extra_files") or ())
-            try:
-                with leftovers.Watch(message["app"]) as watch:
-                    warm_up(self.server.app.wsgi(), self.cfg, self.log, self.server)
-                    self.preloaded = True
-            except BaseException as e:
-                self.failed(*why(e))
-                return
-            found = watch.warnings()
-            process.ignore_group_signals()  # the import may have set handlers: they are the workers'
-            gc.freeze()  # shared pages stay shared: the collector leaves them alone
-            _gosrv.fill_holes()  # and so does malloc
-        process.flush()
-        self.configured(found + logs.ignored(self.cfg))
+        if message["settings"].get("reload"):
+            from . import development
+
+            development.note_imports(message["settings"].get("reload_extra_files") or ())
+        try:
+            with leftovers.Watch(message["app"]) as watch:
+                warm_up(self.server.app.wsgi(), self.cfg, self.log, self.server)
+                self.preloaded = True
+        except BaseException as e:
+            raise Unfit(*why(e)) from e
+        found = watch.warnings()  # by the collector's list, too, which gc.freeze empties
+        process.ignore_group_signals()  # the import may have set handlers: they are the workers'
+        gc.freeze()  # shared pages stay shared: the collector leaves them alone
+        _gosrv.fill_holes()  # and so does malloc
+        return found
 
     def make_server(self, message, named):
         """What hooks see, or what is enough where there are none."""
