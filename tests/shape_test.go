@@ -28,7 +28,7 @@ type exception struct {
 
 // largePackages have more files than packageMost. So do Python packages, by path.
 var largePackages = map[string]exception{
-	"wsgi":              {40, "is being cut: server, body, lead, handover go into packages of their own"},
+	"wsgi":              {36, "one state machine, a connection from accept to close, and the process around it: the two are still to be parted"},
 	"pyshim/gosrv_shim": {22, "one flat package in the user's interpreter, so that tracebacks and sys.modules show one name of ours"},
 }
 
@@ -64,7 +64,7 @@ var smallPackages = map[string]string{
 
 // largeTypes exceed one of the limits of types: "methods", "files" or "fields".
 var largeTypes = map[string]map[string]exception{
-	"wsgi.settings":               {"fields": {24, oneField}},
+	"wsgi.settings":               {"fields": {23, oneField}},
 	"wsgi/ipc/workerctl.Settings": {"fields": {72, oneField}},
 	"wsgi/http1.Request":          {"fields": {25, "the parts of one request, as offsets into one buffer"}},
 }

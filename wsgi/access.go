@@ -20,7 +20,7 @@ type logging struct {
 	access    *accesslog.Writer // nil: no access log
 	format    *accesslog.Format
 	keepReply bool // format shows headers of the application
-	out       outlets
+	out       destinations
 	pythonLog func(fd int)   // gives Python's loggers the new error log; nil: there are none
 	logFDs    map[string]int // by name in Serve.FDs
 }
@@ -40,10 +40,10 @@ type accessLine struct {
 // environment is what a thread has of its request for the application and for the
 // logs: the packed environ, and room to put a line together.
 type environment struct {
-	w      *worker
-	pack   environ.Packed
-	memos  [cpython.Memos]uint32 // versions of the environs that C has for this thread
-	access accessLine
+	w        *worker
+	pack     environ.Packed
+	versions [cpython.Memos]uint32 // versions of the environs that C has for this thread
+	access   accessLine
 }
 
 // accessSource looks up what a format asks for by name. Its parts are lent for

@@ -3,14 +3,15 @@ package wsgi
 import (
 	"gosrv/cpython"
 	"gosrv/wsgi/body"
+	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 	"gosrv/wsgi/watchdog"
 )
 
 const (
-	// gathered bounds the bytes copied together so that head and body leave
+	// copyMost bounds the bytes copied together so that head and body leave
 	// in one buffer; a larger body is sent from where it lies.
-	gathered = 16 << 10
+	copyMost = 16 << 10
 	// outSize is the buffer lent to the application for its head and small
 	// bodies; a larger piece stays in Python's memory.
 	outSize = 64 << 10
@@ -207,7 +208,7 @@ func (s *responder) composeData(a *answer, buf, data []byte, ours bool) {
 	data = a.trim(data)
 	a.bytes += int64(len(data))
 	buf, end := a.frame.Frame(buf, len(data), a.final())
-	if ours && len(buf)+len(data) <= gathered {
+	if ours && len(buf)+len(data) <= copyMost {
 		buf = append(buf, data...)
 		buf = append(buf, end...)
 		data, end = nil, nil
@@ -297,3 +298,63 @@ func (s *responder) ReleaseGIL() {
 
 // lose gives the answer up to the watchdog, which has sent its own.
 func (a *answer) lose() { a.custody, a.logged = watchdogHas, true }
+
+// startDeadline says that the slot enters the application for this answer.
+func (s *responder) startDeadline(a *answer) {
+	if s.w.watch != nil {
+		s.watched.Start(a.resumed, a.begun)
+		if a.custody != serverHas {
+			s.watched.Waive()
+		}
+	}
+}
+
+// stopDeadline says that it has come back.
+func (s *responder) stopDeadline() {
+	if s.w.watch != nil && s.watched.Stop() {
+		s.w.lost.Add(-1)
+	}
+}
+
+// commit is asked before the first byte of a final answer; false: the watchdog
+// has answered, and whatever the call has to say is dropped.
+func (s *responder) commit(a *answer) bool {
+	if a.custody == watchdogHas {
+		return false
+	}
+	if s.w.watch != nil && !s.watched.Commit(a.state == cpython.Done) {
+		a.lose()
+		return false
+	}
+	return true
+}
+
+// forfeit ends a call whose request the watchdog has answered.
+func (s *responder) forfeit(a *answer) verdict {
+	s.finish(a)
+	a.left.clear()
+	a.fileLeft = 0
+	return lost
+}
+
+// finish ends the application's call, if it lives.
+func (s *responder) finish(a *answer) {
+	if a.res.Handle != nil {
+		if s.w.watch != nil && !s.watched.Running() {
+			s.watched.Start(loop.Now(), true) // close() may get stuck, too
+			defer s.stopDeadline()
+		}
+		s.app.Finish(&a.res)
+	}
+	s.keepNotes(a)
+	a.state = cpython.Done
+}
+
+// runSignals is RunSignals, watched: a handler may get stuck.
+func (s *responder) runSignals() cpython.Flags {
+	if s.w.watch != nil {
+		s.watched.Start(loop.Now(), true)
+		defer s.stopDeadline()
+	}
+	return s.app.RunSignals()
+}

@@ -31,18 +31,18 @@ const (
 type backup struct {
 	*lead.Backup[eventLoop]
 	slot *slot
-	main runner // the main thread
+	main lead.MainThread // the main thread
 }
 
 // newBackup starts the thread.
 func newBackup(w *eventLoop) error {
-	b := &backup{slot: newSlot(w, 1, nil), main: newRunner()}
+	b := &backup{slot: newSlot(w, 1, nil), main: lead.NewMainThread()}
 	var err error
 	if b.Backup, err = lead.NewBackup(w); err != nil {
 		return fmt.Errorf("starting the backup loop: %w", err)
 	}
 	in, out := w.handover.exchange.FDs()
-	for _, fd := range [...]int{b.Waker().FD(), b.main.stat, in, out} {
+	for _, fd := range [...]int{b.Waker().FD(), b.main.FD(), in, out} {
 		w.own(fd, true)
 	}
 	if e := w.poll.Add(b.Waker().FD(), special, loop.ReadLevel); e != loop.None {
@@ -64,7 +64,7 @@ func (b *backup) standByMain() {
 	excused := func() bool {
 		// A main thread that would come back if others left it a processor needs no
 		// help, and what the backup did instead would cost it more time.
-		return b.main.ran() < backupTick/2 && b.main.runnable()
+		return b.main.Ran() < backupTick/2 && b.main.Runnable()
 	}
 	for {
 		if s.l = b.StandBy(backupTick, excused); s.l == nil {

@@ -32,7 +32,7 @@ func (s *slot) refuse(c *conn, why *body.Refusal) {
 	page := response.AppendPage(s.head[:0], why.Status, s.date.At(w.now), false)
 	s.head = page.Text[:0]
 	s.recordRefusal(c, why.Status, page.BodyLen())
-	w.release(c)
+	w.freeRequest(c)
 	if n, e := c.wire.Send(page.Text, false); e != loop.None || n < len(page.Text) {
 		// A new connection's socket takes a page; one that does not has a
 		// client that reads nothing.
@@ -49,7 +49,7 @@ func (s *slot) refuse(c *conn, why *body.Refusal) {
 func (s *slot) linger(c *conn) {
 	w := s.l
 	c.wire.HalfClose()
-	w.release(c)
+	w.freeRequest(c)
 	c.become(lingering)
 	c.budget = lingerBytes
 	if c.eof {

@@ -78,7 +78,7 @@ type incoming struct {
 	req    *http1.Request // nil: none, or the slot's
 	body   *body.Body     // nil: none, or it is complete in the buffer
 	stream *body.Stream   // a body that the application reads itself; nil otherwise
-	skip   *body.Stream   // skipping: what is left of one
+	unread *body.Stream   // skipping: what is left of one
 }
 
 // suspension is an answer that waits for the socket or for its turn.
@@ -198,7 +198,7 @@ func (t *connTable) unhook(c *conn) {
 // forget frees the rest of a connection whose descriptor was closed.
 func (t *connTable) forget(c *conn) {
 	w := t.l
-	w.release(c)
+	w.freeRequest(c)
 	c.become(closed)
 	c.gen = special
 	w.free = append(w.free, c)
@@ -206,13 +206,13 @@ func (t *connTable) forget(c *conn) {
 	w.score.SetConnections(w.count)
 }
 
-// release gives back all that a request in progress holds.
-func (t *connTable) release(c *conn) {
+// freeRequest gives back all that a request in progress holds.
+func (t *connTable) freeRequest(c *conn) {
 	w := t.l
 	if c.stream != nil {
 		w.endStream(c)
 	}
-	c.skip = nil
+	c.unread = nil
 	c.in.Release(&w.mem.Bufs)
 	if c.body != nil {
 		c.body.End()

@@ -54,7 +54,7 @@ func (w *worker) message(l *eventLoop, typ string, raw json.RawMessage, fds []in
 	case "Look":
 		w.order(lookOrder)
 	case "Cover", "Uncover":
-		if w.laneMessage(typ, raw, fds) {
+		if w.takeCover(typ, raw, fds) {
 			return
 		}
 	case "Exchange":

@@ -14,8 +14,8 @@ const (
 	drainOrder uint32 = 1 << iota
 	finalOrder        // with drainOrder: no other worker will serve the queue
 	quitOrder
-	laneOrder // listeners come or go
-	lookOrder // somebody may wait in an accept queue
+	coverOrder // listeners come or go
+	lookOrder  // somebody may wait in an accept queue
 )
 
 // What idle connections get in a drain, well below a second in all: a while in
@@ -68,8 +68,8 @@ func (w *worker) order(bits uint32) {
 func (p *departure) obey(s *slot, orders uint32) {
 	w := s.l
 	w.wanted.And(^orders)
-	if orders&laneOrder != 0 {
-		w.arrangeLanes()
+	if orders&coverOrder != 0 {
+		w.arrangeCovered()
 	}
 	if orders&lookOrder != 0 {
 		w.lookAgain()

@@ -1,38 +1,39 @@
 package wsgi
 
 import (
+	"hash/maphash"
+
 	"gosrv/cpython"
 	"gosrv/environ"
 	"gosrv/wsgi/http1"
-	"hash/maphash"
 )
 
-// memo is a header block that came at least twice: what parsing and packing
+// cachedEnviron is a header block that came at least twice: what parsing and packing
 // made of it, and a number under which C keeps an environ to copy. A request
 // with such a block costs its request line.
-type memo struct {
+type cachedEnviron struct {
 	head    http1.Repeat
 	env     environ.Repeat
 	version uint32 // changes with the block
 	last    uint32 // hash of the last block that was looked up here in vain
 }
 
-// memos is the worker's table, guarded by the lead. Number 0 is none.
-type memos struct {
-	table  [cpython.Memos]memo
-	recent uint8 // the memo found last, a guess for new connections
+// environCache is the worker's table, guarded by the lead. Number 0 is none.
+type environCache struct {
+	table  [cpython.Memos]cachedEnviron
+	recent uint8 // the one found last, a guess for new connections
 }
 
 // known is what a connection has to do with the table.
 type known struct {
-	guess   uint8 // the memo of its last request, 0: none
+	guess   uint8 // the entry of its last request, 0: none
 	number  uint8 // of the request in progress, 0: none
 	version uint32
 }
 
-// parse is Policy.Parse for the bytes at hand, with a look at the memo that
+// parse is Policy.Parse for the bytes at hand, with a look at the entry that
 // the connection's last request had.
-func (t *memos) parse(policy *http1.Policy, c *conn, r *http1.Request) error {
+func (t *environCache) parse(policy *http1.Policy, c *conn, r *http1.Request) error {
 	n := c.known.guess
 	if n == 0 {
 		n = t.recent
@@ -49,13 +50,13 @@ func (t *memos) parse(policy *http1.Policy, c *conn, r *http1.Request) error {
 
 // describe packs the environ of the request and returns the flags of its call.
 func (s *environment) describe(l *eventLoop, c *conn, head []byte, r *http1.Request) (flags uint32, bad *http1.Error) {
-	m := &l.memos.table[c.known.number]
+	m := &l.environCache.table[c.known.number]
 	// The table may have changed while the body came in.
 	if c.known.number != 0 && c.known.version == m.version && m.env.Fits(&c.facts) {
 		bad = s.pack.PackRepeat(head, r, &c.facts, &m.env)
-		flags = s.memoFlags(c.known.number, m.version)
-	} else if bad = s.pack.Pack(head, r, &c.facts); bad == nil && !s.w.set.noMemo {
-		l.memos.learn(c, head, r, &s.pack)
+		flags = s.cacheFlags(c.known.number, m.version)
+	} else if bad = s.pack.Pack(head, r, &c.facts); bad == nil && !s.w.set.noEnvironCache {
+		l.environCache.learn(c, head, r, &s.pack)
 	}
 	if s.pack.HTTPS {
 		flags |= cpython.HTTPS
@@ -66,11 +67,11 @@ func (s *environment) describe(l *eventLoop, c *conn, head []byte, r *http1.Requ
 	return flags, bad
 }
 
-// memoFlags names a memo to C, which keeps one environ a thread for it.
-func (s *environment) memoFlags(number uint8, version uint32) uint32 {
+// cacheFlags names an entry to C, which keeps one environ a thread for it.
+func (s *environment) cacheFlags(number uint8, version uint32) uint32 {
 	flags := cpython.Memo(int(number))
-	if s.memos[number] != version {
-		s.memos[number] = version
+	if s.versions[number] != version {
+		s.versions[number] = version
 		flags |= cpython.MemoNew
 	}
 	return flags
@@ -78,7 +79,7 @@ func (s *environment) memoFlags(number uint8, version uint32) uint32 {
 
 // learn looks a block up that was not where it was guessed to be, and remembers
 // it when it comes for the second time in a row: most never do.
-func (t *memos) learn(c *conn, head []byte, r *http1.Request, p *environ.Packed) {
+func (t *environCache) learn(c *conn, head []byte, r *http1.Request, p *environ.Packed) {
 	block := r.Block(head)
 	hash := uint32(maphash.Bytes(blockSeed, block)) // chooses a place and proves nothing: what is there is compared
 	n := 1 + uint8(hash%(cpython.Memos-1))

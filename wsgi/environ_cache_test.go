@@ -11,7 +11,7 @@ import (
 func TestNoEnvironMemoSettingIsHeeded(t *testing.T) {
 	for _, off := range []bool{false, true} {
 		set := testSettings()
-		set.noMemo = newSettings(&workerctl.Settings{NoEnvironMemo: off}, "").noMemo
+		set.noEnvironCache = newSettings(&workerctl.Settings{NoEnvironMemo: off}, "").noEnvironCache
 		s := serveFake(t, set, hello)
 		c := s.dial()
 		for range 5 {
@@ -20,8 +20,8 @@ func TestNoEnvironMemoSettingIsHeeded(t *testing.T) {
 		}
 		s.stop()
 		known := false
-		for i := range s.memos.table {
-			known = known || s.memos.table[i].version != 0
+		for i := range s.environCache.table {
+			known = known || s.environCache.table[i].version != 0
 		}
 		if known == off {
 			t.Errorf("no_environ_memo %t: something is remembered: %t", off, known)

@@ -60,7 +60,7 @@ type orders struct {
 	draining  atomic.Bool   // drain.on, for those who do not lead
 	graceful  atomic.Int64  // ns a drain may take; 0: any time
 	wakeup    int           // readable when a Python signal handler is due; -1: none
-	lanes     lanes
+	covers    covers
 	word      *cpython.Word // what hooks say, and are told; max_requests is theirs to say
 	reforkFDs []int         // the channel and the library of a zygote to be forked (refork.go)
 }
@@ -75,13 +75,13 @@ type eventLoop struct {
 	timeouts
 	handover handingOver
 
-	poll   *loop.Poller
-	mem    body.Memory // of request bodies, and the read buffers
-	memos  memos
-	spare  spare
-	outbox outbox
-	again  []turnTicket
-	todo   []*conn // suspended calls of the main thread, where it is alone
+	poll         *loop.Poller
+	mem          body.Memory // of request bodies, and the read buffers
+	environCache environCache
+	idleMemory   idleMemory
+	outbox       outbox
+	again        []turnTicket
+	todo         []*conn // suspended calls of the main thread, where it is alone
 
 	now     int64 // CLOCK_MONOTONIC ns, of this turn
 	yielded int64 // when a thread gave its processor of Go's scheduler up last: slice
@@ -150,7 +150,7 @@ func (w *eventLoop) turn(s *slot) leads {
 		return stillLeads
 	}
 	if w.ending > 0 {
-		if s.l.endLanes(s) == handedOver {
+		if s.l.endCovered(s) == handedOver {
 			return handedOver
 		}
 		if w.ending == 0 {
@@ -165,8 +165,8 @@ func (w *eventLoop) turn(s *slot) leads {
 			return stillLeads // as above
 		}
 	}
-	w.spare.settled(s)
-	w.spare.look(&w.mem.Bufs, w.now, w.mem.DropBlocks(s, w.now))
+	w.idleMemory.settled(s)
+	w.idleMemory.look(&w.mem.Bufs, w.now, w.mem.DropBlocks(s, w.now))
 	if n := w.poll.Poll(); n == 0 && len(w.again) == 0 && !w.drain.queue {
 		if wait := w.patience(); wait != 0 {
 			s.l.idle(s, wait)
@@ -258,7 +258,7 @@ func (w *eventLoop) dispatchSpecial(s *slot, ev loop.Event) leads {
 
 // patience is how many milliseconds the wait for events may last; -1: for ever.
 func (w *eventLoop) patience() int {
-	return w.until(min(w.timers.Next(), w.drain.next(), w.gateTime(), w.spare.next(), w.mem.NextDrop()))
+	return w.until(min(w.timers.Next(), w.drain.next(), w.gateTime(), w.idleMemory.next(), w.mem.NextDrop()))
 }
 
 // until is the time to a moment as a time-out for a wait, in ms; -1: for ever.

@@ -80,7 +80,7 @@ func (x *handingOver) look(s *slot) {
 	}
 }
 
-// sweep looks after what is held: drops what was taken, and offers what was
+// sweep looks after what waits: drops what was taken, and offers what was
 // not, or in vain. It takes from the accept queues what this worker was woken
 // for before it got stuck: no other worker was.
 func (x *handingOver) sweep(s *slot) {

@@ -34,9 +34,9 @@ func collectAt(percent int) {
 	}
 }
 
-// spare gives the memory of a burst of large bodies back. A worker that rests
+// idleMemory gives the memory of a burst of large bodies back. A worker that rests
 // allocates nothing, so the collector, left alone, would keep it for minutes.
-type spare struct {
+type idleMemory struct {
 	dropped int   // bytes given up since the last time
 	due     int64 // CLOCK_MONOTONIC ns; 0: nothing to do
 	settle  int64 // when what the start has left goes, CLOCK_MONOTONIC ns; 0: it has gone
@@ -44,12 +44,12 @@ type spare struct {
 
 // begin is called once, when the worker is ready: what the start has left of Go's
 // memory goes first, and then the pages of code that only a start runs through.
-func (p *spare) begin(now int64) {
+func (p *idleMemory) begin(now int64) {
 	p.due, p.settle = now+int64(burstRest)/2, now+int64(burstRest)
 }
 
 // settled drops those pages, once.
-func (p *spare) settled(s *slot) {
+func (p *idleMemory) settled(s *slot) {
 	now := s.l.now
 	if p.settle == 0 || now < p.settle {
 		return
@@ -63,7 +63,7 @@ func (p *spare) settled(s *slot) {
 }
 
 // look is called once in each turn of the loop. freed: blocks were given up.
-func (p *spare) look(bufs *loop.Buffers, now int64, freed bool) {
+func (p *idleMemory) look(bufs *loop.Buffers, now int64, freed bool) {
 	if freed {
 		go cpython.HeapTrim() // as below
 	}
@@ -84,7 +84,7 @@ func (p *spare) look(bufs *loop.Buffers, now int64, freed bool) {
 }
 
 // next is when look is wanted even if nothing happens.
-func (p *spare) next() int64 {
+func (p *idleMemory) next() int64 {
 	next := int64(math.MaxInt64)
 	for _, t := range [...]int64{p.due, p.settle} {
 		if t != 0 {

@@ -7,12 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gosrv/cpython"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
-	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 	"gosrv/wsgi/watchdog"
 )
@@ -120,64 +118,4 @@ func (w *worker) reportLate(lines []string, pythonStuck bool) {
 		w.log.Criticalf("WORKER TIMEOUT (pid:%d): %s", os.Getpid(), text)
 	}
 	w.score.SetState(scoreboard.Draining)
-}
-
-// startDeadline says that the slot enters the application for this answer.
-func (s *responder) startDeadline(a *answer) {
-	if s.w.watch != nil {
-		s.watched.Start(a.resumed, a.begun)
-		if a.custody != serverHas {
-			s.watched.Waive()
-		}
-	}
-}
-
-// stopDeadline says that it has come back.
-func (s *responder) stopDeadline() {
-	if s.w.watch != nil && s.watched.Stop() {
-		s.w.lost.Add(-1)
-	}
-}
-
-// commit is asked before the first byte of a final answer; false: the watchdog
-// has answered, and whatever the call has to say is dropped.
-func (s *responder) commit(a *answer) bool {
-	if a.custody == watchdogHas {
-		return false
-	}
-	if s.w.watch != nil && !s.watched.Commit(a.state == cpython.Done) {
-		a.lose()
-		return false
-	}
-	return true
-}
-
-// forfeit ends a call whose request the watchdog has answered.
-func (s *responder) forfeit(a *answer) verdict {
-	s.finish(a)
-	a.left.clear()
-	a.fileLeft = 0
-	return lost
-}
-
-// runSignals is RunSignals, watched: a handler may get stuck.
-func (s *responder) runSignals() cpython.Flags {
-	if s.w.watch != nil {
-		s.watched.Start(loop.Now(), true)
-		defer s.stopDeadline()
-	}
-	return s.app.RunSignals()
-}
-
-// finish ends the application's call, if it lives.
-func (s *responder) finish(a *answer) {
-	if a.res.Handle != nil {
-		if s.w.watch != nil && !s.watched.Running() {
-			s.watched.Start(loop.Now(), true) // close() may get stuck, too
-			defer s.stopDeadline()
-		}
-		s.app.Finish(&a.res)
-	}
-	s.keepNotes(a)
-	a.state = cpython.Done
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/lead"
 	"gosrv/wsgi/loop"
 )
@@ -94,54 +95,37 @@ func (w *worker) kick() {
 }
 
 // show puts a request on the scoreboard, which shows the oldest that runs.
-func (w *worker) show(s *slot, started int64, method, path []byte) {
-	k := &w.pool
-	if k.size == 1 {
-		if method != nil {
-			w.score.Begin(started, method, path)
-		}
-		return
-	}
-	if method == nil {
-		return
-	}
+func (p *pool) show(score *scoreboard.Slot, s *slot, started int64, method, path []byte) {
 	m := &s.shown
-	k.mu.Lock()
+	p.mu.Lock()
 	m.start = started
 	m.method = copy(m.text[:24], method)
 	m.path = copy(m.text[m.method:], path)
-	if k.shown == nil {
-		k.shown = s
-		w.score.Begin(started, method, path)
+	if p.shown == nil {
+		p.shown = s
+		score.Begin(started, method, path)
 	}
-	k.mu.Unlock()
+	p.mu.Unlock()
 }
 
-// unshow takes the slot's request off the scoreboard.
-func (w *worker) unshow(s *slot) {
-	k := &w.pool
-	if k.size == 1 {
-		if s.n == 0 {
-			w.score.End()
-		}
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
+// unshow takes the thread's request off the scoreboard.
+func (p *pool) unshow(score *scoreboard.Slot, all []*slot, s *slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	s.shown.start = 0
-	if k.shown != s {
+	if p.shown != s {
 		return
 	}
-	k.shown = nil
-	for _, other := range w.slots {
-		if m := &other.shown; m.start != 0 && (k.shown == nil || m.start < k.shown.shown.start) {
-			k.shown = other
+	p.shown = nil
+	for _, other := range all {
+		if m := &other.shown; m.start != 0 && (p.shown == nil || m.start < p.shown.shown.start) {
+			p.shown = other
 		}
 	}
-	if k.shown == nil {
-		w.score.End()
+	if p.shown == nil {
+		score.End()
 		return
 	}
-	m := &k.shown.shown
-	w.score.Begin(m.start, m.text[:m.method], m.text[m.method:m.method+m.path])
+	m := &p.shown.shown
+	score.Begin(m.start, m.text[:m.method], m.text[m.method:m.method+m.path])
 }

@@ -124,7 +124,7 @@ func (s *slot) advance(c *conn) (progress, *body.Refusal) {
 		return s.recall(c)
 	}
 	if c.phase == filling {
-		return s.gather(c)
+		return s.takeBody(c)
 	}
 	if c.phase == skipping {
 		if p := s.discardBody(c); p != complete {
@@ -140,7 +140,7 @@ func (s *slot) advance(c *conn) (progress, *body.Refusal) {
 	if c.req != nil {
 		r = c.req
 	}
-	err := s.l.memos.parse(&s.w.policy, c, r)
+	err := s.l.environCache.parse(&s.w.policy, c, r)
 	if err == nil {
 		return s.begin(c, r)
 	}
@@ -201,7 +201,7 @@ func (s *slot) rest(c *conn) {
 func (s *slot) recall(c *conn) (progress, *body.Refusal) {
 	r := s.request(c)
 	if c.req == nil {
-		if err := s.l.memos.parse(&s.w.policy, c, r); err != nil {
+		if err := s.l.environCache.parse(&s.w.policy, c, r); err != nil {
 			// Another generation's limits were wider.
 			bad, _ := err.(*http1.Error)
 			if bad == nil {
@@ -219,4 +219,41 @@ func (s *slot) recall(c *conn) (progress, *body.Refusal) {
 		s.body = cpython.Body{FD: -1, Len: int64(c.content), Mem: c.in.Unread()[start : start+c.content]}
 	}
 	return complete, nil
+}
+
+// begin decides what follows a complete head.
+func (s *slot) begin(c *conn, r *http1.Request) (progress, *body.Refusal) {
+	w := s.l
+	if limit := w.mem.Limits.Body; limit > 0 && r.ContentLength > limit {
+		s.keepRequest(c)
+		return refused, &body.Refusal{Status: 413}
+	}
+	end := r.HeadLen
+	if !r.Chunked && r.ContentLength <= 0 {
+		c.size = end
+		s.body = cpython.Body{FD: -1}
+		return complete, nil
+	}
+	if n := r.ContentLength; !r.Chunked && n <= int64(c.in.Len()-end) {
+		c.size = end + int(n)
+		s.body = cpython.Body{Mem: c.in.Unread()[end:c.size], FD: -1, Len: n}
+		return complete, nil
+	}
+	if w.set.streamBody {
+		owner := &streamOwner{w: w.worker, c: c, shown: w.now}
+		c.stream = w.streams.Start(&w.mem, &c.in, c.wire, r, &w.streamRules, owner)
+		s.body = c.stream.Whole()
+		return complete, nil
+	}
+	s.keepRequest(c)
+	b, bad := w.mem.Begin(s, &c.in, r, &w.policy, w.now)
+	c.body = b
+	c.become(filling)
+	if bad != nil {
+		return refused, bad
+	}
+	if r.ExpectContinue && c.in.Len() == end && !c.sendContinue() {
+		return clientGone, nil
+	}
+	return s.takeBody(c)
 }

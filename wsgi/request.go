@@ -30,7 +30,7 @@ type slot struct {
 // newSlot makes a slot for an application thread.
 func newSlot(w *eventLoop, n int, app Application) *slot {
 	s := &slot{w: w.worker, n: n, req: w.getRequest()}
-	s.responder = responder{w: w.worker, app: app, out: make([]byte, outSize), head: make([]byte, 0, 2*gathered)}
+	s.responder = responder{w: w.worker, app: app, out: make([]byte, outSize), head: make([]byte, 0, 2*copyMost)}
 	s.watched.Main = n == 0
 	s.environment.w = w.worker
 	return s
@@ -212,5 +212,99 @@ func (s *slot) report(c *conn, a *answer, v verdict) {
 	}
 	if v == sent || v == cut || v == handled {
 		s.record(c, a, s.request(c))
+	}
+}
+
+// enter lends the thread to the application. method is nil when a suspended
+// answer goes on.
+func (s *slot) enter(c *conn, a *answer, method, path []byte) {
+	w := s.w
+	c.become(serving)
+	c.slot = s.n
+	s.cur, s.curAns = c, a
+	s.startDeadline(a)
+	switch {
+	case method == nil: // it is shown
+	case w.pool.size > 1:
+		w.pool.show(w.score, s, a.started, method, path)
+	default:
+		w.score.Begin(a.started, method, path)
+	}
+	s.releaseLead()
+}
+
+// leave takes the thread back with what came of the answer. It reports whether
+// the thread leads; if not, the connection has been handed over.
+func (s *slot) leave(c *conn, v verdict) leads {
+	w, a := s.w, s.curAns
+	if c.ans != nil {
+		a = c.ans
+		if c.req == nil {
+			// It was suspended: its request is still wanted for the log.
+			c.req, s.req = s.req, w.newRequest()
+		}
+	}
+	s.stopDeadline()
+	s.cur, s.curAns = nil, nil
+	s.report(c, a, v)
+	if w.pool.size > 1 {
+		w.pool.unshow(w.score, w.slots, s)
+	} else if s.n == 0 { // not the backup's: the main thread's request goes on
+		w.score.End()
+	}
+	if p := &w.pool; p.size > 1 {
+		p.Weigh(&s.member, s.now-a.resumed)
+		if s.l = p.Acquire(); s.l == nil {
+			if c.ans == nil {
+				kept := *a
+				c.ans = &kept
+			}
+			if v == sent && a.parting(c) {
+				c.wire.HalfClose() // the leader may be long in coming to it, and the last bytes wait for the end
+			}
+			c.verdict = v
+			p.HandBack(c)
+			return handedOver
+		}
+	} else {
+		if w.backup != nil {
+			s.reclaim()
+		}
+		if s.now-a.resumed >= stuck && loop.WaitReadable(w.controlFD(), 0) {
+			s.ReleaseGIL()
+			w.control(s.l) // what it was told meanwhile comes before new connections
+		}
+	}
+	s.l.now = max(s.l.now, s.now)
+	if s.l.outbox.leave(c, v) {
+		return stillLeads
+	}
+	if v != sent {
+		s.sendKept() // what the connection has in the outbox comes before its end
+	}
+	s.settle(c, a, v)
+	return stillLeads
+}
+
+// releaseLead gives the lead up before the application is called. A thread that
+// is alone keeps it.
+func (s *slot) releaseLead() {
+	w := s.w
+	switch {
+	case w.pool.size > 1:
+		s.l = nil
+		w.pool.Release()
+	case w.backup != nil:
+		s.l = nil
+		w.backup.Release()
+	}
+}
+
+// reclaim gives the main thread the lead that it has released.
+func (s *slot) reclaim() {
+	var led bool
+	if s.l, led = s.w.backup.Reclaim(); led {
+		s.l.handover.takeBackAll(s)
+		s.l.resumeMainEvents()
 	}
 }

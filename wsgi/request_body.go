@@ -6,43 +6,6 @@ import (
 	"gosrv/wsgi/http1"
 )
 
-// begin decides what follows a complete head.
-func (s *slot) begin(c *conn, r *http1.Request) (progress, *body.Refusal) {
-	w := s.l
-	if limit := w.mem.Limits.Body; limit > 0 && r.ContentLength > limit {
-		s.keepRequest(c)
-		return refused, &body.Refusal{Status: 413}
-	}
-	end := r.HeadLen
-	if !r.Chunked && r.ContentLength <= 0 {
-		c.size = end
-		s.body = cpython.Body{FD: -1}
-		return complete, nil
-	}
-	if n := r.ContentLength; !r.Chunked && n <= int64(c.in.Len()-end) {
-		c.size = end + int(n)
-		s.body = cpython.Body{Mem: c.in.Unread()[end:c.size], FD: -1, Len: n}
-		return complete, nil
-	}
-	if w.set.streamBody {
-		owner := &streamOwner{w: w.worker, c: c, shown: w.now}
-		c.stream = w.streams.Start(&w.mem, &c.in, c.wire, r, &w.streamRules, owner)
-		s.body = c.stream.Whole()
-		return complete, nil
-	}
-	s.keepRequest(c)
-	b, bad := w.mem.Begin(s, &c.in, r, &w.policy, w.now)
-	c.body = b
-	c.become(filling)
-	if bad != nil {
-		return refused, bad
-	}
-	if r.ExpectContinue && c.in.Len() == end && !c.sendContinue() {
-		return clientGone, nil
-	}
-	return s.gather(c)
-}
-
 // sendContinue tells the client that its body is wanted (RFC 9110 10.1.1); false:
 // it is gone. A socket that has no room for 25 bytes belongs to a client that
 // does not read its answers.
@@ -51,9 +14,9 @@ func (c *conn) sendContinue() bool {
 	return n == len(http1.Continue)
 }
 
-// gather takes what has arrived of a body.
-func (s *slot) gather(c *conn) (progress, *body.Refusal) {
-	whole, bad := c.body.Gather(s)
+// takeBody takes what has arrived of a body.
+func (s *slot) takeBody(c *conn) (progress, *body.Refusal) {
+	whole, bad := c.body.Take(s)
 	switch {
 	case bad != nil:
 		return refused, bad
@@ -124,7 +87,7 @@ func (s *slot) settleStream(c *conn, a *answer) bool {
 	}
 	s.l.consume(c)
 	c.become(skipping)
-	c.skip, c.budget = st, lingerBytes
+	c.unread, c.budget = st, lingerBytes
 	return false
 }
 
@@ -132,7 +95,7 @@ func (s *slot) settleStream(c *conn, a *answer) bool {
 // next request may follow in the buffer.
 func (s *slot) discardBody(c *conn) progress {
 	before := c.in.Len()
-	whole, invalid := c.skip.Discard(&c.in)
+	whole, invalid := c.unread.Discard(&c.in)
 	if invalid != nil {
 		s.logRefusal(c, invalid) // its answer has left: nothing more is said
 		return finished
@@ -141,7 +104,7 @@ func (s *slot) discardBody(c *conn) progress {
 	switch {
 	case whole:
 		c.become(reading)
-		c.skip = nil
+		c.unread = nil
 	case c.budget <= 0:
 		return finished
 	}

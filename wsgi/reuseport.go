@@ -15,23 +15,22 @@ import (
 // is covered by the others, so that nobody waits in its queue: the master sends
 // them a duplicate, and takes it back when the worker's successor serves.
 
-// lanes are the sockets that come and go while a worker serves.
-type lanes struct {
+// covers are the sockets that come and go while a worker serves.
+type covers struct {
 	mu     sync.Mutex
-	orders []laneMessage // read from the channel, not yet obeyed by who leads
-	ending int           // listeners that are to be closed; guarded by the lead
+	orders []coverMessage // read from the channel, not yet obeyed by who leads
 }
 
-// laneMessage is a Cover, with its descriptor, or an Uncover (fd is -1).
-type laneMessage struct {
+// coverMessage is a Cover, with its descriptor, or an Uncover (fd is -1).
+type coverMessage struct {
 	listener workerctl.Listener
 	fd       int
 }
 
-// laneMessage takes a Cover or an Uncover and its descriptor over; false: it is
+// coverMessage takes a Cover or an Uncover and its descriptor over; false: it is
 // not understood.
-func (w *worker) laneMessage(typ string, raw json.RawMessage, fds []int) bool {
-	m := laneMessage{fd: -1}
+func (w *worker) takeCover(typ string, raw json.RawMessage, fds []int) bool {
+	m := coverMessage{fd: -1}
 	var err error
 	switch {
 	case typ == "Cover" && len(fds) == 1:
@@ -48,20 +47,20 @@ func (w *worker) laneMessage(typ string, raw json.RawMessage, fds []int) bool {
 	if err != nil {
 		return false
 	}
-	w.lanes.mu.Lock()
-	w.lanes.orders = append(w.lanes.orders, m)
-	w.lanes.mu.Unlock()
-	w.order(laneOrder)
+	w.covers.mu.Lock()
+	w.covers.orders = append(w.covers.orders, m)
+	w.covers.mu.Unlock()
+	w.order(coverOrder)
 	return true
 }
 
-// arrangeLanes obeys what has come. The caller leads.
-func (a *admission) arrangeLanes() {
+// arrangeCovered obeys what has come. The caller leads.
+func (a *admission) arrangeCovered() {
 	w := a.l
-	w.lanes.mu.Lock()
-	orders := w.lanes.orders
-	w.lanes.orders = nil
-	w.lanes.mu.Unlock()
+	w.covers.mu.Lock()
+	orders := w.covers.orders
+	w.covers.orders = nil
+	w.covers.mu.Unlock()
 	for _, m := range orders {
 		if m.fd >= 0 {
 			w.cover(m)
@@ -77,7 +76,7 @@ func (a *admission) arrangeLanes() {
 }
 
 // cover begins to serve one more socket of an address.
-func (a *admission) cover(m laneMessage) {
+func (a *admission) cover(m coverMessage) {
 	w := a.l
 	l := newListener(m.fd, m.listener, w.rules)
 	like := w.listenerNamed(l.name())
@@ -104,9 +103,9 @@ func (a *admission) cover(m laneMessage) {
 	}
 }
 
-// endLanes closes the listeners that are to end, once their queues are served.
+// endCovered closes the listeners that are to end, once their queues are served.
 // It reports whether this thread still leads.
-func (a *admission) endLanes(s *slot) leads {
+func (a *admission) endCovered(s *slot) leads {
 	w := s.l
 	if s.isBackup() || w.gate.shut && !w.drain.on {
 		return stillLeads // the queue is for the main thread, when there is room

@@ -137,7 +137,7 @@ func newWorker(set settings, m *workerctl.Serve) (*eventLoop, error) {
 	w.keepAlive = set.keepAlive
 	w.mem = body.Memory{Limits: set.bodies, Warn: func(text string) { w.log.Warningf("%s", text) }}
 	w.streamRules = body.StreamRules{Policy: &w.policy, Limit: set.bodies.Body, Timeout: set.body}
-	if !set.noMemo {
+	if !set.noEnvironCache {
 		w.lines = http1.NewLines(rules.Mark)
 	}
 	w.graceful.Store(int64(set.graceful))
@@ -180,7 +180,7 @@ func takeFDs(w *eventLoop, m *workerctl.Serve, fds []int) error {
 		return fmt.Errorf("no scoreboard or no error log came with the orders")
 	}
 	w.score.Init(os.Getpid(), m.Worker.Generation)
-	return w.openOutlets(&m.Settings)
+	return w.openDestinations(&m.Settings)
 }
 
 func newListener(fd int, d workerctl.Listener, rules *environ.Rules) *listener {
@@ -246,7 +246,7 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 		return err
 	}
 	w.now = loop.Now()
-	w.spare.begin(w.now)
+	w.idleMemory.begin(w.now)
 	w.watch = newWatchdog(w.worker)
 	defer w.watch.End()
 	if w.pool.size > 1 {

@@ -30,7 +30,7 @@ type settings struct {
 	maxEngaged                int         // worker_connections: connections with a complete request
 	bodies                    body.Limits // limit_request_body, and where bodies lie
 	streamBody                bool        // stream_request_body
-	noMemo                    bool        // no_environ_memo
+	noEnvironCache            bool        // no_environ_memo
 	reforks                   bool        // refork_after is set
 	tmpDir                    string      // tmp_upload_dir; "": the system's
 	script                    string      // SCRIPT_NAME
@@ -67,12 +67,12 @@ func newSettings(g *workerctl.Settings, script string) settings {
 		bodies: body.Limits{
 			Body: g.LimitRequestBody, InBuffer: body.MostInBuffer, InBlocks: body.MostInBlocks, Memory: body.MostLent,
 		},
-		streamBody: g.StreamRequestBody,
-		noMemo:     g.NoEnvironMemo,
-		reforks:    g.ReforkAfter > 0,
-		tmpDir:     g.TmpUploadDir,
-		script:     script,
-		server:     g.ServerHeader,
+		streamBody:     g.StreamRequestBody,
+		noEnvironCache: g.NoEnvironMemo,
+		reforks:        g.ReforkAfter > 0,
+		tmpDir:         g.TmpUploadDir,
+		script:         script,
+		server:         g.ServerHeader,
 	}
 	if !g.KeepaliveSet && g.WorkerClass == "sync" && t.threads == 1 {
 		t.idle = idleBehindProxy

@@ -95,7 +95,7 @@ func (t *timeouts) overdue(s *slot, c *conn, class uint8) leads {
 // outstayed ends a connection whose client has not sent what was left of a
 // body, or not its FIN, after a look into the socket.
 func (t *timeouts) outstayed(s *slot, c *conn) leads {
-	gen, rest := c.gen, c.skip
+	gen, rest := c.gen, c.unread
 	if c.phase == skipping {
 		c.readable = true
 		if s.pump(c) == handedOver {
@@ -104,7 +104,7 @@ func (t *timeouts) outstayed(s *slot, c *conn) leads {
 	} else {
 		s.discard(c) // closing over unread bytes would send RST
 	}
-	if c.gen == gen && c.skip == rest && (c.phase == skipping || c.phase == lingering) {
+	if c.gen == gen && c.unread == rest && (c.phase == skipping || c.phase == lingering) {
 		s.abandon(c)
 	}
 	return stillLeads

@@ -51,7 +51,7 @@ type Body struct {
 }
 
 // Begin takes the body behind a head that is complete in the buffer. The caller
-// goes on with Gather; End frees the Body.
+// goes on with Take; End frees the Body.
 func (m *Memory) Begin(by Thread, in *loop.Buffer, r *http1.Request, policy *http1.Policy, now int64) (*Body, *Refusal) {
 	b := m.get()
 	*b = Body{m: m, in: in, head: r.HeadLen, want: r.ContentLength, raw: r.HeadLen, blocks: b.blocks[:0]}
@@ -94,7 +94,7 @@ func (b *Body) Apart() bool { return b.store != inBuffer }
 // Got is the number of bytes that have come, without their framing.
 func (b *Body) Got() int64 { return b.got }
 
-// Size is how many bytes of the buffer head and body are, once Gather says that
+// Size is how many bytes of the buffer head and body are, once Take says that
 // the body is complete.
 func (b *Body) Size() int { return b.size }
 
@@ -114,13 +114,13 @@ func (b *Body) Whole() cpython.Body {
 	return cpython.Body{FD: -1, Len: b.got, Mem: b.in.Unread()[b.head : b.head+int(b.got)]}
 }
 
-// Gather takes what has arrived in the buffer. It reports whether the body is
+// Take takes what has arrived in the buffer. It reports whether the body is
 // complete.
-func (b *Body) Gather(by Thread) (bool, *Refusal) {
+func (b *Body) Take(by Thread) (bool, *Refusal) {
 	if b.want < 0 {
-		return b.gatherChunks(by)
+		return b.takeChunks(by)
 	}
-	return b.gatherLength(by)
+	return b.takeLength(by)
 }
 
 // putApart moves a body that is large, or comes while memory is short, to blocks
@@ -146,8 +146,8 @@ func (b *Body) append(by Thread, p []byte) *Refusal {
 	return b.writeFile(by, p)
 }
 
-// gatherLength: the body is everything up to Content-Length.
-func (b *Body) gatherLength(by Thread) (bool, *Refusal) {
+// takeLength: the body is everything up to Content-Length.
+func (b *Body) takeLength(by Thread) (bool, *Refusal) {
 	start := b.head
 	if !b.Apart() {
 		b.got = min(b.want, int64(b.in.Len()-start))
@@ -166,8 +166,8 @@ func (b *Body) gatherLength(by Thread) (bool, *Refusal) {
 	return b.got == b.want, nil
 }
 
-// gatherChunks decodes in place: data moves down to where the body ends.
-func (b *Body) gatherChunks(by Thread) (bool, *Refusal) {
+// takeChunks decodes in place: data moves down to where the body ends.
+func (b *Body) takeChunks(by Thread) (bool, *Refusal) {
 	in, end := b.in.Unread(), b.head // end is that of the decoded bytes in the buffer
 	if !b.Apart() {
 		end += int(b.got)

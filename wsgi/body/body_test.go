@@ -57,7 +57,7 @@ func receive(t *testing.T, m *Memory, by Thread, r *http1.Request, wire []byte, 
 	r.HeadLen = len(head)
 	b, bad := m.Begin(by, &in, r, &http1.Policy{}, 0)
 	for whole := false; bad == nil; {
-		if whole, bad = b.Gather(by); whole || bad != nil {
+		if whole, bad = b.Take(by); whole || bad != nil {
 			break
 		}
 		if !in.MakeRoom(&m.Bufs) || len(wire) == 0 {

@@ -32,7 +32,7 @@ const (
 // caller of that leads.
 type Lead[S any] struct {
 	state  *S
-	held   atomic.Uint32 // 1 while a thread leads
+	led    atomic.Uint32 // 1 while a thread leads
 	calls  atomic.Uint32 // how often it was released
 	guard  atomic.Uint32 // nobody, watching, dozing
 	asleep atomic.Uint32 // 1 while the leader waits for events, or is about to
@@ -42,7 +42,7 @@ type Lead[S any] struct {
 // init makes the caller the leader.
 func (l *Lead[S]) init(state *S) (err error) {
 	l.state = state
-	l.held.Store(1)
+	l.led.Store(1)
 	l.waker, err = loop.NewWaker()
 	return err
 }
@@ -53,7 +53,7 @@ func (l *Lead[S]) Waker() *loop.Waker { return l.waker }
 
 // Acquire gives the lead, if nobody has it; else nil.
 func (l *Lead[S]) Acquire() *S {
-	if l.held.CompareAndSwap(0, 1) {
+	if l.led.CompareAndSwap(0, 1) {
 		return l.state
 	}
 	return nil
@@ -61,9 +61,9 @@ func (l *Lead[S]) Acquire() *S {
 
 // release gives the lead up. It reports whether the standby watches: if not,
 // somebody has to be woken. The order matters: doze announces itself first and
-// looks at held then, so that one of the two sees the other.
+// looks at led then, so that one of the two sees the other.
 func (l *Lead[S]) release() bool {
-	l.held.Store(0)
+	l.led.Store(0)
 	return l.watched()
 }
 
@@ -78,7 +78,7 @@ func (l *Lead[S]) announceDoze() bool { return l.guard.CompareAndSwap(watching, 
 
 // mayDoze is the second one.
 func (l *Lead[S]) mayDoze() bool {
-	return l.held.Load() != 0 || !l.guard.CompareAndSwap(dozing, watching)
+	return l.led.Load() != 0 || !l.guard.CompareAndSwap(dozing, watching)
 }
 
 // Rest announces that the leader is going to wait for events. Whoever has
@@ -140,7 +140,7 @@ func (w *watch[S]) look() look {
 	case !same:
 		w.quiet = 0
 		return busy
-	case w.lead.held.Load() == 0:
+	case w.lead.led.Load() == 0:
 		return stuck
 	}
 	w.quiet++

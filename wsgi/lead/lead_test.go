@@ -40,11 +40,11 @@ func TestNoCallSlipsThroughWhileTheStandbyFallsAsleep(t *testing.T) {
 	interleavings(2, 2, func(order []bool) {
 		orders++
 		var l Lead[state]
-		l.held.Store(1)
+		l.led.Store(1)
 		l.guard.Store(watching)
 		var sleeps, announced, woken bool
 		release := []func(){
-			func() { l.held.Store(0) },
+			func() { l.led.Store(0) },
 			func() { woken = !l.watched() },
 		}
 		doze := []func(){
@@ -100,16 +100,16 @@ func TestStandbyTakesOverAtTheSecondLook(t *testing.T) {
 		{[]string{call, back, call, glance, glance}, stuck},
 	} {
 		var l Lead[state]
-		l.held.Store(1)
+		l.led.Store(1)
 		w := l.watch(1)
 		var found look
 		for _, step := range x.steps {
 			switch step {
 			case call:
 				l.calls.Add(1)
-				l.held.Store(0)
+				l.led.Store(0)
 			case back:
-				l.held.Store(1)
+				l.led.Store(1)
 			case glance:
 				found = w.look()
 			}

@@ -33,7 +33,7 @@ type walk struct {
 func newWalk(n int) *walk {
 	w := &walk{p: &Pool[state, int]{}}
 	w.p.state = &state{}
-	w.p.held.Store(1)
+	w.p.led.Store(1)
 	for range n {
 		w.threads, w.at = append(w.threads, &Thread[int]{}), append(w.at, idle)
 	}
@@ -119,7 +119,7 @@ func (w *walk) standbyStep(i, choice int) (string, func()) {
 	}
 	switch choice {
 	case 0:
-		if p.guard.Load() == watching && p.held.Load() == 0 {
+		if p.guard.Load() == watching && p.led.Load() == 0 {
 			return "takes over", func() {
 				if p.Acquire() != nil {
 					p.setStandby(nil)
@@ -159,7 +159,7 @@ func (w *walk) check(t *testing.T) {
 			given++
 		}
 	}
-	if led := w.p.held.Load() == 1; leaders+given > 1 || led != (leaders+given == 1) {
+	if led := w.p.led.Load() == 1; leaders+given > 1 || led != (leaders+given == 1) {
 		t.Fatalf("%q: %d threads lead, %d were given the lead, and it is held: %v", w.steps, leaders, given, led)
 	}
 	idleOnes := 0
@@ -168,7 +168,7 @@ func (w *walk) check(t *testing.T) {
 			idleOnes++
 		}
 	}
-	if w.p.held.Load() == 0 && free > 0 && idleOnes == 0 && !watched {
+	if w.p.led.Load() == 0 && free > 0 && idleOnes == 0 && !watched {
 		t.Fatalf("%q: a call runs, threads are free, and nobody watches: %q", w.steps, w.at)
 	}
 }
@@ -186,7 +186,7 @@ func (w *walk) key() string {
 		}
 		b = fmt.Appendf(b, "%s %v %v %d %d;", w.at[i], signalled, one.next, len(one.todo), place)
 	}
-	return string(fmt.Appendf(b, "%d %d", w.p.held.Load(), w.p.guard.Load()))
+	return string(fmt.Appendf(b, "%d %d", w.p.led.Load(), w.p.guard.Load()))
 }
 
 // Every state that three threads can come into is visited, from every other

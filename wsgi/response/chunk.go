@@ -17,7 +17,7 @@ var (
 // Frame appends to dst what stands before n bytes of body on the wire, and
 // returns it with what stands behind them: nil, or bytes that nobody may
 // change. last tells that no more of the body follows. The framing of what C
-// gathers is the same (chunk_line in cgo).
+// puts together is the same (chunk_line in cgo).
 func (f *Framing) Frame(dst []byte, n int, last bool) (before, behind []byte) {
 	if !f.Chunked || f.NoBody {
 		return dst, nil

@@ -13,8 +13,8 @@ import (
 	"gosrv/wsgi/logs/route"
 )
 
-// outlets are where lines and metrics go beside the files, and what Python logs in Go's place.
-type outlets struct {
+// destinations are where lines and metrics go beside the files, and what Python logs in Go's place.
+type destinations struct {
 	route.Route
 	requests bool // Stats gets what is measured of requests
 	python   int  // takes what Python logs (pyshim's logs.Relay); -1: nothing
@@ -22,8 +22,8 @@ type outlets struct {
 	any      bool // something is done with a request that is over
 }
 
-// openOutlets opens what the settings name beside the files. The master has checked them.
-func (w *logging) openOutlets(set *workerctl.Settings) error {
+// openDestinations opens what the settings name beside the files. The master has checked them.
+func (w *logging) openDestinations(set *workerctl.Settings) error {
 	o := &w.out
 	o.python = -1
 	var err error
@@ -39,7 +39,7 @@ func (w *logging) openOutlets(set *workerctl.Settings) error {
 	o.requests = o.Stats != nil
 	w.log.SetCopies(o.Line)
 	errlog.LastWords(w.logFDs[workerctl.FDErrorLog])
-	w.settleOutlets()
+	w.settleDestinations()
 	return nil
 }
 
@@ -64,10 +64,10 @@ func (w *logging) follow(route cpython.LogRoute) {
 	if route.Metrics {
 		o.requests = false
 	}
-	w.settleOutlets()
+	w.settleDestinations()
 }
 
-func (w *logging) settleOutlets() {
+func (w *logging) settleDestinations() {
 	w.out.any = w.access != nil || w.out.Access != nil || w.out.requests
 }
 

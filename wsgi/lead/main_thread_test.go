@@ -1,4 +1,4 @@
-package wsgi
+package lead
 
 import (
 	"runtime"
@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onThread runs f, which returns when over is set, on a thread of its own and gives the runner that looks at it.
-func onThread(t *testing.T, prepare func(), f func(over *atomic.Bool)) *runner {
+// onThread runs f, which returns when over is set, on a thread of its own and gives the MainThread that looks at it.
+func onThread(t *testing.T, prepare func(), f func(over *atomic.Bool)) *MainThread {
 	t.Helper()
 	var over atomic.Bool
-	found, done := make(chan runner), make(chan struct{})
+	found, done := make(chan MainThread), make(chan struct{})
 	go func() {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
 		prepare()
-		found <- newRunner()
+		found <- NewMainThread()
 		f(&over)
 		close(done)
 	}()
@@ -50,7 +50,7 @@ func spin(over *atomic.Bool) {
 
 func TestAThreadThatComputesIsSeenToRun(t *testing.T) {
 	r := onThread(t, func() {}, spin)
-	eventually(t, "time used by a thread that computes", func() bool { return r.ran() >= backupTick/2 && r.runnable() })
+	eventually(t, "time used by a thread that computes", func() bool { return r.Ran() >= 1_000_000 && r.Runnable() })
 }
 
 func TestAThreadThatWaitsIsNotSeenToRun(t *testing.T) {
@@ -60,7 +60,7 @@ func TestAThreadThatWaitsIsNotSeenToRun(t *testing.T) {
 			_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)
 		}
 	})
-	eventually(t, "a thread that waits", func() bool { return r.ran() < backupTick/2 && !r.runnable() })
+	eventually(t, "a thread that waits", func() bool { return r.Ran() < 1_000_000 && !r.Runnable() })
 }
 
 // TestAThreadThatGetsNoProcessorIsSeen has one that runs only when nobody else wants its core share it with one that computes.
@@ -86,5 +86,5 @@ func TestAThreadThatGetsNoProcessorIsSeen(t *testing.T) {
 		}
 	}, spin)
 	onThread(t, pin, spin)
-	eventually(t, "a thread that gets no processor", func() bool { return r.ran() < backupTick/2 && r.runnable() })
+	eventually(t, "a thread that gets no processor", func() bool { return r.Ran() < 1_000_000 && r.Runnable() })
 }
