@@ -7,7 +7,7 @@ package cgo
 
 #cgo noescape gosrv_app_call
 #cgo noescape gosrv_call_next
-#cgo noescape gosrv_call_gather
+#cgo noescape gosrv_call_batch
 #cgo noescape gosrv_outbox_put
 #cgo nocallback gosrv_outbox_put
 #cgo noescape gosrv_outbox_send
@@ -97,16 +97,16 @@ const (
 
 // Flags of AppCall and CallNext, and bits of SignalsRun.
 const (
-	HTTPS   = C.GOSRV_HTTPS
-	SentAll = C.GOSRV_SENT_ALL
-	Proxied = C.GOSRV_PROXIED
-	MemoNew = C.GOSRV_MEMO_NEW
-	KeepGIL = C.GOSRV_KEEP_GIL
-	Blocks  = C.GOSRV_BLOCKS
-	Chunked = C.GOSRV_CHUNKED
-	Memos   = C.GOSRV_MEMOS
+	HTTPS     = C.GOSRV_HTTPS
+	SentAll   = C.GOSRV_SENT_ALL
+	Proxied   = C.GOSRV_PROXIED
+	CachedNew = C.GOSRV_CACHED_NEW
+	KeepGIL   = C.GOSRV_KEEP_GIL
+	Blocks    = C.GOSRV_BLOCKS
+	Chunked   = C.GOSRV_CHUNKED
+	Cached    = C.GOSRV_CACHED
 
-	MemoShift = C.GOSRV_MEMO_SHIFT
+	CachedShift = C.GOSRV_CACHED_SHIFT
 
 	SignalDrain = C.GOSRV_SIG_DRAIN
 	SignalQuit  = C.GOSRV_SIG_QUIT
@@ -175,9 +175,9 @@ func (t Thread) CallNext(flags uint32, out []byte, res *Result) int {
 	return int(state)
 }
 
-// CallGather is gosrv_call_gather for res.Handle; out[:end] waits to be sent.
-func (t Thread) CallGather(flags uint32, out []byte, end int, left int64, res *Result) int {
-	state := C.gosrv_call_gather(t.c, res.Handle, C.uint32_t(flags), charsOf(out), C.uint64_t(len(out)), C.uint64_t(end), C.int64_t(left))
+// CallBatch is gosrv_call_batch for res.Handle; out[:end] waits to be sent.
+func (t Thread) CallBatch(flags uint32, out []byte, end int, left int64, res *Result) int {
+	state := C.gosrv_call_batch(t.c, res.Handle, C.uint32_t(flags), charsOf(out), C.uint64_t(len(out)), C.uint64_t(end), C.int64_t(left))
 	*res = *t.res
 	return int(state)
 }

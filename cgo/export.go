@@ -33,7 +33,7 @@ const (
 	SocketTake SocketUse = C.GOSRV_SOCKET_TAKE
 )
 
-// Batch are pieces that CallGather has put into its buffer so far: their bytes are [Sent:End] of it,
+// Batch are pieces that CallBatch has put into its buffer so far: their bytes are [Sent:End] of it,
 // what lies before has left, and Payload is how much of the body they are, without the framing.
 type Batch struct{ Sent, End, Payload uint64 }
 

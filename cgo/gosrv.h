@@ -18,16 +18,16 @@ enum {
 	GOSRV_QUIT = 6,   /* as FAILED, because the worker was told to quit */
 	GOSRV_HANDLED = 7, /* closed: the application has dealt with its client by gunicorn.socket */
 };
-/* Bits of the flags of gosrv_app_call, gosrv_call_next and gosrv_call_gather. */
+/* Bits of the flags of gosrv_app_call, gosrv_call_next and gosrv_call_batch. */
 enum {
 	GOSRV_HTTPS = 1,     /* wsgi.url_scheme is https */
 	GOSRV_SENT_ALL = 2,  /* next: Content-Length is reached; close if exhausted */
-	GOSRV_MEMO_NEW = 4,  /* call: the memo's header block is another than before */
+	GOSRV_CACHED_NEW = 4,  /* call: the cached environ's header block is another than before */
 	GOSRV_PROXIED = 8,   /* call: the strings of a PROXY header follow the headers in desc */
 	GOSRV_KEEP_GIL = 16, /* call: return with the GIL; the next crossing begins with it */
 	GOSRV_BLOCKS = 32,   /* call: mem is an array of gosrv_block that hold the body */
-	GOSRV_CHUNKED = 64,  /* gather: each piece becomes a chunk */
-	GOSRV_MEMO_SHIFT = 8, /* call: the bits from here on are the memo's number */
+	GOSRV_CHUNKED = 64,  /* batch: each piece becomes a chunk */
+	GOSRV_CACHED_SHIFT = 8, /* call: the bits from here on are the cached environ's number */
 };
 /* What gunicorn.socket is about to be used for (gosrvSocket): waited for; read from; to go on with it alone. */
 enum { GOSRV_SOCKET_LOOK, GOSRV_SOCKET_READ, GOSRV_SOCKET_TAKE };
@@ -36,7 +36,7 @@ enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2 }; /* bits that gosrv_signals_run
 #define GOSRV_IN_EXTRA 0x80000000u /* in an offset: the string lies in `extra`, not in `head` */
 #define GOSRV_HAS_LINE 0x80000000u /* in the length of a header's name: a hint lies above LINE_SHIFT, */
 #define GOSRV_LINE_SHIFT 16        /* the number of a line that comes again and again */
-#define GOSRV_MEMOS 64             /* numbers of memos are 1 to this - 1; 0 is none */
+#define GOSRV_CACHED 64             /* numbers of cached environs are 1 to this - 1; 0 is none */
 #define GOSRV_SLOTS 10             /* strings at the start of desc, as environ.Slot has them */
 #define GOSRV_BLOCK 65536          /* bytes of a gosrv_block */
 typedef struct {
@@ -46,7 +46,7 @@ typedef struct {
 	int64_t total; uint64_t need; int64_t file_off, file_len; /* whole body, -1 unknown; GOSRV_GROW; GOSRV_FILE */
 	void *handle; int64_t now; /* the live call, NULL when closed; CLOCK_MONOTONIC ns at the step's end */
 	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (request_environ.c) */
-	uint32_t sent, iterates; uint64_t payload; /* gather: what of out has left; may be used; body in out */
+	uint32_t sent, iterates; uint64_t payload; /* batch: what of out has left; may be used; body in out */
 	uint64_t ends; /* the connection ends with this answer */
 } gosrv_result;
 /* What gosrv_app_call is told of a request, beside its bytes. Those are arguments: Go may lend its memory as
@@ -148,7 +148,7 @@ gosrv_result *gosrv_thread_result(gosrv_thread *t);
  *          environ.Packed has them; mem: the body, empty with a stream or a spool file
  * gives:   the thread's result; its handle and ref belong to C until next or finish
  * fails:   GOSRV_FAILED, the traceback logged; never leaves an exception set
- * memo:    a number that is not 0: base, https and headers are those of all calls with it since GOSRV_MEMO_NEW
+ * cached:  a number that is not 0: base, https and headers are those of all calls with it since GOSRV_CACHED_NEW
  */
 int gosrv_app_call(gosrv_thread *t, const gosrv_request *r, const char *head, const char *extra, const uint32_t *desc,
 	const char *mem, char *out);
@@ -189,7 +189,7 @@ void gosrv_gil_release(gosrv_thread *t);
  */
 int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap);
 
-/* gosrv_call_gather: the pieces that follow in a live call whose framing is known (request_batch.c).
+/* gosrv_call_batch: the pieces that follow in a live call whose framing is known (request_batch.c).
  * thread:  the one that began the call
  * GIL:     taken inside; not held on return
  * lends:   out until return. Its first `end` bytes wait to be sent: another thread may send them, and those put
@@ -197,7 +197,7 @@ int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, ui
  * gives:   as gosrv_call_next; body_off is 0 and body_len ends the framed bytes of out
  * fails:   as gosrv_app_call, once all before it is sent; if not, the worker is to quit
  */
-int gosrv_call_gather(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap, uint64_t end, int64_t left);
+int gosrv_call_batch(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap, uint64_t end, int64_t left);
 
 /* gosrv_call_finish: close() the iterable once and drop all of the call.
  * thread:  the one that began the call

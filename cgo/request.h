@@ -46,23 +46,23 @@ typedef struct {
 	int used, taken;  /* asked for more than an address; it is the application's alone */
 } socket_object;
 
-/* The objects of a request that the application may keep. A thread uses one bundle for
+/* The objects of a request that the application may keep. A thread uses one set for
  * all its requests as long as nobody else holds a reference to a part of it. */
 typedef struct {
 	request_object *request;
 	PyObject *start_response, *write, *early_hints, *input, *socket;
-} bundle;
-enum { BUNDLE_REFS = 6 };
+} call_objects;
+enum { CALL_OBJECTS_REFS = 6 };
 
 struct packed;
 struct gosrv_call {
 	gosrv_thread *thread;
 	const struct packed *request; /* lent by Go for the first crossing; NULL after the application has returned from it */
-	bundle objects;
-	int borrowed; /* objects are the thread's own bundle */
+	call_objects objects;
+	int borrowed; /* objects are the thread's own */
 	PyObject *result, *iterator;
 	PyObject *piece;      /* lent to Go: gosrv_result's ref */
-	PyObject *held;       /* the iterator's next item, asked for already */
+	PyObject *next_item;  /* the iterator's next item, asked for already */
 	PyObject *failure[3]; /* what its next() has raised, to be told when all else is sent */
 	PyObject *environ; /* kept for the access log only, NULL otherwise */
 	char *head; /* packed head (gosrv.h: app_call), made by start_response */
@@ -75,25 +75,25 @@ struct gosrv_call {
 	gosrv_call *next;
 };
 
-enum { MEMO_TEXT = 64, GOSRV_NAMES = 512 };
+enum { CACHED_TEXT = 64, GOSRV_NAMES = 512 };
 
 /* A whole environ to be copied: a listener's base, one header block, and the slots of the
  * request that it was made for; only slots that differ from those are set in a copy. It
- * holds the thread's bundle of the epoch in which it was bound. */
+ * holds the thread's objects of the epoch in which it was bound. */
 typedef struct {
 	PyObject *environ;
 	uint32_t epoch;
 	struct {
 		uint32_t len;
-		char text[MEMO_TEXT];
+		char text[CACHED_TEXT];
 	} slots[GOSRV_SLOTS];
-} memo;
+} cached_environ;
 
 /* The same for requests that have the same header names, in whatever order: the values that
  * differ are set, too. */
 enum { SHAPES = 8, SHAPE_HEADERS = 32, NAME_WORDS = GOSRV_NAMES / 64 };
 typedef struct {
-	memo kept;
+	cached_environ kept;
 	uint64_t names[NAME_WORDS]; /* a bit for each name's number */
 	uint32_t missed;            /* hash of the names that were looked for here last, in vain */
 	int base, https, n;
@@ -105,11 +105,11 @@ struct gosrv_thread {
 	PyThreadState *state;
 	int holding; /* the GIL, between two calls (GOSRV_KEEP_GIL) */
 	int slot;
-	bundle objects;                 /* request == NULL: lent to a suspended call */
-	uint32_t epoch;                 /* counts the thread's bundles */
-	int holders;                    /* dictionaries that hold the present bundle */
+	call_objects objects;           /* request == NULL: lent to a suspended call */
+	uint32_t epoch;                 /* counts the thread's sets of objects */
+	int holders;                    /* dictionaries that hold the present set */
 	PyObject *bases[MAX_LISTENERS]; /* copies of the listeners' bases with objects in them */
-	memo memos[GOSRV_MEMOS];
+	cached_environ cached[GOSRV_CACHED];
 	shape shapes[SHAPES];
 	char *notes;                    /* of the call that was closed last: gosrv_result */
 	uint64_t notes_cap;
@@ -153,9 +153,9 @@ static inline const char *request_string(const char *head, const char *extra, ui
 
 /* request_objects.c: heap types; -1 with an exception on failure */
 int objects_init(void);
-int bundle_new(bundle *b);
-void bundle_drop(bundle *b);
-int bundle_is_idle(const bundle *b, int holders);
+int call_objects_new(call_objects *b);
+void call_objects_drop(call_objects *b);
+int call_objects_are_idle(const call_objects *b, int holders);
 int is_request(PyObject *o);
 
 /* request_input.c */
@@ -200,16 +200,16 @@ int environ_set_items(PyObject *d, const packed *p, const item *items);
 int environ_set(PyObject *d, PyObject *key, const char *p, uint32_t n);
 int environ_set_slots(PyObject *d, const packed *p);
 extern PyObject *slot_keys[GOSRV_SLOTS];
-int environ_bind(PyObject *environ, const bundle *b);
+int environ_bind(PyObject *environ, const call_objects *b);
 
 /* request_start_response.c: functions of the module _gosrv for hooks */
 PyObject *request_head(PyObject *module, PyObject *start_response);
 PyObject *request_connection(PyObject *module, PyObject *start_response);
 PyObject *request_close_connection(PyObject *module, PyObject *start_response);
 
-/* request_environ_cache.c: environ_build by way of the thread's memo of that number, or of its shapes; bound
- * to the thread's bundle */
-PyObject *memo_environ(gosrv_thread *t, int base, int number, const packed *p);
+/* request_environ_cache.c: environ_build by way of the thread's cached environ of that number, or of its shapes; bound
+ * to the thread's objects */
+PyObject *environ_by_number(gosrv_thread *t, int base, int number, const packed *p);
 PyObject *shape_environ(gosrv_thread *t, int base, const packed *p);
 
 /* request_str_cache.c: a str for latin-1 bytes, from a cache of hot values; counted as taken */
@@ -249,7 +249,7 @@ int call_outlive(gosrv_call *c, int state, gosrv_result *res);
 extern const char *const not_bytes;
 
 /* request_batch.c: as call_step, of an iterator; patient: its pieces may wait */
-int gather_step(gosrv_call *c, int patient, uint32_t flags, gosrv_result *res);
+int batch_step(gosrv_call *c, int patient, uint32_t flags, gosrv_result *res);
 int failure_raise(gosrv_call *c); /* 1: what was kept is the exception that is set */
 
 /* request_call.c */

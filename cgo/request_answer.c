@@ -110,8 +110,8 @@ static int exhausted(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gos
 /* Any other iterable, as long as no framing is known (request_batch.c): one piece. */
 static int iterator_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gosrv_result *res) {
 	for (;;) {
-		PyObject *item = c->held; /* out was too small */
-		c->held = NULL;
+		PyObject *item = c->next_item; /* out was too small */
+		c->next_item = NULL;
 		if (item == NULL) item = take(py.PyIter_Next(c->iterator));
 		call_returned(c->thread);
 		if (item == NULL)
@@ -135,7 +135,7 @@ static int iterator_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap,
 			return call_wrong(c, not_started);
 		}
 		if (!put_head(c, out, cap, res)) {
-			c->held = item;
+			c->next_item = item;
 			return GOSRV_GROW;
 		}
 		int failed = put_piece(c, item, out, cap, res);

@@ -49,8 +49,8 @@ int failure_raise(gosrv_call *c) {
 
 /* next_item: what the iterator gives next, with all that waits offered meanwhile. */
 static PyObject *next_item(gosrv_call *c, batch *b) {
-	PyObject *item = c->held;
-	c->held = NULL;
+	PyObject *item = c->next_item;
+	c->next_item = NULL;
 	if (item == NULL) {
 		batch_offer(b);
 		item = take(py.PyIter_Next(c->iterator));
@@ -70,15 +70,15 @@ static int ended(gosrv_call *c, const batch *b) {
 	return call_failed(c);
 }
 
-/* gather_item: one piece, behind the others if it is small. 1: the next may be asked for as
+/* batch_item: one piece, behind the others if it is small. 1: the next may be asked for as
  * far as this piece is concerned. */
-static int gather_item(gosrv_call *c, batch *b, PyObject *item, int chunked, gosrv_result *res, int *state) {
+static int batch_item(gosrv_call *c, batch *b, PyObject *item, int chunked, gosrv_result *res, int *state) {
 	char *p;
 	Py_ssize_t n;
 	*state = GOSRV_MORE;
 	if (!py_is_bytes(item) || py.PyBytes_AsStringAndSize(item, &p, &n) < 0) {
 		if (b->sent < b->end) {
-			c->held = item;
+			c->next_item = item;
 			return 0;
 		}
 		drop(item);
@@ -100,9 +100,9 @@ static int gather_item(gosrv_call *c, batch *b, PyObject *item, int chunked, gos
 	return b->left > 0;
 }
 
-/* gather: pieces until one is slow, large or the last, or until those that wait are too many
+/* batch_fill: pieces until one is slow, large or the last, or until those that wait are too many
  * or too old. An empty one only passes control. */
-static int gather(gosrv_call *c, batch *b, int patient, int chunked, gosrv_result *res) {
+static int batch_fill(gosrv_call *c, batch *b, int patient, int chunked, gosrv_result *res) {
 	const socket_object *socket = (socket_object *)c->objects.socket;
 	int state;
 	if (failure_raise(c)) return call_failed(c);
@@ -114,7 +114,7 @@ static int gather(gosrv_call *c, batch *b, int patient, int chunked, gosrv_resul
 		if (item == NULL) return ended(c, b);
 		int64_t now = clock_now();
 		if (b->sent == b->end) b->since = now;
-		if (!gather_item(c, b, item, chunked, res, &state)) return state;
+		if (!batch_item(c, b, item, chunked, res, &state)) return state;
 		int waits = b->end > b->sent;
 		if (waits && (b->full || now - b->since > BRISK || !patient || socket->real != NULL)) return GOSRV_MORE;
 		if (b->end > before && now - asked > BRISK) return GOSRV_MORE;
@@ -122,10 +122,10 @@ static int gather(gosrv_call *c, batch *b, int patient, int chunked, gosrv_resul
 	}
 }
 
-int gather_step(gosrv_call *c, int patient, uint32_t flags, gosrv_result *res) {
+int batch_step(gosrv_call *c, int patient, uint32_t flags, gosrv_result *res) {
 	batch *b = &c->thread->batch;
 	*res = (gosrv_result){.fd = -1, .total = -1};
-	int state = gather(c, b, patient, (flags & GOSRV_CHUNKED) != 0, res);
+	int state = batch_fill(c, b, patient, (flags & GOSRV_CHUNKED) != 0, res);
 	batch_reclaim(b);
 	res->body_len = (uint32_t)b->end;
 	res->sent = (uint32_t)b->sent;

@@ -94,9 +94,9 @@ static gosrv_call *call_new(gosrv_thread *t) {
 	if (t->objects.request != NULL) {
 		c->objects = t->objects;
 		c->borrowed = 1;
-		refs_kept -= BUNDLE_REFS;
+		refs_kept -= CALL_OBJECTS_REFS;
 		t->objects.request = NULL;
-	} else if (bundle_new(&c->objects) < 0) {
+	} else if (call_objects_new(&c->objects) < 0) {
 		py.PyErr_Clear();
 		c->next = t->unused;
 		t->unused = c;
@@ -106,36 +106,36 @@ static gosrv_call *call_new(gosrv_thread *t) {
 	return c;
 }
 
-/* thread_rebind: give the thread a bundle and put its objects into the bases' copies. */
+/* thread_rebind: give the thread objects and put them into the bases' copies. */
 static void thread_rebind(gosrv_thread *t) {
-	if (bundle_new(&t->objects) < 0) {
+	if (call_objects_new(&t->objects) < 0) {
 		py.PyErr_Clear();
 		t->objects.request = NULL;
 		return;
 	}
-	refs_kept += BUNDLE_REFS;
-	t->epoch++; /* memos are bound again when they are used */
+	refs_kept += CALL_OBJECTS_REFS;
+	t->epoch++; /* cached environs are bound again when they are used */
 	t->holders = 0;
 	for (; t->holders < MAX_LISTENERS && t->bases[t->holders] != NULL; t->holders++)
 		if (environ_bind(t->bases[t->holders], &t->objects) < 0) py.PyErr_Clear();
 }
 
-/* objects_return: the bundle goes back to the thread when the application kept nothing of
+/* objects_return: the objects go back to the thread when the application kept nothing of
  * it; otherwise what it kept is cut off from the server. */
 static void objects_return(gosrv_call *c) {
 	gosrv_thread *t = c->thread;
-	bundle *b = &c->objects;
+	call_objects *b = &c->objects;
 	b->request->call = NULL;
 	input_detach((input_object *)b->input);
 	socket_object *socket = (socket_object *)b->socket;
 	int taken = socket->taken, fd = socket_end(socket);
 	if (taken) t->result.fd = fd;
-	if (c->borrowed && bundle_is_idle(b, t->holders) && socket->real == NULL) {
+	if (c->borrowed && call_objects_are_idle(b, t->holders) && socket->real == NULL) {
 		t->objects = *b;
-		refs_kept += BUNDLE_REFS;
+		refs_kept += CALL_OBJECTS_REFS;
 		return;
 	}
-	bundle_drop(b);
+	call_objects_drop(b);
 	if (c->borrowed) thread_rebind(t);
 }
 
@@ -168,7 +168,7 @@ static void failure_tell(gosrv_call *c) {
 void call_close(gosrv_call *c) {
 	gosrv_thread *t = c->thread;
 	drop(c->piece);
-	drop(c->held);
+	drop(c->next_item);
 	if (failure_raise(c)) failure_tell(c);
 	if (c->environ) notes_take(c);
 	if (c->result) run_close(c);
@@ -207,20 +207,20 @@ int call_wrong(gosrv_call *c, const char *what) {
 static PyObject *templates[MAX_LISTENERS]; /* environ's constant part, one a listener; kept for life */
 static int templates_used;
 
-/* thread_prepare: this thread's copies of the listeners' bases, holding its own bundle. */
+/* thread_prepare: this thread's copies of the listeners' bases, holding its own objects. */
 static void thread_prepare(gosrv_thread *t) {
 	for (int i = 0; i < templates_used; i++) t->bases[i] = py.PyDict_Copy(templates[i]);
 	thread_rebind(t);
 }
 
-/* call_environ: a call with the thread's bundle finds it in what it copies; one beside a
+/* call_environ: a call with the thread's objects finds it in what it copies; one beside a
  * suspended call brings its own. */
 static PyObject *call_environ(gosrv_call *c, int base, const packed *request) {
 	gosrv_thread *t = c->thread;
-	uint32_t number = request->flags >> GOSRV_MEMO_SHIFT;
+	uint32_t number = request->flags >> GOSRV_CACHED_SHIFT;
 	if (c->borrowed) {
 		t->objects = c->objects; /* for environ_bind; lent again below */
-		PyObject *environ = number > 0 && number < GOSRV_MEMOS ? memo_environ(t, base, (int)number, request)
+		PyObject *environ = number > 0 && number < GOSRV_CACHED ? environ_by_number(t, base, (int)number, request)
 			: shape_environ(t, base, request);
 		t->objects.request = NULL;
 		return environ;
@@ -312,7 +312,7 @@ int gosrv_call_next(gosrv_thread *t, void *handle, uint32_t flags, char *out, ui
 	return state;
 }
 
-int gosrv_call_gather(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap, uint64_t end,
+int gosrv_call_batch(gosrv_thread *t, void *handle, uint32_t flags, char *out, uint64_t cap, uint64_t end,
 	int64_t left) {
 	gosrv_call *c = handle;
 	int patient = batch_begin(&t->batch, c->fd, out, cap, end);
@@ -322,7 +322,7 @@ int gosrv_call_gather(gosrv_thread *t, void *handle, uint32_t flags, char *out, 
 	batch_reclaim(&t->batch); /* whoever offers must have it: the other side may be at it by now */
 	drop(c->piece);
 	c->piece = NULL;
-	int state = call_outlive(c, gather_step(c, patient, flags, &t->result), &t->result);
+	int state = call_outlive(c, batch_step(c, patient, flags, &t->result), &t->result);
 	step_end(t, 0);
 	return state;
 }

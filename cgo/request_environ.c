@@ -186,7 +186,7 @@ PyObject *environ_build(PyObject *base, const packed *p) {
 }
 
 /* environ_bind: put the request's own objects into a dictionary. */
-int environ_bind(PyObject *environ, const bundle *b) {
+int environ_bind(PyObject *environ, const call_objects *b) {
 	return py.PyDict_SetItem(environ, key_input, b->input)
 		|| py.PyDict_SetItem(environ, key_early_hints, b->early_hints)
 		|| py.PyDict_SetItem(environ, key_socket, b->socket) ? -1 : 0;

@@ -4,45 +4,45 @@
 
 #include <string.h>
 
-static void memo_drop(gosrv_thread *t, memo *m) {
+static void cached_drop(gosrv_thread *t, cached_environ *m) {
 	if (m->environ == NULL) return;
 	t->holders -= m->epoch == t->epoch;
 	py.Py_DecRef(m->environ);
 	m->environ = NULL;
 }
 
-/* memo_keep: make the memo of an environ, which becomes the memo's, and its request's slots. */
-static void memo_keep(gosrv_thread *t, memo *m, PyObject *environ, const packed *p) {
-	memo_drop(t, m);
+/* cached_keep: cache an environ, which belongs to the cache from now on, and its request's slots. */
+static void cached_keep(gosrv_thread *t, cached_environ *m, PyObject *environ, const packed *p) {
+	cached_drop(t, m);
 	m->environ = environ;
 	m->epoch = t->epoch;
 	t->holders++;
 	for (int i = 0; i < GOSRV_SLOTS; i++) {
 		uint32_t len = p->desc[2 * i + 1];
 		m->slots[i].len = len;
-		if (len <= MEMO_TEXT)
+		if (len <= CACHED_TEXT)
 			memcpy(m->slots[i].text, request_string(p->head, p->extra, p->desc[2 * i]), len);
 	}
 }
 
-/* set_changed: the slots that differ from the memo's; those over MEMO_TEXT always do.
+/* set_changed: the slots that differ from the cached environ's; those over CACHED_TEXT always do.
  * 1: one is there that was absent, or the other way round, so the copy is of no use. */
-static int set_changed(PyObject *d, const memo *m, const packed *p) {
+static int set_changed(PyObject *d, const cached_environ *m, const packed *p) {
 	for (int i = 0; i < GOSRV_SLOTS; i++) {
 		uint32_t len = p->desc[2 * i + 1], old = m->slots[i].len;
 		if ((len == GOSRV_ABSENT) != (old == GOSRV_ABSENT)) return 1;
 		if (len == GOSRV_ABSENT) continue;
 		const char *text = request_string(p->head, p->extra, p->desc[2 * i]);
-		if (len == old && len <= MEMO_TEXT && memcmp(m->slots[i].text, text, len) == 0) continue;
+		if (len == old && len <= CACHED_TEXT && memcmp(m->slots[i].text, text, len) == 0) continue;
 		if (environ_set(d, slot_keys[i], text, len) < 0) return -1;
 	}
 	return 0;
 }
 
-/* memo_copy: a copy of the memo's environ with this request's slots and the thread's bundle.
+/* cached_copy: a copy of the cached environ with this request's slots and the thread's objects.
  * NULL: an exception, or *useless. */
-static PyObject *memo_copy(gosrv_thread *t, memo *m, const packed *p, int *useless) {
-	if (m->epoch != t->epoch) { /* the thread has another bundle since */
+static PyObject *cached_copy(gosrv_thread *t, cached_environ *m, const packed *p, int *useless) {
+	if (m->epoch != t->epoch) { /* the thread has other objects since */
 		if (environ_bind(m->environ, &t->objects) < 0) return NULL;
 		m->epoch = t->epoch;
 		t->holders++;
@@ -55,17 +55,17 @@ static PyObject *memo_copy(gosrv_thread *t, memo *m, const packed *p, int *usele
 	return NULL;
 }
 
-PyObject *memo_environ(gosrv_thread *t, int base, int number, const packed *p) {
-	memo *m = &t->memos[number];
+PyObject *environ_by_number(gosrv_thread *t, int base, int number, const packed *p) {
+	cached_environ *m = &t->cached[number];
 	int useless = 0;
-	if (m->environ == NULL || p->flags & GOSRV_MEMO_NEW) {
-		memo_drop(t, m); /* of another block, even if the next line fails */
+	if (m->environ == NULL || p->flags & GOSRV_CACHED_NEW) {
+		cached_drop(t, m); /* of another block, even if the next line fails */
 		PyObject *kept = environ_build(t->bases[base], p);
 		if (kept == NULL) return NULL;
-		refs_dropped++; /* it is the memo's */
-		memo_keep(t, m, kept, p);
+		refs_dropped++; /* it is the cache's */
+		cached_keep(t, m, kept, p);
 	}
-	PyObject *d = memo_copy(t, m, p, &useless);
+	PyObject *d = cached_copy(t, m, p, &useless);
 	return useless ? environ_build(t->bases[base], p) : d;
 }
 
@@ -76,7 +76,7 @@ static int shape_fits(const shape *s, int base, const packed *p, const uint64_t 
 
 /* shape_copy: a copy of the shape's environ with the values of these items. */
 static PyObject *shape_copy(gosrv_thread *t, shape *s, const packed *p, const item *items, int *useless) {
-	PyObject *d = memo_copy(t, &s->kept, p, useless);
+	PyObject *d = cached_copy(t, &s->kept, p, useless);
 	for (int i = 0; d != NULL && i < s->n; i++) {
 		if (s->value[s->place[items[i].name]] == items[i].value) continue;
 		if (py.PyDict_SetItem(d, items[i].key, items[i].value) == 0) continue;
@@ -99,7 +99,7 @@ static PyObject *shape_make(gosrv_thread *t, shape *s, int base, const packed *p
 		py.PyErr_Clear();
 		return d;
 	}
-	memo_keep(t, &s->kept, kept, p);
+	cached_keep(t, &s->kept, kept, p);
 	memcpy(s->names, names, sizeof s->names);
 	s->base = base;
 	s->https = p->flags & GOSRV_HTTPS;

@@ -44,7 +44,7 @@ int objects_init(void) {
 
 int is_request(PyObject *o) { return o->type == request_type; }
 
-int bundle_new(bundle *b) {
+int call_objects_new(call_objects *b) {
 	b->request = (request_object *)take(py.PyType_GenericAlloc(request_type, 0));
 	b->input = take(py.PyType_GenericAlloc(input_type, 0));
 	b->socket = take(py.PyType_GenericAlloc(socket_type, 0));
@@ -58,11 +58,11 @@ int bundle_new(bundle *b) {
 		b->early_hints = take(py.PyCFunction_NewEx(&early_hints_def, self, NULL));
 	}
 	if (b->input && b->socket && b->start_response && b->write && b->early_hints) return 0;
-	bundle_drop(b);
+	call_objects_drop(b);
 	return -1;
 }
 
-void bundle_drop(bundle *b) {
+void call_objects_drop(call_objects *b) {
 	if (b->request) b->request->call = NULL;
 	if (b->input) input_detach((input_object *)b->input);
 	if (b->socket) socket_end((socket_object *)b->socket);
@@ -72,12 +72,12 @@ void bundle_drop(bundle *b) {
 	drop(b->input);
 	drop(b->socket);
 	drop((PyObject *)b->request);
-	*b = (bundle){0};
+	*b = (call_objects){0};
 }
 
-/* bundle_is_idle: nobody but b itself, and holders dictionaries of the thread, holds a part
+/* call_objects_are_idle: nobody but b itself, and holders dictionaries of the thread, holds a part
  * of b. The request is held by b and by its three functions. */
-int bundle_is_idle(const bundle *b, int holders) {
+int call_objects_are_idle(const call_objects *b, int holders) {
 	uint32_t held = 1 + (uint32_t)holders;
 	return py_refcount(b->input) == held && py_refcount(b->socket) == held
 		&& py_refcount(b->early_hints) == held && py_refcount(b->start_response) == 1

@@ -34,21 +34,21 @@ const (
 
 // Flags of Call and Next.
 const (
-	HTTPS   = cgo.HTTPS   // wsgi.url_scheme is https
-	SentAll = cgo.SentAll // Next: the answer's Content-Length is reached
-	Proxied = cgo.Proxied // Call: environ.Packed.Proxied
-	MemoNew = cgo.MemoNew // Call: the memo stands for another header block than before
-	Chunked = cgo.Chunked // Gather: each piece becomes a chunk
-	KeepGIL = cgo.KeepGIL // Call: return with the GIL, until Release or another method
+	HTTPS     = cgo.HTTPS     // wsgi.url_scheme is https
+	SentAll   = cgo.SentAll   // Next: the answer's Content-Length is reached
+	Proxied   = cgo.Proxied   // Call: environ.Packed.Proxied
+	CachedNew = cgo.CachedNew // Call: the cached environ stands for another header block than before
+	Chunked   = cgo.Chunked   // Batch: each piece becomes a chunk
+	KeepGIL   = cgo.KeepGIL   // Call: return with the GIL, until Release or another method
 )
 
-// Memos is the number of memos; their numbers begin with 1.
-const Memos = cgo.Memos
+// CachedEnvirons is how many numbers there are for CachedEnviron; 0 is none.
+const CachedEnvirons = cgo.Cached
 
-// Memo as a flag of Call promises that base, HTTPS and the headers of desc are the same as
-// at all calls with that number since the last one with MemoNew: C then copies an environ
-// instead of making one. Number is below Memos.
-func Memo(number int) uint32 { return uint32(number) << cgo.MemoShift }
+// CachedEnviron as a flag of Call promises that base, HTTPS and the headers of desc are the same as
+// at all calls with that number since the last one with CachedNew: C then copies an environ
+// instead of making one. Number is below CachedEnvirons.
+func CachedEnviron(number int) uint32 { return uint32(number) << cgo.CachedShift }
 
 // Result tells what a step gave. The head and small bodies are in the lent out buffer;
 // Ref, when not nil, is the rest in Python's memory, valid until Next or Finish.
@@ -110,7 +110,7 @@ type Request struct {
 	Out        []byte // takes the packed response head and small bodies: at least some KiB
 }
 
-// Batch are pieces in the buffer of a Gather that is under way.
+// Batch are pieces in the buffer of a Thread.Batch that is under way.
 type Batch = cgo.Batch
 
 // Base is the constant part of environ for one listener.
@@ -207,11 +207,11 @@ func (t *Thread) Next(flags uint32, out []byte, res *Result) State {
 	return State(t.c.CallNext(flags, out, res))
 }
 
-// Gather gives what follows of an iterator (Result.Iterates), framed and behind out[:end], which has not
+// Batch gives what follows of an iterator (Result.Iterates), framed and behind out[:end], which has not
 // been sent: pieces that come quickly are gathered, and what waits while the application makes the next
 // one is sent on the way, Result.Sent bytes in all. left is what Content-Length allows, -1 without.
-func (t *Thread) Gather(flags uint32, out []byte, end int, left int64, res *Result) State {
-	return State(t.c.CallGather(flags, out, end, left, res))
+func (t *Thread) Batch(flags uint32, out []byte, end int, left int64, res *Result) State {
+	return State(t.c.CallBatch(flags, out, end, left, res))
 }
 
 // Finish closes the iterable of the live call res.Handle, exactly once, and drops all of it.
@@ -231,7 +231,7 @@ func WakeupFD() int { return cgo.WakeupFD() }
 type Callbacks struct {
 	// Write is the write() callable: head is the packed response head with the first call,
 	// empty later. It may block. False: the client is gone.
-	// batch is what Gather has in its buffer at that time: it belongs before head and data.
+	// batch is what Thread.Batch has in its buffer at that time: it belongs before head and data.
 	Write func(slot int, batch Batch, head, data []byte) bool
 	// EarlyHints sends 103 with the packed headers (its status is empty). False: one of
 	// them is invalid, which raises ValueError in the application.

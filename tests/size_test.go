@@ -222,3 +222,31 @@ func checkContract(t *testing.T, place, name, comment, why string) {
 		at += next
 	}
 }
+
+// TestNoConflictIsLeft looks for what git writes into a text that two have changed.
+func TestNoConflictIsLeft(t *testing.T) {
+	marker := regexp.MustCompile(`(?m)^(<{7}|>{7}) `)
+	files := 0
+	err := filepath.WalkDir("..", func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") && path != ".." || entry.Name() == "bin" || entry.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		switch filepath.Ext(path) {
+		case ".go", ".c", ".h", ".py", ".md", ".toml", ".txt":
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			if files++; marker.Match(text) {
+				t.Errorf("%s has a conflict in it", path)
+			}
+		}
+		return nil
+	})
+	if err != nil || files < 300 {
+		t.Errorf("looked at %d files, %v", files, err)
+	}
+}

@@ -42,7 +42,7 @@ type accessLine struct {
 type environment struct {
 	w        *worker
 	pack     environ.Packed
-	versions [cpython.Memos]uint32 // versions of the environs that C has for this thread
+	versions [cpython.CachedEnvirons]uint32 // versions of the environs that C has for this thread
 	access   accessLine
 }
 

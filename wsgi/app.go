@@ -11,7 +11,7 @@ import "gosrv/cpython"
 type Application interface {
 	Call(r *cpython.Request, res *cpython.Result) cpython.State
 	Next(flags uint32, out []byte, res *cpython.Result) cpython.State
-	Gather(flags uint32, out []byte, end int, left int64, res *cpython.Result) cpython.State
+	Batch(flags uint32, out []byte, end int, left int64, res *cpython.Result) cpython.State
 	Finish(res *cpython.Result)
 	RunSignals() cpython.Flags
 	Release()

@@ -40,7 +40,7 @@ func (s *responder) pull(c *conn, a *answer) verdict {
 	if a.frame.Chunked {
 		flags = cpython.Chunked
 	}
-	a.state = s.app.Gather(flags, buf[:len(buf)-behind], waits, a.frame.Length, &a.res)
+	a.state = s.app.Batch(flags, buf[:len(buf)-behind], waits, a.frame.Length, &a.res)
 	s.now = a.res.Now
 	s.keepNotes(a)
 	s.composeBatch(a)

@@ -15,8 +15,8 @@ import (
 	"gosrv/wsgi/response"
 )
 
-// Gather frames pieces as cgo/gather.c does.
-func (f *fakeApp) Gather(flags uint32, out []byte, end int, left int64, res *cpython.Result) cpython.State {
+// Batch frames pieces as cgo/request_batch.c does.
+func (f *fakeApp) Batch(flags uint32, out []byte, end int, left int64, res *cpython.Result) cpython.State {
 	f.nexts.Add(1)
 	f.mu.Lock()
 	h, c := res.Handle, f.live[res.Handle]

@@ -20,7 +20,7 @@ type cachedEnviron struct {
 
 // environCache is the worker's table, guarded by the lead. Number 0 is none.
 type environCache struct {
-	table  [cpython.Memos]cachedEnviron
+	table  [cpython.CachedEnvirons]cachedEnviron
 	recent uint8 // the one found last, a guess for new connections
 }
 
@@ -69,10 +69,10 @@ func (s *environment) describe(l *eventLoop, c *conn, head []byte, r *http1.Requ
 
 // cacheFlags names an entry to C, which keeps one environ a thread for it.
 func (s *environment) cacheFlags(number uint8, version uint32) uint32 {
-	flags := cpython.Memo(int(number))
+	flags := cpython.CachedEnviron(int(number))
 	if s.versions[number] != version {
 		s.versions[number] = version
-		flags |= cpython.MemoNew
+		flags |= cpython.CachedNew
 	}
 	return flags
 }
@@ -82,7 +82,7 @@ func (s *environment) cacheFlags(number uint8, version uint32) uint32 {
 func (t *environCache) learn(c *conn, head []byte, r *http1.Request, p *environ.Packed) {
 	block := r.Block(head)
 	hash := uint32(maphash.Bytes(blockSeed, block)) // chooses a place and proves nothing: what is there is compared
-	n := 1 + uint8(hash%(cpython.Memos-1))
+	n := 1 + uint8(hash%(cpython.CachedEnvirons-1))
 	m := &t.table[n]
 	switch {
 	case m.head.Holds(block) && m.env.Fits(&c.facts):

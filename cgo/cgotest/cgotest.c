@@ -16,17 +16,17 @@ const char *test_missing_symbol(const char *path) {
 /* make_input(bytes): a wsgi.input over a copy of bytes, as a request has it. */
 static PyObject *make_input(PyObject *self, PyObject *data) {
 	(void)self;
-	bundle b;
+	call_objects b;
 	char *p;
 	Py_ssize_t n;
-	if (py.PyBytes_AsStringAndSize(data, &p, &n) < 0 || bundle_new(&b) < 0) return NULL;
+	if (py.PyBytes_AsStringAndSize(data, &p, &n) < 0 || call_objects_new(&b) < 0) return NULL;
 	PyObject *input = b.input;
 	input_lend((input_object *)input, p, -1, n, 0);
 	int failed = input_own((input_object *)input);
 	py.Py_IncRef(input);
 	b.input = NULL;
-	bundle_drop(&b);
-	drop(input); /* bundle_new's count; the reference above is Python's */
+	call_objects_drop(&b);
+	drop(input); /* call_objects_new's count; the reference above is Python's */
 	return failed ? NULL : input;
 }
 
@@ -34,10 +34,10 @@ static PyObject *make_input(PyObject *self, PyObject *data) {
 static PyObject *make_blocks(PyObject *self, PyObject *data) {
 	(void)self;
 	gosrv_block blocks[16];
-	bundle b;
+	call_objects b;
 	char *p;
 	Py_ssize_t n, size, count = 0;
-	if (py.PyBytes_AsStringAndSize(data, &p, &n) < 0 || bundle_new(&b) < 0) return NULL;
+	if (py.PyBytes_AsStringAndSize(data, &p, &n) < 0 || call_objects_new(&b) < 0) return NULL;
 	for (Py_ssize_t at = 0; at < n; at += GOSRV_BLOCK, count++) {
 		blocks[count].object = py.PyBytes_FromStringAndSize(NULL, GOSRV_BLOCK);
 		py.PyBytes_AsStringAndSize(blocks[count].object, &blocks[count].mem, &size);
@@ -53,7 +53,7 @@ static PyObject *make_blocks(PyObject *self, PyObject *data) {
 	for (Py_ssize_t i = 0; i < count; i++) py.Py_DecRef(blocks[i].object);
 	py.Py_IncRef(input);
 	b.input = NULL;
-	bundle_drop(&b);
+	call_objects_drop(&b);
 	drop(input);
 	return failed ? NULL : input;
 }
@@ -83,8 +83,8 @@ int64_t test_piece(char *buf, uint64_t cap) {
 /* make_stream([bytes or errno, ...]): a wsgi.input over a body that comes in these pieces. */
 static PyObject *make_stream(PyObject *self, PyObject *script) {
 	(void)self;
-	bundle b;
-	if (bundle_new(&b) < 0) return NULL;
+	call_objects b;
+	if (call_objects_new(&b) < 0) return NULL;
 	piece = piece_off = 0;
 	piece_count = (int)py.PyList_Size(script);
 	for (int i = 0; i < piece_count && i < 64; i++) {
@@ -101,7 +101,7 @@ static PyObject *make_stream(PyObject *self, PyObject *script) {
 	input_lend((input_object *)input, NULL, -1, 0, 1);
 	py.Py_IncRef(input);
 	b.input = NULL;
-	bundle_drop(&b);
+	call_objects_drop(&b);
 	drop(input);
 	return input;
 }
@@ -159,8 +159,8 @@ static PyObject *shape_of(PyObject *self, PyObject *pairs) {
 	if (!pack(pairs, &p)) return NULL;
 	if (thread.bases[0] == NULL) {
 		thread.bases[0] = py.PyDict_New();
-		if (bundle_new(&thread.objects) < 0) return NULL;
-		refs_dropped += BUNDLE_REFS; /* kept for good */
+		if (call_objects_new(&thread.objects) < 0) return NULL;
+		refs_dropped += CALL_OBJECTS_REFS; /* kept for good */
 	}
 	PyObject *environ = shape_environ(&thread, 0, &p);
 	refs_dropped += environ != NULL;
