@@ -45,6 +45,15 @@ int process_fork(void);
  * trouble, start_go: as in process_library. Never returns. */
 void process_continue_as_zygote(int control, char *area, unsigned long room, void *carry_on, const char *trouble, void (*start_go)(void));
 
+/* process_pass_over_signals: nothing comes of the signals that reach the whole process group. By a handler, in
+ * place of which exec puts the default: what is ignored would be so in programs that hooks start, too. The shim gives
+ * workers their own. */
+void process_pass_over_signals(void);
+
+/* process_end_with_master: from here on the kernel kills this process when the master dies, at whatever
+ * it is; ends it if that has happened. For a zygote, whose channel is `control`: only between two orders does it read that. */
+void process_end_with_master(int control);
+
 /* process_fail: tell the master why there is no interpreter, and end. */
 void process_fail(int control, const char *what, const char *detail) __attribute__((noreturn));
 

@@ -118,6 +118,22 @@ static PyObject *die_with(PyObject *self, PyObject *number) {
 	return none();
 }
 
+/* pass_over_signals(): see process.h. */
+static PyObject *pass_over_signals(PyObject *self, PyObject *unused) {
+	(void)self, (void)unused;
+	process_pass_over_signals();
+	return none();
+}
+
+/* end_with_master(control): see process.h. */
+static PyObject *end_with_master(PyObject *self, PyObject *control) {
+	(void)self;
+	long long fd = py.PyLong_AsLongLong(control);
+	if (fd == -1 && py.PyErr_Occurred()) return NULL;
+	process_end_with_master((int)fd);
+	return none();
+}
+
 /* no_new_privileges(): from here on no set-user-ID program gives this process, or one it
  * starts, more than it has. */
 static PyObject *no_new_privileges(PyObject *self, PyObject *unused) {
@@ -268,6 +284,8 @@ static PyMethodDef functions[] = {
 	{"rest", rest, METH_O, NULL},
 	{"set_title", set_title, METH_O, NULL},
 	{"die_with", die_with, METH_O, NULL},
+	{"end_with_master", end_with_master, METH_O, NULL},
+	{"pass_over_signals", pass_over_signals, METH_NOARGS, NULL},
 	{"no_new_privileges", no_new_privileges, METH_NOARGS, NULL},
 	{"enter_worker", (PyCFunction)(void *)enter_worker, METH_FASTCALL, NULL},
 	{"wakeup_open", wakeup_open, METH_NOARGS, NULL},

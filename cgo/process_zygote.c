@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,11 +102,29 @@ static void load_library(int control, const char *path, const char *release) {
 	process_fail(control, "libpython does not fit: ", text);
 }
 
-/* ignore_group_signals: Ctrl-C and a supervisor's signals reach the whole process group;
- * the zygote obeys the master only. The shim gives workers their own dispositions. */
+/* Ctrl-C and a supervisor's signals reach the whole process group; the zygote obeys the master only. */
+static const int group[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
+enum { GROUP = sizeof group / sizeof *group };
+
+/* ignore_group_signals: until the shim runs, and over an exec of python. */
 static void ignore_group_signals(void) {
-	static const int group[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
-	for (size_t i = 0; i < sizeof group / sizeof *group; i++) signal(group[i], SIG_IGN);
+	for (size_t i = 0; i < GROUP; i++) signal(group[i], SIG_IGN);
+}
+
+static void pass_over(int number) { (void)number; }
+
+/* One at a time: the frames of all of them at once may be more than faulthandler's signal stack holds. */
+void process_pass_over_signals(void) {
+	struct sigaction action = {.sa_handler = pass_over, .sa_flags = SA_RESTART};
+	sigfillset(&action.sa_mask);
+	for (size_t i = 0; i < GROUP; i++) sigaction(group[i], &action, NULL);
+}
+
+/* The kernel means the thread that has started this process: the master's first one, or one of Go's, which do not end. */
+void process_end_with_master(int control) {
+	struct pollfd channel = {.fd = control};
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (poll(&channel, 1, 0) > 0) _exit(1); /* its end is reported unasked */
 }
 
 static char *read_bundle(int control, int fd) {
@@ -160,6 +179,7 @@ void process_main(int argc, char **argv) {
 		fprintf(stderr, "gosrv: error: %s\n", lack);
 		_exit(1);
 	}
+	process_end_with_master(control);
 	ignore_group_signals();
 	unsetenv("_GOSRV_ZYGOTE");
 	char *library = take_variable("_GOSRV_LIBPYTHON");

@@ -28,7 +28,7 @@ import pythons
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 E2E = TESTS / "e2e"
-APP_PACKAGES = TESTS / "apps" / "requirements.txt"
+APP_PACKAGES = (TESTS / "apps" / "requirements.txt", E2E / "requirements-matrix.txt")
 TEST_PACKAGES = E2E / "requirements.txt"
 TOOL_PACKAGES = E2E / "requirements-tools.txt"
 CHECK_PACKAGES = TESTS / "requirements-check.txt"
@@ -160,7 +160,7 @@ def staticcheck():
 # -- Python --------------------------------------------------------------------------------------------------------
 
 def test_venv():
-    return pythons.venv(pythons.default(), APP_PACKAGES, TEST_PACKAGES)
+    return pythons.venv(pythons.default(), *APP_PACKAGES, TEST_PACKAGES)
 
 
 def pytest(name, venv, *args, python=None, binary=BINARY, env=None, limit=STEP_TIME):
@@ -192,10 +192,10 @@ def matrix(venv):
     first = pythons.default()
     for python in pythons.discover():
         if python.minor != first.minor:
-            home = pythons.venv(python, APP_PACKAGES)
+            home = pythons.venv(python, *APP_PACKAGES)
             pytest("end to end on Python %s" % python, venv, "-n", "2", "-m", "matrix", python=home / "bin" / "python")
     for python in pythons.static():
-        home = pythons.venv(python, APP_PACKAGES, installer=venv / "bin" / "python")
+        home = pythons.venv(python, *APP_PACKAGES, installer=venv / "bin" / "python")
         pytest("end to end on Python %s" % python, venv, "-n", "2", "-m", "matrix", python=home / "bin" / "python")
 
 
@@ -326,7 +326,7 @@ def do_debugpy():
         totals.add(skipped=1)
         print("no debug CPython with a shared library on this machine (Debian: python3.11-dbg)")
         return
-    home = pythons.venv(debug, APP_PACKAGES)
+    home = pythons.venv(debug, *APP_PACKAGES)
     go_test("boundary tests on a debug CPython", [], go_packages("./cgo/...", "./cpython/..."), go_environment(home))
     if build():
         pytest("end to end on a debug CPython", test_venv(), "-m", "debugpy or matrix", python=home / "bin" / "python")
@@ -335,7 +335,7 @@ def do_debugpy():
 def do_tools(*args):
     """Launchers, debuggers and extension modules that applications meet: a few hundred megabytes from the package index."""
     if build():
-        pytest("tools and extension modules", pythons.venv(pythons.default(), APP_PACKAGES, TEST_PACKAGES, TOOL_PACKAGES), "-m", "tools", *args)
+        pytest("tools and extension modules", pythons.venv(pythons.default(), *APP_PACKAGES, TEST_PACKAGES, TOOL_PACKAGES), "-m", "tools", *args)
 
 
 def do_soak(share="1", *args):
@@ -345,7 +345,7 @@ def do_soak(share="1", *args):
     venv = test_venv()
     oldest = pythons.discover()[0]
     pytest("soak on Python %s" % oldest, venv, "-m", "soak", "-rs", "--soak-share", share, *args,
-           python=pythons.venv(oldest, APP_PACKAGES) / "bin" / "python", limit=SOAK_TIME)
+           python=pythons.venv(oldest, *APP_PACKAGES) / "bin" / "python", limit=SOAK_TIME)
 
 
 def do_fuzz(time="60s"):

@@ -58,6 +58,7 @@ var smallPackages = map[string]string{
 	"wsgi/logs/statsd":               "a leaf that master and worker share",
 	"wsgi/logs/syslog":               "a leaf that master and worker share",
 	"wsgi/osthread":                  "one call, of master and worker",
+	"wsgi/orphan":                    "one call, kept from waiting for anything of the loop's",
 	"wsgi/spool":                     "one kind of file",
 	"wsgi/watchdog":                  "kept apart from the connections that it watches",
 }

@@ -16,6 +16,7 @@ import (
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/orphan"
 	"gosrv/wsgi/osthread"
 	"gosrv/wsgi/response"
 	"gosrv/wsgi/spool"
@@ -52,6 +53,7 @@ func Run() {
 		_ = ctl.Send(workerctl.WorkerFailed{Stage: "boot", Exit: workerctl.ExitBoot, Message: err.Error()})
 		t.Exit(workerctl.ExitBoot, exitDeadline)
 	}
+	orphan.Follow(ctl.FD(), func() time.Duration { return time.Duration(w.graceful.Load()) + lateThreads }, w.log)
 	w.mem.Files, w.notice = spool.New(spool.Dirs(w.set.tmpDir, t.Getenv))
 	w.word = cpython.WorkerWord()
 	w.follow(t.LogRoute())

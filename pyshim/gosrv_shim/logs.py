@@ -28,8 +28,15 @@ MAX_PACKET = 128 << 10
 class Destination:
     """The error log's descriptor. It keeps its number for everybody that has it."""
 
+    encoding, errors = "utf-8", "backslashreplace"
+
     def __init__(self, fd):
         self.fd, self.lost = fd, 0
+
+    def write_as(self, stream):
+        """Text is encoded as that stream does it (PYTHONIOENCODING, the locale); None: there is none."""
+        if stream is not None:
+            self.encoding, self.errors = stream.encoding, stream.errors
 
     def reopen(self, fd):
         """Another file takes its place. fd is closed."""
@@ -37,7 +44,7 @@ class Destination:
         os.close(fd)
 
     def write(self, text):
-        data = text.encode("utf-8", "backslashreplace")
+        data = text.encode(self.encoding, self.errors)
         while data:
             try:
                 data = data[os.write(self.fd, data):]
@@ -292,6 +299,14 @@ class ErrorStream(io.TextIOBase):
     def __init__(self, destination):
         super().__init__()
         self.destination = destination
+
+    @property
+    def encoding(self):
+        return self.destination.encoding
+
+    @property
+    def errors(self):
+        return self.destination.errors
 
     def write(self, text):
         try:

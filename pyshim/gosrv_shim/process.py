@@ -1,9 +1,11 @@
 """What the zygote, its workers and a zygote that a worker has forked have in common as processes."""
 
+import _thread
 import signal
 import sys
+import threading
 
-# What the zygote ignored and what a worker begins with, as in a fresh `python`.
+# What the zygote passes over and what a worker begins with, as in a fresh `python`.
 FRESH = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
@@ -11,13 +13,15 @@ FRESH = {
     signal.SIGHUP: signal.SIG_DFL,
     signal.SIGUSR1: signal.SIG_DFL,
     signal.SIGUSR2: signal.SIG_DFL,
-    signal.SIGWINCH: signal.SIG_IGN,
+    signal.SIGWINCH: signal.SIG_DFL,
 }
 
-
-def ignore_group_signals():
-    for number in FRESH:
-        signal.signal(number, signal.SIG_IGN)
+# Threads are none where gevent or eventlet has put greenlets in their place, which get no turn in a loop that is not
+# Python's. What is kept here is there before any code of the user's.
+allocate_lock, start_new_thread, Lock = _thread.allocate_lock, _thread.start_new_thread, threading.Lock
+LOOPS = allocate_lock()
+THREADS_PATCHED = ("The module threading is patched (gevent, eventlet): the %d threads of each worker are real ones all the same, "
+           "and each waits by itself. Leave out monkey.patch_all() or the setting threads")
 
 
 def flush():
@@ -27,3 +31,48 @@ def flush():
                 stream.flush()
         except (OSError, ValueError):
             pass  # closed by the application, or its reader has gone
+
+
+def threads_patched():
+    """Whether threads are none. A debugger that only wants to see each thread begin leaves locks alone."""
+    return threading.Lock is not Lock
+
+
+def start_thread(thread):
+    """Starts a threading.Thread; where those are none, what it would run, in a nameless thread."""
+    if threads_patched():
+        start_new_thread(run_with_loop, (thread.run,))
+    else:
+        thread.start()
+
+
+def run_with_loop(run):
+    """Makes the thread's event loop of gevent first, one thread after another: two that make theirs
+    at once, when the application first waits in them, wait for each other's imports."""
+    gevent = sys.modules.get("gevent")
+    if gevent is not None:
+        with LOOPS:
+            gevent.get_hub()
+    run()
+
+
+def run_for(seconds, function):
+    """Runs a function in a thread of its own and waits so long for it."""
+    done = allocate_lock()
+    done.acquire()
+
+    def run():
+        try:
+            function()
+        finally:
+            done.release()
+
+    start_new_thread(run, ())
+    done.acquire(True, seconds)
+
+
+def after_fork():
+    """What os.fork does where gevent has patched it: its event loop must not be the parent's."""
+    gevent = sys.modules.get("gevent")
+    if gevent is not None and threads_patched():
+        gevent.reinit()

@@ -43,7 +43,8 @@ def continue_as_zygote(worker, module, control_fd):
     for name, part in list(sys.modules.items()):
         if name.startswith("gosrv_shim.") and hasattr(part, "_gosrv"):
             part._gosrv = module
-    process.ignore_group_signals()
+    module.end_with_master(control_fd)
+    module.pass_over_signals()
     worker.retire()
     new_zygote = worker.zygote
     warnings = shared(worker, control_fd)

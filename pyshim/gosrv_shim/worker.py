@@ -33,6 +33,7 @@ class Worker:
         self.log, self._server, self._alive = log, server, True
         self._errors, self._relay, self._route = errors, None, 0
         self.renewed = set()  # threads that every worker starts anew
+        self._warned = process.threads_patched()  # before the fork: the master has said it
         self._retired = False  # it is a zygote now (refork.py)
         self._after_fork = _gosrv.after_fork  # of the copy of C that before_fork is of
 
@@ -61,9 +62,7 @@ class Worker:
         hooks.run(cfg, self.log, "post_fork", self._server, self)
         self.renewed = set(threading.enumerate())
         privileges.drop(cfg)
-        _gosrv.die_with(signal.SIGTERM)
-        if os.getppid() != self.ppid:
-            raise SystemExit(0)  # the master died meanwhile
+        self.end_with_master()  # another user: the kernel has forgotten it
         self.set_signals()
         os.register_at_fork(before=_gosrv.before_fork, after_in_parent=_gosrv.after_fork,
                             after_in_child=self.after_fork_in_child)
@@ -90,6 +89,13 @@ class Worker:
 
     def limit_requests(self):
         _gosrv.limit_requests(0 if self.max_requests >= sys.maxsize else self.max_requests)
+
+    def end_with_master(self):
+        """The kernel kills this worker with its master, whatever it is at: until it serves it has
+        nothing to finish, and it may be at something that never ends. Go lets it drain later."""
+        _gosrv.die_with(signal.SIGKILL)
+        if os.getppid() != self.ppid:
+            raise SystemExit(0)  # the master died meanwhile
 
     def load(self, preloaded):
         """Imports the application. With --reload even one that cannot be parsed is served:
@@ -119,7 +125,7 @@ class Worker:
         self.application = self.wsgi
         if reloader is not None and (not preloaded or self.number == 0):  # one is enough to ask for all
             self._preloaded = preloaded
-            reloader.start()
+            process.start_thread(reloader)
 
     def leave_for(self, name):
         """A source file has changed; called in the reloader's thread. True if this worker goes:
@@ -267,11 +273,13 @@ class Worker:
         return client_socket.of_request(fd, grant)
 
     def start_threads(self, count, name):
+        if process.threads_patched() and not self._warned and self.number == 0:  # by the application, in every worker
+            self.log.warning(process.THREADS_PATCHED, count)
         for slot in range(count):
             thread = threading.Thread(target=_gosrv.enter_thread, args=(slot + 1,),
                                       name="%s_%d" % (name, slot), daemon=True)
             self.renewed.add(thread)
-            thread.start()
+            process.start_thread(thread)
 
     def shutdown(self):
         """The end of `python`, without finalising the interpreter."""
@@ -292,9 +300,7 @@ class Worker:
     @staticmethod
     def leave_child():
         """A stream that another thread wrote to when this process was forked stays locked here: no longer than a second."""
-        flushing = threading.Thread(target=process.flush, daemon=True)
-        flushing.start()
-        flushing.join(1)
+        process.run_for(1, process.flush)
 
 
 def constants(cfg, server):

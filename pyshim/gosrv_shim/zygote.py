@@ -67,6 +67,7 @@ class Zygote:
     def load_config(self, message, fds):
         if not self.begin(message, fds):
             return
+        _gosrv.end_with_master(self.control.socket.fileno())  # a seed was only waiting so far
         if message.get("program"):
             self.load_program(message)
             return
@@ -121,6 +122,8 @@ class Zygote:
             self.failed(*e.args)
             return
         process.flush()
+        if process.threads_patched() and self.cfg.threads > 1:
+            found.append(process.THREADS_PATCHED % self.cfg.threads)
         self.configured(found + logs.ignored(self.cfg))
 
     def take_settings(self, message):
@@ -144,6 +147,8 @@ class Zygote:
     def open_logs(self, settings, fd):
         """Enters the directory of the settings, too: a logger class may lie there, and write there."""
         self.errors = logs.Destination(fd)
+        if self.cfg.errorlog == "-":
+            self.errors.write_as(sys.__stderr__)
         logs.capture_output(self.cfg, self.errors.fd)
         enter_directory(settings["chdir"])
         if settings.get("pythonpath"):
@@ -178,7 +183,7 @@ class Zygote:
         except BaseException as e:
             raise Unfit(*why(e)) from e
         found = watch.warnings()  # by the collector's list, too, which gc.freeze empties
-        process.ignore_group_signals()  # the import may have set handlers: they are the workers'
+        _gosrv.pass_over_signals()  # the import may have set handlers: they are the workers'
         gc.freeze()  # shared pages stay shared: the collector leaves them alone
         _gosrv.fill_holes()  # and so does malloc
         return found
@@ -306,6 +311,7 @@ class Zygote:
 def main(control_fd):
     if sys.version_info < (3, 10):
         keep_onstack()
+    _gosrv.pass_over_signals()
     # The real one or ours, before the project's folder is searched: a config file there may
     # be called gunicorn.py. Applications look into sys.modules for it.
     import gunicorn  # noqa: F401
@@ -318,8 +324,10 @@ def become_worker(worker, control, preloaded, log):
     """Boots the worker or ends the process with Gunicorn's exit code."""
     worker.pid, worker.control = os.getpid(), control
     control.send("WorkerSpawned", pid=worker.pid)
-    log.info("Booting worker with pid: %s", worker.pid)
     try:
+        worker.end_with_master()
+        log.info("Booting worker with pid: %s", worker.pid)
+        process.after_fork()
         worker.boot(preloaded)
         _gosrv.enter_worker(control.detach(), worker)
     except SystemExit as e:

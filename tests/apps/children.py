@@ -3,6 +3,7 @@
 /fork          the child leaves by os._exit
 /fork_return   the child returns into the server: it must not answer a second time
 /fork_printing the same while another thread stands in a print; how the child ended
+/exec_signals  what an executed program ignores and blocks
 /fork_fds      which sockets the child inherited
 /subprocess /mp_fork /mp_spawn /mp_terminate /pool /pool_terminate /daemonize /sigterm_child
 """
@@ -138,7 +139,17 @@ def sigterm_child():
     return wait_status(pid)
 
 
+def exec_signals():
+    """What a program that this process executes begins with: the signals that it ignores and that it has blocked."""
+    def of_child(**how):
+        text = subprocess.run(["grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status"], capture_output=True, text=True, **how).stdout
+        return dict(line.split(":\t") for line in text.splitlines())
+
+    return [of_child(), of_child(restore_signals=False)]
+
+
 WAYS = {
+    "/exec_signals": exec_signals,
     "/fork": fork,
     "/fork_fds": fork_fds,
     "/subprocess": run_subprocess,

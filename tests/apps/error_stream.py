@@ -6,7 +6,7 @@ def application(environ, start_response):
     errors.write("one line\n")
     errors.writelines(["written by ", "writelines\n"])
     print("printed", file=errors)
-    errors.write("caf\xe9\n")
+    errors.write("caf\xe9 \u20ac\n")
     errors.flush()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"written"]

@@ -1,5 +1,6 @@
 """PEP 3333 as its own validator sees it, and what it says of start_response, write(), headers and strings."""
 import json
+import subprocess
 from urllib.parse import quote
 
 import pytest
@@ -201,6 +202,17 @@ def test_error_stream(start):
     for line in ("one line", "written by writelines", "printed", "caf\xe9"):
         server.wait_log(line)
     assert harness.BOOTING.findall(server.log)
+
+
+@pytest.mark.parametrize("coding", [None, "latin-1", "ascii:strict", "cp1252:replace", "utf-8"])
+def test_error_stream_is_encoded_as_stderr(start, coding):
+    """PYTHONIOENCODING holds for it, with the error handler that Python gives stderr."""
+    env = {"PYTHONIOENCODING": coding}
+    plain = subprocess.run([harness.python(), "-c", "import sys; sys.stderr.write('caf\\xe9 \\u20ac\\n')"], env=harness.environment(**env),
+                           stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
+    server = start("error_stream", env=env)
+    assert server.get("/").text == "written"
+    harness.wait_for(lambda: b"\n" + plain.stderr in server.err_path.read_bytes(), lambda: "%r in %r" % (plain.stderr, server.err_path.read_bytes()))
 
 
 def test_blanks_around_a_header_value_are_none_of_it(start):

@@ -52,12 +52,23 @@ def test_nothing_of_the_way_in_is_left_for_the_application(start, static):
     assert not [name for name in facts["fds"] if "gosrv-worker" in name]
 
 
-def test_a_signal_to_the_whole_group_while_python_starts_is_the_masters(start, static):
-    """The dispositions that keep the zygote alive are set before python begins."""
-    server = start("hello:application", "--python", static)
+def test_a_signal_to_the_whole_group_while_python_starts_is_the_masters(start, static, tmp_path):
+    """The dispositions that keep the zygote alive are set before python begins, and stay when the shim has its own."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "if 'create_dynamic' in open('/proc/self/cmdline').read():\n"
+        "    open(%r, 'w').write(open('/proc/self/status').read())\n" % str(tmp_path / "status"))
+    server = start("hello:application", "--python", static, env={"PYTHONPATH": tmp_path})
+    ignored = int(re.search(r"^SigIgn:\s+(\w+)", (tmp_path / "status").read_text(), re.M).group(1), 16)
+    numbers = (1, 2, 3, 10, 12, 15)
+    assert all(ignored >> (number - 1) & 1 for number in numbers)
     zygote = server.zygotes()[0].pid
-    ignored = int(re.search(r"^SigIgn:\s+(\w+)", open("/proc/%d/status" % zygote).read(), re.M).group(1), 16)
-    assert all(ignored >> (number - 1) & 1 for number in (1, 2, 3, 10, 12, 15))
+    for number in numbers:
+        procs.kill(zygote, number)
+    worker = server.wait_workers(1)[0]
+    procs.kill(worker, 9)
+    server.balance = False
+    server.wait_workers(1, without=[worker])
+    assert server.zygotes()[0].pid == zygote
 
 
 def test_a_worker_that_dies_is_replaced_and_a_reload_goes_on(start, static):

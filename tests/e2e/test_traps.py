@@ -1,9 +1,12 @@
 """Children, threads and signals of the application: what breaks first when an interpreter is embedded."""
+import json
 import resource
 import signal
+import subprocess
 
 import pytest
 
+import harness
 import procs
 from waiting import wait_for
 from wire import once
@@ -29,6 +32,22 @@ def children(start_shared, request):
 )
 def test_children_of_the_application(children, path, answer):
     assert children.get(path).json() == answer
+
+
+@pytest.mark.matrix
+def test_programs_begin_with_the_signals_of_any_other(children):
+    """As those that a plain python starts: nothing is ignored or blocked that is not there."""
+    plain = subprocess.run([harness.python(), "-c", "import children; print(__import__('json').dumps(children.exec_signals()))"],
+                           cwd=harness.APPS, capture_output=True, text=True, check=True)
+    assert children.get("/exec_signals").json() == json.loads(plain.stdout)
+
+
+@pytest.mark.parametrize("hook", ["on_starting(server)", "when_ready(server)", "post_fork(server, worker)"])
+def test_programs_of_hooks_begin_so_too(start, tmp_path, hook):
+    (tmp_path / "conf.py").write_text("import children, json\ndef %s:\n    server.log.info('SIGNALS %%s', json.dumps(children.exec_signals()))\n" % hook)
+    server = start("-c", tmp_path / "conf.py", "children")
+    said = server.wait_log(r"SIGNALS (.*)")[0].group(1)
+    assert {one["SigIgn"] for one in json.loads(said)} == {one["SigIgn"] for one in server.get("/exec_signals").json()}
 
 
 @pytest.mark.gosrv_only("a forked child of Gunicorn's worker inherits its handlers, and takes SIGTERM for a request to drain")
