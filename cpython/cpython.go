@@ -145,7 +145,8 @@ func ControlFD() int { return cgo.WorkerFD() }
 type Thread struct {
 	c       cgo.Thread
 	slot    int
-	holding bool // at least since the last Call; C knows better
+	holding bool        // at least since the last Call; C knows better
+	request cgo.Request // of Call: what C is lent the address of would be made on the heap for each
 }
 
 // Attach gives the main thread's Thread and puts Python's signal handlers back after Go's
@@ -184,13 +185,16 @@ func (t *Thread) NewBase(kv []KV) (Base, error) {
 // returns.
 func (t *Thread) Call(r *Request, res *Result) State {
 	t.holding = r.Flags&KeepGIL != 0
-	return State(t.c.AppCall(&cgo.Request{
+	t.request = cgo.Request{
 		Numbers: cgo.Numbers{
 			Stream: r.Body.Stream, BodyLen: r.Body.Len, Base: int32(r.Base), Headers: int32(r.Headers),
 			BodyFD: int32(r.Body.FD), Connection: int32(r.Connection), Flags: r.Flags,
 		},
 		Head: r.Head, Extra: r.Extra, Desc: r.Desc, Mem: r.Body.Mem, Blocks: raw(r.Body.Blocks), Out: r.Out,
-	}, res))
+	}
+	state := State(t.c.AppCall(&t.request, res))
+	t.request.Head, t.request.Mem, t.request.Blocks = nil, nil, nil // they are the connection's
+	return state
 }
 
 // Release gives back the GIL that a Call with KeepGIL has kept. Python's other threads get
