@@ -62,8 +62,9 @@ def test_an_abstract_socket(start, folder, how):
 
 
 @pytest.mark.gosrv_only("what is looked for is the successor's readiness, which Gunicorn does not tell")
-@pytest.mark.parametrize("bind", ["unix:@name", r"unix:\0gosrv-succession-%d" % os.getpid()])
+@pytest.mark.parametrize("bind", ["unix:@name", r"unix:\0gosrv-succession"], ids=["file", "abstract"])
 def test_a_new_master_has_the_same_socket(start, folder, bind):
+    bind += "-%d" % os.getpid()  # abstract names belong to the machine
     server = start("hello:app", "--pid", folder / "pid", cwd=folder, bind=bind, balance=False)
     masters = Succession(server, folder / "pid")
     new = masters.begin()
