@@ -1,5 +1,5 @@
 /* request_socket.c: gunicorn.socket: an object that becomes a real socket.socket (of a dup) at its
- * first use, and what Go is asked before that one is used (pyshim: client_socket.py;
+ * first use, and what Go is asked before that one is used (pyshim: request/client_socket.py;
  * wsgi/takeover.go). */
 #include "request.h"
 

@@ -24,7 +24,7 @@ func imported(files map[string]string, name string) []string {
 		from := strings.Join(parts, "/")
 		for _, word := range strings.Split(strings.Trim(match[3], "()"), ",") {
 			word, _, _ = strings.Cut(strings.TrimSpace(word), " ")
-			for _, file := range []string{from + "/" + word + ".py", from + "/" + word + "/__init__.py", from + ".py"} {
+			for _, file := range []string{from + "/" + word + ".py", from + "/" + word + "/__init__.py", from + ".py", from + "/__init__.py"} {
 				if _, ok := files[file]; ok && file != name {
 					found = append(found, file)
 					break

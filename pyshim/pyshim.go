@@ -36,7 +36,7 @@ var copied = map[string]string{
 }
 
 // Bundle is what the zygote reads from its memfd: boot.py's text, a NUL, and a JSON
-// object from file name ("gosrv_shim/worker.py", "gunicorn/app/base.py") to text.
+// object from file name ("gosrv_shim/worker.py", "gosrv_shim/loading/program.py", "gunicorn/app/base.py") to text.
 func Bundle() ([]byte, error) {
 	boot, files := []byte(nil), map[string]string{}
 	err := fs.WalkDir(sources, ".", func(name string, entry fs.DirEntry, err error) error {

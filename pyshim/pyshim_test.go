@@ -24,7 +24,7 @@ func TestBundleHoldsBootAndModules(t *testing.T) {
 	if err := json.Unmarshal(rest, &modules); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"gosrv_shim/__init__.py", "gosrv_shim/zygote.py", "gosrv_shim/worker.py", "gunicorn/__init__.py", "gunicorn/app/__init__.py"} {
+	for _, name := range []string{"gosrv_shim/__init__.py", "gosrv_shim/zygote.py", "gosrv_shim/worker.py", "gosrv_shim/process/__init__.py", "gosrv_shim/process/channel.py", "gunicorn/__init__.py", "gunicorn/app/__init__.py"} {
 		if _, ok := modules[name]; !ok {
 			t.Errorf("module %s is missing", name)
 		}
@@ -35,7 +35,7 @@ func TestBundleHoldsBootAndModules(t *testing.T) {
 }
 
 func TestSignalForStacksIsTheMasters(t *testing.T) {
-	text, err := os.ReadFile("gosrv_shim/stacks.py")
+	text, err := os.ReadFile("gosrv_shim/process/stacks.py")
 	if want := fmt.Sprintf("\nSIGNAL = %d\n", workerctl.StackSignal); err != nil || !strings.Contains(string(text), want) {
 		t.Errorf("stacks.py lacks %q, %v", want, err)
 	}

@@ -28,8 +28,7 @@ type exception struct {
 
 // largePackages have more files than packageMost. So do Python packages, by path.
 var largePackages = map[string]exception{
-	"wsgi":              {36, "one state machine, a connection from accept to close, and the process around it: the two are still to be parted"},
-	"pyshim/gosrv_shim": {22, "one flat package in the user's interpreter, so that tracebacks and sys.modules show one name of ours"},
+	"wsgi": {36, "one state machine, a connection from accept to close, and the process around it: the two are still to be parted"},
 }
 
 // smallPackages have fewer files than packageLeast.

@@ -46,6 +46,12 @@ def finder(files):
         def has(cls, fullname):
             return look(fullname)[0] is not None
 
+        @classmethod
+        def packages(cls):
+            end = "/__init__.py"
+            return [name[:-len(end)].replace("/", ".") for name in files
+                    if name.startswith(cls.package + "/") and name.endswith(end)]
+
     return Finder
 
 
@@ -62,16 +68,30 @@ def finders(files):
         package = "gosrv_shim"
 
         @classmethod
-        def load(cls, name):
-            """A module of the shim. Nothing is cached on disk, so each one has to be compiled;
-            those that few configurations need wait until one does (PEP 562)."""
-            if not cls.has("gosrv_shim." + name):
-                raise AttributeError(name)
+        def load(cls, fullname):
             sys.meta_path.insert(0, cls)
             try:
-                return importlib.import_module("gosrv_shim." + name)
+                return importlib.import_module(fullname)
             finally:
                 sys.meta_path.remove(cls)
+
+        @classmethod
+        def open_packages(cls):
+            """Nothing is cached on disk, so each module has to be compiled; those that few
+            configurations need wait until one does (PEP 562). Packages do not wait: an import
+            statement looks for them where the shim cannot be found any more."""
+            for name in cls.packages():
+                cls.load(name).__getattr__ = cls.loading_from(name)
+
+        @classmethod
+        def loading_from(cls, package):
+            def load(name):
+                fullname = package + "." + name
+                if not cls.has(fullname):
+                    raise AttributeError("module %r has no attribute %r" % (package, name))
+                return cls.load(fullname)
+
+            return load
 
     class StandIn(Finder):
         """Stays, at the end: a Gunicorn that is installed is found before it."""
@@ -87,8 +107,8 @@ def boot():
 
     shim, stand_in = finders(json.loads(modules))
     sys.modules["_gosrv"] = _gosrv
-    zygote = shim.load("zygote")
-    sys.modules["gosrv_shim"].load = sys.modules["gosrv_shim"].__getattr__ = shim.load
+    zygote = shim.load("gosrv_shim.zygote")
+    shim.open_packages()
     sys.meta_path.append(stand_in)
     sys.modules["gosrv_shim"].stand_in = stand_in
     zygote.main(control_fd)

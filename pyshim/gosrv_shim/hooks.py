@@ -3,7 +3,8 @@
 import os
 import sys
 
-from . import channel, conffile
+from .loading import conffile
+from .process import channel
 
 # How many arguments each hook may take; the settings table has the same numbers.
 ARITIES = {"on_starting": (1,), "on_reload": (1,), "when_ready": (1,), "pre_fork": (2,), "post_fork": (2,),
@@ -83,7 +84,7 @@ class Settings:
         return "gthread" if name == "sync" and self.resolved.get("threads", 1) > 1 else name
 
 class Server:
-    """The master, as far as the shim needs it; for hooks there is servers.py."""
+    """The master, as far as the shim needs it; for hooks there is view/server.py."""
 
     def __init__(self, cfg, log, master_pid, software, app):
         self.cfg, self.log, self.pid, self.app = cfg, log, master_pid, app

@@ -285,9 +285,9 @@ class Relay:
         if message["kind"] == "line":
             relay_line(usable(self.log), message)
         else:
-            from . import request_hooks  # few workers need it
+            from .request import hooked  # few workers need it
 
-            self.log.access(*request_hooks.refused(message, self.cfg))
+            self.log.access(*hooked.refused(message, self.cfg))
 
 
 lock, start = _thread.allocate_lock, _thread.start_new_thread

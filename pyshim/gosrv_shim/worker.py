@@ -7,7 +7,9 @@ import sys
 import threading
 import traceback
 
-from . import files, hooks, logs, privileges, process, stacks
+from . import hooks, logs, process
+from .process import privileges, stacks
+from .request import files
 
 # The bits of _gosrv.request (gosrv.h, GOSRV_SIG_*).
 DRAIN, QUIT = 1, 2
@@ -34,7 +36,7 @@ class Worker:
         self._errors, self._relay, self._route = errors, None, 0
         self.renewed = set()  # threads that every worker starts anew
         self._warned = process.threads_patched()  # before the fork: the master has said it
-        self._retired = False  # it is a zygote now (refork.py)
+        self._retired = False  # it is a zygote now (forks/refork.py)
         self._after_fork = _gosrv.after_fork  # of the copy of C that before_fork is of
 
     def __str__(self):
@@ -73,9 +75,9 @@ class Worker:
         self._server.take_back()
         self._route = logs.route(self.log)  # the application may have configured the loggers, too
         if "pre_request" in cfg.hooks or "post_request" in cfg.hooks or self._route & logs.ACCESS:
-            from . import request_hooks
+            from .request import hooked
 
-            self.application = request_hooks.HookedApplication(self.wsgi, self, self._route & logs.ACCESS)
+            self.application = hooked.HookedApplication(self.wsgi, self, self._route & logs.ACCESS)
         if self._route:
             self._relay = logs.Relay(self.log, cfg)
         if not self._route & logs.ACCESS and logs.noted(cfg):
@@ -102,11 +104,11 @@ class Worker:
         the browser shows why, and the next edit may repair it."""
         reloader = None
         if self.cfg.resolved.get("spew"):
-            from . import development
+            from .loading import development
 
             development.spew()
         if self.cfg.resolved.get("reload"):
-            from . import development
+            from .loading import development
 
             reloader = development.watch(self)
             if not preloaded:
@@ -133,7 +135,7 @@ class Worker:
         be broken."""
         self.log.info("Worker reloading: %s modified", name)
         if self._preloaded:
-            from . import development
+            from .loading import development
 
             development.ask_master()
             return False
@@ -241,7 +243,7 @@ class Worker:
 
     def refork(self, *child):
         """C's, without arguments before it forks a zygote, and in that child with what it is to be."""
-        from . import refork
+        from .forks import refork
 
         (refork.continue_as_zygote if child else refork.before)(self, *child)
 
@@ -268,7 +270,7 @@ class Worker:
 
     @staticmethod
     def open_socket(fd, grant):
-        from . import client_socket
+        from .request import client_socket
 
         return client_socket.of_request(fd, grant)
 
@@ -314,7 +316,7 @@ def constants(cfg, server):
 
 def warm_up(loaded, cfg, log, server):
     if cfg.resolved.get("warm_up"):
-        from . import warmup
+        from .loading import warmup
 
         warmup.run(loaded, cfg, log, constants(cfg, server))
 

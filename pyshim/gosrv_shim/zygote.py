@@ -8,7 +8,9 @@ import signal
 import sys
 import traceback
 
-from . import application, channel, conffile, hooks, logs, process, program, stacks, view
+from . import hooks, logs, process, view
+from .loading import application, conffile
+from .process import channel, stacks
 from .worker import Refused, Worker, warm_up
 
 
@@ -27,6 +29,7 @@ class Zygote:
         self.objects = {}
         self.cfg = self.log = self.errors = self.server = self.worker_class = None
         self.preloaded = False
+        self.program = None  # the module, where --program has run one
         self.seed = None  # what is known of this process since it was one
         self.unannounced = {}  # age: workers that were forked and whose pid the master has not told yet
 
@@ -51,7 +54,7 @@ class Zygote:
                 return False
         except OSError:
             return False  # the next reload starts an interpreter
-        from . import seeds
+        from .forks import seeds
 
         self.control.close()
         self.control = channel.Channel(fds[0])
@@ -87,9 +90,12 @@ class Zygote:
 
     def load_program(self, message):
         """--program: what its application sets is what a config file would say."""
+        from .loading import program
+
         location = channel.filename(message["program"])
         try:
             values = program.load(location, message["argv"], message["defaults"])
+            self.program = program
         except program.Unusable as e:
             self.failed("config", 1, str(e), "")
         except SystemExit as e:
@@ -129,10 +135,10 @@ class Zygote:
     def take_settings(self, message):
         """Makes cfg, and the environment that the settings ask for; gives what names the application."""
         settings, named = message["settings"], message["app"]
-        if program.application is None:
+        if self.program is None:
             sys.argv = list(message["argv"])
         else:
-            program.adopt(settings)
+            self.program.adopt(settings)
         if settings.get("paste"):
             named = functools.partial(application.load_paste, named, settings["raw_paste_global_conf"])
         os.environ["SERVER_SOFTWARE"] = GUNICORN  # what runs beside Gunicorn looks for it
@@ -170,10 +176,10 @@ class Zygote:
 
     def preload(self, message):
         """Imports the application; gives what there is to warn of: what it has left behind for its workers to share."""
-        from . import leftovers
+        from .forks import leftovers
 
         if message["settings"].get("reload"):
-            from . import development
+            from .loading import development
 
             development.note_imports(message["settings"].get("reload_extra_files") or ())
         try:
@@ -190,7 +196,7 @@ class Zygote:
 
     def make_server(self, message, named):
         """What hooks see, or what is enough where there are none."""
-        app = program.application
+        app = self.program and self.program.application
         if message["about"]:
             app = app or view.app.Application(self.cfg, named)
             self.server = view.server.Arbiter(self.cfg, self.log, message, app)
@@ -239,7 +245,7 @@ class Zygote:
         self.control.close()
         self.server.resize_by(None)
         if self.cfg.resolved.get("refork_after"):
-            from . import refork
+            from .forks import refork
 
             worker.zygote, worker.sockets_at_fork = self, refork.sockets()
         become_worker(worker, channel.Channel(own), self.preloaded, self.log)

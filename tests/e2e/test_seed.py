@@ -170,7 +170,7 @@ def test_a_preloaded_application_keeps_no_seed(start, folder):
 
 def test_a_master_that_has_not_read_everything_has_gone_all_the_same():
     """As it happens when it gives the seed up whose first word is on its way: no reason for a traceback."""
-    where = importlib.util.spec_from_file_location("channel", harness.ROOT / "pyshim/gosrv_shim/channel.py")
+    where = importlib.util.spec_from_file_location("channel", harness.ROOT / "pyshim/gosrv_shim/process/channel.py")
     channel = importlib.util.module_from_spec(where)
     where.loader.exec_module(channel)
     master, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from .. import application, conffile
+from ..loading import application, conffile
 
 
 class Application(application.Application):

@@ -2,7 +2,8 @@
 
 import os
 
-from .. import hooks, privileges
+from .. import hooks
+from ..process import privileges
 
 # Settings that hold a function. One that is not set does nothing.
 FUNCTIONS = (*hooks.ARITIES, "ssl_context", "on_dirty_starting", "dirty_post_fork", "dirty_worker_init", "dirty_worker_exit")
@@ -210,7 +211,7 @@ class Config(hooks.Settings):
         pairs = self.resolved.get("raw_paste_global_conf")
         if pairs is None:
             return None
-        from .. import application
+        from ..loading import application
 
         return application.global_conf(pairs)
 

@@ -10,7 +10,7 @@ def import_app(module):
     """The application named by module, module:name or module:factory(literals)."""
     import sys
 
-    shim = sys.modules.get("gosrv_shim.application")
+    shim = sys.modules.get("gosrv_shim.loading.application")
     if shim is None:
         raise AppImportError("%s can be imported by gosrv only" % module)
     return shim.load(module)

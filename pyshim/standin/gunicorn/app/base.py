@@ -47,7 +47,7 @@ class BaseApplication:
     def run(self):
         """Hands over to gosrv; does not return."""
         if "_gosrv" in sys.modules:
-            from gosrv_shim import program
+            from gosrv_shim.loading import program
 
             program.take_over(self)
         launch.program()

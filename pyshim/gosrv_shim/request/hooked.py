@@ -9,7 +9,7 @@ import time
 from datetime import timedelta
 
 from . import files
-from .view.request import Request, Response
+from .message import Request, Response
 
 
 def refused(message, cfg):

@@ -6,7 +6,9 @@ import os
 import sys
 import threading
 
-from . import channel, leftovers, process, stacks
+from .. import process
+from ..process import channel, stacks
+from . import leftovers
 
 
 def sockets():
