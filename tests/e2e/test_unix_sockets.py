@@ -53,8 +53,9 @@ def test_an_abstract_socket(start, folder, how):
     server = start("hello:app", *args, env=env, cwd=folder, bind=None)
     assert r"Listening at: unix:\0" + name in server.log
     assert "@" + name in sockets() and not [p for p in folder.iterdir() if name in p.name]
+    old = server.wait_workers(1)
     server.send_signal(signal.SIGHUP)
-    server.wait_workers(1, without=server.worker_pids())
+    server.wait_workers(1, without=old)
     with Wire("\0" + name, 15) as wire:
         assert wire.get("/").status == 200
     server.stop()
