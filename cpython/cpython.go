@@ -63,7 +63,7 @@ func RefBytes(r *Result) []byte {
 	return unsafe.Slice((*byte)(r.Ref), r.RefLen)
 }
 
-// Note gives the first of a closed call's notes, as C packs them (cgo/logs.c), and those behind it:
+// Note gives the first of a closed call's notes, as C packs them (cgo/request_environ.c), and those behind it:
 // what the access log asked for of environ, as the application left it. notes is what NotesBytes
 // gave, and not empty.
 func Note(notes []byte) (name, value, rest []byte) {

@@ -1,5 +1,5 @@
 """--refork-after: a worker that has served for a while forks a zygote, in which the application is
-warm; C goes on there as another copy of itself (cgo/refork.c)."""
+warm; C goes on there as another copy of itself (cgo/process_refork.c)."""
 
 import gc
 import os
