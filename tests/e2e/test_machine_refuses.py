@@ -40,8 +40,8 @@ def test_without_memory_files_it_serves_all_the_same(start, error):
 def test_without_memory_files_the_rest_works_too(start, tmp_path):
     """Stacks for the log, `gosrv status`, and zygotes from workers each need one."""
     server = start("warming", "--refork-after", "3", "--pid", tmp_path / "pid", program=refused("memfd_create=ENOSYS"), ready=None)
-    seen = order("status", "--pid", tmp_path / "pid")
-    assert seen.returncode == 0 and str(server.pid) in seen.stdout, seen
+    seen = wait_for(lambda: [said for said in [order("status", "--pid", tmp_path / "pid")] if said.returncode == 0], "a server that serves", 20)
+    assert str(server.pid) in seen[0].stdout
     first = server.wait_workers(1)
     for _ in range(5):
         server.get("/")
