@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 
-	"gosrv/wsgi/http1"
+	"gosrv/wsgi/http1/proxyproto"
 )
 
 // Listener is what the environ says of a listening socket.
@@ -33,9 +33,9 @@ func (l *Listener) Base(r *Rules) []Var {
 type Facts struct {
 	Rules    *Rules
 	Listener *Listener
-	Peer     netip.AddrPort // REMOTE_ADDR, REMOTE_PORT; the zero value on unix sockets
-	Trusted  bool           // the peer may set the scheme and the forwarder_headers
-	Proxied  *http1.Proxied // what its PROXY header said; nil: there was none
+	Peer     netip.AddrPort     // REMOTE_ADDR, REMOTE_PORT; the zero value on unix sockets
+	Trusted  bool               // the peer may set the scheme and the forwarder_headers
+	Proxied  *proxyproto.Header // what its PROXY header said; nil: there was none
 
 	text       [len("255.255.255.255") + len("65535")]byte // address and port of an IPv4 peer
 	addr, port uint8                                       // their lengths in text; 0: Peer is to be formatted
@@ -61,7 +61,7 @@ func (f *Facts) setPeer(peer netip.AddrPort) {
 // SetProxied takes over what a PROXY header said, which must not change any more: the client it names becomes the
 // peer. Trust stays with the peer that spoke. A header without addresses leaves the peer alone, where Gunicorn sets
 // REMOTE_ADDR to None.
-func (f *Facts) SetProxied(p *http1.Proxied) {
+func (f *Facts) SetProxied(p *proxyproto.Header) {
 	f.Proxied = p
 	if p.Source.IsValid() {
 		f.setPeer(p.Source)

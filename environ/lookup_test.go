@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/http1/proxyproto"
 )
 
 // Lookup must know every key that C makes of the packed request, and no other.
@@ -12,7 +13,7 @@ func TestLookupFindsWhatTheApplicationSees(t *testing.T) {
 	options := gunicornDefaults()
 	options.HeaderMap = "dangerous"
 	f := NewFacts(rules(t, options), tcp, stranger)
-	f.SetProxied(&http1.Proxied{Protocol: "TCP4", Source: local, Destination: stranger})
+	f.SetProxied(&proxyproto.Header{Protocol: "TCP4", Source: local, Destination: stranger})
 	buf := []byte("POST /a%20b?q=1 HTTP/1.1\r\nHost: ex.org\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nX-A: 1\r\nx-a: 2\r\n" +
 		"Cookie: a=1\r\nCookie: b=2\r\nX_Under: u\r\nContent_Type: odd\r\nX-Empty:\r\n\r\n")
 	var r http1.Request

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/http1/proxyproto"
 )
 
 // Slot is the place of a CGI variable in Packed.Desc.
@@ -140,7 +141,7 @@ func (p *Packed) peer(f *Facts) {
 
 // proxied appends what the PROXY header said of the proxy's side, as Gunicorn does; without addresses there is only
 // the protocol.
-func (p *Packed) proxied(said *http1.Proxied) {
+func (p *Packed) proxied(said *proxyproto.Header) {
 	at := len(p.Desc)
 	for range proxyKeys {
 		p.Desc = append(p.Desc, 0, Absent)

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"gosrv/wsgi/http1"
+	"gosrv/wsgi/http1/proxyproto"
 )
 
 // with builds options from the defaults.
@@ -134,7 +134,7 @@ func TestRemoteAndServer(t *testing.T) {
 
 func TestProxiedClientIsRemoteButNotTrusted(t *testing.T) {
 	f := NewFacts(rules(t, gunicornDefaults()), tcp, stranger)
-	f.SetProxied(&http1.Proxied{Protocol: "TCP4", Source: local, Destination: stranger})
+	f.SetProxied(&proxyproto.Header{Protocol: "TCP4", Source: local, Destination: stranger})
 	got, err := pack(t, get("X-Forwarded-Proto: https\r\n"), f)
 	if err != nil || got["REMOTE_ADDR"] != "127.0.0.1" || got["REMOTE_PORT"] != "5000" || got["wsgi.url_scheme"] != "http" {
 		t.Errorf("got %v %v", got, err)
@@ -146,7 +146,7 @@ func TestProxiedClientIsRemoteButNotTrusted(t *testing.T) {
 
 func TestProxyHeaderWithoutAddressesLeavesThePeer(t *testing.T) {
 	f := NewFacts(rules(t, gunicornDefaults()), tcp, stranger)
-	f.SetProxied(&http1.Proxied{Protocol: "LOCAL"})
+	f.SetProxied(&proxyproto.Header{Protocol: "LOCAL"})
 	got, err := pack(t, get(""), f)
 	if err != nil || got["REMOTE_ADDR"] != "192.0.2.7" || got["REMOTE_PORT"] != "5000" || got["PROXY_PROTOCOL"] != "LOCAL" {
 		t.Errorf("got %v %v", got, err)

@@ -127,8 +127,9 @@ func TestOnlyTheLibraryImportsItsWayIn(t *testing.T) {
 func TestParserAndEnvironAreBytesOnly(t *testing.T) {
 	const why = "what reads hostile input is tested and fuzzed with bytes alone"
 	all := packages(t)
-	mustHave(t, all, "wsgi/http1", "environ")
-	for _, name := range []string{"wsgi/http1", "environ"} {
+	parsers := []string{"wsgi/http1", "wsgi/http1/proxyproto", "environ"}
+	mustHave(t, all, parsers...)
+	for _, name := range parsers {
 		p := all[name]
 		if p == nil {
 			continue
@@ -147,8 +148,8 @@ var leaves = []string{"wsgi/ipc/memfile", "wsgi/logs/queue", "wsgi/logs/route", 
 func TestLeavesImportEachOtherOnly(t *testing.T) {
 	const why = "master and worker share it, so that it can drag neither into the other"
 	all := packages(t)
-	mustHave(t, all, append(leaves, "wsgi/http1")...)
-	for _, name := range append(leaves, "wsgi/http1") {
+	mustHave(t, all, append(leaves, "wsgi/http1", "wsgi/http1/proxyproto")...)
+	for _, name := range append(leaves, "wsgi/http1", "wsgi/http1/proxyproto") {
 		if p := all[name]; p != nil && slices.ContainsFunc(p.ours(), func(path string) bool { return !slices.Contains(leaves, path) }) {
 			t.Errorf("%s imports %v: %s", name, p.ours(), why)
 		}
@@ -160,7 +161,7 @@ var rooms = map[string][]string{
 	"wsgi/response": {"wsgi/http1"},
 	"wsgi/watchdog": {"wsgi/loop"},
 	"wsgi/lead":     {"wsgi/loop"},
-	"wsgi/handover": {"wsgi/http1", "wsgi/loop", "wsgi/ipc/scoreboard", "wsgi/ipc/workerctl"},
+	"wsgi/handover": {"wsgi/http1/proxyproto", "wsgi/loop", "wsgi/ipc/scoreboard", "wsgi/ipc/workerctl"},
 	"wsgi/body":     {"wsgi/http1", "wsgi/loop", "wsgi/spool", "cpython"},
 }
 

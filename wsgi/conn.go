@@ -6,6 +6,7 @@ import (
 	"gosrv/environ"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/loop"
 )
 
@@ -148,7 +149,7 @@ func (t *connTable) open(fd int, l *listener, peer *loop.Peer) *conn {
 	c.timer.FD, c.wire = fd, loop.NewTransport(fd)
 	c.listener = l
 	c.readable = true
-	c.fresh = w.proxy.mode != http1.ProxyOff
+	c.fresh = w.proxy.mode != proxyproto.Off
 	c.facts = environ.NewFacts(w.rules, &l.about, peer.AddrPort())
 	seat(w, c)
 	w.count++

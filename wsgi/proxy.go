@@ -6,6 +6,7 @@ import (
 	"gosrv/environ"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -15,12 +16,12 @@ var errProxyPeer = &http1.Error{Status: 403, Reason: "PROXY header from a peer t
 
 // proxyRules are the settings of the PROXY protocol. The zero value is "off".
 type proxyRules struct {
-	mode  http1.ProxyMode
+	mode  proxyproto.Mode
 	allow environ.AllowList
 }
 
-var proxyModes = map[string]http1.ProxyMode{
-	"": http1.ProxyOff, "off": http1.ProxyOff, "v1": http1.ProxyV1, "v2": http1.ProxyV2, "auto": http1.ProxyAuto,
+var proxyModes = map[string]proxyproto.Mode{
+	"": proxyproto.Off, "off": proxyproto.Off, "v1": proxyproto.V1, "v2": proxyproto.V2, "auto": proxyproto.Auto,
 }
 
 // newProxyRules reads proxy_protocol and proxy_allow_ips.
@@ -41,12 +42,15 @@ func newProxyRules(g *workerctl.Settings) (p proxyRules, err error) {
 // connection without it is plain HTTP, and a peer that may not send one is
 // refused only if it does; it is not told how it should have been written.
 func (p *proxyRules) greet(c *conn) (progress, *body.Refusal) {
-	said, n, err := http1.ParseProxy(p.mode, c.in.Unread())
-	if err == http1.ErrPartial {
+	said, n, err := proxyproto.Parse(p.mode, c.in.Unread())
+	if err == proxyproto.ErrPartial {
 		return incomplete, nil
 	}
 	c.fresh = false
-	bad, _ := err.(*http1.Error)
+	var bad *http1.Error
+	if err != nil {
+		bad = &http1.Error{Status: 400, Reason: err.Error()}
+	}
 	if (n > 0 || bad != nil) && !c.listener.about.Unix && !p.allow.Contains(c.facts.Peer.Addr()) {
 		bad = errProxyPeer
 	}

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/wsgi/http1"
+	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/ipc/scoreboard"
 )
 
@@ -23,14 +23,14 @@ const (
 // with a complete request only and between two answers, so that there is no
 // more to say.
 type Offer struct {
-	Claim    scoreboard.Claim `json:"claim"`
-	Listener string           `json:"listener"`
-	Peer     netip.AddrPort   `json:"peer"`
-	Trusted  bool             `json:"trusted"`           // with Proxied: of the peer that spoke
-	Proxied  *http1.Proxied   `json:"proxied,omitempty"` // nil: no PROXY header
-	Used     bool             `json:"used"`
-	Next     int              `json:"next"`    // where the following request begins in the bytes
-	Content  int              `json:"content"` // bytes of body behind the head, decoded
+	Claim    scoreboard.Claim   `json:"claim"`
+	Listener string             `json:"listener"`
+	Peer     netip.AddrPort     `json:"peer"`
+	Trusted  bool               `json:"trusted"`           // with Proxied: of the peer that spoke
+	Proxied  *proxyproto.Header `json:"proxied,omitempty"` // nil: no PROXY header
+	Used     bool               `json:"used"`
+	Next     int                `json:"next"`    // where the following request begins in the bytes
+	Content  int                `json:"content"` // bytes of body behind the head, decoded
 }
 
 // pack makes the packet of an offer in buf; nil if there is too much to say.

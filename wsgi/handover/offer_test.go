@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/wsgi/http1"
+	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
@@ -23,7 +23,7 @@ func TestPacketsThatMakeNoSenseAreRefused(t *testing.T) {
 func TestPacketSaysAllThatIsKnown(t *testing.T) {
 	const bytes = "GET / HTTP/1.1\r\n\r\n"
 	sent := Offer{Claim: scoreboard.Claim{Slot: 1, Index: 2, Seq: 3}, Listener: "127.0.0.1:80", Peer: netip.MustParseAddrPort("10.0.0.1:99"),
-		Trusted: true, Proxied: &http1.Proxied{Protocol: "TCP6"}, Used: true, Next: len(bytes)}
+		Trusted: true, Proxied: &proxyproto.Header{Protocol: "TCP6"}, Used: true, Next: len(bytes)}
 	got, text, err := unpack(sent.pack(nil, []byte(bytes)))
 	if err != nil || string(text) != bytes || got.Proxied.Protocol != "TCP6" {
 		t.Fatalf("%+v %q %v", got, text, err)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"gosrv/wsgi/http1/proxyproto"
 )
 
 // caseOf is one request of a conformance set, decoded.
@@ -192,7 +194,7 @@ func TestCorpora(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			raw := c.raw
 			if c.proxy {
-				_, n, err := ParseProxy(ProxyAuto, []byte(raw))
+				_, n, err := proxyproto.Parse(proxyproto.Auto, []byte(raw))
 				if refused := err != nil; refused || c.reject {
 					if !refused || !c.reject {
 						t.Fatalf("PROXY header: %v, reject = %v", err, c.reject)

@@ -70,9 +70,3 @@ var (
 	errChunkExcess   = &Error{400, "too much chunk extension"}
 	errTrailer       = &Error{400, "forbidden trailer field"}
 )
-
-// Refusals of a PROXY header.
-var (
-	errProxyLine = &Error{400, "invalid PROXY line"}
-	errProxyBin  = &Error{400, "invalid PROXY version 2 header"}
-)

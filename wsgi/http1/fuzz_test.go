@@ -131,24 +131,6 @@ func FuzzChunked(f *testing.F) {
 	})
 }
 
-// FuzzProxy: no header reads beyond the input, and none is decided on by less than all of it.
-func FuzzProxy(f *testing.F) {
-	for _, s := range []string{v2tcp, v2sig + "\x20\x00\x00\x00", "PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n", "PROXY TCP6 ::1 2001:db8::1 1 2\r\n", "PROXY UNKNOWN\r\n", "GET /"} {
-		f.Add([]byte(s), uint8(ProxyAuto))
-	}
-	f.Fuzz(func(t *testing.T, raw []byte, mode uint8) {
-		p, n, err := ParseProxy(ProxyMode(mode%4), raw)
-		if n > len(raw) || err != nil && n != 0 || p.Source.IsValid() != p.Destination.IsValid() {
-			t.Fatalf("%q: %v %d %v", raw, p, n, err)
-		}
-		for i := range min(n, 300) {
-			if _, k, err := ParseProxy(ProxyMode(mode%4), raw[:i]); err != ErrPartial {
-				t.Fatalf("%q: first %d of %d bytes: %d %v", raw, i, n, k, err)
-			}
-		}
-	})
-}
-
 // FuzzResponseHead: whatever an application gives, what passes the checks is one response with that status,
 // these headers and this body to net/http.
 func FuzzResponseHead(f *testing.F) {

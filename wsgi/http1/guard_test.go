@@ -3,6 +3,8 @@ package http1
 import (
 	"testing"
 
+	"gosrv/wsgi/http1/proxyproto"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -34,7 +36,7 @@ func TestNothingIsReadBeyondTheInput(t *testing.T) {
 				chunks.Reset(&c.policy)
 				drain(&chunks, b[r.HeadLen:])
 			}
-			_, _, _ = ParseProxy(ProxyAuto, b)
+			_, _, _ = proxyproto.Parse(proxyproto.Auto, b)
 			_ = ValidValue(b)
 		}
 	}

@@ -1,7 +1,7 @@
-// Package http1 reads request heads, chunked bodies and PROXY headers, and writes response heads, for HTTP/1.x.
+// Package http1 reads request heads and chunked bodies, and writes response heads, for HTTP/1.x.
 //
-// It does no I/O and allocates nothing, but for the text of an IP address in brackets or in a PROXY line: the caller
-// owns every buffer, results are offsets into it, and each reader has three outcomes: done, more bytes wanted
+// It does no I/O and allocates nothing, but for the text of an IP address in brackets: the caller owns
+// every buffer, results are offsets into it, and each reader has three outcomes: done, more bytes wanted
 // (ErrPartial, NeedMore), or an *Error with the status to answer. Readers resume where they stopped; no byte is
 // scanned twice for want of its successor, and the outcome does not depend on how the input was cut.
 //

@@ -141,12 +141,6 @@ func parseIPv6(b []byte) (netip.Addr, bool) {
 	return ip, err == nil && ip.Is6() && ip.Zone() == ""
 }
 
-// parseIPv4 reads four decimal numbers of at most 255, without leading zeros.
-func parseIPv4(b []byte) (netip.Addr, bool) {
-	ip, err := netip.ParseAddr(string(b))
-	return ip, err == nil && ip.Is4()
-}
-
 // hexDigit is the value of a byte of class isHex.
 func hexDigit(c byte) byte {
 	if c <= '9' {
