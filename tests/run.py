@@ -274,7 +274,7 @@ def race(venv, *args, limit=STEP_TIME):
     reports = pythons.CACHE / "races"
     shutil.rmtree(reports, ignore_errors=True)
     reports.mkdir(parents=True)
-    options = "halt_on_error=1 exitcode=66 log_path='%s'" % (reports / "report")
+    options = "halt_on_error=1 atexit_sleep_ms=0 exitcode=66 log_path='%s'" % (reports / "report")
     pytest("end to end with the race detector", venv, *args, binary=binary, env={"GORACE": options}, limit=limit)
     for report in sorted(reports.iterdir()):
         print(report.read_text(errors="replace"))
