@@ -93,14 +93,16 @@ type responder struct {
 	cur     *conn           // being served
 	curAns  *answer         // its answer
 	watched watchdog.Thread // who answers its request: the call or the watchdog
+	calls   callTime        // whether answers are to wait for one another
 }
 
 // carry sends what there is and asks the application for more until the answer
 // is complete, the socket is full, or it is others' turn.
 func (s *responder) carry(c *conn, a *answer) verdict {
 	began := int64(0)
+	keeps := s.w.keeps && s.calls.add(s.now-a.resumed)
 	for {
-		if s.w.keeps && a.mayBeKept(c, s.now) {
+		if keeps && a.mayBeKept(c) {
 			s.keepAnswer(c, a)
 		}
 		if began > 0 || !a.mayWait() {

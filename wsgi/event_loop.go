@@ -143,7 +143,9 @@ func (w *eventLoop) turn(s *slot) leads {
 	if ev, ok := w.poll.Next(); ok {
 		return s.l.dispatch(s, ev)
 	}
-	s.sendKept()
+	if len(w.outbox.waiting) > 0 {
+		s.sendKept()
+	}
 	s.ReleaseGIL()
 	if orders := w.wanted.Load(); orders != 0 {
 		s.l.obey(s, orders)

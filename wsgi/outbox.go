@@ -6,9 +6,12 @@ const (
 	// keptSize is the largest answer, head and body, that waits for others: a
 	// copy of more costs more than the system call that it saves.
 	keptSize = 8 << 10
-	// keptCall is the shortest call, in ns, whose answer waits: an application that
-	// takes less has no caches to lose, and the copy costs more than it saves.
-	keptCall = 20_000
+	// keptCall is how long, in ns, calls take as a rule where answers wait: an
+	// application that takes less has no caches to lose, and the copy costs more
+	// than it saves. callTime counts none for more than longCall, so that a thread
+	// that loses its processor for a while does not make the calls look long.
+	keptCall = 30_000
+	longCall = 100_000
 	// keptFor is how long, in ns, the oldest answer waits while other requests
 	// of the batch are served.
 	keptFor = 500_000
@@ -101,12 +104,19 @@ func (o *outbox) send() ([]keptAnswer, []cpython.Unsent) {
 	return all, o.answers.Send(n)
 }
 
-// mayBeKept tells whether all of the answer's bytes are here, few, worth the copy,
-// and not to be followed by the answer to a request that has come already.
-func (a *answer) mayBeKept(c *conn, now int64) bool {
-	if now-a.started < keptCall {
-		return false
-	}
+// callTime is how long, in ns, the calls of a thread have taken lately: a moving
+// average over eight.
+type callTime int64
+
+// add counts a call, and tells whether calls are long enough for answers to wait.
+func (t *callTime) add(took int64) bool {
+	*t += (callTime(min(took, longCall)) - *t) / 8
+	return *t >= keptCall
+}
+
+// mayBeKept tells whether all of the answer's bytes are here, few, and not to be
+// followed by the answer to a request that has come already.
+func (a *answer) mayBeKept(c *conn) bool {
 	size := a.left.size()
 	whole := a.final() || a.frame.Length == 0 || a.frame.NoBody
 	return size > 0 && size <= keptSize && whole && a.state != cpython.File && a.left.shared &&
