@@ -250,6 +250,7 @@ extern const char *const not_bytes;
 
 /* request_batch.c: as call_step, of an iterator; patient: its pieces may wait */
 int batch_step(gosrv_call *c, int patient, uint32_t flags, gosrv_result *res);
+char *chunk_line(char *at, uint64_t n); /* the size line of a chunk, as http1.AppendChunkHeader writes it; its end. At most 18 bytes */
 int failure_raise(gosrv_call *c); /* 1: what was kept is the exception that is set */
 
 /* request_call.c */

@@ -11,8 +11,7 @@ enum {
 	FRAMING = 16 + 4,  /* of a chunk, at most: digits and two line ends */
 };
 
-/* chunk_line: the size line of a chunk, as http1.AppendChunkHeader writes it. */
-static char *chunk_line(char *at, uint64_t n) {
+char *chunk_line(char *at, uint64_t n) {
 	int digits = 1;
 	while (digits < 16 && n >> 4 * digits != 0) digits++;
 	for (int i = digits; i-- > 0; n >>= 4) at[i] = "0123456789abcdef"[n & 15];

@@ -214,6 +214,8 @@ void test_request_layout(size_t *o) {
 	memcpy(o, layout, sizeof layout);
 }
 
+int test_chunk_line(uint64_t n, char *out) { return (int)(chunk_line(out, n) - out); }
+
 void test_result_layout(size_t *o) {
 	size_t layout[] = {sizeof(gosrv_result), offsetof(gosrv_result, head_len),
 		offsetof(gosrv_result, body_off), offsetof(gosrv_result, body_len), offsetof(gosrv_result, fd),

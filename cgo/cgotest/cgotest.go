@@ -62,6 +62,12 @@ func Batches() map[string]string {
 	}
 }
 
+// ChunkLine is the size line of a chunk as C writes it.
+func ChunkLine(n int) []byte {
+	var line [32]byte
+	return line[:C.test_chunk_line(C.uint64_t(n), (*C.char)(unsafe.Pointer(&line)))]
+}
+
 // RequestLayouts gives size and field offsets of gosrv_request in C and of cgo.Numbers.
 func RequestLayouts() (inC, inGo []uintptr) {
 	offsets := make([]C.size_t, 10)

@@ -13,6 +13,7 @@ const char *test_batch_leaves(void);
 const char *test_batch_to_nobody(void);
 const char *test_batch_flush(void);
 const char *test_batches_in_order(void);
+int test_chunk_line(uint64_t n, char *out);
 void test_result_layout(size_t *offsets);
 void test_request_layout(size_t *offsets);
 #endif

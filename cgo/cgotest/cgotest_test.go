@@ -1,12 +1,15 @@
 package cgotest
 
 import (
+	"bytes"
 	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
 	"testing"
+
+	"gosrv/wsgi/http1"
 )
 
 // pythonFacts asks the python3 of PATH for its executable and its shared library.
@@ -30,6 +33,17 @@ func TestResultHasTheSameLayoutInCAndGo(t *testing.T) {
 func TestRequestHasTheSameLayoutInCAndGo(t *testing.T) {
 	if inC, inGo := RequestLayouts(); !reflect.DeepEqual(inC, inGo) {
 		t.Errorf("gosrv_request: C %v, Go %v", inC, inGo)
+	}
+}
+
+// A chunk is framed in Go, and in C where pieces leave together.
+func TestChunksHaveTheSameSizeLineInCAndGo(t *testing.T) {
+	for shift := range 62 {
+		for _, n := range []int{1 << shift, 1<<shift + 1, 1<<(shift+1) - 1} {
+			if c, g := ChunkLine(n), http1.AppendChunkHeader(nil, n); !bytes.Equal(c, g) {
+				t.Fatalf("size line of %d: C %q, Go %q", n, c, g)
+			}
+		}
 	}
 }
 
