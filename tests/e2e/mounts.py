@@ -20,7 +20,8 @@ def under(*steps):
 
 
 def read_only(folder):
-    return "mount -t tmpfs -o ro none '%s'" % folder
+    """The folder as it is, but nobody may write into it: what lies below it (the sources, perhaps) is still found."""
+    return "mount --bind '%s' '%s'; mount -o remount,bind,ro '%s'" % (folder, folder, folder)
 
 
 def small(folder, size):

@@ -15,8 +15,8 @@ SPOOLED = (16 << 20) + 5
 ROOM = 128 << 20
 # Beside /tmp and /var/tmp the working directory is asked; the server's own is in the sources.
 NOWHERE = mounts.under(
-    mounts.read_only("/tmp"), mounts.read_only("/var/tmp"), "[ ! -d /usr/tmp ] || " + mounts.read_only("/usr/tmp"),
-    "mount --bind . .", "mount -o remount,bind,ro .", 'cd "$PWD"')
+    mounts.read_only("/tmp"), mounts.read_only("/var/tmp"), "if [ -d /usr/tmp ]; then %s; fi" % mounts.read_only("/usr/tmp"),
+    'cd "$PWD"', mounts.read_only("."), 'cd "$PWD"')
 
 
 def arrives(server, size=SPOOLED):

@@ -36,9 +36,14 @@ def test_children_of_the_application(children, path, answer):
 
 @pytest.mark.matrix
 def test_programs_begin_with_the_signals_of_any_other(children):
-    """As those that a plain python starts: nothing is ignored or blocked that is not there."""
+    """As those that a plain python starts: nothing is ignored or blocked that is not there. Gunicorn's workers give the signals
+    that a job in the background ignores (nohup, &) their default, so the tests may run in one."""
+    def in_front():
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_DFL)
+
     plain = subprocess.run([harness.python(), "-c", "import children; print(__import__('json').dumps(children.exec_signals()))"],
-                           cwd=harness.APPS, capture_output=True, text=True, check=True)
+                           cwd=harness.APPS, capture_output=True, text=True, check=True, preexec_fn=in_front)
     assert children.get("/exec_signals").json() == json.loads(plain.stdout)
 
 
