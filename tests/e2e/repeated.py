@@ -5,6 +5,8 @@ import signal
 import socket
 import time
 
+import pytest
+
 import harness
 import procs
 from classifier import Clients
@@ -70,11 +72,16 @@ class Sleepers:
         return made
 
     def ask(self, numbers):
-        """A request on each of these connections; all must be answered. One that the answer closes is replaced by a new one."""
+        """A request on each of these connections; all must be answered. One that the answer closes, or that a worker on its way out has
+        closed while it was idle, is replaced by a new one: a client looks before it sends."""
         numbers = list(numbers)
-        for n in numbers:
-            self.open[n].sendall(b"GET /?%d HTTP/1.1\r\nHost: t\r\n\r\n" % n)
         closed = 0
+        for n in numbers:
+            if self.ended_meanwhile(self.open[n]):
+                closed += 1
+                self.open[n].close()
+                self.open[n] = self.connect()
+            self.open[n].sendall(b"GET /?%d HTTP/1.1\r\nHost: t\r\n\r\n" % n)
         for n in numbers:
             got = b""
             want = b"\r\n\r\n%d" % n
@@ -89,6 +96,14 @@ class Sleepers:
                 self.open[n].close()
                 self.open[n] = self.connect()
         return closed
+
+    @staticmethod
+    def ended_meanwhile(one):
+        """An end of file waits; a reset, or a byte, is an error."""
+        try:
+            return one.recv(1, socket.MSG_DONTWAIT) == b"" or pytest.fail("bytes that nobody asked for")
+        except BlockingIOError:
+            return False
 
     def everybody(self):
         return sum(self.ask(range(first, min(first + 100, len(self.open)))) for first in range(0, len(self.open), 100))

@@ -11,7 +11,7 @@ import pytest
 import share
 
 pytestmark = [pytest.mark.soak, pytest.mark.gosrv_only("the bound is gosrv's")]
-BATCH, WARM, ALL = 100, share.of(100_000, 60_000), share.of(1_000_000, 100_000)
+BATCH, WARM, ALL = 100, share.of(100_000, 100_000), share.of(1_000_000, 500_000)
 CLIENTS = 2
 MOST = 1 << 20  # bytes that a process may have grown by
 STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")

@@ -274,7 +274,8 @@ def test_the_client_goes(serve, threads, how):
             wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         wire.sock.close()
     server.wait_log("OVER by_recv", count=5)
-    wait_for(lambda: descriptors(server) == before, lambda: "the descriptors of before: %d, not %d" % (before, descriptors(server)))
+    # fewer, if the look before met a connection on its way out
+    wait_for(lambda: descriptors(server) <= before, lambda: "the descriptors of before: %d, not %d" % (before, descriptors(server)))
     assert "Traceback" not in server.log
 
 
@@ -289,7 +290,7 @@ def test_descriptors_stay_as_many(serve, threads):
                 wire.send((UPGRADE % path).encode())
                 wire.finish_sending()
                 wire.rest()
-        wait_for(lambda: descriptors(server) == before, lambda: "%s: %d descriptors, not %d" % (path, descriptors(server), before))
+        wait_for(lambda: descriptors(server) <= before, lambda: "%s: %d descriptors, not %d" % (path, descriptors(server), before))
 
 
 @pytest.mark.gosrv_only("Gunicorn's sync worker is killed by --timeout")
