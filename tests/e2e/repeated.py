@@ -1,6 +1,7 @@
 """Events that come again and again: what the short runs of the suite and the long ones of the soak share."""
 import os
 import resource
+import select
 import signal
 import socket
 import time
@@ -100,10 +101,9 @@ class Sleepers:
     @staticmethod
     def ended_meanwhile(one):
         """An end of file waits; a reset, or a byte, is an error."""
-        try:
-            return one.recv(1, socket.MSG_DONTWAIT) == b"" or pytest.fail("bytes that nobody asked for")
-        except BlockingIOError:
-            return False
+        ready = select.poll()
+        ready.register(one, select.POLLIN)
+        return bool(ready.poll(0)) and (one.recv(1) == b"" or pytest.fail("bytes that nobody asked for"))
 
     def everybody(self):
         return sum(self.ask(range(first, min(first + 100, len(self.open)))) for first in range(0, len(self.open), 100))
