@@ -1,5 +1,6 @@
 """USR2 replaces the running master by another one on the same sockets: gosrv by gosrv, Gunicorn by gosrv, gosrv by Gunicorn."""
 import os
+import re
 import signal
 import socket
 import sys
@@ -8,7 +9,7 @@ import pytest
 
 import harness
 import procs
-from masters import STUB, Succession
+from masters import STUB, Succession, order
 from waiting import wait_for
 
 pytestmark = pytest.mark.gosrv_only("the promises about failed upgrades are gosrv's")
@@ -49,6 +50,8 @@ def begun(start, site, tmp_path):
         pidfile = tmp_path / "pid"
         kw.setdefault("balance", False)
         server = start("mine", "--pid", pidfile, *args, cwd=site.folder, **kw)
+        wait_for(lambda: re.search(r"\b(\d+) of \1 ready", order("status", "--pid", pidfile).stdout),
+                 "all workers: one that still imports would import what is written next")
         return server, Succession(server, pidfile)
 
     return make
