@@ -1,8 +1,6 @@
 package pyshim
 
 import (
-	"bytes"
-	"encoding/json"
 	"path"
 	"slices"
 	"testing"
@@ -20,15 +18,7 @@ var rooms = map[string][]string{
 }
 
 func TestRoomsKnowTheirNeighboursOnly(t *testing.T) {
-	bundle, err := Bundle()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := bytes.Cut(bundle, []byte{0})
-	var files map[string]string
-	if err := json.Unmarshal(rest, &files); err != nil {
-		t.Fatal(err)
-	}
+	files := bundled(t)
 	for room := range rooms {
 		if _, ok := files[room+"/__init__.py"]; !ok {
 			t.Errorf("%s has a rule and does not exist: was it moved? Change the rule with it", room)
