@@ -40,7 +40,21 @@ def source():
 
 def version():
     text = (source() / "cmd/gosrv/internal/config/config.go").read_text()
-    return re.search(r'^var Version = "([^"]+)"', text, re.M).group(1)
+    return re.search(r'^const Version = "([^"]+)"', text, re.M).group(1)
+
+
+def revision():
+    """The commit that is built; of an sdist the one it was made from. "" where nothing knows it."""
+    noted = HERE / "go" / "REVISION"
+    if noted.exists():
+        return noted.read_text().strip()
+    if not (source() / ".git").exists() or not shutil.which("git"):
+        return ""
+    # Each build may lie in another folder of another user's: git need not ask whose it is.
+    git = ["git", "-c", "safe.directory=*", "-C", str(source())]
+    commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
+    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
+    return commit.stdout.strip() + (" with changes" if commit.stdout and changed.stdout.strip() else "")
 
 
 def source_files():
@@ -80,7 +94,8 @@ def go_build(arch, manylinux, target, package, *flags):
     env = dict(os.environ, GOOS="linux", GOARCH=arch, CGO_ENABLED="1", GOFLAGS="")
     if manylinux:
         env["CC"] = '"%s" -m ziglang cc -target %s-linux-gnu.%s' % (sys.executable, ARCHES[arch], GLIBC)
-    command = ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", *flags, "-o", str(target), package]
+    linker = "-ldflags=-s -w -X 'main.revision=%s'" % revision()
+    command = ["go", "build", "-trimpath", "-buildvcs=false", linker, *flags, "-o", str(target), package]
     if subprocess.run(command, cwd=source(), env=env).returncode != 0:
         raise BuildError("`%s` failed; its messages are above" % " ".join(command))
 
@@ -112,6 +127,10 @@ class CustomBuildHook(BuildHookInterface):
     def initialize_sdist(self, build_data):
         for name in source_files():
             build_data["force_include"][str(source() / name)] = "go/" + name
+        self.folder = tempfile.TemporaryDirectory(prefix="gosrv-sdist-")
+        noted = Path(self.folder.name) / "REVISION"
+        noted.write_text(revision() + "\n")
+        build_data["force_include"][str(noted)] = "go/REVISION"
 
     def initialize_wheel(self, build_data):
         check_machine()

@@ -17,7 +17,7 @@ CONTROL = """\
 Package: gosrv
 Version: {version}
 Architecture: {arch}
-Maintainer: The gosrv developers
+Maintainer: gosrv contributors
 Depends: libc6 (>= {glibc})
 Recommends: python3
 Section: httpd
@@ -29,6 +29,31 @@ Description: drop-in replacement for Gunicorn
  signals and logs. It serves by the python3 on PATH, or by that of the virtual
  environment it is called from.
 """
+
+
+COPYRIGHT = """\
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: gosrv
+
+Files: *
+Copyright: 2026 gosrv contributors
+License: MIT
+
+License: MIT
+{own}
+Comment: Linked into /usr/bin/gosrv is the code of others; their licences, in full:
+{others}
+"""
+
+
+def copyright_text():
+    """The file `copyright` of the package: paragraphs of Debian's kind, with a point where a line would be empty."""
+    def indented(text):
+        return "".join(" %s\n" % (line.rstrip() or ".") for line in text.splitlines())
+
+    others = "".join(" .\n == %s ==\n .\n%s" % (path.stem.replace("_", "/"), indented(path.read_text())) for path in sorted((HERE / "licenses").iterdir()))
+    own = indented((HERE / "LICENSE").read_text().partition("\n\n")[2])
+    return COPYRIGHT.format(own=own.rstrip("\n"), others=others.rstrip("\n"))
 
 
 def build(folder, *arguments, **variables):
@@ -65,6 +90,7 @@ def deb(folder, arches):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, place)
                 place.chmod(mode)
+            (root / "usr/share/doc/gosrv/copyright").write_text(copyright_text())
             (root / "DEBIAN").mkdir()
             (root / "DEBIAN" / "control").write_text(CONTROL.format(
                 version=hatch_build.version(), arch=arch, glibc=hatch_build.GLIBC, size=program.stat().st_size // 1024 + 8))

@@ -81,7 +81,20 @@ def test_the_metadata_is_complete():
 
 def test_the_program_says_the_same_version(plain):
     said = run(plain / "bin" / "gosrv", "--version")
-    assert said == "gosrv (version %s)\n" % Path(WHEEL).name.split("-")[1]
+    assert said.startswith("gosrv (version %s)\ncommit " % Path(WHEEL).name.split("-")[1])
+    assert "commit unknown" not in said or not (harness.ROOT / ".git").exists()
+
+
+def test_the_licences_are_there(plain):
+    """Its own, and those of what is linked into it."""
+    with zipfile.ZipFile(WHEEL) as wheel:
+        names = wheel.namelist()
+        own = next(n for n in names if n.endswith(".dist-info/licenses/LICENSE"))
+        assert wheel.read(own) == (harness.ROOT / "LICENSE").read_bytes()
+        meta = wheel.read(next(n for n in names if n.endswith("/METADATA"))).decode()
+    assert "\nLicense-Expression: MIT\n" in meta
+    for path in (SOURCE / "licenses").iterdir():
+        assert any(n.endswith(".dist-info/licenses/licenses/" + path.name) for n in names), path.name
 
 
 # -- the program ---------------------------------------------------------------------------------------------------

@@ -21,10 +21,10 @@ import (
 	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
-// Version is the version of gosrv, as --version and the start line show it.
-var Version = "0.1.0"
+// Version is the version of gosrv, as --version and the start line show it. It stands nowhere else: packages read it here.
+const Version = "0.2.0"
 
-// VersionText gives the line of --version.
+// VersionText gives the first line of --version, in Gunicorn's form.
 func VersionText() string { return "gosrv (version " + Version + ")\n" }
 
 // Config holds the resolved value of every setting. It does not change after Merge.

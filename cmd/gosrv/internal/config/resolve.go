@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"gosrv/cmd/gosrv/internal/config/settings"
@@ -21,6 +23,11 @@ var workerClasses = map[string]string{
 	"gthread":                               WorkerGThread,
 	"gunicorn.workers.gthread.ThreadWorker": WorkerGThread,
 	"egg:gunicorn#gthread":                  WorkerGThread,
+}
+
+// WorkerClasses lists the names of the worker classes, in order.
+func WorkerClasses() []string {
+	return slices.Compact(slices.Sorted(maps.Values(workerClasses)))
 }
 
 // resolve works out what follows from several settings together. words are the loose words of the command line; dir is

@@ -170,7 +170,7 @@ func TestThePythonThatInstalledGosrv(t *testing.T) {
 	if p, err := Find(q); err != nil || p.Version != "3.11" {
 		t.Errorf("a gosrv that was only put there: %+v, %v", p, err)
 	}
-	if err := os.MkdirAll(filepath.Join(prefix, "lib", "python3.12", "site-packages", "gosrv-0.1.0.dist-info"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(prefix, "lib", "python3.12", "site-packages", "gosrv-0.2.0.dist-info"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if p, err := Find(q); err != nil || p.Version != "3.12" || p.Source != "the Python gosrv was installed by" {
