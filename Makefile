@@ -68,6 +68,11 @@ parity:
 matrix:
 	$(PYTHON) tests/run.py matrix
 
+.PHONY: green
+# The end-to-end tests with --worker-class gevent, a part of them with eventlet.
+green:
+	$(PYTHON) tests/run.py green
+
 .PHONY: wheel deb install uninstall
 
 # What `pip install` takes: a wheel for x86-64 and one for arm64, for any glibc from 2.17 on, and an sdist. Needs the network once.

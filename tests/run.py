@@ -4,6 +4,7 @@
     tests/run.py test      everything CI runs
     tests/run.py e2e ...   the end-to-end tests; further arguments go to pytest
     tests/run.py parity    the end-to-end tests that hold for both, against Gunicorn
+    tests/run.py green     the end-to-end tests with a hub in each worker: gevent, eventlet
     tests/run.py matrix    the marked end-to-end tests on each other CPython
     tests/run.py wheel | deb           the packages, into dist/
     tests/run.py race ...  all end-to-end tests with the race detector; further arguments go to pytest
@@ -199,6 +200,18 @@ def matrix(venv):
         pytest("end to end on Python %s" % python, venv, "-n", "2", "-m", "matrix", python=home / "bin" / "python")
 
 
+def green(venv):
+    """All end-to-end tests that hold under gevent, with it; the marked ones under eventlet; what is about greenlets on every CPython."""
+    debian(["pg_ctlcluster"], "postgresql")
+    debian(["redis-server"], "redis-server")
+    pytest("end to end with gevent", venv, "-n", "2", "--worker-class", "gevent")
+    pytest("end to end with eventlet", venv, "-n", "2", "--worker-class", "eventlet", "-m", "matrix")
+    first = pythons.default()
+    for python in [python for python in pythons.discover() if python.minor != first.minor] + pythons.static():
+        home = pythons.venv(python, *APP_PACKAGES, installer=venv / "bin" / "python" if python.static else None)
+        pytest("greenlets on Python %s" % python, venv, "-n", "2", "--worker-class", "gevent", "-m", "green and matrix", python=home / "bin" / "python")
+
+
 # -- packages ------------------------------------------------------------------------------------------------------
 
 def tools():
@@ -298,6 +311,12 @@ def do_matrix():
     standalone()
     if build():
         matrix(test_venv())
+
+
+def do_green():
+    standalone()
+    if build():
+        green(test_venv())
 
 
 def do_wheel():

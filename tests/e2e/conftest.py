@@ -9,20 +9,26 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent))
 
+import databases  # noqa: E402
 import harness  # noqa: E402
 import sites  # noqa: E402
 
 
 def pytest_addoption(parser):
     parser.addoption("--server", default="gosrv", choices=["gosrv", "gunicorn"], help="which server the tests start")
+    parser.addoption("--worker-class", default="", choices=["", "gevent", "eventlet"], help="give every server this class; without it, the tests name theirs")
     parser.addoption("--soak-share", default="1", help="how much of their full length tests marked soak take: 0.05 for a twentieth")
 
 
 def pytest_configure(config):
     os.environ["TEST_SERVER"] = config.getoption("--server")
+    os.environ["TEST_WORKER_CLASS"] = config.getoption("--worker-class")
     os.environ["SOAK_SHARE"] = config.getoption("--soak-share")
     for line in (
         "gosrv_only(why): holds for gosrv and not for Gunicorn, for the reason given",
+        "green: about the worker classes gevent and eventlet; run with --worker-class",
+        "gevent_only(why): holds for gevent and not for eventlet, for the reason given",
+        "not_green(why): does not hold with these classes, or has nothing to do with them, for the reason given",
         "matrix: run on every CPython the machine has, not only on the default one",
         "debugpy: needs a debug build of CPython (make debugpy)",
         "tools: needs requirements-tools.txt (make tools)",
@@ -32,15 +38,26 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out, rather than skip, what the chosen server or the kind of run does not have."""
+    """Leave out, rather than skip, what the chosen server, worker class or kind of run does not have."""
     asked = config.getoption("-m") or ""
     away = [marker for marker in ("soak", "debugpy", "tools") if marker not in asked]
     if config.getoption("--server") == "gunicorn":
         away.append("gosrv_only")
-    dropped = [item for item in items if any(item.get_closest_marker(marker) for marker in away)]
+    green = config.getoption("--worker-class")
+    away += {"": ["green"], "gevent": ["not_green"], "eventlet": ["not_green", "gevent_only"]}[green]
+    dropped = [item for item in items if any(item.get_closest_marker(marker) for marker in away) or green and _has_threads(item)]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in dropped]
+
+
+def _has_threads(item):
+    """One of several runs of a test, that for workers with several threads."""
+    case = getattr(item, "callspec", None)
+    if case is None:
+        return False
+    return "threads" in case.id.split("-") or str(case.params.get("threads", 1)) != "1" or any(
+        harness.threads(value) > 1 for value in case.params.values() if isinstance(value, (list, tuple)))
 
 
 def _starter():
@@ -92,6 +109,26 @@ def start_shared():
     starter, servers = _starter()
     yield starter
     _stop_all(servers)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL for the tests of this process."""
+    yield from _database(databases.Postgres)
+
+
+@pytest.fixture(scope="session")
+def redis():
+    """A Redis for the tests of this process."""
+    yield from _database(databases.Redis)
+
+
+def _database(kind):
+    if not kind.program():
+        pytest.skip(kind.missing)
+    database = kind()
+    yield database
+    database.stop()
 
 
 def pytest_sessionfinish():

@@ -50,6 +50,29 @@ def patient():
     return ["--header-timeout", "600", "--body-timeout", "600"] if kind() == "gosrv" else []
 
 
+def worker_class():
+    """gevent or eventlet where this run of the tests gives every server that class, else an empty string."""
+    return os.environ.get("TEST_WORKER_CLASS", "")
+
+
+def threads(args):
+    """The number behind --threads among the arguments, 1 without it."""
+    args = [str(arg) for arg in args]
+    return int(args[args.index("--threads") + 1]) if "--threads" in args else 1
+
+
+def classed(args):
+    """The arguments for a server of this run's worker class, unless they name one."""
+    args = [str(arg) for arg in args]
+    if not worker_class() or {"-k", "--worker-class"} & set(args):
+        return args
+    assert threads(args) == 1, "a test of threads: mark it not_green"
+    if "--threads" in args:
+        at = args.index("--threads")
+        del args[at:at + 2]
+    return ["--worker-class", worker_class(), *args]
+
+
 def command(server=None):
     return [str(binary())] if (server or kind()) == "gosrv" else [python(), "-m", "gunicorn", "--no-control-socket"]
 
@@ -100,7 +123,7 @@ class Server:
             argv += ["--bind", one.replace("DIR", str(self.dir))]
         if log_level:
             argv += ["--log-level", log_level]
-        argv += [str(a).replace("DIR/", str(self.dir) + "/") for a in args]
+        argv += [a.replace("DIR/", str(self.dir) + "/") for a in classed(args)]
         with open(self.err_path, "wb") as err, open(self.out_path, "wb") as out:
             self.process = subprocess.Popen(
                 argv, cwd=str(cwd), env=environment(self.kind, **(env or {})), stdin=subprocess.DEVNULL,

@@ -9,6 +9,8 @@ import pytest
 from classifier import Clients, Connection, Ended
 from feeding import taken
 
+pytestmark = pytest.mark.not_green("its servers are none of gosrv's")
+
 RIGHT = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
 IDLE = 3600.0  # seconds; no test is so slow
 

@@ -10,6 +10,8 @@ import pytest
 import harness
 from waiting import wait_for
 
+pytestmark = pytest.mark.not_green("settings are what it is about")
+
 CONF = harness.APPS / "conf"
 COMBINED = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
 CORES = max(2, multiprocessing.cpu_count())

@@ -22,6 +22,7 @@ import gunicorn  # noqa: E402
 CONFIG = harness.ROOT / "cmd" / "gosrv" / "internal" / "config"
 
 pytestmark = [
+    pytest.mark.not_green("settings are what it is about"),
     pytest.mark.gosrv_only("it asks both servers"),
     pytest.mark.skipif(gunicorn.__version__ != "27.0.1", reason="the reference is Gunicorn 27.0.1"),
 ]

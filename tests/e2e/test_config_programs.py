@@ -6,7 +6,10 @@ import pytest
 
 import harness
 
-pytestmark = pytest.mark.gosrv_only("where Gunicorn is installed these programs run it")
+pytestmark = [
+    pytest.mark.gosrv_only("where Gunicorn is installed these programs run it"),
+    pytest.mark.not_green("settings are what it is about"),
+]
 
 STAND_IN = harness.ROOT / "pyshim" / "standin"
 PROGRAM = '''

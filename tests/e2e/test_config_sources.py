@@ -10,7 +10,7 @@ import pytest
 import harness
 from wire import Wire
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn has none of these")
+pytestmark = [pytest.mark.gosrv_only("Gunicorn has none of these"), pytest.mark.not_green("settings are what it is about")]
 
 
 def folder(tmp_path, **files):

@@ -11,6 +11,8 @@ import procs
 from waiting import wait_for
 from wire import Wire
 
+pytestmark = pytest.mark.not_green("processes are what it is about")
+
 
 class Daemon:
     """A server that detached itself: found by its pidfile, ended by its pid."""

@@ -16,7 +16,7 @@ import procs
 from wire import Wire
 from waiting import wait_for
 
-pytestmark = pytest.mark.gosrv_only("the examples start gosrv")
+pytestmark = [pytest.mark.gosrv_only("the examples start gosrv"), pytest.mark.not_green("the examples name their class")]
 EXAMPLES = harness.ROOT / "cmd" / "gosrv" / "examples"
 
 APP = """

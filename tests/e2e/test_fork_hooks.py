@@ -7,6 +7,8 @@ import pytest
 import procs
 from waiting import wait_for
 
+pytestmark = pytest.mark.not_green("processes are what it is about")
+
 # What a launcher such as ddtrace-run puts before the application: a library with a thread that takes part in forks.
 LIBRARY = """
 import os

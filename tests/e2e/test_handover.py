@@ -10,7 +10,10 @@ from test_stop import in_background
 from waiting import wait_for
 from wire import Closed, Wire
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn's sync worker keeps no connection")
+pytestmark = [
+    pytest.mark.gosrv_only("Gunicorn's sync worker keeps no connection"),
+    pytest.mark.not_green("a greenlet that waits holds up no connection"),
+]
 CLIENTS = 50
 
 

@@ -7,7 +7,7 @@ import pytest
 import harness
 from waiting import wait_for
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn imports nothing")
+pytestmark = [pytest.mark.gosrv_only("Gunicorn imports nothing"), pytest.mark.not_green("settings are what it is about")]
 
 INI = """
 [uwsgi]

@@ -12,7 +12,7 @@ import harness
 from masters import Succession
 from waiting import wait_for
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn does not stand in for itself")
+pytestmark = [pytest.mark.gosrv_only("Gunicorn does not stand in for itself"), pytest.mark.not_green("nothing is served")]
 OURS = "gosrv (version "
 REAL = "gunicorn (version 27.0.1)"
 # What `mlflow server` and others do.

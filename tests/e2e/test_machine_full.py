@@ -17,7 +17,7 @@ from test_machine_refuses import ends, limited
 from test_reload import site  # noqa: F401
 from waiting import wait_for
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn fails otherwise")
+pytestmark = [pytest.mark.gosrv_only("Gunicorn fails otherwise"), pytest.mark.not_green("the start is what it is about")]
 
 LOST = r"gosrv: \[%d\] the error log cannot be written: no space left on device; its lines are lost until it can\n"
 

@@ -16,7 +16,10 @@ from masters import order
 from refusing import machine
 from waiting import wait_for
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn makes no such calls, or fails otherwise")
+pytestmark = [
+    pytest.mark.gosrv_only("Gunicorn makes no such calls, or fails otherwise"),
+    pytest.mark.not_green("the start is what it is about"),
+]
 
 
 def refused(*calls):

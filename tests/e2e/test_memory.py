@@ -7,7 +7,10 @@ import pytest
 
 from waiting import wait_for
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn reads a body when the application does")
+pytestmark = [
+    pytest.mark.gosrv_only("Gunicorn reads a body when the application does"),
+    pytest.mark.not_green("memory of the sync worker is what it is about"),
+]
 MIB = 1 << 20
 CLIENTS, BODY = 50, 900_000
 

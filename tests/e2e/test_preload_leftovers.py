@@ -7,7 +7,7 @@ import pytest
 
 import harness
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn preloads in silence")
+pytestmark = [pytest.mark.gosrv_only("Gunicorn preloads in silence"), pytest.mark.not_green("test_green_preload has it")]
 
 FILES = {
     "lib/reporting.py": """

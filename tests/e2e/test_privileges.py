@@ -6,6 +6,8 @@ import pytest
 
 import harness
 
+pytestmark = pytest.mark.not_green("processes are what it is about")
+
 NOBODY = 65534
 ROOT = os.geteuid() == 0
 # The application is imported before the change: nobody may be kept out of the folders of whoever runs the tests.

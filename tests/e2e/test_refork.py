@@ -14,7 +14,10 @@ from losses import CLASSES, KEEP_ALIVE, STEP, idle_timeout
 from waiting import wait_for
 from wire import Closed, Wire
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn forks its workers from its master only")
+pytestmark = [
+    pytest.mark.gosrv_only("Gunicorn forks its workers from its master only"),
+    pytest.mark.not_green("it is refused beside these classes"),
+]
 N = 10
 DONE = r"All workers of generation 1 come from the zygote \(pid:(\d+)\)"
 

@@ -8,6 +8,8 @@ import harness
 from masters import Succession
 from waiting import wait_for
 
+pytestmark = pytest.mark.not_green("processes are what it is about")
+
 APP = """
 import json, os, sys
 from helper import RELEASE

@@ -8,7 +8,10 @@ from test_reload import site  # noqa: F401
 from waiting import wait_for
 from wire import Wire
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn's workers make their own sockets, which end with them")
+pytestmark = [
+    pytest.mark.gosrv_only("Gunicorn's workers make their own sockets, which end with them"),
+    pytest.mark.not_green("processes are what it is about"),
+]
 
 PID = """
 import os, time

@@ -14,7 +14,7 @@ import procs
 from test_autoreload import newer
 from waiting import TimedOut, wait_for
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn has no such command")
+pytestmark = [pytest.mark.gosrv_only("Gunicorn has no such command"), pytest.mark.not_green("the command has no such option")]
 WHEEL = harness.ROOT / "pyshim" / "wheel"
 
 FILES = {

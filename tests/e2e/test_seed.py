@@ -9,7 +9,10 @@ import harness
 import procs
 from waiting import wait_for
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn's master is its own interpreter and never starts another")
+pytestmark = [
+    pytest.mark.gosrv_only("Gunicorn's master is its own interpreter and never starts another"),
+    pytest.mark.not_green("processes are what it is about"),
+]
 
 APP = """
 import builtins

@@ -12,7 +12,10 @@ import procs
 import pythons
 from waiting import wait_for
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn is run by a python, whatever its kind")
+pytestmark = [
+    pytest.mark.gosrv_only("Gunicorn is run by a python, whatever its kind"),
+    pytest.mark.not_green("that Python has no gevent; the matrix has one that does"),
+]
 
 STATIC = pythons.static()
 

@@ -7,6 +7,8 @@ import harness
 from test_stop import in_background
 from waiting import wait_for
 
+pytestmark = pytest.mark.not_green("threads are what it is about")
+
 
 @pytest.fixture(scope="module")
 def four(start_shared):

@@ -8,6 +8,8 @@ from test_stop import in_background
 from waiting import wait_for
 from wire import Wire
 
+pytestmark = pytest.mark.not_green("threads are what it is about")
+
 SIZES = [2, 4, 8]
 
 

@@ -10,7 +10,10 @@ import share
 from waiting import wait_for
 from wire import Closed
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn closes the connection without an answer, and logs no stack")
+pytestmark = [
+    pytest.mark.gosrv_only("Gunicorn closes the connection without an answer, and logs no stack"),
+    pytest.mark.not_green("test_green_timeouts has it"),
+]
 
 LATE = r"WORKER TIMEOUT \(pid:(\d+)\): GET /%s from 127\.0\.0\.1:\d+, running for [\d.]+s; %s"
 

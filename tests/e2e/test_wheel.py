@@ -16,6 +16,7 @@ import pythons
 
 WHEEL = os.environ.get("GOSRV_WHEEL")
 pytestmark = [
+    pytest.mark.not_green("the package is what it is about"),
     pytest.mark.gosrv_only("it is about gosrv's package"),
     pytest.mark.skipif(not WHEEL, reason="no wheel was built: tests/run.py test builds one, and names it in GOSRV_WHEEL"),
 ]
