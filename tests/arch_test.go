@@ -162,6 +162,7 @@ var rooms = map[string][]string{
 	"wsgi/watchdog": {"wsgi/loop"},
 	"wsgi/lead":     {"wsgi/loop"},
 	"wsgi/handover": {"wsgi/http1/proxyproto", "wsgi/loop", "wsgi/ipc/scoreboard", "wsgi/ipc/workerctl"},
+	"wsgi/access":   {"cpython", "wsgi/http1", "wsgi/response", "wsgi/ipc/workerctl", "wsgi/logs/accesslog", "wsgi/logs/errlog", "wsgi/logs/route", "wsgi/logs/syslog"},
 	"wsgi/body":     {"wsgi/http1", "wsgi/loop", "wsgi/spool", "cpython"},
 }
 

@@ -28,7 +28,7 @@ const (
 
 // longFiles are those above `ask`, each with the reason why it is not split.
 var longFiles = map[string]string{
-	"wsgi/wire_test.go": "a table of requests and answers",
+	"wsgi/server/wire_test.go": "a table of requests and answers",
 }
 
 // sources lists the files of this repository that end in one of the suffixes,

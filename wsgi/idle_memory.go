@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"gosrv/cpython"
-	"gosrv/wsgi/loop"
+	"gosrv/wsgi/server"
 )
 
 const (
@@ -42,48 +42,51 @@ type idleMemory struct {
 	settle  int64 // when what the start has left goes, CLOCK_MONOTONIC ns; 0: it has gone
 }
 
-// begin is called once, when the worker is ready: what the start has left of Go's
+var _ server.IdleMemory = (*idleMemory)(nil)
+
+// Begin is called once, when the worker is ready: what the start has left of Go's
 // memory goes first, and then the pages of code that only a start runs through.
-func (p *idleMemory) begin(now int64) {
+func (p *idleMemory) Begin(now int64) (next int64) {
 	p.due, p.settle = now+int64(burstRest)/2, now+int64(burstRest)
+	return p.next()
 }
 
-// settled drops those pages, once.
-func (p *idleMemory) settled(s *slot) {
-	now := s.l.now
-	if p.settle == 0 || now < p.settle {
-		return
-	}
-	if !s.MayEnter() {
-		p.settle = now + int64(burstRest)
-		return
-	}
-	s.app.DropPages()
-	p.settle = 0
-}
-
-// look is called once in each turn of the loop. freed: blocks were given up.
-func (p *idleMemory) look(bufs *loop.Buffers, now int64, freed bool) {
+// Look is server.IdleMemory's.
+func (p *idleMemory) Look(t server.Resting, now int64, dropped int, freed bool) (next int64) {
+	p.settled(t, now)
 	if freed {
 		go cpython.HeapTrim() // as below
 	}
-	if p.due == 0 {
-		if p.dropped += bufs.Dropped(); p.dropped > burst {
+	switch {
+	case p.due == 0:
+		if p.dropped += dropped; p.dropped > burst {
 			p.due = now + int64(burstRest)
 			collectAt(burstPercent)
 		}
-		return
-	}
-	if now >= p.due {
+	case now >= p.due:
 		p.dropped, p.due = 0, 0
 		go func() {
 			collectAt(restPercent)
 			debug.FreeOSMemory() // it takes milliseconds, and another thread
 		}()
 	}
+	return p.next()
 }
 
-// next is when look is wanted even if nothing happens.
+// settled drops the pages of the start, once.
+func (p *idleMemory) settled(t server.Resting, now int64) {
+	if p.settle == 0 || now < p.settle {
+		return
+	}
+	if !t.MayEnter() {
+		p.settle = now + int64(burstRest)
+		return
+	}
+	t.DropPages()
+	p.settle = 0
+}
+
+// next is when Look is wanted even if nothing happens.
 func (p *idleMemory) next() int64 {
 	next := int64(math.MaxInt64)
 	for _, t := range [...]int64{p.due, p.settle} {

@@ -1,41 +1,18 @@
 package wsgi
 
 import (
+	"fmt"
 	"math"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"gosrv/environ"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/server"
 )
-
-// settings is what the loop needs of Gunicorn's settings, in its own units.
-// A time of 0 is "never".
-type settings struct {
-	header, body, write, idle time.Duration
-	graceful                  time.Duration
-	timeout, request          time.Duration // timeout, request_timeout
-	sync                      bool          // the class is sync: timeout counts a request's time
-	overtime                  time.Duration // an idle connection gets so much more than idle
-	parting                   parting
-	promise                   int // seconds of Keep-Alive: timeout=N; 0: none is given
-	keepAlive                 bool
-	threads                   int
-	backlog                   int
-	maxConns                  int
-	maxEngaged                int         // worker_connections: connections with a complete request
-	bodies                    body.Limits // limit_request_body, and where bodies lie
-	streamBody                bool        // stream_request_body
-	noEnvironCache            bool        // no_environ_memo
-	reforks                   bool        // refork_after is set
-	tmpDir                    string      // tmp_upload_dir; "": the system's
-	script                    string      // SCRIPT_NAME
-	server                    string      // server_header
-}
 
 const (
 	// idleBehindProxy is the keep-alive time of class sync with keepalive not
@@ -49,57 +26,44 @@ const (
 	reservedFDs = 64
 )
 
-// newSettings translates what the master sent. script is the SCRIPT_NAME of the
-// process environment.
-func newSettings(g *workerctl.Settings, script string) settings {
-	t := settings{
-		header:   seconds(g.HeaderTimeout),
-		body:     seconds(g.BodyTimeout),
-		write:    seconds(g.WriteTimeout),
-		idle:     seconds(g.Keepalive),
-		graceful: seconds(g.GracefulTimeout),
-		timeout:  seconds(g.Timeout),
-		request:  seconds(g.RequestTimeout),
-		sync:     g.WorkerClass == "sync" && g.Threads <= 1,
-		threads:  max(1, g.Threads),
-		backlog:  max(1, g.Backlog),
-		maxConns: g.MaxConnections,
-		bodies: body.Limits{
+// newSettings translates what the master sent.
+func newSettings(g *workerctl.Settings) server.Settings {
+	t := server.Settings{
+		Header:   seconds(g.HeaderTimeout),
+		Body:     seconds(g.BodyTimeout),
+		Write:    seconds(g.WriteTimeout),
+		Idle:     seconds(g.Keepalive),
+		Graceful: seconds(g.GracefulTimeout),
+		Timeout:  seconds(g.Timeout),
+		Request:  seconds(g.RequestTimeout),
+		Sync:     g.WorkerClass == "sync" && g.Threads <= 1,
+		Threads:  max(1, g.Threads),
+		Backlog:  max(1, g.Backlog),
+		MaxConns: g.MaxConnections,
+		Bodies: body.Limits{
 			Body: g.LimitRequestBody, InBuffer: body.MostInBuffer, InBlocks: body.MostInBlocks, Memory: body.MostLent,
 		},
-		streamBody:     g.StreamRequestBody,
-		noEnvironCache: g.NoEnvironMemo,
-		reforks:        g.ReforkAfter > 0,
-		tmpDir:         g.TmpUploadDir,
-		script:         script,
-		server:         g.ServerHeader,
+		StreamBody:     g.StreamRequestBody,
+		NoEnvironCache: g.NoEnvironMemo,
+		Server:         g.ServerHeader,
 	}
-	if !g.KeepaliveSet && g.WorkerClass == "sync" && t.threads == 1 {
-		t.idle = idleBehindProxy
+	if !g.KeepaliveSet && g.WorkerClass == "sync" && t.Threads == 1 {
+		t.Idle = idleBehindProxy
 	}
-	t.maxEngaged = math.MaxInt
-	if t.threads > 1 && g.WorkerConnections > 0 {
-		t.maxEngaged = g.WorkerConnections
+	t.MaxEngaged = math.MaxInt
+	if t.Threads > 1 && g.WorkerConnections > 0 {
+		t.MaxEngaged = g.WorkerConnections
 	}
-	t.keepAlive = t.idle > 0
-	t.promise, t.overtime = int(t.idle/time.Second), idleOvertime
-	t.parting = parting{lingerTime, lastIdle, lastLinger}
-	if t.maxConns == 0 {
-		t.maxConns = descriptors() - reservedFDs
+	t.KeepAlive = t.Idle > 0
+	t.Promise, t.Overtime = int(t.Idle/time.Second), idleOvertime
+	t.Parting = server.UsualParting
+	if t.MaxConns == 0 {
+		t.MaxConns = max(loop.Descriptors(), 2*reservedFDs) - reservedFDs
 	}
 	return t
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
-
-// descriptors is the process's limit of open files.
-func descriptors() int {
-	var l unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || l.Cur > 1<<20 {
-		return 1 << 20
-	}
-	return max(int(l.Cur), 2*reservedFDs)
-}
 
 // newPolicy is the parser's part of the settings. A single field larger than
 // the usual head raises the bound of the whole head with it.
@@ -132,4 +96,21 @@ func newRules(g *workerctl.Settings, script string) (*environ.Rules, error) {
 		ForwardedAllowIPs:   g.ForwardedAllowIPs,
 		ScriptName:          script,
 	})
+}
+
+var proxyModes = map[string]proxyproto.Mode{
+	"": proxyproto.Off, "off": proxyproto.Off, "v1": proxyproto.V1, "v2": proxyproto.V2, "auto": proxyproto.Auto,
+}
+
+// newProxyRules reads proxy_protocol and proxy_allow_ips.
+func newProxyRules(g *workerctl.Settings) (p server.ProxyRules, err error) {
+	mode, ok := proxyModes[g.ProxyProtocol]
+	if !ok {
+		return p, fmt.Errorf("proxy_protocol %q is none of off, v1, v2, auto", g.ProxyProtocol)
+	}
+	if p.Allow, err = environ.ParseAllowList(g.ProxyAllowIPs); err != nil {
+		return p, fmt.Errorf("proxy_allow_ips: %w", err)
+	}
+	p.Mode = mode
+	return p, nil
 }

@@ -198,3 +198,12 @@ func monotonic() int64 {
 
 // Now is CLOCK_MONOTONIC in nanoseconds, comparable between processes.
 func Now() int64 { return offset + int64(time.Since(started)) }
+
+// Descriptors is the process's limit of open files, 2^20 if there is none below.
+func Descriptors() int {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || l.Cur > 1<<20 {
+		return 1 << 20
+	}
+	return int(l.Cur)
+}

@@ -1,0 +1,162 @@
+package server
+
+import (
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/lead"
+	"gosrv/wsgi/loop"
+)
+
+const (
+	// backupTick is how often, in ns, the backup looks whether the main thread
+	// is stuck inside the application. It takes over at the second look, unless
+	// the main thread is merely kept from running.
+	backupTick = 2_000_000
+	// stuck is the call, in ns, whose worker is not expected back at once.
+	stuck = 2 * backupTick
+	// sweepEvery is how often, in ns, it looks after what it keeps; acceptEvery
+	// after what it may have to accept.
+	sweepEvery  = 1_000_000
+	acceptEvery = 5_000_000
+)
+
+// backup is a thread of a worker with one application thread. When the main
+// thread stays inside the application it leads the loop: polls, reads, parses,
+// keeps the time-outs. It never enters Python: a request that is complete is
+// offered to other workers (handover.go) and kept until one of them takes it or the
+// main thread comes back.
+type backup struct {
+	*lead.Backup[eventLoop]
+	slot *slot
+	main lead.MainThread // the main thread
+}
+
+// newBackup starts the thread.
+func newBackup(w *eventLoop) error {
+	b := &backup{slot: newSlot(w, 1, nil), main: lead.NewMainThread()}
+	var err error
+	if b.Backup, err = lead.NewBackup(w); err != nil {
+		return fmt.Errorf("starting the backup loop: %w", err)
+	}
+	in, out := w.handover.exchange.FDs()
+	for _, fd := range [...]int{b.Waker().FD(), b.main.FD(), in, out} {
+		w.Own(fd, true)
+	}
+	if e := w.poll.Add(b.Waker().FD(), special, loop.ReadLevel); e != loop.None {
+		return fmt.Errorf("starting the backup loop: %w", e)
+	}
+	w.handover.exchange.Inherit(w.id.Slot)
+	w.backup = b
+	w.slots = append(w.slots, b.slot)
+	// Both threads need a P at once when they come out of their waits.
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 3))
+	go b.standByMain()
+	return nil
+}
+
+// standByMain is the life of the backup.
+func (b *backup) standByMain() {
+	runtime.LockOSThread()
+	s := b.slot
+	excused := func() bool {
+		// A main thread that would come back if others left it a processor needs no
+		// help, and what the backup did instead would cost it more time.
+		return b.main.Ran() < backupTick/2 && b.main.Runnable()
+	}
+	for {
+		if s.l = b.StandBy(backupTick, excused); s.l == nil {
+			return
+		}
+		b.leadMeanwhile()
+		s.l = nil
+		b.Return()
+	}
+}
+
+// leadMeanwhile leads the loop until the main thread wants to.
+func (b *backup) leadMeanwhile() {
+	s := b.slot
+	w := s.l
+	w.pauseMainEvents()
+	w.handover.led, w.handover.swept = true, false
+	s.sendKept() // their next requests need not wait for the main thread
+	for !b.Wanted() {
+		w.now = loop.Now()
+		if ev, ok := w.poll.Next(); ok {
+			s.l.dispatch(s, ev)
+			continue
+		}
+		s.l.expire(s)
+		s.l.takeTurns(s)
+		s.l.handover.sweep(s)
+		if w.poll.Poll() == 0 {
+			b.nap()
+		}
+	}
+}
+
+// nap waits for events.
+func (b *backup) nap() {
+	w := b.slot.l
+	next := w.timers.Next()
+	switch {
+	case len(w.handover.waiting) > 0:
+		next = min(next, w.now+sweepEvery)
+	case !w.handover.swept:
+		next = min(next, w.now+acceptEvery)
+	}
+	wait := w.until(next)
+	b.Rest()
+	if !b.Wanted() {
+		w.poll.Wait(wait)
+	}
+	b.Wake()
+}
+
+// pauseMainEvents takes out of the epoll set what only the main thread may answer:
+// new connections and offers, which others are to take meanwhile, orders, and
+// Python's signals.
+func (w *eventLoop) pauseMainEvents() {
+	for _, l := range w.listeners {
+		l.parked = l.active
+		w.unlisten(l)
+	}
+	w.handover.exchange.parked = w.handover.exchange.active
+	w.handover.shutExchange()
+	for _, fd := range [...]int{w.Control, w.Wakeup} {
+		if fd >= 0 {
+			w.poll.Remove(fd)
+		}
+	}
+}
+
+// resumeMainEvents undoes that. The gate may have been shut meanwhile.
+func (w *eventLoop) resumeMainEvents() {
+	x := &w.handover.exchange
+	for _, l := range w.listeners {
+		if l.parked && !w.gate.shut {
+			w.reopen(l.fd, loop.ReadShared)
+			l.active = true
+		}
+		l.parked = false
+	}
+	if x.parked && !w.gate.shut {
+		w.reopen(x.fd(), loop.ReadShared)
+		x.active = true
+	}
+	x.parked = false
+	for _, fd := range [...]int{w.Control, w.Wakeup} {
+		if fd >= 0 {
+			w.reopen(fd, loop.ReadLevel)
+		}
+	}
+}
+
+func (w *eventLoop) reopen(fd int, interest uint32) {
+	if e := w.poll.Add(fd, special, interest); e != loop.None && e != unix.EEXIST {
+		w.log.Errorf("epoll refuses a descriptor: %v", e)
+	}
+}

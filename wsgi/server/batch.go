@@ -1,0 +1,87 @@
+package server
+
+import "gosrv/cpython"
+
+// behind is the room that pull leaves behind the pieces: for the size of a
+// large one, or the end of the last one and the last chunk.
+const behind = 64
+
+// step asks the application for more.
+func (s *responder) step(c *conn, a *answer) verdict {
+	switch {
+	case a.frame.Length == 0 || a.frame.NoBody:
+		a.state = s.app.Next(cpython.SentAll, s.out, &a.res)
+	case a.res.Iterates != 0:
+		return s.pull(c, a)
+	default:
+		a.state = s.app.Next(0, s.out, &a.res)
+	}
+	return s.compose(c, a)
+}
+
+// mayWait tells whether a first piece may wait, with the head, for those that
+// follow: it is small, and there are to be others.
+func (a *answer) mayWait() bool {
+	return a.state == cpython.More && a.res.Iterates != 0 && a.left.shared && a.frame.Length != 0 && !a.frame.NoBody &&
+		a.left.onlyFirst()
+}
+
+// pull asks the iterator for pieces that may leave together. They are put
+// behind what has not been sent, in the slot's buffer, each in its frame; while
+// the application is at the next one, those that wait are sent by another
+// thread if that takes long (cgo/transmit.c).
+func (s *responder) pull(c *conn, a *answer) verdict {
+	buf := s.head[:cap(s.head)]
+	waits := len(a.left.segs[0])
+	if waits == 0 {
+		a.left.ahead = 0
+	}
+	flags := uint32(0)
+	if a.frame.Chunked {
+		flags = cpython.Chunked
+	}
+	a.state = s.app.Batch(flags, buf[:len(buf)-behind], waits, a.frame.Length, &a.res)
+	s.now = a.res.Now
+	s.keepNotes(a)
+	s.composeBatch(a)
+	if a.handled() {
+		return concede(s, a)
+	}
+	if a.state != cpython.Failed && a.state != cpython.Quit {
+		return sent
+	}
+	if a.state == cpython.Quit {
+		_ = s.flush(c, a) // as much as there is room for
+		s.w.order(quitOrder)
+	}
+	return s.failed(c, a)
+}
+
+// final tells whether nothing comes behind what the last step has given.
+func (a *answer) final() bool { return a.state == cpython.Done || a.state == cpython.Last }
+
+// composeBatch makes what pull has left unsent ready to be sent.
+func (s *responder) composeBatch(a *answer) {
+	r := &a.res
+	a.out += int64(r.Sent)
+	a.bytes += a.allow(int64(r.Payload))
+	data := a.trim(cpython.RefBytes(r))
+	a.bytes += int64(len(data))
+	buf, end := a.frame.Frame(s.head[:r.BodyLen], len(data), a.final())
+	if len(data) == 0 {
+		buf, end = append(buf, end...), nil
+	}
+	a.left.set(buf, a.left.ahead, int(r.Sent), data, end)
+	s.head = buf[:0]
+}
+
+// sendBatch sends what pull has so far, before something else is sent.
+func (s *responder) sendBatch(c *conn, a *answer, batch cpython.Batch) bool {
+	if batch.End == 0 {
+		return true
+	}
+	a.out += int64(batch.Sent)
+	a.bytes += a.allow(int64(batch.Payload))
+	a.left.set(s.head[:batch.End], a.left.ahead, int(batch.Sent), nil, nil)
+	return s.sendAll(c, a)
+}

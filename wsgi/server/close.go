@@ -1,0 +1,100 @@
+package server
+
+import (
+	"gosrv/wsgi/body"
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
+)
+
+// end is what follows when the bytes at hand amount to no request: this is where
+// a connection ends that cannot go on.
+func (s *slot) end(c *conn, p progress, why *body.Refusal) {
+	switch p {
+	case refused:
+		s.refuse(c, why)
+	case finished:
+		s.linger(c)
+	default:
+		s.abandon(c)
+	}
+}
+
+// refuse answers a request that will not be served and ends the connection:
+// nothing that follows on it can be trusted.
+func (s *slot) refuse(c *conn, why *body.Refusal) {
+	w := s.l
+	if why.Invalid != nil {
+		s.logRefusal(c, why.Invalid)
+	}
+	if why.Fault != "" {
+		w.log.Errorf("%s", why.Fault)
+	}
+	page := response.AppendPage(s.head[:0], why.Status, s.date.At(w.now), false)
+	s.head = page.Text[:0]
+	s.recordRefusal(c, why.Status, page.BodyLen())
+	w.freeRequest(c)
+	if n, e := c.wire.Send(page.Text, false); e != loop.None || n < len(page.Text) {
+		// A new connection's socket takes a page; one that does not has a
+		// client that reads nothing.
+		w.close(c, false)
+		return
+	}
+	s.linger(c)
+}
+
+// linger half-closes and drops what still comes, lingerBytes of it at most:
+// closing over unread bytes would send RST, which takes the answer from the
+// client's hands (RFC 9112 9.6). It ends with the client's FIN or after
+// lingerTime.
+func (s *slot) linger(c *conn) {
+	w := s.l
+	c.wire.HalfClose()
+	w.freeRequest(c)
+	c.become(lingering)
+	c.budget = lingerBytes
+	if c.eof {
+		w.close(c, false)
+		return
+	}
+	if s.l.register(s, c, false) {
+		w.arm(c, classLinger)
+		s.discard(c)
+	}
+}
+
+// discard drops what a lingering client sends. Beyond the budget bytes are left
+// in the socket, which in time stops the client; behind a FIN there is no more
+// than the socket holds.
+func (s *slot) discard(c *conn) {
+	for c.budget > 0 || c.fin {
+		n, e := c.wire.Recv(s.out)
+		switch {
+		case e == loop.None && n > 0:
+			c.budget -= n
+		case again(e):
+			return
+		default:
+			s.l.close(c, false)
+			return
+		}
+	}
+}
+
+// abandon closes a connection whatever it is at. A call of the application
+// that hangs on it is finished first, by the thread that runs it.
+func (s *slot) abandon(c *conn) {
+	if c.stream != nil {
+		c.stream.Cancel() // close() must not wait for more of it
+	}
+	if c.ans != nil {
+		if c.ans.app {
+			if c.slot != s.n {
+				s.l.delegate(c, true)
+				return
+			}
+			s.finish(c.ans)
+		}
+		s.report(c, c.ans, cut)
+	}
+	s.l.close(c, false)
+}

@@ -1,0 +1,263 @@
+package server
+
+import (
+	"strconv"
+
+	"gosrv/environ"
+	"gosrv/wsgi/body"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/http1/proxyproto"
+	"gosrv/wsgi/loop"
+)
+
+// phase is what a connection waits for. The picture is in DESIGN.md.
+type phase uint8
+
+const (
+	reading   phase = iota // a request head, or nothing between two requests
+	filling                // the rest of a request body
+	skipping               // the rest of a body that nobody will read
+	serving                // a slot has it; nobody else touches it
+	sending                // the socket's room for the rest of an answer
+	lingering              // the peer's FIN; what still comes is dropped
+	closed                 // on the free list
+)
+
+// transitions are the phases that may follow each other; DESIGN.md has the
+// picture. A closed connection is opened anew as another one.
+var transitions = [...]uint8{
+	reading:   1<<filling | 1<<serving | 1<<lingering | 1<<closed,
+	filling:   1<<reading | 1<<lingering | 1<<closed,
+	skipping:  1<<reading | 1<<lingering | 1<<closed,
+	serving:   1<<reading | 1<<skipping | 1<<serving | 1<<sending | 1<<lingering | 1<<closed,
+	sending:   1<<serving | 1<<lingering | 1<<closed,
+	lingering: 1 << closed,
+	closed:    0,
+}
+
+// conn is one client connection. All fields belong to the thread that leads
+// the loop, while serving to the slot that serves it (but pending).
+type conn struct {
+	timer loop.Entry // timer.FD is the descriptor
+	gen   uint32     // of the events meant for this connection
+	phase phase      // changed by become only
+	class uint8      // of the time-out that runs
+
+	readiness
+	incoming
+	suspension
+
+	used    bool // a request was answered
+	engaged bool // counted as one with a complete request
+	budget  int  // lingering, skipping: bytes that may still be dropped
+
+	listener *listener
+	facts    environ.Facts
+	known    known // of its header block
+	wire     loop.Transport
+	in       loop.Buffer
+}
+
+// readiness is what epoll has said of the socket, and is to say.
+type readiness struct {
+	registered bool   // in the epoll set
+	duplex     bool   // with write readiness
+	readable   bool   // the socket may hold bytes or a FIN
+	fin        bool   // epoll has reported the client's FIN
+	eof        bool   // and it was read
+	pending    uint32 // events that came while serving
+}
+
+// incoming is the request in progress.
+type incoming struct {
+	fresh   bool // a PROXY header may come
+	partial bool // what the buffer holds was looked at and is incomplete
+	ready   bool // the complete request waited, or came with an offer
+	size    int  // bytes of the buffer that the request is, once it is complete
+	content int  // ready: bytes of body in memory, behind the head
+
+	req    *http1.Request // nil: none, or the slot's
+	body   *body.Body     // nil: none, or it is complete in the buffer
+	stream *body.Stream   // a body that the application reads itself; nil otherwise
+	unread *body.Stream   // skipping: what is left of one
+}
+
+// suspension is an answer that waits for the socket or for its turn.
+type suspension struct {
+	slot    int     // that serves the connection or holds its suspended call
+	ans     *answer // nil: none
+	verdict verdict // of that slot, until the leader has read it
+	aborted bool    // its suspended call is only to be finished
+}
+
+// become changes the phase. A change that the table does not have is an error of
+// this program: the connection would be served or closed twice.
+func (c *conn) become(p phase) {
+	if transitions[c.phase]>>p&1 == 0 {
+		panic("a connection goes from phase " + strconv.Itoa(int(c.phase)) + " to " + strconv.Itoa(int(p)))
+	}
+	c.phase = p
+}
+
+func (c *conn) fd() int { return c.timer.FD }
+
+// note remembers what an edge said.
+func (c *conn) note(ev loop.Event) {
+	if ev.Readable() {
+		c.readable = true
+	}
+	if ev.Ended() {
+		c.fin = true
+	}
+}
+
+// notePending notes the events that came while the connection was served, and
+// tells whether the socket has room.
+func (c *conn) notePending() (room bool) {
+	ev := loop.Event{Mask: c.pending}
+	c.pending = 0
+	c.note(ev)
+	return ev.Writable()
+}
+
+// connTable holds the open connections, and what is used again for others.
+type connTable struct {
+	l          *eventLoop
+	conns      []*conn // by descriptor
+	free       []*conn
+	count      int              // open connections
+	generation uint32           // of the last connection
+	requests   []*http1.Request // free
+}
+
+// open makes a connection of an accepted descriptor.
+func (t *connTable) open(fd int, l *listener, peer *loop.Peer) *conn {
+	w := t.l
+	var c *conn
+	if n := len(w.free); n > 0 {
+		c = w.free[n-1]
+		w.free = w.free[:n-1]
+		*c = conn{gen: c.gen}
+	} else {
+		c = &conn{}
+	}
+	w.generation++
+	if w.generation == special {
+		w.generation++
+	}
+	c.gen = w.generation
+	c.timer.FD, c.wire = fd, loop.NewTransport(fd)
+	c.listener = l
+	c.readable = true
+	c.fresh = w.proxy.Mode != proxyproto.Off
+	c.facts = environ.NewFacts(w.rules, &l.about, peer.AddrPort())
+	seat(w, c)
+	w.count++
+	w.score.SetConnections(w.count)
+	return c
+}
+
+// seat enters a connection under its descriptor.
+func seat(w *eventLoop, c *conn) {
+	fd := c.fd()
+	for fd >= len(w.conns) {
+		w.conns = append(w.conns, make([]*conn, 64)...)
+	}
+	w.conns[fd] = c
+	w.Own(fd, true)
+}
+
+// close ends a connection and forgets all of it. Its suspended call must be
+// finished before. reset tells the client that its answer is not whole.
+func (t *connTable) close(c *conn, reset bool) {
+	w := t.l
+	w.unhook(c)
+	if reset {
+		c.wire.Reset()
+	} else {
+		c.wire.Close()
+	}
+	w.forget(c)
+}
+
+// unhook takes a connection out of all that refers to its descriptor, which is
+// to be closed next.
+func (t *connTable) unhook(c *conn) {
+	w := t.l
+	if c.stream != nil {
+		w.endStream(c) // before the descriptor is another's
+	}
+	fd := c.fd()
+	w.timers.Disarm(&c.timer)
+	w.conns[fd] = nil
+	w.Own(fd, false)
+	if c.registered {
+		w.poll.Remove(fd)
+	}
+}
+
+// forget frees the rest of a connection whose descriptor was closed.
+func (t *connTable) forget(c *conn) {
+	w := t.l
+	w.freeRequest(c)
+	c.become(closed)
+	c.gen = special
+	w.free = append(w.free, c)
+	w.count--
+	w.score.SetConnections(w.count)
+}
+
+// freeRequest gives back all that a request in progress holds.
+func (t *connTable) freeRequest(c *conn) {
+	w := t.l
+	if c.stream != nil {
+		w.endStream(c)
+	}
+	c.unread = nil
+	c.in.Release(&w.mem.Bufs)
+	if c.body != nil {
+		c.body.End()
+		c.body = nil
+	}
+	if c.req != nil {
+		w.putRequest(c.req)
+		c.req = nil
+	}
+	c.ans = nil
+	w.disengage(c)
+}
+
+// arm starts the class's time-out unless it runs already: a head, for one, is
+// given its time once, not once a byte.
+func (t *timeouts) arm(c *conn, class uint8) {
+	w := t.l
+	if c.class != class {
+		w.timers.Arm(&c.timer, class, w.now)
+		c.class = class
+	}
+}
+
+// register puts the connection, with write readiness if asked. A connection
+// that stays is registered once and never again. false: it had to be closed.
+func (t *connTable) register(s *slot, c *conn, write bool) bool {
+	if c.registered && (c.duplex || !write) {
+		return true
+	}
+	interest := uint32(loop.ReadEdge)
+	if write {
+		interest = loop.DuplexEdge
+	}
+	w, e := s.l, loop.None
+	if c.registered {
+		e = w.poll.Change(c.fd(), c.gen, interest)
+	} else {
+		e = w.poll.Add(c.fd(), c.gen, interest)
+	}
+	if e != loop.None {
+		w.log.Errorf("epoll refuses a connection: %v", e)
+		s.abandon(c)
+		return false
+	}
+	c.registered, c.duplex = true, write
+	return true
+}

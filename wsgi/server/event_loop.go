@@ -1,0 +1,313 @@
+package server
+
+import (
+	"math"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"gosrv/environ"
+	"gosrv/wsgi/access"
+	"gosrv/wsgi/body"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/logs/errlog"
+	"gosrv/wsgi/loop"
+)
+
+// special is the generation of what is in the epoll set and is no connection.
+const special = 0
+
+// worker is what the threads of one process share: it is set before they begin,
+// or has a guard of its own.
+type worker struct {
+	Process
+	protocol
+	orders
+	lateness
+
+	log     *errlog.Logger
+	access  *access.Log
+	set     Settings
+	id      workerctl.Identity
+	score   *scoreboard.Slot
+	board   *scoreboard.Board
+	unpoll  func(fd int) // takes a descriptor out of the loop's epoll set; any thread may
+	watcher *loop.Poller // has the control channel and the signals: that of the loop, or the main thread's own
+	slots   []*slot
+	streams body.Streams
+	pool    pool
+	backup  *backup // nil: nobody leads while the main thread is in the application
+	keeps   bool    // small answers of a batch may leave together: outbox
+	notice  string  // what the master is to say of the place for spool files
+}
+
+// protocol is how requests are read and answers begin. It never changes.
+type protocol struct {
+	policy      http1.Policy
+	rules       *environ.Rules
+	proxy       ProxyRules
+	streamRules body.StreamRules
+	lines       *http1.Lines // field lines that repeat; used by the leader only
+	kept        string       // response.KeptLines
+	server      string       // response.ServerLine
+}
+
+// orders are what any thread may ask the loop for.
+type orders struct {
+	wanted   atomic.Uint32 // drainOrder, quitOrder
+	quitting atomic.Bool   // drain.over is on its way
+	draining atomic.Bool   // drain.on, for those who do not lead
+	graceful atomic.Int64  // ns a drain may take; 0: any time
+	covers   covers
+}
+
+// eventLoop is what only the thread that leads may touch. It has it from the
+// lead, as slot.l, and loses it there.
+type eventLoop struct {
+	*worker
+	admission
+	departure
+	connTable
+	timeouts
+	handover handingOver
+
+	poll         *loop.Poller
+	mem          body.Memory // of request bodies, and the read buffers
+	environCache environCache
+	outbox       outbox
+	again        []turnTicket
+	todo         []*conn // suspended calls of the main thread, where it is alone
+
+	now     int64 // CLOCK_MONOTONIC ns, of this turn
+	restDue int64 // when Process.Idle is to be asked
+	yielded int64 // when a thread gave its processor of Go's scheduler up last: slice
+}
+
+// newEventLoop makes one without connections.
+func newEventLoop(w *worker, poll *loop.Poller, timers *loop.Timers) *eventLoop {
+	l := &eventLoop{worker: w, poll: poll}
+	l.admission.l, l.departure.l, l.connTable.l, l.handover.l = l, l, l, l
+	l.timeouts = timeouts{l: l, timers: timers}
+	return l
+}
+
+// leads says who owns the loop, and with it the connection that was at hand: the
+// thread that asked, or by now another one.
+type leads bool
+
+const (
+	stillLeads leads = true
+	handedOver leads = false
+)
+
+// turnTicket is a connection that waits for its turn, not for an event.
+type turnTicket struct {
+	c   *conn
+	gen uint32
+}
+
+// later gives c another turn once the others have had theirs.
+func (w *eventLoop) later(c *conn) { w.again = append(w.again, turnTicket{c, c.gen}) }
+
+// slice is how long, in ns, the leading threads keep a processor of Go's scheduler,
+// counted for all of them: those that take turns lose theirs anyway. From 10 ms on
+// the scheduler interrupts a thread with a signal at each look, takes its processor
+// away whenever it is in C, and looks every 20 us.
+const slice = 8e6
+
+// turn does one thing that is due: an event of the batch, a waiting
+// connection, a time-out, or the wait for more. It reports whether this thread
+// still leads the loop.
+func (w *eventLoop) turn(s *slot) leads {
+	if s.now-w.yielded > slice {
+		w.yielded = s.now
+		s.ReleaseGIL()
+		runtime.Gosched()
+	}
+	if w.pool.size > 1 && w.pool.HasBack() {
+		// Before the rest of the batch, which may take long.
+		if s.returned() == handedOver {
+			return handedOver
+		}
+		if w.ended() {
+			return stillLeads // that may have been the last thing to wait for
+		}
+	}
+	if w.outbox.due(s.now) {
+		s.sendKept()
+	}
+	if ev, ok := w.poll.Next(); ok {
+		return s.l.dispatch(s, ev)
+	}
+	if len(w.outbox.waiting) > 0 {
+		s.sendKept()
+	}
+	s.ReleaseGIL()
+	if orders := w.wanted.Load(); orders != 0 {
+		s.l.obey(s, orders)
+		return stillLeads
+	}
+	if w.ending > 0 {
+		if s.l.endCovered(s) == handedOver {
+			return handedOver
+		}
+		if w.ending == 0 {
+			return stillLeads // as above
+		}
+	}
+	if w.drain.queue {
+		if s.l.emptyQueue(s) == handedOver {
+			return handedOver
+		}
+		if !w.drain.queue {
+			return stillLeads // as above
+		}
+	}
+	w.giveMemoryBack(s)
+	if n := w.poll.Poll(); n == 0 && len(w.again) == 0 && !w.drain.queue {
+		if wait := w.patience(); wait != 0 {
+			s.l.idle(s, wait)
+		}
+	}
+	w.now = loop.Now()
+	w.score.Tick(w.now)
+	w.tryGate()
+	return s.returned() && s.l.expire(s) && s.l.takeTurns(s)
+}
+
+// giveMemoryBack gives back what nothing needs just now.
+func (w *eventLoop) giveMemoryBack(s *slot) {
+	freed := w.mem.DropBlocks(s, w.now)
+	if dropped := w.mem.Bufs.Dropped(); freed || dropped > 0 || w.now >= w.restDue {
+		w.restDue = w.Idle.Look(s, w.now, dropped, freed)
+	}
+}
+
+// takeTurns serves those that were put off, once each.
+func (w *eventLoop) takeTurns(s *slot) leads {
+	for n := len(w.again); n > 0 && len(w.again) > 0; n-- {
+		t := w.again[0]
+		w.again = append(w.again[:0], w.again[1:]...)
+		if t.c.gen != t.gen {
+			continue
+		}
+		if s.l.proceed(s, t.c) == handedOver {
+			return handedOver
+		}
+	}
+	return stillLeads
+}
+
+// proceed goes on with a connection that may be able to.
+func (w *eventLoop) proceed(s *slot, c *conn) leads {
+	switch c.phase {
+	case reading, filling, skipping:
+		return s.pump(c)
+	case sending:
+		return s.resume(c)
+	case lingering:
+		s.discard(c)
+	}
+	return stillLeads
+}
+
+// dispatch is one event.
+func (w *eventLoop) dispatch(s *slot, ev loop.Event) leads {
+	if ev.Gen == special {
+		return s.l.dispatchSpecial(s, ev)
+	}
+	c := w.conns[ev.FD]
+	if c == nil || c.gen != ev.Gen {
+		return stillLeads // closed earlier in this batch
+	}
+	if c.phase == serving {
+		c.pending |= ev.Mask
+		return stillLeads
+	}
+	c.note(ev)
+	if c.phase == sending {
+		switch {
+		case ev.Broken():
+			s.abandon(c)
+			return stillLeads
+		case !ev.Writable():
+			return stillLeads
+		}
+	}
+	return s.l.proceed(s, c)
+}
+
+// dispatchSpecial is an event of a listener, the control channel or the
+// wake-up descriptor.
+func (w *eventLoop) dispatchSpecial(s *slot, ev loop.Event) leads {
+	s.ReleaseGIL()
+	if s.isBackup() {
+		// The main thread's events are paused while it leads: what else is left of the batch is
+		// level-triggered and comes again.
+		if ev.FD == w.backup.Waker().FD() {
+			w.backup.Waker().Clear()
+		}
+		return stillLeads
+	}
+	if w.handover.exchange.active && ev.FD == w.handover.exchange.fd() {
+		return s.l.handover.takeOffers(s, maxAccept)
+	}
+	for _, l := range w.listeners {
+		if l.fd == ev.FD {
+			return s.l.accept(s, l, maxAccept)
+		}
+	}
+	w.attend(s, ev.FD)
+	return stillLeads
+}
+
+// patience is how many milliseconds the wait for events may last; -1: for ever.
+func (w *eventLoop) patience() int {
+	return w.until(min(w.timers.Next(), w.drain.next(), w.gateTime(), w.restDue, w.mem.NextDrop()))
+}
+
+// until is the time to a moment as a time-out for a wait, in ms; -1: for ever.
+func (w *eventLoop) until(next int64) int {
+	if next == math.MaxInt64 {
+		return -1
+	}
+	left := next - w.now
+	if left <= 0 {
+		return 0
+	}
+	return int(min(left/int64(time.Millisecond)+1, math.MaxInt32))
+}
+
+// idle waits for events.
+func (w *eventLoop) idle(s *slot, wait int) {
+	if !s.rests() {
+		return
+	}
+	_, interrupted := s.l.poll.Wait(wait)
+	s.woke()
+	if interrupted && s.n == 0 {
+		signals(s)
+	}
+}
+
+func (t *connTable) getRequest() *http1.Request {
+	w := t.l
+	if n := len(w.requests); n > 0 {
+		r := w.requests[n-1]
+		w.requests = w.requests[:n-1]
+		return r
+	}
+	return w.newRequest()
+}
+
+func (w *worker) newRequest() *http1.Request {
+	return &http1.Request{Headers: make([]http1.Header, 0, 32), Lines: w.lines}
+}
+
+func (t *connTable) putRequest(r *http1.Request) {
+	w := t.l
+	r.Reset()
+	w.requests = append(w.requests, r)
+}

@@ -1,0 +1,287 @@
+package server
+
+import (
+	"gosrv/environ"
+	"gosrv/wsgi/handover"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/loop"
+)
+
+const (
+	// stale is the age, in ns, of an offer that is made again if a worker
+	// waits for work: the one that was woken for it has got stuck.
+	stale = 10_000_000
+	// lookEvery is how long, in ns, a look at the scoreboard is believed.
+	lookEvery = 500_000
+)
+
+// offers is the exchange, as far as the loop takes offers from it.
+type offers struct {
+	handover.Exchange
+	active bool // its descriptor is in the epoll set
+	parked bool // it was, before the backup led
+}
+
+// fd is readable when there are offers.
+func (x *offers) fd() int {
+	_, out := x.FDs()
+	return out
+}
+
+// handingOver is what the backup does with complete requests.
+type handingOver struct {
+	l               *eventLoop
+	exchange        offers
+	led             bool      // the backup led since the main thread has looked last
+	swept           bool      // the accept queues were looked into
+	waiting         []waiting // complete requests, in order of arrival
+	looked          int64     // CLOCK_MONOTONIC ns of the last look at the scoreboard
+	someWorkerReady bool      // it said: another worker takes requests
+	someWorkerIdle  bool      // and one waits for work
+}
+
+// waiting is a complete request that waits for the main thread, or for another
+// worker if it was offered.
+type waiting struct {
+	c       *conn
+	claim   scoreboard.Claim
+	offered int64 // CLOCK_MONOTONIC ns; 0: it is not
+}
+
+// setAside keeps a complete request. It counts as being served: nobody touches it
+// until it is let go or the main thread is back. The backup leads.
+func (x *handingOver) setAside(s *slot, c *conn) {
+	w := s.l
+	r := &w.handover
+	s.keepRequest(c)
+	c.content = len(s.body.Mem)
+	c.ready = true
+	c.become(serving)
+	w.timers.Disarm(&c.timer)
+	c.class = classNone
+	h := waiting{c: c}
+	if s.l.handover.look(s); r.someWorkerReady {
+		s.l.handover.offer(s, &h)
+	}
+	r.waiting = append(r.waiting, h)
+}
+
+// errNoRequest refuses an offer that holds no complete head.
+var errNoRequest = &http1.Error{Status: 400, Reason: "incomplete request"}
+
+// look reads the scoreboard, unless that was done a moment ago.
+func (x *handingOver) look(s *slot) {
+	w := s.l
+	r := &w.handover
+	if now := loop.Now(); now-r.looked > lookEvery {
+		r.looked = now
+		r.someWorkerReady, r.someWorkerIdle = w.board.Ready(w.id.Slot, now, stuck)
+	}
+}
+
+// sweep looks after what waits: drops what was taken, and offers what was
+// not, or in vain. It takes from the accept queues what this worker was woken
+// for before it got stuck: no other worker was.
+func (x *handingOver) sweep(s *slot) {
+	w := s.l
+	r := &w.handover
+	if len(r.waiting) == 0 && r.swept {
+		return
+	}
+	s.l.handover.look(s)
+	if !r.swept && r.someWorkerReady {
+		r.swept = true
+		for _, l := range w.listeners {
+			if l.parked {
+				s.l.accept(s, l, maxAccept)
+			}
+		}
+	}
+	kept := r.waiting[:0]
+	for _, h := range r.waiting {
+		if h.offered != 0 && w.handover.exchange.Taken(h.claim) {
+			w.handover.letGo(h.c)
+			continue
+		}
+		if h.offered != 0 && r.someWorkerIdle && w.now-h.offered > stale && w.handover.exchange.Reclaim(h.claim) {
+			h.offered = 0
+		}
+		if h.offered == 0 && r.someWorkerReady {
+			s.l.handover.offer(s, &h)
+		}
+		kept = append(kept, h)
+	}
+	clear(r.waiting[len(kept):])
+	r.waiting = kept
+}
+
+// takeBackAll gives the main thread, which leads again, what nobody took: its
+// turn comes in the order of arrival.
+func (x *handingOver) takeBackAll(s *slot) {
+	w := s.l
+	r := &w.handover
+	for _, h := range r.waiting {
+		c := h.c
+		if h.offered != 0 && !w.handover.exchange.Reclaim(h.claim) {
+			w.handover.exchange.Taken(h.claim)
+			w.handover.letGo(c)
+			continue
+		}
+		c.become(reading)
+		c.notePending()
+		c.readable = c.readable || !c.registered // nobody has watched it
+		w.later(c)
+	}
+	clear(r.waiting)
+	r.waiting = r.waiting[:0]
+}
+
+// offer sends a copy of the connection to whichever worker is the first to look,
+// with all that is known of it. The connection stays here, unwatched, until the
+// claim says that it was taken.
+func (x *handingOver) offer(s *slot, h *waiting) {
+	w, c := s.l, h.c
+	if c.in.Len() > handover.MaxBytes || c.stream != nil || c.body != nil && c.body.Apart() {
+		return
+	}
+	o := handover.Offer{
+		Listener: c.listener.name(), Peer: c.facts.Peer, Trusted: c.facts.Trusted, Proxied: c.facts.Proxied,
+		Used: c.used, Next: c.size, Content: c.content,
+	}
+	unwatch := func() {
+		if c.registered {
+			w.poll.Remove(c.fd())
+			c.registered, c.duplex = false, false
+		}
+	}
+	if w.handover.exchange.Send(w.id.Slot, &o, c.in.Unread(), c.fd(), unwatch) {
+		h.claim, h.offered = o.Claim, loop.Now()
+	}
+}
+
+// letGo forgets a connection that another worker has taken.
+func (x *handingOver) letGo(c *conn) {
+	w := x.l
+	w.unhook(c)
+	c.wire.Drop()
+	w.forget(c)
+}
+
+// JoinExchange orders the worker to hand connections over: it is no longer alone. names are those of Exchange.
+// It reports whether it has taken the descriptors. To be called from ReadOrders: where there is no pool, the
+// main thread leads then.
+func (s *Server) JoinExchange(names []string, fds []int) bool {
+	return s.l.handover.joinExchange(names, fds)
+}
+
+// joinExchange is that. Without a backup the caller is the main thread, which leads.
+func (x *handingOver) joinExchange(names []string, fds []int) bool {
+	w := x.l
+	if w.backup != nil || w.set.Threads > 1 || w.drain.on || len(names) != len(fds) {
+		return false
+	}
+	for i, name := range names {
+		if err := w.handover.exchange.Add(name, fds[i]); err != nil {
+			w.log.Errorf("Cannot hand connections over: %v", err)
+			return true // what was taken stays unused
+		}
+	}
+	if err := newBackup(w); err != nil {
+		w.log.Errorf("Cannot hand connections over: %v", err)
+		return true
+	}
+	if !w.gate.shut {
+		w.handover.openExchange()
+	}
+	return true
+}
+
+// openExchange lets this worker take offers; as with a listener, one that waits
+// is woken for each. Level-triggered: it takes one at a time.
+func (x *handingOver) openExchange() {
+	w := x.l
+	if x := &w.handover.exchange; x.Joined() && !x.active {
+		w.reopen(x.fd(), loop.ReadShared)
+		x.active = true
+	}
+}
+
+// shutExchange leaves the offers to other workers.
+func (x *handingOver) shutExchange() {
+	w := x.l
+	if x := &w.handover.exchange; x.active {
+		w.poll.Remove(x.fd())
+		x.active = false
+	}
+}
+
+// takeOffers takes connections one at a time and serves each at once, as accept
+// does. It reports whether this thread still leads the loop.
+func (p *handingOver) takeOffers(s *slot, most int) leads {
+	w, x := s.l, &p.exchange
+	for range most {
+		if !x.active || w.summoned() {
+			return stillLeads
+		}
+		if w.full() {
+			w.shutGate(0)
+			return stillLeads
+		}
+		o, bytes, fd, empty, err := x.Receive()
+		if empty {
+			return stillLeads
+		}
+		if err != nil {
+			w.log.Errorf("An offered connection cannot be read: %v", err)
+		}
+		if fd < 0 {
+			continue
+		}
+		var c *conn
+		if err == nil {
+			c = w.handover.takeOffer(&o, bytes, fd)
+		}
+		if c == nil {
+			loop.Drop(fd)
+			continue
+		}
+		if w.count > w.set.MaxConns {
+			w.makeRoom(s)
+		}
+		if s.pump(c) == handedOver {
+			return handedOver
+		}
+	}
+	return stillLeads
+}
+
+// takeOffer makes an offered connection this worker's; nil if its sender has
+// taken it back, or it came in by a listener that this worker does not have.
+func (x *handingOver) takeOffer(o *handover.Offer, bytes []byte, fd int) *conn {
+	w := x.l
+	l := w.listenerNamed(o.Listener)
+	if l == nil || !w.handover.exchange.Take(o) {
+		return nil
+	}
+	c := w.open(fd, l, &loop.Peer{})
+	c.facts = environ.NewFacts(w.rules, &l.about, o.Peer)
+	if o.Proxied != nil {
+		c.facts.Trusted, c.facts.Proxied = o.Trusted, o.Proxied
+	}
+	c.fresh, c.used = false, o.Used
+	c.in.Grow(&w.mem.Bufs, len(bytes))
+	c.in.Add(copy(c.in.Room(), bytes))
+	c.ready, c.size, c.content = true, o.Next, o.Content
+	return c
+}
+
+func (a *admission) listenerNamed(name string) *listener {
+	w := a.l
+	for _, l := range w.listeners {
+		if l.name() == name {
+			return l
+		}
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package server
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
+	"gosrv/wsgi/logs/errlog"
+	"gosrv/wsgi/response"
+	"gosrv/wsgi/watchdog"
+)
+
+// lateness is what the worker has to do with the watchdog.
+type lateness struct {
+	watch        *watchdog.Watchdog // nil: no time-out is set
+	watchedSlots []*slot            // that enter the application
+	lost         atomic.Int32       // calls that the watchdog has found too late and that still run
+}
+
+// newWatchdog is nil if no setting asks for one.
+func newWatchdog(w *worker) *watchdog.Watchdog {
+	timeout, limit := int64(w.set.Timeout), int64(w.set.Request)
+	if w.set.Sync && timeout > 0 && (limit == 0 || timeout < limit) {
+		limit = timeout
+	}
+	limits := watchdog.Limits{Request: limit, Hard: int64(w.set.Request), Main: timeout, GIL: timeout, Pool: w.pool.size > 1}
+	var notified func() int64 // Gunicorn's time-out counts from the last worker.notify()
+	if w.set.Sync && limit == timeout {
+		notified = func() int64 {
+			at := w.Word.Notified.Load()
+			if at > 0 {
+				w.score.Restart(at) // for the master
+			}
+			return at
+		}
+	}
+	return watchdog.New(limits, watchdog.Owner{
+		Notified: notified,
+		Answer:   w.answerLate,
+		Report:   w.reportLate,
+		ReportStacks: func(text string) {
+			w.log.Criticalf("Python stacks of the worker (pid:%d):\n%s", os.Getpid(), text)
+		},
+		Drain:    func() { w.order(drainOrder) },
+		TimedOut: func() { w.Tell(workerctl.WorkerTimedOut{}) },
+		Probe:    w.Probe,
+		Stacks:   w.Stacks,
+	})
+}
+
+// startWatchdog begins to watch the slots that enter the application, which
+// are all there.
+func startWatchdog(w *worker) {
+	if w.watch == nil {
+		return
+	}
+	// A list of its own: the backup's slot may join w.slots at any time.
+	w.watchedSlots = slices.DeleteFunc(slices.Clone(w.slots), (*slot).isBackup)
+	var threads []*watchdog.Thread
+	for _, s := range w.watchedSlots {
+		threads = append(threads, &s.watched)
+	}
+	w.watch.Start(threads)
+}
+
+// answerLate describes the request of a thread that takes too long, and answers
+// it with 504 if nothing was said before. The watchdog has taken it: what belongs
+// to the call is not used by anybody else.
+func (w *worker) answerLate(thread int, begun bool) string {
+	w.lost.Add(1)
+	s := w.watchedSlots[thread]
+	c := s.cur
+	if c == nil {
+		return ""
+	}
+	r := s.request(c)
+	head := c.in.Unread()[:r.HeadLen]
+	client := "a unix socket"
+	if c.facts.Peer.IsValid() {
+		client = c.facts.Peer.String()
+	}
+	if !begun {
+		send504(s, c)
+	}
+	return fmt.Sprintf("%s %s from %s", errlog.Printable(r.Method.Of(head)), errlog.Printable(r.Path.Of(head)), client)
+}
+
+// send504 answers the request in the call's place. Whatever the socket has no
+// room for is lost: it has held no byte of an answer yet.
+func send504(s *slot, c *conn) {
+	if c.stream != nil {
+		c.stream.Answered() // no 100 Continue from now on
+	}
+	a := &answer{started: s.curAns.started, x: s.curAns.x, begun: true}
+	page := response.AppendPage(nil, 504, http1.AppendDate(nil, time.Now()), a.x.Head)
+	a.frame = response.Framing{Status: 504}
+	a.bytes = page.BodyLen()
+	_, _ = c.wire.Send(page.Text, false)
+	c.wire.HalfClose()
+	s.record(c, a, s.request(c))
+}
+
+// reportLate logs what the watchdog has found. The other workers hand nothing
+// over to this one from now on.
+func (w *worker) reportLate(lines []string, pythonStuck bool) {
+	if pythonStuck {
+		w.log.SetRelay(nil)
+	}
+	for _, text := range lines {
+		w.log.Criticalf("WORKER TIMEOUT (pid:%d): %s", os.Getpid(), text)
+	}
+	w.score.SetState(scoreboard.Draining)
+}

@@ -1,0 +1,124 @@
+package server
+
+import "gosrv/cpython"
+
+const (
+	// keptSize is the largest answer, head and body, that waits for others: a
+	// copy of more costs more than the system call that it saves.
+	keptSize = 8 << 10
+	// keptCall is how long, in ns, calls take as a rule where answers wait: an
+	// application that takes less has no caches to lose, and the copy costs more
+	// than it saves. callTime counts none for more than longCall, so that a thread
+	// that loses its processor for a while does not make the calls look long.
+	keptCall = 30_000
+	longCall = 100_000
+	// keptFor is how long, in ns, the oldest answer waits while other requests
+	// of the batch are served.
+	keptFor = 500_000
+)
+
+// outbox holds finished answers until the other requests of the same batch of
+// events are served: the application is called for one request after the other,
+// and the answers leave together. A send between two calls costs more than a
+// system call: it wakes a client on another processor, runs through a part of
+// the network stack, and leaves the interpreter with cold caches. A call that
+// takes long delays none of them, since the transmitter (cgo/transmit.c) sends
+// what has waited for a millisecond.
+//
+// A connection whose answer waits stays in the phase serving, so that nobody
+// touches it and its events are noted. Only a worker with one application thread
+// keeps answers; the outbox is guarded by the lead.
+type outbox struct {
+	answers cpython.Outbox
+	waiting []keptAnswer // in order
+	since   int64        // CLOCK_MONOTONIC ns: when the first was kept
+}
+
+// keptAnswer is one of them.
+type keptAnswer struct {
+	c    *conn // nil: it was settled otherwise
+	left bool  // its call is over; only the last one's may go on, in close()
+}
+
+// due tells whether answers have waited long enough.
+func (o *outbox) due(now int64) bool { return len(o.waiting) > 0 && now-o.since > keptFor }
+
+// keep takes a whole answer if other requests wait, and tells whether it has:
+// nothing of the answer is left to send then. The caller is inside a call and
+// leads at the moment.
+func (o *outbox) keep(c *conn, a *answer, now int64, others bool) bool {
+	if !others && len(o.waiting) == 0 {
+		return false
+	}
+	segs := &a.left.segs
+	bytes := append(append(segs[0], segs[1]...), segs[2]...) // behind the head there is room for keptSize
+	if !o.answers.Put(c.wire.FD(), bytes) {
+		return false
+	}
+	if len(o.waiting) == 0 {
+		o.since = now
+	}
+	o.waiting = append(o.waiting, keptAnswer{c: c})
+	a.took(len(bytes))
+	return true
+}
+
+// keepAnswer puts a whole answer into the outbox, if the thread may lead for a
+// moment: it is inside a call.
+func (s *responder) keepAnswer(c *conn, a *answer) {
+	l := s.l // a main thread that is alone never gives the lead up
+	if s.w.backup != nil {
+		if l = s.w.backup.Borrow(); l == nil {
+			return // the backup has it
+		}
+		defer s.w.backup.GiveBack()
+	}
+	l.outbox.keep(c, a, s.now, l.poll.Left() > 0)
+}
+
+// leave ends the call of the connection, and tells whether the outbox has its
+// answer and is to settle it: not if something went wrong behind the answer,
+// close() has raised. The caller leads.
+func (o *outbox) leave(c *conn, v verdict) (settles bool) {
+	last := len(o.waiting) - 1
+	if last < 0 || o.waiting[last].c != c {
+		return false
+	}
+	o.waiting[last].left = true
+	if v != sent {
+		o.waiting[last].c = nil
+	}
+	return v == sent
+}
+
+// send sends all answers, but for none while the last one's call goes on: the
+// transmitter looks after that one and those before it. It gives the answers and
+// what the sockets have not taken of each, valid until the next keep.
+func (o *outbox) send() ([]keptAnswer, []cpython.Unsent) {
+	n := len(o.waiting)
+	if n == 0 || !o.waiting[n-1].left {
+		return nil, nil
+	}
+	all := o.waiting
+	o.waiting = o.waiting[:0]
+	return all, o.answers.Send(n)
+}
+
+// callTime is how long, in ns, the calls of a thread have taken lately: a moving
+// average over eight.
+type callTime int64
+
+// add counts a call, and tells whether calls are long enough for answers to wait.
+func (t *callTime) add(took int64) bool {
+	*t += (callTime(min(took, longCall)) - *t) / 8
+	return *t >= keptCall
+}
+
+// mayBeKept tells whether all of the answer's bytes are here, few, and not to be
+// followed by the answer to a request that has come already.
+func (a *answer) mayBeKept(c *conn) bool {
+	size := a.left.size()
+	whole := a.final() || a.frame.Length == 0 || a.frame.NoBody
+	return size > 0 && size <= keptSize && whole && a.state != cpython.File && a.left.shared &&
+		a.frame.Keep && c.ans == nil && c.stream == nil && c.size == c.in.Len()
+}

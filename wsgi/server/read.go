@@ -1,0 +1,301 @@
+package server
+
+import (
+	"gosrv/cpython"
+	"gosrv/environ"
+	"gosrv/wsgi/body"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/http1/proxyproto"
+	"gosrv/wsgi/loop"
+)
+
+// maxPipelined bounds the requests of one connection served before others get
+// their turn.
+const maxPipelined = 16
+
+// progress is what the bytes at hand amount to, for the one who owns the
+// connection to act on.
+type progress uint8
+
+const (
+	incomplete progress = iota
+	complete            // a whole request
+	refused             // the request cannot be served, and the client is told why
+	clientGone          // nothing can be said to it any more
+	finished            // all was said: the connection ends
+)
+
+// pump serves what the connection has sent as far as it is complete, and reads
+// until the socket is empty. It reports whether this thread still leads.
+func (s *slot) pump(c *conn) leads {
+	for turns := 0; ; turns++ {
+		if turns >= maxPipelined {
+			s.l.later(c)
+			return stillLeads
+		}
+		for !c.ready && (c.in.Len() == 0 || c.partial) {
+			if !c.readable {
+				s.rest(c)
+				return stillLeads
+			}
+			if p, bad := s.fill(c); p != incomplete {
+				s.end(c, p, bad)
+				return stillLeads
+			}
+		}
+		p, bad := s.advance(c)
+		switch p {
+		case complete:
+			if s.isBackup() {
+				s.l.handover.setAside(s, c)
+				return stillLeads
+			}
+			if s.serve(c) == handedOver {
+				return handedOver
+			}
+			if c.phase != reading && c.phase != skipping {
+				return stillLeads
+			}
+		case incomplete:
+			c.partial = true
+		default:
+			s.end(c, p, bad)
+			return stillLeads
+		}
+	}
+}
+
+// fill reads once. incomplete: the connection goes on.
+func (s *slot) fill(c *conn) (progress, *body.Refusal) {
+	n, room, e := 0, 0, loop.None
+	if c.body != nil {
+		var bad *body.Refusal
+		if n, room, e, bad = c.body.Recv(s, &c.wire); bad != nil {
+			return refused, bad
+		}
+	}
+	if room == 0 {
+		if !s.l.room(c) {
+			return refused, &body.Refusal{Status: 413}
+		}
+		free := c.in.Room()
+		room = len(free)
+		n, e = c.wire.Recv(free)
+		c.in.Add(n)
+	}
+	switch {
+	case e == loop.None && n > 0:
+		c.partial = false
+		// A short read has emptied the socket; the next byte is a new edge.
+		// A FIN behind it was reported with this edge and is read at once.
+		if n < room && !c.fin {
+			c.readable = false
+		}
+		return incomplete, nil
+	case e == loop.None:
+		return c.hungup()
+	case again(e):
+		c.readable = false
+		return incomplete, nil
+	}
+	return clientGone, nil
+}
+
+// hungup is the client's FIN: nothing more will come. What is incomplete now
+// is so for ever.
+func (c *conn) hungup() (progress, *body.Refusal) {
+	c.readable, c.eof = false, true
+	if c.phase == filling {
+		return refused, &body.Refusal{Status: 400}
+	}
+	return clientGone, nil
+}
+
+// room makes sure that a read has somewhere to go; false if the request
+// outgrows the largest buffer, which the limits should not allow.
+func (w *eventLoop) room(c *conn) bool {
+	if c.body != nil && c.body.Apart() && c.in.Full() {
+		return false
+	}
+	return c.in.MakeRoom(&w.mem.Bufs)
+}
+
+// advance looks at the bytes at hand.
+func (s *slot) advance(c *conn) (progress, *body.Refusal) {
+	if c.ready {
+		return s.recall(c)
+	}
+	if c.phase == filling {
+		return s.takeBody(c)
+	}
+	if c.phase == skipping {
+		if p := s.discardBody(c); p != complete {
+			return p, nil
+		}
+	}
+	if c.fresh {
+		if p, bad := s.w.proxy.greet(c); p != complete {
+			return p, bad
+		}
+	}
+	r := s.req
+	if c.req != nil {
+		r = c.req
+	}
+	err := s.l.environCache.parse(&s.w.policy, c, r)
+	if err == nil {
+		return s.begin(c, r)
+	}
+	s.keepRequest(c) // of one that is refused, for the access log
+	if err == http1.ErrPartial {
+		return incomplete, nil
+	}
+	return refused, invalid(err.(*http1.Error))
+}
+
+// invalid refuses what the client has done wrong.
+func invalid(e *http1.Error) *body.Refusal { return &body.Refusal{Status: e.Status, Invalid: e} }
+
+// request is the head being served.
+func (s *slot) request(c *conn) *http1.Request {
+	if c.req != nil {
+		return c.req
+	}
+	return s.req
+}
+
+// keepRequest leaves the slot's request to the connection, which will need it
+// again, and takes another for the slot.
+func (s *slot) keepRequest(c *conn) {
+	if c.req == nil {
+		c.req, s.req = s.req, s.l.getRequest()
+	}
+}
+
+// rest leaves a connection to epoll and the timers: nothing more can be done
+// for it now.
+func (s *slot) rest(c *conn) {
+	w := s.l
+	if !s.l.register(s, c, c.phase == sending) {
+		return
+	}
+	switch {
+	case c.phase == filling:
+		s.l.awaitBody(s, c)
+	case c.phase == skipping:
+		w.arm(c, classLinger)
+	case c.phase == sending:
+		s.l.awaitRoom(s, c)
+	case c.in.Len() > 0:
+		w.arm(c, classHeader)
+	default:
+		c.in.Release(&w.mem.Bufs)
+		if c.used || w.drain.on {
+			w.timers.Arm(&c.timer, classIdle, w.now)
+			c.class = classIdle
+		} else {
+			w.arm(c, classHeader)
+		}
+	}
+}
+
+// recall makes a waiting request, or one that came with an offer, the slot's.
+func (s *slot) recall(c *conn) (progress, *body.Refusal) {
+	r := s.request(c)
+	if c.req == nil {
+		if err := s.l.environCache.parse(&s.w.policy, c, r); err != nil {
+			// Another generation's limits were wider.
+			bad, _ := err.(*http1.Error)
+			if bad == nil {
+				bad = errNoRequest
+			}
+			s.keepRequest(c)
+			return refused, invalid(bad)
+		}
+	}
+	c.ready = false
+	if c.body != nil {
+		s.body = c.body.Whole()
+	} else {
+		start := r.HeadLen
+		s.body = cpython.Body{FD: -1, Len: int64(c.content), Mem: c.in.Unread()[start : start+c.content]}
+	}
+	return complete, nil
+}
+
+// begin decides what follows a complete head.
+func (s *slot) begin(c *conn, r *http1.Request) (progress, *body.Refusal) {
+	w := s.l
+	if limit := w.mem.Limits.Body; limit > 0 && r.ContentLength > limit {
+		s.keepRequest(c)
+		return refused, &body.Refusal{Status: 413}
+	}
+	end := r.HeadLen
+	if !r.Chunked && r.ContentLength <= 0 {
+		c.size = end
+		s.body = cpython.Body{FD: -1}
+		return complete, nil
+	}
+	if n := r.ContentLength; !r.Chunked && n <= int64(c.in.Len()-end) {
+		c.size = end + int(n)
+		s.body = cpython.Body{Mem: c.in.Unread()[end:c.size], FD: -1, Len: n}
+		return complete, nil
+	}
+	if w.set.StreamBody {
+		owner := &streamOwner{w: w.worker, c: c, shown: w.now}
+		c.stream = w.streams.Start(&w.mem, &c.in, c.wire, r, &w.streamRules, owner)
+		s.body = c.stream.Whole()
+		return complete, nil
+	}
+	s.keepRequest(c)
+	b, bad := w.mem.Begin(s, &c.in, r, &w.policy, w.now)
+	c.body = b
+	c.become(filling)
+	if bad != nil {
+		return refused, bad
+	}
+	if r.ExpectContinue && c.in.Len() == end && !c.sendContinue() {
+		return clientGone, nil
+	}
+	return s.takeBody(c)
+}
+
+// errProxyPeer refuses a PROXY header of a peer that is not in proxy_allow_ips,
+// with Gunicorn's status.
+var errProxyPeer = &http1.Error{Status: 403, Reason: "PROXY header from a peer that is not in proxy_allow_ips"}
+
+// ProxyRules are the settings of the PROXY protocol. The zero value is "off".
+type ProxyRules struct {
+	Mode  proxyproto.Mode
+	Allow environ.AllowList // peers that may send a header
+}
+
+// greet reads the PROXY header at the start of a connection, if there is one.
+// It is part of the first head: the same deadline counts. As in Gunicorn a
+// connection without it is plain HTTP, and a peer that may not send one is
+// refused only if it does; it is not told how it should have been written.
+func (p *ProxyRules) greet(c *conn) (progress, *body.Refusal) {
+	said, n, err := proxyproto.Parse(p.Mode, c.in.Unread())
+	if err == proxyproto.ErrPartial {
+		return incomplete, nil
+	}
+	c.fresh = false
+	var bad *http1.Error
+	if err != nil {
+		bad = &http1.Error{Status: 400, Reason: err.Error()}
+	}
+	if (n > 0 || bad != nil) && !c.listener.about.Unix && !p.Allow.Contains(c.facts.Peer.Addr()) {
+		bad = errProxyPeer
+	}
+	if bad != nil {
+		return refused, invalid(bad)
+	}
+	if n > 0 {
+		c.facts.SetProxied(&said)
+		c.in.Consume(n)
+	}
+	if c.in.Len() == 0 {
+		return incomplete, nil
+	}
+	return complete, nil
+}

@@ -1,0 +1,295 @@
+package server
+
+import (
+	"sync/atomic"
+
+	"gosrv/cpython"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/lead"
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
+)
+
+// slot is one application thread: its door to the application and the buffers
+// that one request at a time uses.
+type slot struct {
+	responder
+	environment
+
+	w    *worker
+	n    int
+	req  *http1.Request
+	body cpython.Body
+	call cpython.Request // here, since it would be made on the heap for each call of an interface
+
+	member lead.Thread[*conn] // its place among the pool's threads
+	shown  scoreboard.Running // its request, as the scoreboard shows it
+	gone   atomic.Bool        // the thread has ended, with close() called for what it had suspended
+}
+
+// newSlot makes a slot for an application thread.
+func newSlot(w *eventLoop, n int, app Application) *slot {
+	s := &slot{w: w.worker, n: n, req: w.getRequest()}
+	s.responder = responder{w: w.worker, app: app, out: make([]byte, outSize), head: make([]byte, 0, 2*copyMost)}
+	s.watched.Main = n == 0
+	s.environment.w = w.worker
+	return s
+}
+
+// serve runs the application for the complete request of c and sends what it
+// answers. It reports whether this thread still leads the loop; if not, c has
+// gone to the thread that does.
+func (s *slot) serve(c *conn) leads {
+	w := s.l
+	r := s.request(c)
+	head := c.in.Unread()[:r.HeadLen]
+	flags, bad := s.describe(s.l, c, head, r)
+	if bad != nil {
+		s.keepRequest(c)
+		s.refuse(c, invalid(bad))
+		return stillLeads
+	}
+	now := w.now // read when the last call returned or the batch came in
+	s.l.countRequest(s)
+	w.timers.Disarm(&c.timer) // the request is complete
+	c.class = classNone
+	w.engage(c)
+	a := &s.ans
+	*a = answer{started: now, resumed: now, x: response.Request{
+		Head: isHead(r.Method.Of(head)),
+		Old:  r.Major == 1 && r.Minor == 0,
+		Keep: r.KeepAlive && w.keepAlive,
+		Kept: w.kept, Server: w.server,
+	}}
+	if w.pool.size == 1 && w.poll.Left() > 0 {
+		// Another connection of this batch is most likely next.
+		flags |= cpython.KeepGIL
+	}
+	s.enter(c, a, r.Method.Of(head), r.Path.Of(head))
+	if c.stream != nil {
+		s.body = c.stream.Whole()
+	}
+	s.call = cpython.Request{
+		Base: c.listener.base, Head: head, Extra: s.pack.Extra, Desc: s.pack.Desc, Headers: s.pack.Headers,
+		Flags: flags, Body: &s.body, Connection: c.fd(), Out: s.out,
+	}
+	a.state = s.app.Call(&s.call, &a.res)
+	s.call.Head = nil // the read buffer is the connection's
+	if a.res.Ends != 0 {
+		a.x.Keep = false // a hook wants it so
+	}
+	v := s.compose(c, a)
+	if v == sent {
+		v = s.carry(c, a)
+	}
+	return s.leave(c, v)
+}
+
+// resume goes on with a suspended answer, after the socket has made room or
+// others have had their turn. It reports whether this thread still leads.
+func (s *slot) resume(c *conn) leads {
+	a := c.ans
+	if a.app && c.slot != s.n {
+		s.l.delegate(c, false)
+		return stillLeads
+	}
+	a.resumed = loop.Now()
+	s.enter(c, a, nil, nil)
+	return s.leave(c, s.carry(c, a)) && s.follow(c)
+}
+
+// follow goes on with a connection whose suspended answer has come to an end:
+// the next request may be waiting. The caller leads.
+func (s *slot) follow(c *conn) leads {
+	if c.phase == reading || c.phase == skipping {
+		return s.pump(c)
+	}
+	return stillLeads
+}
+
+// isHead tells HEAD, which gets no body.
+func isHead(method []byte) bool { return string(method) == "HEAD" }
+
+// sendKept sends what the outbox holds and goes on with its connections. Their
+// next requests, if they are here, wait for their turn: serving one now would put
+// a new answer into the outbox that is being emptied. The caller leads.
+func (s *slot) sendKept() {
+	answers, rest := s.l.outbox.send()
+	for i := range answers {
+		c, left := answers[i].c, rest[i].Bytes()
+		switch {
+		case c == nil:
+		case rest[i].Err() != 0:
+			s.l.close(c, false)
+		case len(left) > 0:
+			whole := append([]byte(nil), left...)
+			c.ans = &answer{state: cpython.Done, frame: response.Framing{Keep: true}, forLog: forLog{logged: true}, left: outgoing{segs: [3][]byte{whole}, whole: whole}}
+			s.settle(c, c.ans, blocked)
+		default:
+			c.notePending()
+			s.l.consume(c)
+			c.become(reading)
+			if c.readable {
+				s.l.later(c)
+			} else {
+				s.rest(c)
+			}
+		}
+	}
+}
+
+// settle does with a connection what its answer's verdict asks for. The caller
+// leads the loop.
+func (s *slot) settle(c *conn, a *answer, v verdict) {
+	if room := c.notePending(); room && v == blocked {
+		v = yielded // the room came before the wait for it began
+	}
+	switch v {
+	case handled:
+		regain(s, c, a)
+		return
+	case blocked, yielded:
+		c.become(sending)
+		if v == blocked {
+			s.rest(c)
+		} else if s.l.register(s, c, true) {
+			s.l.later(c)
+		}
+		return
+	case cut:
+		s.l.close(c, a.drop)
+		return
+	case lost:
+		s.linger(c)
+		return
+	}
+	if c.stream != nil && !s.settleStream(c, a) {
+		return
+	}
+	a.unblock(c)
+	s.l.consume(c)
+	switch {
+	case a.frame.Keep:
+		c.become(reading)
+	case a.x.Keep || c.in.Len() > 0 || a.custody == bothHave:
+		// It is the server that ends here: more may be on its way, and an
+		// RST for it must not overtake the answer.
+		s.linger(c)
+	default:
+		s.l.close(c, false)
+	}
+}
+
+// consume forgets the request that has been answered.
+func (t *connTable) consume(c *conn) {
+	w := t.l
+	if c.body != nil {
+		c.body.End()
+		c.body = nil
+	}
+	if c.req != nil {
+		w.putRequest(c.req)
+		c.req = nil
+	}
+	c.ans = nil
+	w.disengage(c)
+	c.in.Consume(c.size)
+	c.used = true
+	c.class = classNone
+	c.partial = false
+}
+
+// enter lends the thread to the application. method is nil when a suspended
+// answer goes on.
+func (s *slot) enter(c *conn, a *answer, method, path []byte) {
+	w := s.w
+	c.become(serving)
+	c.slot = s.n
+	s.cur, s.curAns = c, a
+	s.startDeadline(a)
+	switch {
+	case method == nil: // it is shown
+	case w.pool.size > 1:
+		w.pool.shown.Begin(w.score, &s.shown, a.started, method, path)
+	default:
+		w.score.Begin(a.started, method, path)
+	}
+	s.releaseLead()
+}
+
+// leave takes the thread back with what came of the answer. It reports whether
+// the thread leads; if not, the connection has been handed over.
+func (s *slot) leave(c *conn, v verdict) leads {
+	w, a := s.w, s.curAns
+	if c.ans != nil {
+		a = c.ans
+		if c.req == nil {
+			// It was suspended: its request is still wanted for the log.
+			c.req, s.req = s.req, w.newRequest()
+		}
+	}
+	s.stopDeadline()
+	s.cur, s.curAns = nil, nil
+	s.report(c, a, v)
+	if w.pool.size > 1 {
+		w.pool.shown.End(w.score, &s.shown)
+	} else if s.n == 0 { // not the backup's: the main thread's request goes on
+		w.score.End()
+	}
+	if p := &w.pool; p.size > 1 {
+		p.Weigh(&s.member, s.now-a.resumed)
+		if s.l = p.Acquire(); s.l == nil {
+			if c.ans == nil {
+				kept := *a
+				c.ans = &kept
+			}
+			if v == sent && a.parting(c) {
+				c.wire.HalfClose() // the leader may be long in coming to it, and the last bytes wait for the end
+			}
+			c.verdict = v
+			p.HandBack(c)
+			return handedOver
+		}
+	} else {
+		if w.backup != nil {
+			s.reclaim()
+		}
+		if s.now-a.resumed >= stuck && loop.WaitReadable(w.Control, 0) {
+			s.ReleaseGIL()
+			w.ReadOrders() // what it was told meanwhile comes before new connections
+		}
+	}
+	s.l.now = max(s.l.now, s.now)
+	if s.l.outbox.leave(c, v) {
+		return stillLeads
+	}
+	if v != sent {
+		s.sendKept() // what the connection has in the outbox comes before its end
+	}
+	s.settle(c, a, v)
+	return stillLeads
+}
+
+// releaseLead gives the lead up before the application is called. A thread that
+// is alone keeps it.
+func (s *slot) releaseLead() {
+	w := s.w
+	switch {
+	case w.pool.size > 1:
+		s.l = nil
+		w.pool.Release()
+	case w.backup != nil:
+		s.l = nil
+		w.backup.Release()
+	}
+}
+
+// reclaim gives the main thread the lead that it has released.
+func (s *slot) reclaim() {
+	var led bool
+	if s.l, led = s.w.backup.Reclaim(); led {
+		s.l.handover.takeBackAll(s)
+		s.l.resumeMainEvents()
+	}
+}

@@ -1,0 +1,118 @@
+package server
+
+import (
+	"gosrv/cpython"
+	"gosrv/wsgi/body"
+	"gosrv/wsgi/http1"
+)
+
+// sendContinue tells the client that its body is wanted (RFC 9110 10.1.1); false:
+// it is gone. A socket that has no room for 25 bytes belongs to a client that
+// does not read its answers.
+func (c *conn) sendContinue() bool {
+	n, _ := c.wire.Send([]byte(http1.Continue), false)
+	return n == len(http1.Continue)
+}
+
+// takeBody takes what has arrived of a body.
+func (s *slot) takeBody(c *conn) (progress, *body.Refusal) {
+	whole, bad := c.body.Take(s)
+	switch {
+	case bad != nil:
+		return refused, bad
+	case !whole:
+		return incomplete, nil
+	}
+	c.size = c.body.Size()
+	c.become(reading)
+	s.body = c.body.Whole()
+	return complete, nil
+}
+
+// Blocks is body.Thread's.
+func (s *slot) Blocks(old, made []cpython.Block) int { return s.app.Blocks(old, made) }
+
+// MayEnter is body.Thread's: whether this thread may wait for the GIL to get
+// memory. Not while a call is running that may keep it for long.
+func (s *slot) MayEnter() bool {
+	return s.app != nil && (s.w.pool.size == 1 || s.l.gate.engaged == 0)
+}
+
+// DropPages is Resting's.
+func (s *slot) DropPages() { s.app.DropPages() }
+
+// streamOwner is told of a body that the application reads itself.
+type streamOwner struct {
+	w     *worker
+	c     *conn
+	shown int64 // the start of the request that the scoreboard shows
+}
+
+// Progressed lets the time that a request has begin again: it is not stuck as
+// long as the body comes.
+func (o *streamOwner) Progressed(now int64) {
+	o.w.slots[o.c.slot].watched.Extend(now)
+	if o.w.set.Threads == 1 && o.w.score.Progress(o.shown, now) {
+		o.shown = now
+	}
+}
+
+// Failed says in the log why no more of it will come.
+func (o *streamOwner) Failed(why string, invalid *http1.Error) {
+	if invalid != nil {
+		logRefusal(o.w.log, o.c, invalid)
+		return
+	}
+	o.w.log.Debugf("Client %s %s", o.c.facts.Peer.Addr(), why)
+}
+
+// endStream takes the reading of a connection back from the application.
+func (t *connTable) endStream(c *conn) *body.Stream {
+	st := c.stream
+	c.stream = nil
+	c.size = st.End(&c.in)
+	return st
+}
+
+// settleStream is what follows an answer to a request with a stream. It reports
+// whether the body was read to its end and the connection can go on as any
+// other. If not, the rest of the body is read and dropped, as long as it is
+// little; where the answer has said that the connection ends, it lingers.
+func (s *slot) settleStream(c *conn, a *answer) bool {
+	st := s.l.endStream(c)
+	whole, failed := st.Outcome()
+	if !a.frame.Keep || failed {
+		s.linger(c)
+		return false
+	}
+	if whole {
+		return true
+	}
+	s.l.consume(c)
+	c.become(skipping)
+	c.unread, c.budget = st, lingerBytes
+	return false
+}
+
+// discardBody drops what has come of a body that nobody will read. complete: the
+// next request may follow in the buffer.
+func (s *slot) discardBody(c *conn) progress {
+	before := c.in.Len()
+	whole, invalid := c.unread.Discard(&c.in)
+	if invalid != nil {
+		s.logRefusal(c, invalid) // its answer has left: nothing more is said
+		return finished
+	}
+	c.budget -= before - c.in.Len()
+	switch {
+	case whole:
+		c.become(reading)
+		c.unread = nil
+	case c.budget <= 0:
+		return finished
+	}
+	if c.in.Len() == 0 {
+		return incomplete
+	}
+	return complete
+}

@@ -1,0 +1,158 @@
+package server
+
+import (
+	"golang.org/x/sys/unix"
+
+	"gosrv/cpython"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
+)
+
+// custody says who may speak on a connection while its request is served. It
+// begins as the server's and moves down this list only, when the application uses
+// gunicorn.socket, or to its end, when the request is late. The request's end is
+// the connection's then, unless the application has merely looked.
+type custody uint8
+
+const (
+	serverHas   custody = iota // the application has no socket, or knows no more of it than its address
+	bothHave                   // it has a blocking one beside the server's; what it answers by WSGI leaves as ever
+	appHas                     // it has the only one: nothing is read from it, sent to it or waited for here
+	watchdogHas                // the watchdog has answered: nothing may be sent
+)
+
+// noStatus is what the access log shows of a request whose application has said
+// nothing by start_response: None, as Gunicorn's.
+const noStatus = -1
+
+// useSocket is what gunicorn.socket reaches before it is used; cpython.Callbacks.Socket
+// says what it gives. The call is inside the application, so the connection is
+// the slot's, but this may be another thread, and a third one may lead the loop:
+// nothing of what is the leader's is touched.
+//
+// From the first use on the request takes as long as it likes. From the first
+// byte that the application reads or writes itself (SocketTake) the loop forgets
+// the connection but for its count; regain says how it comes back.
+func useSocket(s *responder, use cpython.SocketUse, buf []byte) int {
+	c, a := s.cur, s.curAns
+	if c == nil || !share(s, a) {
+		return -int(unix.ECONNABORTED)
+	}
+	if use == cpython.SocketLook || a.custody == appHas {
+		return 0
+	}
+	behind := c.behindRequest()
+	if len(behind) > len(buf) {
+		return len(behind)
+	}
+	copy(buf, behind)
+	a.x.Keep, a.frame.Keep = false, false // a part of the next request may be read
+	if use == cpython.SocketTake {
+		a.custody = appHas
+		giveAway(s.w, c)
+	}
+	return len(behind)
+}
+
+// share leaves the request to the application's own time; false: it was late
+// before, and the watchdog has answered.
+func share(s *responder, a *answer) bool {
+	if a.custody != serverHas {
+		return a.custody != watchdogHas
+	}
+	if s.w.watch != nil && !s.watched.Waive() {
+		a.lose()
+		return false
+	}
+	if s.w.pool.size == 1 {
+		s.w.score.Waive()
+	}
+	a.custody = bothHave
+	return true
+}
+
+// behindRequest is what was received behind the request that is served. Where
+// the application reads the body as it comes, that is what it has not read.
+func (c *conn) behindRequest() []byte {
+	st := c.stream
+	if st == nil {
+		return c.in.Unread()[c.size:]
+	}
+	return st.Unread()
+}
+
+// giveAway drops the descriptor: the application's is the last one. The next
+// connection may get its number while this one still stands in conns.
+func giveAway(w *worker, c *conn) {
+	if c.stream != nil {
+		c.stream.Cancel()
+	}
+	fd := c.fd()
+	if c.registered {
+		w.unpoll(fd)
+		c.registered, c.duplex = false, false
+	}
+	w.Own(fd, false)
+	c.wire.Drop()
+	c.wire = loop.NewTransport(-1)
+}
+
+// handled tells that the application has seen to its client itself.
+func (a *answer) handled() bool {
+	return a.custody == appHas || a.custody == bothHave &&
+		(a.state == cpython.Handled || a.state == cpython.Done && !a.begun && a.res.HeadLen == 0)
+}
+
+// concede ends the answer of such a request without a word. What is logged is
+// what Gunicorn logs: nothing where the application says by an exception that
+// all is done.
+func concede(s *responder, a *answer) verdict {
+	switch {
+	case a.begun:
+	case a.state == cpython.Failed:
+		a.frame.Status = 500
+	case a.state == cpython.Handled || a.state == cpython.Quit:
+		a.logged = true
+	case a.res.HeadLen > 0:
+		head := response.PackedHead(s.out[:a.res.HeadLen])
+		a.frame.Status, _ = http1.ParseStatus(head.Status())
+	default:
+		a.frame.Status = noStatus
+	}
+	if a.state == cpython.Quit {
+		s.w.order(quitOrder)
+	}
+	a.state, a.begun = cpython.Done, true
+	return handled
+}
+
+// regain ends the connection. One that was taken over comes back by the
+// descriptor that the application has left open, if it has; from there on it is
+// as any other that lingers. The caller leads.
+func regain(s *slot, c *conn, a *answer) {
+	w := s.l
+	if a.custody != appHas {
+		s.linger(c)
+		return
+	}
+	if number := c.fd(); w.conns[number] == c {
+		w.conns[number] = nil
+	}
+	fd := int(a.res.FD)
+	if fd < 0 {
+		w.forget(c)
+		return
+	}
+	c.timer.FD, c.wire, c.fin, c.eof = fd, loop.NewTransport(fd), false, false
+	seat(w, c)
+	s.linger(c)
+}
+
+// unblock undoes what the application's use of a shared socket has done to the
+// one file that both descriptors stand for: sendfile waits for nobody.
+func (a *answer) unblock(c *conn) {
+	if a.custody == bothHave {
+		_ = unix.SetNonblock(c.fd(), true)
+	}
+}

@@ -1,0 +1,216 @@
+package server
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gosrv/wsgi/body"
+	"gosrv/wsgi/loop"
+)
+
+// Classes of time-outs.
+const (
+	classNone   uint8 = iota
+	classHeader       // a head, absolute from its first byte (or from accept)
+	classBody         // a body, from its last byte
+	classWrite        // an answer, from the last time the socket had room: one look
+	classIdle         // between two requests
+	classLinger       // after the last answer
+)
+
+// Parting is how long a connection takes to end.
+type Parting struct {
+	Linger               time.Duration // for the client's FIN
+	LastIdle, LastLinger time.Duration // in a drain, in the place of keepalive and Linger
+}
+
+// UsualParting is for clients of the Internet.
+var UsualParting = Parting{lingerTime, lastIdle, lastLinger}
+
+// within gives the times in a drain, in ns: less where graceful_timeout is short,
+// so that what is idle gets a soft end then, too. grace 0: it may take any time.
+func (p *Parting) within(grace int64) (idle, linger int64) {
+	idle, linger = int64(p.LastIdle), int64(p.LastLinger)
+	if grace > 0 {
+		idle, linger = min(idle, grace/2), min(linger, grace/4)
+	}
+	return idle, linger
+}
+
+const (
+	lingerTime  = 2 * time.Second
+	lingerBytes = body.MostDropped
+	// looks is how often in write_timeout a look is taken at what the client has
+	// confirmed. The kernel does not tell when that was.
+	looks = 4
+)
+
+// newTimers makes the classes in the order of the constants above. An idle time
+// of 0 arms nothing: no connection is kept.
+func newTimers(t *Settings) *loop.Timers {
+	return loop.NewTimers(0, int64(t.Header), int64(t.Body), int64(t.Write)/looks, int64(t.Idle+t.Overtime), int64(t.Parting.Linger))
+}
+
+// timeouts ends what waits too long.
+type timeouts struct {
+	l      *eventLoop
+	timers *loop.Timers
+}
+
+// expire ends what has waited too long. It reports whether this thread still
+// leads the loop.
+func (t *timeouts) expire(s *slot) leads {
+	w := s.l
+	for {
+		e, class := w.timers.Expired(w.now)
+		if e == nil {
+			return stillLeads
+		}
+		c := w.conns[e.FD]
+		if c.phase == serving {
+			continue
+		}
+		c.class = classNone
+		if s.l.overdue(s, c, class) == handedOver {
+			return handedOver
+		}
+	}
+}
+
+// overdue is one connection whose time is up.
+func (t *timeouts) overdue(s *slot, c *conn, class uint8) leads {
+	switch class {
+	case classHeader, classBody:
+		return s.l.late(s, c)
+	case classIdle:
+		return s.l.overslept(s, c)
+	case classWrite:
+		s.l.noRoom(s, c)
+	case classLinger:
+		return s.l.outstayed(s, c)
+	default:
+		s.abandon(c)
+	}
+	return stillLeads
+}
+
+// outstayed ends a connection whose client has not sent what was left of a
+// body, or not its FIN, after a look into the socket.
+func (t *timeouts) outstayed(s *slot, c *conn) leads {
+	gen, rest := c.gen, c.unread
+	if c.phase == skipping {
+		c.readable = true
+		if s.pump(c) == handedOver {
+			return handedOver
+		}
+	} else {
+		s.discard(c) // closing over unread bytes would send RST
+	}
+	if c.gen == gen && c.unread == rest && (c.phase == skipping || c.phase == lingering) {
+		s.abandon(c)
+	}
+	return stillLeads
+}
+
+// late ends a request that is not complete in time, after a look into the
+// socket: while the application ran nobody has read from it.
+func (t *timeouts) late(s *slot, c *conn) leads {
+	w, gen, served := s.l, c.gen, s.l.served
+	var got int64
+	before := c.body
+	if before != nil {
+		got = before.Got()
+	}
+	c.readable = true
+	if s.pump(c) == handedOver {
+		return handedOver
+	}
+	switch {
+	case c.gen != gen || w.served != served || c.phase != reading && c.phase != filling:
+		// It came, or was refused.
+	case c.phase == filling && (before == nil || c.body.Got() > got):
+	case c.phase == filling || c.partial && c.in.Len() > 0:
+		s.refuse(c, &body.Refusal{Status: 408})
+	case c.in.Len() == 0 && !c.used:
+		w.close(c, false)
+	}
+	return stillLeads
+}
+
+// overslept ends an idle connection, after a look whether a request has come
+// this very moment.
+func (t *timeouts) overslept(s *slot, c *conn) leads {
+	c.readable = true
+	if p, bad := s.fill(c); p != incomplete {
+		s.end(c, p, bad)
+		return stillLeads
+	}
+	if c.in.Len() > 0 {
+		return s.pump(c)
+	}
+	if s.l.idleMayStay() {
+		s.rest(c)
+		return stillLeads
+	}
+	s.linger(c)
+	return stillLeads
+}
+
+// awaitBody waits for more of a body: body_timeout counts from the last byte.
+func (t *timeouts) awaitBody(s *slot, c *conn) {
+	w := s.l
+	if w.set.Body == 0 {
+		return
+	}
+	if c.body.TooSlow(w.now, w.set.Body) {
+		s.refuse(c, &body.Refusal{Status: 408})
+		return
+	}
+	w.timers.Arm(&c.timer, classBody, w.now)
+	c.class = classBody
+}
+
+// awaitRoom waits for room in the socket: write_timeout counts from the last
+// time that there was some.
+func (t *timeouts) awaitRoom(s *slot, c *conn) {
+	w, a := s.l, c.ans
+	if w.set.Write == 0 {
+		return
+	}
+	taken := a.taken(c)
+	if c.class != classWrite {
+		a.rate.Start(w.now, taken)
+	} else if a.rate.TooSlow(w.now, taken, w.set.Write) {
+		s.l.stalled(s, c)
+		return
+	}
+	a.last, a.quiet = taken, 0
+	w.timers.Arm(&c.timer, classWrite, w.now)
+	c.class = classWrite
+}
+
+// noRoom is one look in that time. A client on a slow line takes bytes long
+// before the kernel calls that room.
+func (t *timeouts) noRoom(s *slot, c *conn) {
+	w, a := s.l, c.ans
+	taken := a.taken(c)
+	if !body.TooFew(taken-a.last, w.set.Write/looks) {
+		a.quiet = 0
+	} else if a.quiet++; a.quiet >= looks {
+		s.l.stalled(s, c)
+		return
+	}
+	a.last = taken
+	w.timers.Arm(&c.timer, classWrite, w.now)
+	c.class = classWrite
+}
+
+// stalled gives a client up that does not read.
+func (t *timeouts) stalled(s *slot, c *conn) {
+	s.w.log.Debugf("Client %s does not take its answer: connection closed", c.facts.Peer.Addr())
+	s.abandon(c)
+}
+
+// again tells whether a non-blocking call would have had to wait.
+func again(e unix.Errno) bool { return e == unix.EAGAIN }
