@@ -79,16 +79,23 @@ green:
 wheel:
 	$(PYTHON) tests/run.py wheel
 
+# A Debian package and a tarball for each machine, with manual page and completions.
 deb:
 	$(PYTHON) tests/run.py deb
 
 # For those who use neither: make install PREFIX=/opt/gosrv, or DESTDIR=... for a package of one's own.
 PREFIX ?= /usr/local
+DATADIR = $(DESTDIR)$(PREFIX)/share
 install: all
 	install -D -m 755 bin/gosrv "$(DESTDIR)$(PREFIX)/bin/gosrv"
+	bin/gosrv help man | install -D -m 644 /dev/stdin "$(DATADIR)/man/man1/gosrv.1"
+	bin/gosrv completion bash | install -D -m 644 /dev/stdin "$(DATADIR)/bash-completion/completions/gosrv"
+	bin/gosrv completion fish | install -D -m 644 /dev/stdin "$(DATADIR)/fish/vendor_completions.d/gosrv.fish"
+	bin/gosrv completion zsh | install -D -m 644 /dev/stdin "$(DATADIR)/zsh/site-functions/_gosrv"
 
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/gosrv"
+	rm -f "$(DESTDIR)$(PREFIX)/bin/gosrv" "$(DATADIR)/man/man1/gosrv.1" "$(DATADIR)/bash-completion/completions/gosrv" \
+	  "$(DATADIR)/fish/vendor_completions.d/gosrv.fish" "$(DATADIR)/zsh/site-functions/_gosrv"
 
 # Every end-to-end test under Go's race detector, an hour and more. CI runs the tests of `matrix` so. ARGS="-k reload" for a part.
 .PHONY: race

@@ -325,6 +325,7 @@ def do_wheel():
 
 def do_deb():
     release("deb", ROOT / "dist", "amd64", "arm64")
+    release("tarball", ROOT / "dist", "amd64", "arm64")
 
 
 def do_asan():

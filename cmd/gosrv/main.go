@@ -48,6 +48,8 @@ func run() int {
 		return fail(err)
 	} else if commands.Is(os.Args) {
 		return commands.Run(os.Args[1:], os.Stdout, os.Stderr)
+	} else if wantsManual(os.Args) {
+		return manual(os.Args)
 	} else if wantsStub(os.Args) {
 		return installStub(os.Args)
 	} else if uwsgi.Is(os.Args) {

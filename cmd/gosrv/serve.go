@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"gosrv/cmd/gosrv/internal/config"
 	"gosrv/cmd/gosrv/internal/config/help"
 	"gosrv/cmd/gosrv/internal/libgosrv"
@@ -31,7 +29,7 @@ func serve(detached bool) int {
 	}
 	switch order {
 	case config.ShowHelp:
-		fmt.Print(helpFor(os.Stdout))
+		fmt.Print(dressed(help.Screen))
 		return 0
 	case config.ShowVersion:
 		return showVersion(options.Start.Program)
@@ -86,16 +84,6 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 	o.Image.Second = libgosrv.Open
 	o.Resolve = func(loaded zygotectl.ConfigLoaded) (*plan.Plan, error) { return resolve(cl, loaded) }
 	return o, config.Run, nil
-}
-
-// helpFor gives the text of --help, in colour if it goes to a terminal and
-// nobody has asked for none (no-color.org).
-func helpFor(out *os.File) string {
-	_, err := unix.IoctlGetTermios(int(out.Fd()), unix.TCGETS)
-	if err != nil || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return help.Text()
-	}
-	return help.Coloured()
 }
 
 // namedPython is what --python says; GOSRV_PYTHON is left to the search, which

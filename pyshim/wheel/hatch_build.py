@@ -24,6 +24,7 @@ FOLDERS = ("cmd", "cpython", "wsgi", "environ", "cgo", "pyshim")  # of the repos
 SUFFIXES = (".go", ".c", ".h", ".py", ".toml", ".json")
 LEAVE = re.compile(r"_test\.go$|(^|/)(testdata|cgotest|wheel|__pycache__)(/|$)")
 ARCHES = {"amd64": "x86_64", "arm64": "aarch64"}  # Go's name and everybody else's
+ARCHES_BY_MACHINE = {machine: arch for arch, machine in ARCHES.items()}
 GLIBC = "2.17"
 CARRIED = "cmd/gosrv/internal/libgosrv/built"  # where the program embeds the worker for a static Python from
 
@@ -57,6 +58,12 @@ def revision():
     return commit.stdout.strip() + (" with changes" if commit.stdout and changed.stdout.strip() else "")
 
 
+def moment():
+    """When the commit was made, in seconds since 1970; without a repository a fixed time that all archives can hold."""
+    shown = subprocess.run(["git", "-c", "safe.directory=*", "-C", str(source()), "log", "-1", "--format=%ct"], capture_output=True, text=True)
+    return int(shown.stdout.strip() or 1577836800)
+
+
 def source_files():
     """Relative paths of all that `go build` reads."""
     root = source()
@@ -70,7 +77,7 @@ def source_files():
 
 def goarch():
     machine = platform.machine()
-    named = os.environ.get("GOSRV_GOARCH") or {v: k for k, v in ARCHES.items()}.get(machine, machine)
+    named = os.environ.get("GOSRV_GOARCH") or ARCHES_BY_MACHINE.get(machine, machine)
     if named not in ARCHES:
         raise BuildError("gosrv runs on x86-64 and arm64, not on %s" % named)
     return named

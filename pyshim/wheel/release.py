@@ -2,59 +2,20 @@
 
     release.py wheel FOLDER ARCH...    the sdist and a wheel for each of amd64, arm64, checked by auditwheel
     release.py deb FOLDER ARCH...      a Debian package for each
+    release.py tarball FOLDER ARCH...  bin and share, to be unpacked below any prefix
+
+The same commit gives the same bytes: files have the time of the commit, or SOURCE_DATE_EPOCH.
 """
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import hatch_build
+import trees
 
 HERE = Path(__file__).resolve().parent
-CONTROL = """\
-Package: gosrv
-Version: {version}
-Architecture: {arch}
-Maintainer: gosrv contributors
-Depends: libc6 (>= {glibc})
-Recommends: python3
-Section: httpd
-Priority: optional
-Installed-Size: {size}
-Description: drop-in replacement for Gunicorn
- One Go binary with CPython embedded that serves WSGI applications (Django,
- Flask, any PEP 3333 callable) with Gunicorn's options, configuration file,
- signals and logs. It serves by the python3 on PATH, or by that of the virtual
- environment it is called from.
-"""
-
-
-COPYRIGHT = """\
-Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
-Upstream-Name: gosrv
-
-Files: *
-Copyright: 2026 gosrv contributors
-License: MIT
-
-License: MIT
-{own}
-Comment: Linked into /usr/bin/gosrv is the code of others; their licences, in full:
-{others}
-"""
-
-
-def copyright_text():
-    """The file `copyright` of the package: paragraphs of Debian's kind, with a point where a line would be empty."""
-    def indented(text):
-        return "".join(" %s\n" % (line.rstrip() or ".") for line in text.splitlines())
-
-    others = "".join(" .\n == %s ==\n .\n%s" % (path.stem.replace("_", "/"), indented(path.read_text())) for path in sorted((HERE / "licenses").iterdir()))
-    own = indented((HERE / "LICENSE").read_text().partition("\n\n")[2])
-    return COPYRIGHT.format(own=own.rstrip("\n"), others=others.rstrip("\n"))
-
 
 def build(folder, *arguments, **variables):
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), *arguments, str(HERE)]
@@ -77,25 +38,21 @@ def wheel(folder, arches):
         print(report(path))
 
 
-def deb(folder, arches):
+def tree(folder, arches, pack):
     folder.mkdir(parents=True, exist_ok=True)
+    shared = trees.manuals()
     for arch in arches:
-        path = folder / ("gosrv_%s_%s.deb" % (hatch_build.version(), arch))
-        with tempfile.TemporaryDirectory(prefix="gosrv-deb-") as work:
-            program = hatch_build.compile_program(Path(work), arch, True)
-            root = Path(work) / "root"
-            os.umask(0o022)
-            for source, target, mode in ((program, "usr/bin/gosrv", 0o755), (HERE / "README.md", "usr/share/doc/gosrv/README.md", 0o644)):
-                place = root / target
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, place)
-                place.chmod(mode)
-            (root / "usr/share/doc/gosrv/copyright").write_text(copyright_text())
-            (root / "DEBIAN").mkdir()
-            (root / "DEBIAN" / "control").write_text(CONTROL.format(
-                version=hatch_build.version(), arch=arch, glibc=hatch_build.GLIBC, size=program.stat().st_size // 1024 + 8))
-            subprocess.run(["dpkg-deb", "--root-owner-group", "--build", str(root), str(path)], check=True, stdout=subprocess.DEVNULL)
-        print(report(path))
+        with tempfile.TemporaryDirectory(prefix="gosrv-tree-") as work:
+            program = hatch_build.compile_program(Path(work), arch, True).read_bytes()
+        print(report(pack(folder, arch, program, shared, int(os.environ["SOURCE_DATE_EPOCH"]))))
+
+
+def deb(folder, arches):
+    tree(folder, arches, trees.deb)
+
+
+def tarball(folder, arches):
+    tree(folder, arches, trees.tarball)
 
 
 def report(path):
@@ -103,9 +60,10 @@ def report(path):
 
 
 def main(argv):
-    actions = {"wheel": wheel, "deb": deb}
+    actions = {"wheel": wheel, "deb": deb, "tarball": tarball}
     if len(argv) < 3 or argv[0] not in actions:
         sys.exit(__doc__)
+    os.environ.setdefault("SOURCE_DATE_EPOCH", str(hatch_build.moment()))
     try:
         hatch_build.check_machine()
         actions[argv[0]](Path(argv[1]).absolute(), argv[2:])

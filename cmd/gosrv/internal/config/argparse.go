@@ -252,16 +252,16 @@ func suggestFlag(extras []string) string {
 		for _, o := range options {
 			flags = append(flags, o.flags...)
 		}
-		if best := nearest(name, flags); best != "" {
+		if best := Nearest(name, flags); best != "" {
 			return " (did you mean " + best + "?)"
 		}
 	}
 	return ""
 }
 
-// nearest gives the candidate with the smallest edit distance to name, or "" if none is close: at most one edit for
+// Nearest gives the candidate with the smallest edit distance to name, or "" if none is close: at most one edit for
 // every three bytes of the name, and three at the most.
-func nearest(name string, candidates []string) string {
+func Nearest(name string, candidates []string) string {
 	best, limit := "", min(3, len(name)/3)
 	for _, candidate := range candidates {
 		if d := levenshtein.ComputeDistance(name, candidate); d <= limit {

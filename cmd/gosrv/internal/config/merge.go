@@ -171,7 +171,7 @@ func strayNames(file File) []Warning {
 		if _, isDict := value.(map[string]any); isDict {
 			continue
 		}
-		if best := nearest(name, candidates); best != "" {
+		if best := Nearest(name, candidates); best != "" {
 			warnings = append(warnings, Warning{Setting: name, Text: fmt.Sprintf("no such setting, ignored (%s); did you mean %s?", locate(file.Path, name), best)})
 		}
 	}

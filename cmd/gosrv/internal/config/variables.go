@@ -134,5 +134,5 @@ func nearestSetting(name string) *settings.Setting {
 	if s := spelled[name]; s != nil {
 		return s
 	}
-	return spelled[nearest(name, candidates)]
+	return spelled[Nearest(name, candidates)]
 }

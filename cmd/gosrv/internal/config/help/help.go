@@ -1,4 +1,5 @@
-// Package help shows the table of settings to people: --help, and the reference that `make docs` writes.
+// Package help shows the table of settings to people and their shells: --help and `gosrv help`, the manual page,
+// completions, and the reference that `make docs` writes.
 package help
 
 import (
@@ -10,65 +11,52 @@ import (
 	"gosrv/cmd/gosrv/internal/config/settings"
 )
 
-const helpWidth = 79
+// Widths of a text in columns: of a page or a pipe, and what a terminal may be at least and at most for it.
+const (
+	PlainWidth = 79
+	leastWidth = 40
+	mostWidth  = 100
+)
 
-const helpIntro = config.UsageLine + `
-Serves a WSGI application (Django, Flask, any other) with Gunicorn's options,
-configuration file, signals and logs. APP_MODULE is module, module:name or
-module:factory("literal"); without a name the callable is "application".
-`
-
-const helpOutro = `
-Configuration file only (gunicorn.conf.py):
-%s
-Accepted, without effect yet:
-%s
-Accepted, with nothing to do in gosrv:
-%s
-Not supported, each says what to use instead:
-%s
-Options may be shortened as long as they stay unambiguous, and may stand before
-or after the application. Times and sizes may have units: 30s, 5m, 64k, 10MB.
-
-Settings also come from these places, of which a later one wins:
-  PORT, WEB_CONCURRENCY, FORWARDED_ALLOW_IPS, SENDFILE   other defaults
-  ./gunicorn.conf.py          run by Python; what names it leaves are settings
-  ./gosrv.toml                or the table [tool.gosrv] of ./pyproject.toml
-  GUNICORN_CMD_ARGS="..."     options as on the command line
-  GOSRV_WORKERS=4             every setting by its name; commas between items
-  the command line
-With -c FILE (.py or .toml) that is the only file read. --print-config shows
-the names and what they came out as, --check-config where each was said.
-
-A running server takes orders, waits for the outcome and says why if it failed:
-  gosrv reload|stop|upgrade|status [--pid FILE] [--wait SECONDS]
-
-Programs that start Gunicorn themselves (sys.executable -m gunicorn) get gosrv:
-  gosrv install-stub [--undo] [--system] [--python PATH]
-
-A configuration of uWSGI is translated, with notes on what has no equivalent:
-  gosrv import-uwsgi uwsgi.ini > gunicorn.conf.py
-
-Example:
-  gosrv myproject.wsgi --bind 0.0.0.0:8000 --workers 4 --threads 2 \
-        --access-logfile - --max-requests 10000 --max-requests-jitter 500
-`
+// Fit gives the width for a terminal of so many columns; 0 stands for no terminal.
+func Fit(columns int) int {
+	if columns <= 0 {
+		return PlainWidth
+	}
+	return min(max(columns, leastWidth), mostWidth)
+}
 
 // firstSettings are the ten that people use most; --help opens with them.
 var firstSettings = []string{
 	"bind", "workers", "threads", "config", "timeout", "accesslog", "loglevel", "preload_app", "check_config", "python",
 }
 
-// sections is the order of headings in --help and in the reference.
-var sections = []string{
-	settings.SectionConfigFile, settings.SectionSocket, settings.SectionWorkers, settings.SectionOwn, settings.SectionLogging, settings.SectionMechanics, settings.SectionSecurity,
-	settings.SectionDebugging, settings.SectionNaming, settings.SectionHooks, settings.SectionSSL, settings.SectionHTTP2, settings.SectionControl, settings.SectionDirty, settings.SectionDirtyHooks,
+// section is a heading of the reference, and the topic by which `gosrv help` shows it.
+type section struct{ heading, topic string }
+
+// sections is their order everywhere.
+var sections = []section{
+	{settings.SectionConfigFile, "config-file"},
+	{settings.SectionSocket, "socket"},
+	{settings.SectionWorkers, "processes"},
+	{settings.SectionOwn, "own"},
+	{settings.SectionLogging, "logging"},
+	{settings.SectionMechanics, "mechanics"},
+	{settings.SectionSecurity, "security"},
+	{settings.SectionDebugging, "debugging"},
+	{settings.SectionNaming, "naming"},
+	{settings.SectionHooks, "hooks"},
+	{settings.SectionSSL, "tls"},
+	{settings.SectionHTTP2, "http2"},
+	{settings.SectionControl, "control"},
+	{settings.SectionDirty, "dirty"},
+	{settings.SectionDirtyHooks, "dirty-hooks"},
 }
 
-// Coloured is Text for a terminal: headings bold, options in colour.
-func Coloured() string {
+// Coloured gives a text for a terminal: headings bold, options in colour.
+func Coloured(text string) string {
 	const bold, cyan, plain = "\x1b[1m", "\x1b[36m", "\x1b[0m"
-	lines := strings.Split(Text(), "\n")
+	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		option := strings.HasPrefix(line, "  -")
 		switch {
@@ -84,36 +72,88 @@ func Coloured() string {
 	return strings.Join(lines, "\n")
 }
 
-// Text gives the text of --help, made from the table. No line is longer than 79 columns.
-func Text() string {
+const intro = `Serves a WSGI application (Django, Flask, any other) with Gunicorn's options, configuration file, signals and logs. APP_MODULE is module, module:name or module:factory("literal"); without a name the callable is "application".`
+
+// Screen gives the text of --help for that many columns: the ten settings that people use most, and what else there is by
+// its name.
+func Screen(width int) string {
 	var b strings.Builder
-	b.WriteString(helpIntro)
-	b.WriteString("\nMost used:\n")
+	b.WriteString(config.UsageLine + "       gosrv COMMAND ...\n\n")
+	b.WriteString(wrap(intro, width) + "\n\nMost used:\n")
 	for _, name := range firstSettings {
-		writeOption(&b, settings.ByName[name])
+		writeOption(&b, settings.ByName[name], width)
 	}
-	var fileOnly []string
-	bySupport := map[settings.Support][]string{}
-	for _, section := range sections {
-		heading := "\n" + section + ":\n"
-		for _, s := range settings.Table {
-			switch {
-			case s.Section != section || slices.Contains(firstSettings, s.Name):
-			case s.State >= settings.NoEffect:
-				bySupport[s.State] = append(bySupport[s.State], listName(s))
-			case len(s.Flags) == 0:
-				fileOnly = append(fileOnly, s.Name)
-			default:
-				b.WriteString(heading)
-				heading = ""
-				writeOption(&b, s)
-			}
+	b.WriteString("\nMore, by topic; `gosrv help TOPIC` says what they mean:\n")
+	for _, s := range sections {
+		if names := listed(s.heading); len(names) > 0 {
+			writeColumns(&b, 2, "  "+s.topic, 14, strings.Join(names, " "), width)
 		}
 	}
-	b.WriteString("\nHelp:\n  -h, --help                    Print this text and exit.\n")
-	b.WriteString("  -v, --version                 Print the version and exit.\n")
-	fmt.Fprintf(&b, helpOutro, fill(fileOnly), fill(bySupport[settings.Pending]), fill(bySupport[settings.NoEffect]), fill(bySupport[settings.Unsupported]))
+	b.WriteString("\nCommands:\n")
+	for _, c := range commands {
+		writeColumns(&b, 2, "  "+c.name, 16, c.text, width)
+	}
+	b.WriteString("\nHelp:\n")
+	for _, line := range [][2]string{
+		{"-h, --help", "this text"},
+		{"-v, --version", "version, commit, features; and --verbose: which Python serves"},
+		{"help SETTING", "one setting, by name or flag: gosrv help timeout"},
+		{"help TOPIC", "one of the above, or " + strings.Join(append(textTopics(), "all"), ", ")},
+	} {
+		writeColumns(&b, 1, "  "+line[0], 16, line[1], width)
+	}
+	b.WriteString("\nExample:\n  gosrv myproject.wsgi --bind 0.0.0.0:8000 --workers 4 \\\n        --access-logfile - --max-requests 10000\n")
 	return b.String()
+}
+
+// listed names the settings of one section that --help lists without a description.
+func listed(heading string) (names []string) {
+	for _, s := range settings.Table {
+		if s.Section == heading && s.State < settings.NoEffect && !slices.Contains(firstSettings, s.Name) {
+			names = append(names, listName(s))
+		}
+	}
+	return names
+}
+
+// All gives every setting with what it means, by section.
+func All(width int) string {
+	var b strings.Builder
+	b.WriteString(config.UsageLine + "\n" + wrap(intro, width) + "\n")
+	for _, s := range sections {
+		b.WriteString("\n" + sectionText(s, width))
+	}
+	return b.String()
+}
+
+// sectionText gives the settings of one section: first those with flags, then what is said elsewhere or does nothing here.
+func sectionText(sec section, width int) string {
+	var b strings.Builder
+	var fileOnly []string
+	bySupport := map[settings.Support][]string{}
+	b.WriteString(sec.heading + ":\n")
+	for _, s := range settings.Table {
+		switch {
+		case s.Section != sec.heading:
+		case s.State >= settings.NoEffect:
+			bySupport[s.State] = append(bySupport[s.State], listName(s))
+		case len(s.Flags) == 0:
+			fileOnly = append(fileOnly, s.Name)
+		default:
+			writeOption(&b, s, width)
+		}
+	}
+	writeNames(&b, "In gunicorn.conf.py only:", fileOnly, width)
+	writeNames(&b, "Accepted, without effect yet:", bySupport[settings.Pending], width)
+	writeNames(&b, "Accepted, with nothing to do here:", bySupport[settings.NoEffect], width)
+	writeNames(&b, "Refused, each says what to use instead:", bySupport[settings.Unsupported], width)
+	return b.String()
+}
+
+func writeNames(b *strings.Builder, what string, names []string, width int) {
+	if len(names) > 0 {
+		b.WriteString("  " + what + "\n    " + strings.ReplaceAll(wrap(strings.Join(names, " "), width-4), "\n", "\n    ") + "\n")
+	}
 }
 
 // listName gives the name by which lists mention a setting: its first long flag, or its name in a file.
@@ -127,11 +167,7 @@ func listName(s *settings.Setting) string {
 }
 
 // writeOption writes one option in two columns: flags, and from column 32 on the help's first sentence and default.
-func writeOption(b *strings.Builder, s *settings.Setting) {
-	left := "  " + strings.Join(s.Flags, ", ")
-	if takesValue(s) {
-		left += " " + metavar(s)
-	}
+func writeOption(b *strings.Builder, s *settings.Setting, width int) {
 	text := s.Short() + "."
 	if s.Name == "worker_class" {
 		text = s.Help
@@ -139,12 +175,29 @@ func writeOption(b *strings.Builder, s *settings.Setting) {
 	if shown := shownDefault(s); shown != "" {
 		text += " [" + shown + "]"
 	}
-	const column = 32
-	if len(left) > column-2 {
+	writeColumns(b, 2, "  "+usage(s), 32, text, width)
+}
+
+// usage gives the flags of a setting with the word that they take.
+func usage(s *settings.Setting) string {
+	text := strings.Join(s.Flags, ", ")
+	if takesValue(s) {
+		text += " " + metavar(s)
+	}
+	return text
+}
+
+// writeColumns writes left, and text from that column on with at least gap blanks between; below left where a terminal
+// has no room for two columns.
+func writeColumns(b *strings.Builder, gap int, left string, column int, text string, width int) {
+	if width-column < leastWidth/2 {
+		column = 6
+	}
+	if len(left) > column-gap {
 		b.WriteString(left + "\n")
 		left = ""
 	}
-	for line := range strings.SplitSeq(wrap(text, helpWidth-column), "\n") {
+	for line := range strings.SplitSeq(wrap(text, width-column), "\n") {
 		fmt.Fprintf(b, "%-*s%s\n", column, left, line)
 		left = ""
 	}
@@ -204,9 +257,4 @@ func wrap(text string, width int) string {
 		used += len(word)
 	}
 	return b.String()
-}
-
-func fill(names []string) string {
-	lines := wrap(strings.Join(names, " "), helpWidth-2)
-	return "  " + strings.ReplaceAll(lines, "\n", "\n  ") + "\n"
 }

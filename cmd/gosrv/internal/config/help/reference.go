@@ -47,10 +47,10 @@ func Reference() string {
 		writeDifference(&b, d.state, d.words)
 	}
 	b.WriteString("\n## All settings\n")
-	for _, section := range sections {
-		fmt.Fprintf(&b, "\n### %s\n\n| setting | flags | default | since | state | meaning |\n|---|---|---|---|---|---|\n", section)
+	for _, sec := range sections {
+		fmt.Fprintf(&b, "\n### %s\n\n| setting | flags | default | since | state | meaning |\n|---|---|---|---|---|---|\n", sec.heading)
 		for _, s := range settings.Table {
-			if s.Section == section {
+			if s.Section == sec.heading {
 				b.WriteString(referenceRow(s))
 			}
 		}
