@@ -124,10 +124,11 @@ SHARE ?= 1
 soak:
 	$(PYTHON) tests/run.py soak $(SHARE)
 
-# gosrv beside every peer, about 25 minutes; the report goes to tests/bench/results. QUICK=1: the main rows in three minutes.
+# gosrv beside every peer, about 40 minutes; the report goes to tests/bench/results. APPLICATIONS=1: the README's first table in 12 minutes
+# (MINUTES=6: in fewer rounds). GREEN=1: servers of greenlets. QUICK=1: hello and its like in three minutes.
 # SCENARIO=hello,stream PEERS=gosrv,bjoern ROUNDS=5 MINUTES=40 RESUME=1; the names: python tests/bench/compare.py --list
 bench:
-	$(PYTHON) tests/run.py compare $(if $(QUICK),--quick) $(if $(SCENARIO),--scenario "$(SCENARIO)") $(if $(PEERS),--peers "$(PEERS)") \
+	$(PYTHON) tests/run.py compare $(if $(APPLICATIONS),--applications) $(if $(GREEN),--green) $(if $(QUICK),--quick) $(if $(SCENARIO),--scenario "$(SCENARIO)") $(if $(PEERS),--peers "$(PEERS)") \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RESUME),--resume)
 
 # One flame graph over Go, C and CPython, and a table of the ten that cost most: make profile SCENARIO=browser

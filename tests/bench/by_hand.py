@@ -27,9 +27,19 @@ def freastal(application, port, workers):
     server.serve(application, host="127.0.0.1", port=port, workers=workers)
 
 
+def pywsgi(application, port, workers):
+    from gevent.pywsgi import WSGIServer
+
+    WSGIServer(("127.0.0.1", port), application, log=None, backlog=2048).serve_forever()
+
+
 if __name__ == "__main__":
     name, module, port, workers = sys.argv[1:]
     sys.path.insert(0, os.getcwd())
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
+    if name == "pywsgi":
+        from gevent import monkey
+
+        monkey.patch_all()
     application = importlib.import_module(module).application
-    {"bjoern": bjoern, "fastpysgi": fastpysgi, "freastal": freastal}[name](application, int(port), int(workers))
+    {"bjoern": bjoern, "fastpysgi": fastpysgi, "freastal": freastal, "pywsgi": pywsgi}[name](application, int(port), int(workers))

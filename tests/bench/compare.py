@@ -1,6 +1,8 @@
 """Measures gosrv and its peers side by side and writes a report that is good or bad as it comes.
 
-    make bench                                   everything, about 25 minutes on two cores
+    make bench                                   everything, about 40 minutes on two cores
+    make bench APPLICATIONS=1                    the rows of the README's first screen, 12 minutes; MINUTES=6 takes fewer rounds
+    make bench GREEN=1                           servers that run requests in greenlets, 3 minutes
     make bench QUICK=1                           the main rows in about three minutes
     make bench SCENARIO=hello,stream PEERS=gosrv,bjoern
     make bench RESUME=1                          go on with the newest report of today
@@ -14,8 +16,10 @@ import argparse
 import json
 import os
 import platform
+import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,6 +27,8 @@ import time
 from pathlib import Path
 
 import checks
+import crowd
+import front
 import load
 import peers
 import processes
@@ -35,6 +41,7 @@ ROOT = HERE.parent.parent
 RESULTS = HERE / "results"
 BARE = "bare C"
 ROUND_EXTRA, START_TIME, CHECK_TIME = 0.1, 4.5, 0.2  # seconds, for the estimate: a round's own time, a scenario's, a row's
+LEAST_ROUNDS = 2
 
 
 class Progress:
@@ -76,7 +83,8 @@ class Row:
 
     def __init__(self, label, peer):
         self.label, self.peer, self.server = label, peer, None
-        self.data = {"peer": peer.name if peer else BARE, "rounds": [], "remarks": []}
+        self.data = {"peer": peer.name if peer else BARE, "remarks": []}
+        self.rounds = {}  # by the load's name
 
     def out(self, kind, why):
         """No figures for this row: it `lacks` a feature, is `wrong`, or `failed`."""
@@ -90,16 +98,18 @@ class Row:
 class Run:
     """One scenario with all its servers."""
 
-    def __init__(self, scenario, chosen, installed, limit, scratch, rounds):
-        self.scenario, self.installed, self.limit = scenario, installed, limit
-        self.rounds = rounds or scenario.rounds
+    def __init__(self, scenario, chosen, installed, programs, scratch, rounds):
+        self.scenario, self.installed = scenario, installed
+        self.limit, self.open_loop = programs
+        self.rounds = rounds
         self.scratch = Path(scratch) / scenario.name
         self.scratch.mkdir()
         self.requests = scenario.requests()
         self.file = self.scratch / "requests"
         load.write_requests(self.file, self.requests)
-        self.rows = [(Row(BARE, None), {})] if "workers" not in scenario.entries[0] else []
-        if not self.rows:
+        (self.scratch / "request").write_bytes(self.requests[0])  # for the open loop
+        self.rows = [(Row(BARE, None), {})] if scenario.bare and "workers" not in scenario.entries[0] else []
+        if "workers" in scenario.entries[0]:
             self.rows = [(Row("%s, %s" % (BARE, label), None), options) for label, options in zip(scenario.labels, scenario.entries)]
         self.rows += [(Row(label, peer), options) for label, peer, options in scenario.each(chosen)]
 
@@ -127,11 +137,11 @@ class Run:
                     options = {}  # how it waits is what is to be seen
                     row.data["remarks"].append(row.peer.waits)
                 options = dict(options, log=str(folder / options["log"])) if "log" in options else options
-                command = row.peer.command(peers.Setup(self.scenario.app, port, folder, self.installed.bin, **options))
+                command = row.peer.command(peers.Setup(self.scenario.app, port, folder, self.installed.bin_of(row.peer), **options))
         except peers.Lacks as why:
             return row.out("lacks", why)
         row.data["command"] = peers.shown(" ".join(map(str, command)))
-        environment = dict(os.environ, PYTHONPATH=str(HERE / "apps"), PATH="%s:%s" % (self.installed.bin, os.environ["PATH"]))
+        environment = dict(os.environ, PYTHONPATH=str(HERE / "apps"), PATH="%s:%s" % (self.installed.bin_of(row.peer), os.environ["PATH"]))
         row.server = processes.Server(command, self.scenario.server_cores, HERE / "apps", environment, folder / "output", port)
 
     def check(self, row):
@@ -154,11 +164,19 @@ class Run:
             if share > 0.03:
                 row.data["remarks"].append("uses %.0f %% of a core when idle" % (share * 100))
 
-    def round(self, row):
-        server, s = row.server, self.scenario
+    def asked(self, row, how):
+        """What the client of a load counted in a round."""
+        s, port = self.scenario, row.server.port
+        if how.share:
+            capacity = statistics.median(r["rps"] for r in row.rounds[s.loads[0].name])
+            return load.run_open(self.open_loop, port, self.scratch / "request", capacity * how.share, how.connections, how.seconds, s.client_cores)
+        return load.run(port, self.file, len(self.requests) > 1, how.connections, how.seconds, s.client_cores, len(s.client_cores.split(",")))
+
+    def round(self, row, how):
+        server = row.server
         before = processes.usage(server.pid)
         try:
-            result = load.run(server.port, self.file, len(self.requests) > 1, s.connections, s.seconds, s.client_cores, len(s.client_cores.split(",")))
+            result = self.asked(row, how)
         except (RuntimeError, subprocess.TimeoutExpired) as why:
             return row.out("failed", why)
         used = before.until(processes.usage(server.pid))
@@ -168,11 +186,25 @@ class Run:
         result.update(rps=result["requests"] / result["seconds"], cpu=cpu_per_request(used, result["requests"]), server=used / result["seconds"], rss=rss, pss=pss)
         if result["cpu"] is None:
             return row.out("failed", "answered nothing under load, errors: %s" % result["errors"])
-        row.data["rounds"].append(result)
+        row.rounds.setdefault(how.name, []).append(result)
         return result
 
+    def turns(self, n):
+        """The rows that run, another one first in each round."""
+        running = [row for row, _ in self.rows if row.server]
+        return running[n % max(1, len(running)):] + running[:n % max(1, len(running))]
+
+    def rounds_of_all(self):
+        for n in range(self.rounds):
+            for how in self.scenario.loads:
+                for row in self.turns(n):
+                    result = self.round(row, how)
+                    if result:
+                        say("%s, round %d of %d: %-26s %8.0f requests/s %9.2f us  p99 %.2f ms" % (
+                            self.scenario.part(how), n + 1, self.rounds, row.label, result["rps"], result["cpu"], result["p99"]))
+
     def measure(self):
-        """The scenario's part of raw.json."""
+        """The scenario's parts of raw.json, by name."""
         try:
             for row, options in self.rows:
                 self.start(row, options)
@@ -180,38 +212,63 @@ class Run:
                 if row.server:
                     self.check(row)
             self.idle()
-            for n in range(self.rounds):
-                running = [row for row, _ in self.rows if row.server]
-                for row in running[n % max(1, len(running)):] + running[:n % max(1, len(running))]:
-                    result = self.round(row)
-                    if result:
-                        say("%s, round %d of %d: %-26s %8.0f requests/s %9.2f us  p99 %.2f ms" % (
-                            self.scenario.name, n + 1, self.rounds, row.label, result["rps"], result["cpu"], result["p99"]))
+            self.rounds_of_all()
         finally:
             running = [row.server for row, _ in self.rows if row.server]
             for server in running:
                 server.ask_to_stop()
             for server in running:
                 server.stop()
-        return {"title": self.scenario.title, "connections": self.scenario.connections, "seconds": self.scenario.seconds, "main": self.scenario.main,
-                "rows": {row.label: row.data for row, _ in self.rows}}
+        return {self.scenario.part(how): self.part(how) for how in self.scenario.loads}
+
+    def part(self, how):
+        title = self.scenario.title + (", " + how.title if how.title else "")
+        return {"title": title, "connections": how.connections, "seconds": how.seconds, "main": how.main, "share": how.share,
+                "rows": {row.label: dict(row.data, rounds=row.rounds.get(how.name, [])) for row, _ in self.rows}}
 
 
+class Plan:
+    """Which servers each scenario has, how many rounds, and how long that will take."""
+
+    def __init__(self, there, named, rounds):
+        self.there, self.named, self.asked, self.share = there, named, rounds, 1.0
+
+    def peers(self, scenario):
+        return [peer for peer in self.there if scenario.takes(peer, self.named)]
+
+    def rounds(self, scenario):
+        """As asked for; else the scenario's own, shortened where time is short, to no fewer than a ratio needs."""
+        return self.asked or max(min(LEAST_ROUNDS, scenario.rounds), int(scenario.rounds * self.share))
+
+    def seconds(self, chosen):
+        total = 0.0
+        for s in chosen:
+            rows = int(s.bare) + sum(1 for _, peer, options in s.each(self.peers(s))
+                                     if (peer.log or "log" not in options) and (peer.workers or options.get("workers", 1) == 1))
+            total += START_TIME + rows * (CHECK_TIME + self.rounds(s) * sum(how.seconds + ROUND_EXTRA for how in s.loads))
+        return total
+
+    def fit(self, chosen, seconds):
+        """Take fewer rounds of everything, until it fits or no fewer will do."""
+        while self.seconds(chosen) > seconds and self.share > 0.1:
+            self.share -= 0.05
+
+    def whole(self, name):
+        """The servers of what is measured by other means."""
+        if name == "green-asleep":
+            return [p for p in self.there if p.name in scenarios.GREEN_PEERS]
+        return [p for p in self.there if p.memo and not p.green]
+
+    def whole_seconds(self, name):
+        return crowd.estimate(self.whole(name)) if name == "green-asleep" else start_and_memory.estimate(name, self.whole(name))
 
 
-def estimate(chosen, there, rounds):
-    """Seconds that the scenarios will take with these peers."""
-    total = 0.0
-    for s in chosen:
-        rows = 1 + sum(1 for _, peer, options in s.each(there) if (peer.log or "log" not in options) and (peer.workers or options.get("workers", 1) == 1))
-        total += START_TIME + rows * (CHECK_TIME + (rounds or s.rounds) * (s.seconds + ROUND_EXTRA))
-    return total
-
-
-def folder_for(args, whole):
+def folder_for(args):
     """Where the report goes: a new folder of today, or with --resume the newest one."""
-    kind = time.strftime("%Y-%m-%d") + ("" if whole else "-part")
-    taken = sorted((p.parent for p in RESULTS.glob(kind + "*/raw.json") if whole == ("-part" not in p.parent.name)), key=lambda p: p.stat().st_mtime)
+    ending = "-part" if args.scenario or args.peers or args.quick else "-applications" if args.applications else "-green" if args.green else ""
+    kind = time.strftime("%Y-%m-%d") + ending
+    taken = sorted((p.parent for p in RESULTS.glob(kind + "*/raw.json") if re.fullmatch(re.escape(kind) + r"(-\d+)?", p.parent.name)),
+                   key=lambda p: p.stat().st_mtime)
     if args.resume:
         if not taken:
             sys.exit("there is no report of today to go on with")
@@ -227,24 +284,38 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--scenario", default="", help="names with commas between")
     parser.add_argument("--peers", default="", help="names with commas between; the beginning of a name is enough")
+    parser.add_argument("--applications", action="store_true", help="the rows of the README's first screen; it gets them")
+    parser.add_argument("--green", action="store_true", help="servers that run requests in greenlets")
     parser.add_argument("--quick", action="store_true", help="the main rows in about three minutes")
-    parser.add_argument("--rounds", type=int, default=0, help="rounds of every scenario [6 for the first three, 3 for the others]")
-    parser.add_argument("--minutes", type=float, default=25, help="begin no scenario that would end later than this [25]")
+    parser.add_argument("--rounds", type=int, default=0, help="rounds of every scenario [4 of applications, 6 of hello and its like, 3 of the others]")
+    parser.add_argument("--minutes", type=float, default=0, help="take fewer rounds, and begin no scenario that would end later than this\n[40; with --applications 12]")
     parser.add_argument("--resume", action="store_true", help="go on with the newest report of today: what it has is kept")
     parser.add_argument("--list", action="store_true", help="show scenarios and peers")
     args = parser.parse_args()
-    args.scenarios = [n for n in args.scenario.split(",") if n] or (list(scenarios.QUICK) if args.quick else [])
+    sets = {args.quick: scenarios.QUICK, args.applications: scenarios.APPLICATIONS, args.green: scenarios.GREEN}
+    args.scenarios = [n for n in args.scenario.split(",") if n] or list(sets.get(True, ()))
+    args.minutes = args.minutes or (12 if args.applications else 40)
     args.names = [n.strip() for n in args.peers.split(",") if n.strip()] or (list(scenarios.QUICK_PEERS) if args.quick else [])
     if args.quick and not args.rounds:
         args.rounds = 3
     return args
 
 
+def servers(args, chosen, whole):
+    """The peers to install and to start: those that a scenario is about, or that were named."""
+    if args.names:
+        return peers.chosen(args.names)
+    if args.applications:
+        return [p for p in peers.PEERS if p.name in scenarios.APPLICATION_PEERS]
+    green = [p for p in peers.PEERS if p.name in scenarios.GREEN_PEERS] if "green-asleep" in whole else []
+    return [p for p in peers.PEERS if p in green or set(whole) - {"green-asleep"} or any(s.takes(p, ()) for s in chosen)]
+
+
 def listing():
     for s in scenarios.SCENARIOS:
-        print("%-10s %s" % (s.name, s.title))
+        print("%-12s %s" % (s.name, s.title + (" (%s)" % "; ".join(how.title for how in s.asked) if s.asked else "")))
     for name, title in scenarios.WHOLE.items():
-        print("%-10s %s" % (name, title))
+        print("%-12s %s" % (name, title))
     print("\nservers: bare C, " + ", ".join(p.name for p in peers.PEERS))
 
 
@@ -255,27 +326,32 @@ def save(path, raw):
     new.replace(path)
 
 
-def measure_all(args, raw, path, chosen, whole, there, installed, scratch):
+def measure_all(args, raw, path, chosen, whole, plan, installed, scratch):
     limit = str(Path(scratch) / "limit")
     subprocess.run(["cc", "-O2", "-Wall", "-o", limit, str(HERE / "limit.c")], check=True)
+    programs = limit, load.build_open_loop(scratch)
     todo = [s for s in chosen if s.name not in raw["scenarios"]]
     whole = [name for name in whole if name not in raw["scenarios"]]
-    say.expected = say.passed() + estimate(todo, there, args.rounds) + sum(start_and_memory.estimate(name, there) for name in whole)
+    last = sum(map(plan.whole_seconds, whole))
+    plan.fit(todo, args.minutes * 60 - last)
+    say.expected = say.passed() + plan.seconds(todo) + last
     raw["left out"] = []
     save(path, raw)
     for s in todo:
-        if say.passed() + estimate([s], there, args.rounds) > args.minutes * 60:
+        if say.passed() + plan.seconds([s]) > args.minutes * 60:
             raw["left out"].append(s.name)
             continue
         say("%s: %s" % (s.name, s.title))
-        raw["scenarios"][s.name] = Run(s, there, installed, limit, scratch, args.rounds).measure()
+        raw["scenarios"].update(Run(s, plan.peers(s), installed, programs, scratch, plan.rounds(s)).measure())
         save(path, raw)
     for name in whole:
-        if say.passed() + start_and_memory.estimate(name, there) > args.minutes * 60:
+        if say.passed() + plan.whole_seconds(name) > args.minutes * 60:
             raw["left out"].append(name)
             continue
         say("%s: %s" % (name, scenarios.WHOLE[name]))
-        raw["scenarios"][name] = start_and_memory.measure(name, [p for p in there if p.memo], installed, Path(scratch), say)
+        there = plan.whole(name)
+        raw["scenarios"][name] = (crowd.measure(there, installed, Path(scratch), say) if name == "green-asleep" else
+                                  start_and_memory.measure(name, there, installed, Path(scratch), say))
         save(path, raw)
     raw["ended"] = time.strftime("%Y-%m-%d %H:%M:%S %Z")
     save(path, raw)
@@ -290,22 +366,24 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal; --resume goes on"))
     processes.adopt_orphans()
     chosen, whole = scenarios.chosen(args.scenarios)
-    wanted = peers.chosen(args.names)
+    wanted = servers(args, chosen, whole)
     installed = peers.Installed(say)
     there, missing = installed.peers(wanted)
-    folder = folder_for(args, not (args.scenarios or args.names))
-    path, versions = folder / "raw.json", installed.versions()
+    folder = folder_for(args)
+    path = folder / "raw.json"
     raw = json.loads(path.read_text()) if path.exists() else {"begun": time.strftime("%Y-%m-%d %H:%M:%S %Z"), "scenarios": {}}
     raw["machine"] = dict(machine(), python=str(installed.python))
     raw["missing"] = missing
-    raw["peers"] = {p.name: {"version": ", ".join("%s %s" % (name, versions.get(name.lower().replace("_", "-"), "?")) for name in p.packages), "settings": p.why}
-                    for p in wanted}
+    raw["peers"] = {p.name: {"version": installed.version(p), "settings": p.why} for p in wanted}
     say.begun = time.monotonic()  # installing does not count
     with tempfile.TemporaryDirectory(prefix="gosrv-bench-") as scratch:
         os.chmod(scratch, 0o755)
-        measure_all(args, raw, path, chosen, whole, there, installed, scratch)
+        measure_all(args, raw, path, chosen, whole, Plan(there, args.names, args.rounds), installed, scratch)
     subprocess.run([str(installed.bin / "python"), str(HERE / "report.py"), str(folder)], check=True)
     say("report: %s" % os.path.relpath(folder / "index.html"))
+    if not folder.name.endswith("-part") and front.complete(raw):
+        front.write(raw, folder)
+        say("the README's first table and its chart are drawn from it")
 
 
 if __name__ == "__main__":

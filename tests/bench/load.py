@@ -1,4 +1,5 @@
-"""The client: wrk, one thread on its own core, sending exactly the bytes it is given."""
+"""The clients, on a core of their own, that send exactly the bytes they are given: wrk, which asks again when it is answered, and open_loop.c,
+whose requests fall due whether those before are answered or not."""
 
 import json
 import os
@@ -40,3 +41,20 @@ def run(port, requests, many, connections, seconds, cores="1", threads=1):
     result = json.loads(lines[0])
     result["client"] = (children_cpu() - before) / result["seconds"] / threads
     return result
+
+
+def build_open_loop(folder):
+    program = str(Path(folder) / "open_loop")
+    subprocess.run(["cc", "-O2", "-Wall", "-o", program, str(HERE / "open_loop.c"), "-lm"], check=True)
+    return program
+
+
+def run_open(program, port, request, rate, connections, seconds, cores="1"):
+    """One round of the open loop: the same figures as run's, and `lag`, `rate`. request is a file with the bytes of one."""
+    argv = ["taskset", "-c", cores, program, str(port), str(request), "%.2f" % rate, str(connections), str(seconds)]
+    before = children_cpu()
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds + 30)
+    if done.returncode:
+        raise RuntimeError("open_loop ended with code %d: %s" % (done.returncode, done.stdout.strip()[-200:]))
+    result = json.loads(done.stdout)
+    return dict(result, rate=rate, client=(children_cpu() - before) / result["seconds"])

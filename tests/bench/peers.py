@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE.parent))
 import pythons  # noqa: E402
 
 BINARY = os.environ.get("GOSRV_BIN", str(ROOT / "bin" / "gosrv"))
-APPLICATIONS = ["flask", "django", "whitenoise"]
+APPLICATIONS = ["flask", "django", "whitenoise", "falcon"]
 DRAWING = ["matplotlib", "pyinferno"]
 
 
@@ -24,9 +24,12 @@ def shown(text):
     """A command or a message as the report shows it: without the folders of this machine."""
     for path, name in ((BINARY, "gosrv"), (str(pythons.CACHE) + "/", ""), (str(HERE) + "/", ""), (str(ROOT) + "/", "")):
         text = text.replace(path, name)
-    text = re.sub(r"\bbench-[0-9.]+/bin/", "", text)
-    text = re.sub(r"\bbench-[0-9.]+\b", "VENV", text)
+    text = re.sub(r"\bbench-[0-9][\w.-]*/bin/", "", text)
+    text = re.sub(r"\bbench-[0-9][\w.-]*\b", "VENV", text)
     return re.sub(r"/\S*/gosrv-bench-\w+", "SCRATCH", text)
+
+
+GREENLETS = "20000"  # connections that a worker of greenlets takes; Gunicorn's own limit of 1,000 is lower than what is tried
 
 
 class Lacks(Exception):
@@ -82,6 +85,17 @@ def gunicorn(kind):
         argv += ["--access-logfile", s.log] if s.log else []
         argv += ["--preload"] if s.preload else []
         return argv + [s.app + ":application"]
+    return command
+
+
+def gosrv_green(s):
+    return gosrv(s, "-k", "gevent", "--worker-connections", GREENLETS)
+
+
+def gunicorn_green(kind):
+    def command(s):
+        argv = gunicorn(kind)(s)
+        return argv[:-1] + ["--worker-connections", GREENLETS, argv[-1]]
     return command
 
 
@@ -190,6 +204,8 @@ class Peer:
     warm: bool = False        # can be asked for a page before it serves
     why: str = ""             # about the settings
     memo: bool = True
+    green: bool = False       # only in scenarios that are about greenlets, unless it is asked for by name
+    apart: bool = False       # its packages do not go together with the others': a virtual environment of its own
     waits: str = "one request at a time"  # without threads
 
 
@@ -198,7 +214,7 @@ PEERS = [
     Peer("gosrv, no memo", gosrv_without_memo, why="--no-environ-memo: headers parsed and environ built for every request", memo=False),
     Peer("gunicorn sync", gunicorn("sync"), ("gunicorn", "gunicorn_h1c"), log=True, preload=True, why="with the C parser; closes after each answer"),
     Peer("gunicorn gthread", gunicorn("gthread"), ("gunicorn", "gunicorn_h1c"), threads=True, log=True, preload=True, why="with the C parser, 4 threads"),
-    Peer("gunicorn gevent", gunicorn("gevent"), ("gevent", "gunicorn", "gunicorn_h1c"), log=True, preload=True, why="with the C parser", waits="greenlets"),
+    Peer("gunicorn gevent", gunicorn_green("gevent"), ("gevent", "gunicorn", "gunicorn_h1c"), log=True, preload=True, why="with the C parser", waits="greenlets"),
     Peer("granian", granian, ("granian",), threads=True, log=True, why="as in its own benchmarks: one runtime thread, one blocking thread, HTTP/1 only"),
     Peer("fastpysgi", by_hand("fastpysgi"), ("fastpysgi",), why="as in its README; bodies up to 64 MB allowed"),
     Peer("bjoern", by_hand("bjoern"), ("bjoern",), ("libev-dev",), "/usr/include/ev.h", why="as in its README; processes by reuse_port"),
@@ -210,6 +226,10 @@ PEERS = [
     Peer("wsgo", wsgo, ("wsgo",), threads=True, why="defaults: 16 threads"),
     Peer("mod_wsgi", mod_wsgi, ("mod_wsgi",), ("apache2-dev", "apache2-bin"), "/usr/bin/apxs", threads=True, log=True, why="mod_wsgi-express, defaults: 5 threads"),
     Peer("weft", weft, ("weft-server",), threads=True, why="defaults; bodies up to 64 MB allowed"),
+    Peer("gosrv gevent", gosrv_green, ("gevent",), green=True, waits="greenlets", why="-k gevent"),
+    Peer("gunicorn eventlet", gunicorn_green("eventlet"), ("gunicorn<26", "eventlet"), green=True, apart=True, waits="greenlets",
+         why="25, the last that has the class"),
+    Peer("gevent.pywsgi", by_hand("pywsgi"), ("gevent",), green=True, waits="greenlets", why="patched, no log"),
     Peer("m0serve", m0serve, ("m0serve",), threads=True, why="one loop; bodies up to 64 MB allowed"),
 ]
 
@@ -235,17 +255,25 @@ class Installed:
         self.bin = self.home / "bin"
         self.record = self.home / "installed.json"
         self.say = say
+        self.listed = {}  # what versions() found, for each environment
         if not self.record.exists():
-            shutil.rmtree(self.home, ignore_errors=True)
-            say("making a virtual environment for Python %s" % self.python)
-            subprocess.run([self.python.executable, "-m", "venv", str(self.home)], check=True)
+            self.make(self.home)
             self.record.write_text("{}")
         self.known = json.loads(self.record.read_text())
 
-    def pip(self, packages):
+    def make(self, home):
+        shutil.rmtree(home, ignore_errors=True)
+        self.say("making a virtual environment for Python %s" % self.python)
+        subprocess.run([self.python.executable, "-m", "venv", str(home)], check=True)
+
+    def bin_of(self, peer):
+        """The programs of the environment that has a server."""
+        return self.home.with_name("%s-%s" % (self.home.name, peer.name.replace(" ", "-"))) / "bin" if peer and peer.apart else self.bin
+
+    def pip(self, packages, bin):
         """Install; the reason why not, or an empty text."""
         try:
-            done = subprocess.run([str(self.bin / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages],
+            done = subprocess.run([str(bin / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
         except subprocess.TimeoutExpired:
             return "pip was not ready after 15 minutes"
@@ -267,14 +295,16 @@ class Installed:
             self.say("installing " + " ".join(packages))
             if peer:
                 self.debian(peer)
-            self.known[name] = self.pip(packages)
+            if peer and peer.apart:
+                self.make(self.bin_of(peer).parent)
+            self.known[name] = self.pip(packages, self.bin_of(peer))
             self.record.write_text(json.dumps(self.known, indent=1))
         return self.known[name]
 
     def peers(self, wanted):
         """(the peers that are there, {name: why not} of the others)."""
         for name, packages in (("applications", APPLICATIONS), ("drawing", DRAWING)):
-            why = self.ensure(name, packages)
+            why = self.ensure("%s: %s" % (name, " ".join(packages)), packages)
             if why:
                 sys.exit("pip cannot install %s: %s" % (", ".join(packages), why))
         missing = {}
@@ -284,8 +314,16 @@ class Installed:
                 missing[peer.name] = why
         return [p for p in wanted if p.name not in missing], missing
 
-    def versions(self):
+    def version(self, peer):
+        """Of a server's packages, as the report shows it."""
+        bin = self.bin_of(peer)
+        if bin not in self.listed:
+            self.listed[bin] = self.versions(bin)
+        names = [re.split("[<=>]", name)[0] for name in peer.packages]
+        return ", ".join("%s %s" % (name, self.listed[bin].get(name.lower().replace("_", "-"), "?")) for name in names)
+
+    def versions(self, bin):
         """{distribution in small letters: version}."""
-        listed = subprocess.run([str(self.bin / "python"), "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"],
+        listed = subprocess.run([str(bin / "python"), "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"],
                                 capture_output=True, text=True)
         return {row["name"].lower().replace("_", "-"): row["version"] for row in json.loads(listed.stdout or "[]")}

@@ -12,12 +12,15 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot
 
+import scenarios
 from figures import Figure, Ratio, times
 
+BARE_C = "bare C"
 OURS, GUNICORN, BARE, OTHER = "#0b7a3e", "#4b6cb7", "#9a9a9a", "#d9a441"
 MEASURES = {  # what a scenario's chart shows: key, unit, whether more is better
     "cpu": ("cpu", "CPU microseconds a request", False), "rps": ("rps", "requests a second", True),
-    "ms": ("ms", "ms", False), "pss": ("pss", "MiB", False),
+    "ms": ("ms", "ms", False), "pss": ("pss", "MiB", False), "each": ("each", "KiB for each request that sleeps", False),
+    "p99": ("p99", "ms, 99 % of the requests", False),
 }
 BUSY = 0.95  # of its cores: a client above this was the limit, unless the server was as busy
 
@@ -38,7 +41,7 @@ def suffix(label):
 
 def base_of(rows, name, label):
     """The row to compare with: of the same variant if there is one."""
-    for key in (name + suffix(label), name):
+    for key in (name + suffix(label), name, name + " gevent"):  # where all run greenlets, that is ours
         if rows.get(key, {}).get("rounds"):
             return rows[key]
     return None
@@ -70,6 +73,29 @@ def leaves_out(row):
     return any(remark.startswith(("holds pieces", "never calls close")) for remark in row["remarks"])
 
 
+def applications(raw):
+    """[(title, head, lines)]: each application with all its loads, gosrv's peers by requests/s."""
+    found = []
+    for s in scenarios.SCENARIOS:
+        parts = [(how, raw["scenarios"].get(s.part(how))) for how in s.asked]
+        if not parts or not all(part for _, part in parts):
+            continue
+        head = ["server"]
+        for how, _ in parts:
+            short = "half" if how.share else "%d" % how.connections
+            head += [short + ": requests/s", "CPU us", "p50 ms", "p99 ms"]
+        good, _ = order(parts[0][1])
+        lines = []
+        for label in good:
+            line = [label]
+            for _, part in parts:
+                row = part["rows"][label]
+                line += [number(of(row, key).median) for key in ("rps", "cpu", "p50", "p99")] if row["rounds"] else [""] * 4
+            lines.append(line)
+        found.append((s.title, head, lines))
+    return found
+
+
 def why_not(row):
     for kind, words in (("lacks", "not applicable: "), ("wrong", "WRONG ANSWER: "), ("failed", "FAILED: ")):
         if kind in row:
@@ -96,6 +122,8 @@ def whole_line(rows, label, key):
         ms = of(row, "ms")
         return [label, number(ms.median), "%s-%s" % (number(ms.low), number(ms.high)), ratio(rows, "gosrv", label, "ms")]
     last = row["rounds"][-1]
+    if key == "each":
+        return [label, number(last["each"]), number(last["pss"]), number(last["before"]), str(last["clients"])]
     return [label, number(last["pss"]), number(last["rss"]), str(last["processes"])]
 
 
@@ -113,6 +141,8 @@ def table(scenario):
     rows = scenario["rows"]
     if scenario["main"] == "ms":
         head, lines = ["server", "ms, median", "min-max", "x gosrv"], [whole_line(rows, label, "ms") for label in good]
+    elif scenario["main"] == "each":
+        head, lines = ["server", "KiB each", "PSS MiB", "PSS MiB before", "requests asleep"], [whole_line(rows, label, "each") for label in good]
     elif scenario["main"] == "pss":
         head, lines = ["server", "PSS MiB", "RSS MiB", "processes"], [whole_line(rows, label, "pss") for label in good]
     else:
@@ -126,6 +156,8 @@ METHOD = """Server on core 0, wrk on core 1 (both on both in `cores`; `start` an
 CPU is user and system time of the server's whole process tree. A ratio is the median of the rounds' ratios; it is not printed (`?`) when their
 spread (the distance between the quartiles) is larger than the difference from 1. A server is timed when its answers are right, byte for
 byte; `bare C` is an epoll loop with a constant answer of the same bytes, no parser and no Python. Compare within one table only."""
+APPLICATIONS = """The columns are the connections that ask again as soon as they are answered; `half`: requests fall due by a Poisson process of half the requests/s
+that the server reached with 64, whether those before are answered or not, and their times count from then (no coordinated omission)."""
 
 
 def markdown_table(head, lines):
@@ -135,7 +167,7 @@ def markdown_table(head, lines):
 
 def glance(raw):
     """The matrix: servers by scenarios, CPU a request as a multiple of the bare C server's (number or None, text, tip)."""
-    http = {name: s for name, s in raw["scenarios"].items() if s["main"] in ("cpu", "rps")}
+    http = {name: s for name, s in raw["scenarios"].items() if s["main"] in ("cpu", "rps") and any(label.startswith(BARE_C) for label in s["rows"])}
     names = []
     for s in http.values():
         names += [label for label in s["rows"] if label not in names and label != "bare C" and not label.startswith("bare C,")]
@@ -168,6 +200,10 @@ def markdown(raw):
     m = raw["machine"]
     out = ["# gosrv beside its peers, %s" % raw["begun"].split()[0], "", "%s to %s. %s." % (
         raw["begun"], raw.get("ended", "(unfinished)"), ", ".join("%s: %s" % item for item in m.items())), "", METHOD, ""]
+    if applications(raw):
+        out += ["## Applications", "", APPLICATIONS, ""]
+        for title, head, lines in applications(raw):
+            out += ["### " + title, "", markdown_table(head, lines), ""]
     columns, names, cells = glance(raw)
     if columns:
         out += ["## At a glance", "", "CPU a request as a multiple of the bare C server's; `?` lost in the noise; `*` against PEP 3333, holds a stream's pieces back or never calls `close()`; `-` does not have it.", "",
@@ -215,7 +251,7 @@ def cards(raw):
     out = []
     for name, s in raw["scenarios"].items():
         rows = s["rows"]
-        if s["main"] not in ("cpu", "rps") or not rows.get("gosrv", {}).get("rounds"):
+        if s["main"] not in ("cpu", "rps") or name not in glance(raw)[0] or not rows.get("gosrv", {}).get("rounds"):
             continue
         value, _, _ = cell(rows, "gosrv")
         ranked, _ = order(dict(s, main="cpu"))
@@ -305,6 +341,9 @@ def page(raw):
         notes += '<p class="bad">Not run, the time was up: %s</p>' % html.escape(", ".join(raw["left out"]))
     body = "<h1>gosrv beside its peers</h1><p class=facts>%s to %s. %s</p>%s%s" % (
         html.escape(raw["begun"]), html.escape(raw.get("ended", "(unfinished)")), html.escape(facts), cards(raw), notes)
+    if applications(raw):
+        body += "<h2>Applications</h2><p>%s</p>" % html.escape(APPLICATIONS.replace("`", ""))
+        body += "".join("<h3>%s</h3>%s" % (html.escape(title), html_table(head, lines)) for title, head, lines in applications(raw))
     body += "<h2>At a glance <small>CPU a request as a multiple of the bare C server's; green is little; ? is lost in the noise; * against PEP 3333, holds a stream's pieces back or never calls close(); - does not have it; point at a cell for remarks</small></h2>"
     body += glance_html(raw) + "".join(section(name, s) for name, s in raw["scenarios"].items())
     body += "<h2>Servers and their settings</h2>" + html_table(["server", "version", "settings", "command"], settings(raw))

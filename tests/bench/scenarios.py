@@ -115,7 +115,18 @@ def flask_due(text):
         number, number, parse_qs(query)["wanted"][0].encode())
 
 
-def django_due(text):
+def falcon_due(text):
+    _, path, query, _, _ = parts(text)
+    number = int(path.rpartition("/")[2])
+    return b'{"number": %d, "name": "item %d", "wanted": "%s", "tags": ["a", "b", "c"]}' % (number, number, parse_qs(query)["wanted"][0].encode())
+
+
+def small_due(text):
+    _, path, query, _, _ = parts(text)
+    return b'{"number": %d, "wanted": "%s"}' % (int(path.rpartition("/")[2]), parse_qs(query)["wanted"][0].encode())
+
+
+def page_due(text):
     _, path, query, _, _ = parts(text)
     rows = b"".join(b"<li>%d: %s</li>" % (n, c) for n, c in enumerate((b"A", b"B", b"C", b"D"), 1))
     return b"<!doctype html><title>Page %s</title>\n<h1>%s</h1>\n<ul>%s</ul>\n" % (
@@ -128,6 +139,26 @@ PIECE = b"x" * 1024
 
 
 # -- the list ------------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Load:
+    """One way to ask the servers of a scenario, and a part of its own in the report."""
+
+    name: str         # behind the scenario's, with a hyphen between; the first load has none
+    title: str
+    connections: int
+    share: float = 0  # open loop: requests fall due at this share of the requests/s that the first load found for the server
+    seconds: int = 1
+    main: str = "rps"
+
+
+APPLICATION_LOADS = (
+    Load("", "64 connections", 64),
+    Load("8", "8 connections", 8),
+    Load("1", "one client", 1),
+    Load("half", "half of its capacity, arrivals that wait for nobody", 64, share=0.5, seconds=2, main="p99"),
+)
+
 
 @dataclass
 class Scenario:
@@ -148,7 +179,29 @@ class Scenario:
     pieces: int = 0             # the answer is a stream of so many pieces
     closes: bool = False        # the application can tell whether its answers are closed
     headline: bool = False
-    main: str = "cpu"           # what the chart shows: cpu or rps
+    main: str = "cpu"           # what the chart shows: cpu, rps or p99
+    asked: tuple = ()           # the loads, if there is more than one
+    peers: tuple = ()           # the servers that it is about, if not all
+    only: bool = False          # it makes no sense with others, even if they are asked for by name
+
+    @property
+    def loads(self):
+        return self.asked or (Load("", "", self.connections, 0, self.seconds, self.main),)
+
+    def part(self, load):
+        """The name of a load's part in the report."""
+        return self.name + ("-" + load.name if load.name else "")
+
+    @property
+    def bare(self):
+        """Whether the bare C server takes part: beside an application of a framework it says nothing."""
+        return not self.asked
+
+    def takes(self, peer, named):
+        """Whether a server takes part; `named`: servers that were asked for by name."""
+        if not self.peers:
+            return not peer.green or peer.name in named
+        return peer.name in self.peers or (not self.only and peer.name in named)
 
     def each(self, peers):
         """(label, peer, options) of the rows; peers that lack what is asked for raise Lacks when they are started."""
@@ -160,18 +213,30 @@ class Scenario:
                     yield peer.name + (", " + label if label else ""), peer, options
 
 
+def application(name, title, app, target, due, content_type, closes=True):
+    return Scenario(name, title, app, lambda: [request(target)], due, {"content-type": content_type}, closes=closes, main="rps", rounds=4,
+                    asked=APPLICATION_LOADS, peers=APPLICATION_PEERS)
+
+
+def green(name, title, app, **more):
+    """A scenario for servers that run each request in a greenlet."""
+    return Scenario(name, title, app, lambda: [request("/")], **more, peers=GREEN_PEERS, only=True)
+
+
+APPLICATION_PEERS = ("gosrv", "gunicorn sync", "gunicorn gthread", "bjoern", "freastal", "peregrine", "fastpysgi", "granian", "uwsgi")
+GREEN_PEERS = ("gosrv gevent", "gunicorn gevent", "gunicorn eventlet", "gevent.pywsgi")
 THREADS = 64
 SCENARIOS = [
+    application("flask", "Flask, a JSON route", "flask_json", "/item/7?wanted=blue", flask_due, "application/json"),
+    application("django-small", "Django, a small view", "django_page", "/small/7?wanted=blue", small_due, "application/json"),
+    application("django-page", "Django, a page with a template", "django_page", "/page/7?wanted=blue", page_due, "text/html; charset=utf-8"),
+    application("falcon", "Falcon, a JSON API", "falcon_json", "/item/7?wanted=blue", falcon_due, "application/json", closes=False),
     Scenario("hello", "Hello, World, 64 connections", "hello", lambda: [request("/")], hello_due, PLAIN, rounds=6, headline=True),
     Scenario("browser", "A browser's GET: 14 headers, 6 environ reads, 5 headers set", "browser", browser, browser_due, BROWSER, rounds=6, headline=True),
     Scenario("varied", "Browsers' GETs that all differ: path, query, Cookie, User-Agent, header order", "browser", varied, browser_due, BROWSER,
              rounds=6, headline=True),
     Scenario("one", "One client, kept alive", "hello", lambda: [request("/")], hello_due, PLAIN, connections=1),
     Scenario("close", "Connection: close on every request", "hello", lambda: [request("/", "Connection: close")], hello_due, PLAIN),
-    Scenario("django", "A Django view with a template", "django_page", lambda: [request("/page/7?wanted=blue")], django_due,
-             {"content-type": "text/html; charset=utf-8"}, closes=True, main="rps"),
-    Scenario("flask", "Flask, JSON", "flask_json", lambda: [request("/item/7?wanted=blue")], flask_due, {"content-type": "application/json"}, closes=True,
-             main="rps"),
     Scenario("stream", "10 pieces of 1 KB from a generator", "streaming", lambda: [request("/")], lambda _: PIECE * 10, pieces=10),
     Scenario("upload64k", "64 KB upload, read by the application", "upload", upload(65536), upload_due, {"content-type": "text/plain"}),
     Scenario("10kb", "10 KB answer", "ten_kb", lambda: [request("/")], lambda _: bytes(range(256)) * 40, {"content-length": "10240"}),
@@ -185,9 +250,16 @@ SCENARIOS = [
     Scenario("short", "Connections of 10 requests", "hello", some_close, hello_due, PLAIN),
     Scenario("1mb", "1 MB answer", "one_mb", lambda: [request("/")], lambda _: bytes(range(256)) * 4096, {"content-length": "1048576"}, connections=16),
     Scenario("upload10m", "10 MB upload, read by the application", "upload", upload(10 << 20), upload_due, {"content-type": "text/plain"}, connections=2),
+    green("green-hello", "Greenlets: Hello, World, 64 connections", "hello", due=hello_due, headers=PLAIN),
+    green("green-one", "Greenlets: one client, kept alive", "hello", due=hello_due, headers=PLAIN, connections=1),
+    green("green-sleep", "Greenlets: the application waits 10 ms, 1,000 clients", "sleeping", due=lambda _: b"rested", connections=1000, delay=10, main="rps"),
+    green("green-stream", "Greenlets: 10 pieces of 1 KB from a generator", "streaming", due=lambda _: PIECE * 10, pieces=10),
 ]
-# Measured in start_and_memory.py, by other means.
-WHOLE = {"start": "Django project: start to first answer", "memory": "Django project, 4 workers: memory of the tree"}
+# Measured by other means, in start_and_memory.py and asleep.py.
+WHOLE = {"green-asleep": "Greenlets: memory with 10,000 requests asleep",
+         "start": "Django project: start to first answer", "memory": "Django project, 4 workers: memory of the tree"}
+APPLICATIONS = ("flask", "django-small", "django-page", "falcon", "hello")
+GREEN = ("green-hello", "green-one", "green-sleep", "green-stream", "green-asleep")
 QUICK = ("hello", "browser", "varied", "close", "stream")
 QUICK_PEERS = ("gosrv", "gunicorn gthread", "gunicorn sync", "granian", "bjoern", "fastpysgi", "freastal")
 

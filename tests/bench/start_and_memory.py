@@ -59,7 +59,7 @@ def started(peer, installed, scratch, env, **options):
     folder = Path(tempfile.mkdtemp(prefix="whole-", dir=scratch))
     folder.chmod(0o777)
     port = processes.free_port()
-    command = peer.command(peers.Setup(APP, port, folder, installed.bin, **options))
+    command = peer.command(peers.Setup(APP, port, folder, installed.bin_of(peer), **options))
     return processes.Server(command, "0,1", SITE, env, folder / "output", port), command
 
 

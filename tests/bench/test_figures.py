@@ -5,10 +5,13 @@ import os
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as xml
 from types import SimpleNamespace
 
 import checks
+import compare
 import figures
+import front
 import load
 import processes
 import pytest
@@ -155,7 +158,7 @@ def test_browser_has_14_headers():
 
 @pytest.mark.parametrize("scenario", scenarios.SCENARIOS, ids=lambda s: s.name)
 def test_the_floors_answer_is_the_answer_that_is_due(scenario):
-    sample = scenario.requests()[0] if scenario.name not in ("varied", "upload10m") else scenarios.SCENARIOS[1].requests()[0]
+    sample = scenario.requests()[0] if scenario.name not in ("varied", "upload10m") else scenarios.browser()[0]
     if scenario.name == "upload10m":
         sample = scenarios.request("/upload", method="POST", body=b"12345")
     whole, writes = scenarios.floor_answer(scenario, sample)
@@ -216,9 +219,115 @@ def test_bare_c_answers_as_told(tmp_path):
         server.stop()
 
 
-def test_an_unfinished_run_leaves_the_last_complete_state(tmp_path):
-    import compare
+@pytest.fixture(scope="module")
+def open_loop(tmp_path_factory):
+    return load.build_open_loop(tmp_path_factory.mktemp("programs"))
 
+
+@pytest.fixture
+def floor(tmp_path):
+    """Starts bare C with options; its port."""
+    binary, started = tmp_path / "limit", []
+    subprocess.run(["cc", "-O1", "-o", str(binary), str(load.HERE / "limit.c")], check=True)
+
+    def start(*options):
+        port = processes.free_port()
+        started.append(processes.Server([str(binary), str(port), *options], "0", log=tmp_path / "log", port=port))
+        started[-1].wait()
+        return port
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+def test_an_open_loop_asks_as_often_as_told_and_counts_each_answer_once(open_loop, floor, tmp_path):
+    (tmp_path / "request").write_bytes(scenarios.request("/"))
+    result = load.run_open(open_loop, floor(), tmp_path / "request", 500, 8, 1, "0,1")
+    assert 430 < result["requests"] < 570 and not any(result["errors"].values())
+    assert 0 < result["p50"] <= result["p99"] <= result["max"]
+
+
+def test_the_wait_of_a_request_that_found_no_connection_free_is_counted(open_loop, floor, tmp_path):
+    (tmp_path / "request").write_bytes(scenarios.request("/"))
+    port = floor("delay=50")  # 20 a second over one connection: at 60 due a second they queue up
+    result = load.run_open(open_loop, port, tmp_path / "request", 60, 1, 1, "0,1")
+    assert result["p50"] > 300 and result["max"] > 1000, result
+
+
+def test_an_open_loop_opens_what_the_server_has_closed(open_loop, floor, tmp_path):
+    (tmp_path / "request").write_bytes(scenarios.request("/", "Connection: close"))
+    result = load.run_open(open_loop, floor("close=1"), tmp_path / "request", 300, 4, 1, "0,1")
+    assert result["requests"] > 200 and not any(result["errors"].values()), result
+
+
+def test_an_open_loop_that_cannot_run_says_so(open_loop, tmp_path):
+    with pytest.raises(RuntimeError, match="code 2"):
+        load.run_open(open_loop, 1, tmp_path / "none", 100, 1, 1, "0")
+
+
+def test_time_that_is_short_takes_rounds_from_all_scenarios_alike():
+    everything = [p for p in compare.peers.PEERS if p.name in scenarios.APPLICATION_PEERS]
+    plan = compare.Plan(everything, (), 0)
+    chosen, _ = scenarios.chosen(scenarios.APPLICATIONS)
+    whole = plan.seconds(chosen)
+    plan.fit(chosen, whole * 0.6)
+    assert compare.LEAST_ROUNDS <= plan.rounds(chosen[0]) < chosen[0].rounds and plan.seconds(chosen) <= whole * 0.6
+    plan.fit(chosen, 1)
+    assert {plan.rounds(s) for s in chosen} == {compare.LEAST_ROUNDS}
+
+
+def test_who_takes_part():
+    flask, hello, green = (next(s for s in scenarios.SCENARIOS if s.name == name) for name in ("flask", "hello", "green-hello"))
+    by_name = {p.name: p for p in compare.peers.PEERS}
+    assert flask.takes(by_name["bjoern"], ()) and not flask.takes(by_name["waitress"], ()) and flask.takes(by_name["waitress"], ("waitress",))
+    assert hello.takes(by_name["waitress"], ()) and not hello.takes(by_name["gosrv gevent"], ())
+    assert green.takes(by_name["gosrv gevent"], ()) and not green.takes(by_name["bjoern"], ("bjoern",))
+
+
+# -- the README's first screen -------------------------------------------------------------------------------------
+
+def a_run():
+    """As little of raw.json as the first screen needs; one server has a wrong answer, one leaves close() out."""
+    rounds = [{"rps": 1000.0 + n, "p99": 2.5} for n in range(3)]
+    rows = {"gosrv": {"rounds": rounds, "remarks": []}, "bjoern": {"rounds": rounds[:1], "remarks": []},
+            "freastal": {"rounds": rounds, "remarks": ["never calls close()"]}, "granian": {"rounds": rounds, "remarks": [], "wrong": "status 500"}}
+    return {"begun": "2026-11-30 12:00:00 UTC", "machine": {"cpu": "A & B <CPU>", "cores": 2, "python": "3.11.7"},
+            "peers": {"bjoern": {"version": "bjoern 3.2.2"}}, "scenarios": {name: {"rows": rows} for name, _ in (*front.COLUMNS, *front.HALF)}}
+
+
+def test_the_first_table_has_ours_first_and_nobody_whose_answers_are_wrong():
+    lines = front.table(a_run()).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| **gosrv**", "| freastal", "| bjoern 3.2.2"]
+    assert "**1,001**" in lines[2] and "2.5 ms" in lines[3]
+    assert "freastal never calls the answer's `close()`" in front.block(a_run(), front.RESULTS / "x")
+
+
+@pytest.mark.parametrize("mode", front.COLORS)
+def test_the_chart_says_in_words_what_it_shows(mode):
+    root = xml.fromstring(front.chart(a_run(), mode))
+    names = {child.get("id"): child.text for child in root if child.get("id")}
+    assert root.get("role") == "img" and set(root.get("aria-labelledby").split()) == set(names)
+    assert "Flask gosrv 1,001" in names["desc"]
+
+
+def test_a_run_without_all_of_it_draws_nothing():
+    raw = a_run()
+    assert front.complete(raw)
+    del raw["scenarios"]["flask-half"]
+    assert not front.complete(raw)
+
+
+def test_readme_and_chart_are_of_the_newest_run_that_is_kept():
+    raw, folder = front.newest()
+    if raw is None:
+        pytest.skip("no run of the applications is kept")
+    assert front.block(raw, folder) in front.README.read_text()
+    for mode in front.COLORS:
+        assert (front.ASSETS / ("bench-%s.svg" % mode)).read_text() == front.chart(raw, mode)
+
+
+def test_an_unfinished_run_leaves_the_last_complete_state(tmp_path):
     compare.save(tmp_path / "raw.json", {"a": 1})
     with pytest.raises(TypeError):
         compare.save(tmp_path / "raw.json", {"a": object()})

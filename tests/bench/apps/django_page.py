@@ -1,10 +1,10 @@
-"""A Django view with a template. /probe gives an answer that remembers whether the server has closed it, and /closed tells."""
+"""A Django view that answers JSON, and one with a template. /probe gives an answer that remembers whether the server has closed it, and /closed tells."""
 
 from pathlib import Path
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import path
 
@@ -13,6 +13,10 @@ settings.configure(
     MIDDLEWARE=["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"],
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [Path(__file__).parent / "templates"]}],
 )
+
+
+def small(request, number):
+    return JsonResponse({"number": number, "wanted": request.GET.get("wanted", "")})
 
 
 def page(request, number):
@@ -31,5 +35,5 @@ def closed(request):
     return HttpResponse(str(probed[0].closed))
 
 
-urlpatterns = [path("page/<int:number>", page), path("probe", probe), path("closed", closed)]
+urlpatterns = [path("small/<int:number>", small), path("page/<int:number>", page), path("probe", probe), path("closed", closed)]
 application = get_wsgi_application()
