@@ -124,6 +124,11 @@ SHARE ?= 1
 soak:
 	$(PYTHON) tests/run.py soak $(SHARE)
 
+.PHONY: soak-gevent
+# Half an hour of greenlets that wait at random while Go collects all the time.
+soak-gevent:
+	$(PYTHON) tests/run.py soak_green $(SHARE)
+
 # gosrv beside every peer, about 40 minutes; the report goes to tests/bench/results. APPLICATIONS=1: the README's first table in 12 minutes
 # (MINUTES=6: in fewer rounds). GREEN=1: servers of greenlets. QUICK=1: hello and its like in three minutes.
 # SCENARIO=hello,stream PEERS=gosrv,bjoern ROUNDS=5 MINUTES=40 RESUME=1; the names: python tests/bench/compare.py --list

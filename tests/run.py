@@ -10,6 +10,7 @@
     tests/run.py race ...  all end-to-end tests with the race detector; further arguments go to pytest
     tests/run.py asan | debugpy | tools
     tests/run.py soak SHARE            of the soak's full length, 1 if it is not said
+    tests/run.py soak_green SHARE      half an hour of greenlets that wait at random while Go collects
     tests/run.py fuzz TIME             for each target: 60s, 5m, or 20000x for so many inputs
     tests/run.py bench | compare ... | profile ...
 
@@ -366,6 +367,11 @@ def do_soak(share="1", *args):
     oldest = pythons.discover()[0]
     pytest("soak on Python %s" % oldest, venv, "-m", "soak", "-rs", "--soak-share", share, *args,
            python=pythons.venv(oldest, *APP_PACKAGES) / "bin" / "python", limit=SOAK_TIME)
+
+
+def do_soak_green(share="1", *args):
+    if build():
+        pytest("soak with gevent", test_venv(), "-m", "soak and green", "--worker-class", "gevent", "--soak-share", share, *args, limit=SOAK_TIME)
 
 
 def do_fuzz(time="60s"):

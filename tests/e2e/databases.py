@@ -98,6 +98,15 @@ class Postgres(Database):
     def dsn(self):
         return "host=%s user=gosrv dbname=postgres" % self.dir
 
+    def ask(self, statement):
+        """What psql prints for one statement."""
+        done = subprocess.run([postgres_program("psql"), "-h", str(self.dir), "-U", "gosrv", "-d", "postgres", "-tAc", statement],
+                              cwd=self.dir, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def create(self, name):
+        self.ask("create database " + name)
+
 
 class Redis(Database):
     """Keeps nothing; `socket` is the address."""

@@ -32,6 +32,14 @@ def prepare(folder):
     return {"DJANGOSITE_DATA": os.fspath(folder)}
 
 
+def prepare_postgres(folder, postgres, name):
+    """The same with its data in a new database of the given server, by Django's own commands."""
+    postgres.create(name)
+    env = {"DJANGOSITE_DATA": os.fspath(folder), "DJANGOSITE_POSTGRES": "%s %s" % (postgres.dir, name)}
+    subprocess.run([harness.python(), "-c", MAKE], cwd=PROJECT, env=harness.environment(**env), check=True)
+    return env
+
+
 def clean():
     """Take the first site away; the copies are pytest's."""
     if "folder" in made:

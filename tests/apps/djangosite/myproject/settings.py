@@ -49,6 +49,9 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "db.sqlite3", "OPTIONS": {"timeout": 20}}}
+if os.environ.get("DJANGOSITE_POSTGRES"):  # the folder of its socket, and the name of the database
+    FOLDER, NAME = os.environ["DJANGOSITE_POSTGRES"].split()
+    DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "HOST": FOLDER, "NAME": NAME, "USER": "gosrv"}}
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
