@@ -16,9 +16,10 @@ package cgo
 import "C"
 
 import (
-	"sync/atomic"
 	"syscall"
 	"unsafe"
+
+	"gosrv/wsgi/call"
 )
 
 // Thread is the C side's handle of an attached thread. It is never freed.
@@ -31,24 +32,26 @@ func threadOf(c *C.gosrv_thread) Thread {
 	return Thread{c, (*Result)(unsafe.Pointer(C.gosrv_thread_result(c)))}
 }
 
-// Result mirrors gosrv_result; cgotest checks that both have the same layout.
-// Ref and Handle point into C or Python memory and belong to the call.
-type Result struct {
-	HeadLen, BodyOff, BodyLen uint32
-	FD                        int32
-	Ref                       unsafe.Pointer
-	RefLen                    uint64
-	Total                     int64
-	Need                      uint64
-	FileOff, FileLen          int64
-	Handle                    unsafe.Pointer
-	Now                       int64
-	Notes                     unsafe.Pointer
-	NotesLen                  uint64
-	Sent, Iterates            uint32
-	Payload                   uint64
-	Ends                      uint64
-}
+// What package call shares with C, and what it must be like: a number that differs does not compile.
+type (
+	Result = call.Result // gosrv_result; cgotest checks that both have the same layout
+	Word   = call.Word   // gosrv_word
+	Block  = call.BodyBlock
+	Unsent = call.Unsent
+)
+
+const (
+	_ = -(uint(call.Done) ^ C.GOSRV_DONE) - (uint(call.Last) ^ C.GOSRV_LAST) - (uint(call.More) ^ C.GOSRV_MORE)
+	_ = -(uint(call.File) ^ C.GOSRV_FILE) - (uint(call.Grow) ^ C.GOSRV_GROW) - (uint(call.Failed) ^ C.GOSRV_FAILED)
+	_ = -(uint(call.Quit) ^ C.GOSRV_QUIT) - (uint(call.Handled) ^ C.GOSRV_HANDLED)
+	_ = -(uint(call.SentAll) ^ C.GOSRV_SENT_ALL) - (uint(call.Chunked) ^ C.GOSRV_CHUNKED)
+	_ = -(uint(call.SocketLook) ^ C.GOSRV_SOCKET_LOOK) - (uint(call.SocketRead) ^ C.GOSRV_SOCKET_READ) - (uint(call.SocketTake) ^ C.GOSRV_SOCKET_TAKE)
+	_ = -(uint(call.DrainRequested) ^ C.GOSRV_SIG_DRAIN) - (uint(call.QuitRequested) ^ C.GOSRV_SIG_QUIT)
+	_ = -(uint(call.BodyBlockSize) ^ C.GOSRV_BLOCK) - (uint(call.BlockNumbers) ^ C.GOSRV_CACHED)
+	_ = -(unsafe.Sizeof(Block{}) ^ C.sizeof_gosrv_block) - (unsafe.Offsetof(Block{}.Mem) ^ unsafe.Offsetof(C.gosrv_block{}.mem))
+	_ = -(unsafe.Sizeof(Unsent{}) ^ C.sizeof_gosrv_unsent) - (unsafe.Offsetof(Unsent{}.Errno) ^ unsafe.Offsetof(C.gosrv_unsent{}.error))
+	_ = -(unsafe.Sizeof(Word{}) ^ C.sizeof_gosrv_word) - (unsafe.Offsetof(Word{}.Requests) ^ unsafe.Offsetof(C.gosrv_word{}.requests))
+)
 
 // Numbers mirrors gosrv_request; cgotest checks that both have the same layout.
 type Numbers struct {
@@ -69,14 +72,6 @@ type Request struct {
 	Mem         []byte
 	Blocks      []Block
 	Out         []byte // for the response head and a small body
-}
-
-// Word mirrors gosrv_word: what hooks and the loop of a worker tell each other. Python writes the
-// atomic ones; Requests has one writer, the thread that leads the loop.
-type Word struct {
-	Notified    atomic.Int64
-	MaxRequests atomic.Uint64
-	Requests    uint64
 }
 
 // WorkerWord is gosrv_worker_word.
@@ -114,13 +109,6 @@ const (
 
 // BlockSize is the length of a Block's bytes.
 const BlockSize = C.GOSRV_BLOCK
-
-// Block mirrors gosrv_block: a bytes object, of which the holder has a reference, and its
-// first byte. The content may change only while nobody else has a reference.
-type Block struct {
-	Object unsafe.Pointer
-	Mem    *byte
-}
 
 // Here and not in the worker's entry: what the initialisation of packages sets up later is
 // not of Go's start any more.
@@ -187,17 +175,6 @@ func (t Thread) CallFinish(res *Result) {
 	C.gosrv_call_finish(t.c, res.Handle)
 	res.Notes, res.NotesLen = t.res.Notes, t.res.NotesLen
 }
-
-// Unsent is a gosrv_unsent: what a socket has not taken of an answer.
-type Unsent struct{ c C.gosrv_unsent }
-
-// Bytes are C's, until the next Put.
-func (u *Unsent) Bytes() []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(u.c.bytes)), int(u.c.len))
-}
-
-// Err is not 0 if the socket will never take them.
-func (u *Unsent) Err() syscall.Errno { return syscall.Errno(u.c.error) }
 
 // Outbox is a gosrv_outbox.
 type Outbox struct{ c *C.gosrv_outbox }

@@ -5,7 +5,11 @@ package cgo
 */
 import "C"
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"gosrv/wsgi/call"
+)
 
 // Callbacks are the Go ends of what the application calls while it runs. They are set
 // once, before the first AppCall, and run on the calling thread with the GIL released.
@@ -14,28 +18,14 @@ import "unsafe"
 // for signals and to call again. Socket is cpython.Callbacks.Socket. Both run on threads of the
 // application, too.
 type Callbacks struct {
-	Write      func(slot int, batch Batch, head, data []byte) bool
+	Write      func(slot int, batch call.Batch, head, data []byte) bool
 	EarlyHints func(slot int, head []byte) bool
 	ReadBody   func(stream uint64, buf []byte) int
-	Socket     func(slot int, use SocketUse, buf []byte) int
+	Socket     func(slot int, use call.SocketUse, buf []byte) int
 	Thread     func(slot int, t Thread)
 }
 
 var callbacks Callbacks
-
-// SocketUse is one of GOSRV_SOCKET_*.
-type SocketUse uint8
-
-// The uses of gunicorn.socket.
-const (
-	SocketLook SocketUse = C.GOSRV_SOCKET_LOOK
-	SocketRead SocketUse = C.GOSRV_SOCKET_READ
-	SocketTake SocketUse = C.GOSRV_SOCKET_TAKE
-)
-
-// Batch are pieces that CallBatch has put into its buffer so far: their bytes are [Sent:End] of it,
-// what lies before has left, and Payload is how much of the body they are, without the framing.
-type Batch struct{ Sent, End, Payload uint64 }
 
 // workerEntry is the worker's Go entry.
 var workerEntry func()
@@ -49,7 +39,7 @@ func SetCallbacks(c Callbacks) { callbacks = c }
 
 //export gosrvWrite
 func gosrvWrite(slot C.int, sent, end, payload C.uint64_t, head *C.char, headLen C.uint32_t, data *C.char, n C.uint64_t) C.int {
-	batch := Batch{uint64(sent), uint64(end), uint64(payload)}
+	batch := call.Batch{Sent: uint64(sent), End: uint64(end), Payload: uint64(payload)}
 	if callbacks.Write(int(slot), batch, bytesOf(head, uint64(headLen)), bytesOf(data, uint64(n))) {
 		return 1
 	}
@@ -71,7 +61,7 @@ func gosrvReadBody(stream C.uint64_t, buf *C.char, n C.uint64_t) C.int64_t {
 
 //export gosrvSocket
 func gosrvSocket(slot, use C.int, buf *C.char, n C.uint64_t) C.int64_t {
-	return C.int64_t(callbacks.Socket(int(slot), SocketUse(use), bytesOf(buf, uint64(n))))
+	return C.int64_t(callbacks.Socket(int(slot), call.SocketUse(use), bytesOf(buf, uint64(n))))
 }
 
 //export gosrvThreadEnter

@@ -7,39 +7,18 @@
 package cpython
 
 import (
-	"encoding/binary"
 	"errors"
-	"unsafe"
 
 	"gosrv/cgo"
+	"gosrv/wsgi/call"
 )
 
-// State is the outcome of one step of an application call (gosrv.h, GOSRV_DONE ...).
-type State int
-
-// The states. Failed and Quit mean that the call is closed and the traceback logged; Quit
-// that it was ended by the worker's own order to quit; Handled that it is closed and has used
-// gunicorn.socket, so that nobody is to say anything to its client.
-const (
-	Done   State = cgo.Done
-	Last   State = cgo.Last
-	More   State = cgo.More
-	File   State = cgo.File
-	Grow   State = cgo.Grow
-	Failed State = cgo.Failed
-	Quit   State = cgo.Quit
-
-	Handled State = cgo.Handled
-)
-
-// Flags of Call and Next.
+// Flags of Request.
 const (
 	HTTPS     = cgo.HTTPS     // wsgi.url_scheme is https
-	SentAll   = cgo.SentAll   // Next: the answer's Content-Length is reached
-	Proxied   = cgo.Proxied   // Call: environ.Packed.Proxied
-	CachedNew = cgo.CachedNew // Call: the cached environ stands for another header block than before
-	Chunked   = cgo.Chunked   // Batch: each piece becomes a chunk
-	KeepGIL   = cgo.KeepGIL   // Call: return with the GIL, until Release or another method
+	Proxied   = cgo.Proxied   // environ.Packed.Proxied
+	CachedNew = cgo.CachedNew // the cached environ stands for another header block than before
+	KeepGIL   = cgo.KeepGIL   // return with the GIL, until Release or another method
 )
 
 // CachedEnvirons is how many numbers there are for CachedEnviron; 0 is none.
@@ -50,52 +29,6 @@ const CachedEnvirons = cgo.Cached
 // instead of making one. Number is below CachedEnvirons.
 func CachedEnviron(number int) uint32 { return uint32(number) << cgo.CachedShift }
 
-// Result tells what a step gave. The head and small bodies are in the lent out buffer;
-// Ref, when not nil, is the rest in Python's memory, valid until Next or Finish.
-type Result = cgo.Result
-
-// RefBytes is the piece that stayed in Python's memory, nil if none.
-// It is valid until the next step of the same call.
-func RefBytes(r *Result) []byte {
-	if r.Ref == nil {
-		return nil
-	}
-	return unsafe.Slice((*byte)(r.Ref), r.RefLen)
-}
-
-// Note gives the first of a closed call's notes, as C packs them (cgo/request_environ.c), and those behind it:
-// what the access log asked for of environ, as the application left it. notes is what NotesBytes
-// gave, and not empty.
-func Note(notes []byte) (name, value, rest []byte) {
-	name, rest = cutText(notes)
-	value, rest = cutText(rest)
-	return name, value, rest
-}
-
-func cutText(b []byte) (text, rest []byte) {
-	n := 4 + binary.NativeEndian.Uint32(b)
-	return b[4:n], b[n:]
-}
-
-// NotesBytes is all of a closed call's notes, nil if none. It is valid until the thread's next step.
-func NotesBytes(r *Result) []byte {
-	if r.Notes == nil {
-		return nil
-	}
-	return unsafe.Slice((*byte)(r.Notes), r.NotesLen)
-}
-
-// Body is a complete request body: Mem, Blocks that are filled in order, or an unlinked spool file
-// when FD >= 0. All stay the caller's. Len is in bytes. With Stream, which is not 0 then, it is a body
-// that still comes: Callbacks.ReadBody is asked for it by that number.
-type Body struct {
-	Mem    []byte
-	Blocks []Block
-	FD     int
-	Len    int64
-	Stream uint64
-}
-
 // Request is one request for the application. Head is what the client has sent, in which Desc finds what
 // it does not find in Extra: the three are environ.Packed's, and Headers is its number of them.
 type Request struct {
@@ -105,13 +38,10 @@ type Request struct {
 	Desc       []uint32
 	Headers    int
 	Flags      uint32
-	Body       *Body
+	Body       *call.Body
 	Connection int    // the descriptor behind gunicorn.socket
 	Out        []byte // takes the packed response head and small bodies: at least some KiB
 }
-
-// Batch are pieces in the buffer of a Thread.Batch that is under way.
-type Batch = cgo.Batch
 
 // Base is the constant part of environ for one listener.
 type Base int
@@ -119,21 +49,8 @@ type Base int
 // KV is one environ entry with a string value.
 type KV struct{ Key, Value string }
 
-// Flags say what the application's or the worker's signal handlers asked for.
-type Flags uint32
-
-// The bits of Flags.
-const (
-	DrainRequested Flags = cgo.SignalDrain // SIGTERM
-	QuitRequested  Flags = cgo.SignalQuit  // SIGINT, SIGQUIT, SIGABRT
-)
-
-// Word is what hooks and the loop of a worker tell each other. Python writes what is atomic; Requests has one
-// writer, who leads the loop.
-type Word = cgo.Word
-
 // WorkerWord is the Word of this process, in C's memory, for life.
-func WorkerWord() *Word { return cgo.WorkerWord() }
+func WorkerWord() *call.Word { return cgo.WorkerWord() }
 
 // InWorker reports whether the constructor made this process a worker.
 func InWorker() bool { return cgo.WorkerFD() >= 0 }
@@ -183,16 +100,16 @@ func (t *Thread) NewBase(kv []KV) (Base, error) {
 
 // Call runs application(environ, start_response) once: one crossing. All that r has is lent until Call
 // returns.
-func (t *Thread) Call(r *Request, res *Result) State {
+func (t *Thread) Call(r *Request, res *call.Result) call.State {
 	t.holding = r.Flags&KeepGIL != 0
 	t.request = cgo.Request{
 		Numbers: cgo.Numbers{
 			Stream: r.Body.Stream, BodyLen: r.Body.Len, Base: int32(r.Base), Headers: int32(r.Headers),
 			BodyFD: int32(r.Body.FD), Connection: int32(r.Connection), Flags: r.Flags,
 		},
-		Head: r.Head, Extra: r.Extra, Desc: r.Desc, Mem: r.Body.Mem, Blocks: raw(r.Body.Blocks), Out: r.Out,
+		Head: r.Head, Extra: r.Extra, Desc: r.Desc, Mem: r.Body.Mem, Blocks: r.Body.Blocks, Out: r.Out,
 	}
-	state := State(t.c.AppCall(&t.request, res))
+	state := call.State(t.c.AppCall(&t.request, res))
 	t.request.Head, t.request.Mem, t.request.Blocks = nil, nil, nil // they are the connection's
 	return state
 }
@@ -207,26 +124,26 @@ func (t *Thread) Release() {
 }
 
 // Next gives the next piece of the live call res.Handle.
-func (t *Thread) Next(flags uint32, out []byte, res *Result) State {
-	return State(t.c.CallNext(flags, out, res))
+func (t *Thread) Next(flags uint32, out []byte, res *call.Result) call.State {
+	return call.State(t.c.CallNext(flags, out, res))
 }
 
 // Batch gives what follows of an iterator (Result.Iterates), framed and behind out[:end], which has not
 // been sent: pieces that come quickly are gathered, and what waits while the application makes the next
 // one is sent on the way, Result.Sent bytes in all. left is what Content-Length allows, -1 without.
-func (t *Thread) Batch(flags uint32, out []byte, end int, left int64, res *Result) State {
-	return State(t.c.CallBatch(flags, out, end, left, res))
+func (t *Thread) Batch(flags uint32, out []byte, end int, left int64, res *call.Result) call.State {
+	return call.State(t.c.CallBatch(flags, out, end, left, res))
 }
 
 // Finish closes the iterable of the live call res.Handle, exactly once, and drops all of it.
-func (t *Thread) Finish(res *Result) {
+func (t *Thread) Finish(res *call.Result) {
 	t.c.CallFinish(res)
 	res.Handle, res.Ref = nil, nil
 }
 
 // RunSignals runs the Python signal handlers that are due; main thread only. Call it after
 // EINTR and when WakeupFD is readable.
-func (t *Thread) RunSignals() Flags { return Flags(t.c.SignalsRun()) }
+func (t *Thread) RunSignals() call.Flags { return call.Flags(t.c.SignalsRun()) }
 
 // WakeupFD becomes readable when a Python signal handler is due. The caller reads it empty.
 func WakeupFD() int { return cgo.WakeupFD() }
@@ -236,7 +153,7 @@ type Callbacks struct {
 	// Write is the write() callable: head is the packed response head with the first call,
 	// empty later. It may block. False: the client is gone.
 	// batch is what Thread.Batch has in its buffer at that time: it belongs before head and data.
-	Write func(slot int, batch Batch, head, data []byte) bool
+	Write func(slot int, batch call.Batch, head, data []byte) bool
 	// EarlyHints sends 103 with the packed headers (its status is empty). False: one of
 	// them is invalid, which raises ValueError in the application.
 	EarlyHints func(slot int, head []byte) bool
@@ -247,21 +164,10 @@ type Callbacks struct {
 	// Socket is asked for gunicorn.socket, before the application uses it. It gives how many bytes
 	// were received behind the request, put into buf if it has room for them; if it has not, nothing
 	// was done. Or a negative errno. Any thread of the process may call it while slot's call runs.
-	Socket func(slot int, use SocketUse, buf []byte) int
+	Socket func(slot int, use call.SocketUse, buf []byte) int
 	// Thread is the body of each thread of StartThreads.
 	Thread func(t *Thread)
 }
-
-// SocketUse is what the application is about to do with gunicorn.socket.
-type SocketUse = cgo.SocketUse
-
-// The uses, each of which includes those before it. With SocketTake the connection is Python's, whose
-// descriptor of it Result.FD gives back when the call is closed, -1 if the application has ended it.
-const (
-	SocketLook = cgo.SocketLook // wait for it, ask for its descriptor
-	SocketRead = cgo.SocketRead // read from it
-	SocketTake = cgo.SocketTake // go on with it alone
-)
 
 // SetWorkerEntry names the function that a worker enters when Go is a library in the user's
 // own python, where no main() runs. For package initialisation.

@@ -75,7 +75,7 @@ func TestGunicornCorpus(t *testing.T) {
 		if v, ok := c.Settings["forwarded_allow_ips"].(string); ok {
 			o.ForwardedAllowIPs = strings.Split(v, ",")
 		}
-		env, ok := tryPack(latin1(c.Raw), NewFacts(rules(t, o), tcp, local))
+		env, ok := tryPack(latin1(c.Raw), newFacts(rules(t, o), tcp, local))
 		switch c.Name {
 		case "invalid/019", "invalid/040":
 			if ok {
@@ -127,7 +127,7 @@ func FuzzEnviron(f *testing.F) {
 		if trusted {
 			peer = local
 		}
-		env, ok := tryPack(raw, NewFacts(dangerous, tcp, peer))
+		env, ok := tryPack(raw, newFacts(dangerous, tcp, peer))
 		if !ok {
 			return
 		}
@@ -150,7 +150,7 @@ func TestPackDoesNotAllocate(t *testing.T) {
 	for _, raw := range []string{browser, get("SCRIPT_NAME: /app\r\nA: 1\r\nA: 2\r\nCookie: a\r\nCookie: b\r\n"), "GET http://ex.org/%20 HTTP/1.1\r\n\r\n"} {
 		for _, l := range []*Listener{tcp, unix} {
 			buf := []byte(raw)
-			f := NewFacts(rules(t, gunicornDefaults()), l, local)
+			f := newFacts(rules(t, gunicornDefaults()), l, local)
 			if err := lenient.Parse(buf, &r); err != nil {
 				t.Fatal(err)
 			}
@@ -183,7 +183,7 @@ func benchmarkPack(b *testing.B, raw string) {
 	if err := lenient.Parse(buf, &r); err != nil {
 		b.Fatal(err)
 	}
-	f := NewFacts(rules(b, gunicornDefaults()), tcp, local)
+	f := newFacts(rules(b, gunicornDefaults()), tcp, local)
 	var p Packed
 	b.ReportAllocs()
 	for b.Loop() {

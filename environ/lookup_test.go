@@ -12,7 +12,7 @@ import (
 func TestLookupFindsWhatTheApplicationSees(t *testing.T) {
 	options := gunicornDefaults()
 	options.HeaderMap = "dangerous"
-	f := NewFacts(rules(t, options), tcp, stranger)
+	f := newFacts(rules(t, options), tcp, stranger)
 	f.SetProxied(&proxyproto.Header{Protocol: "TCP4", Source: local, Destination: stranger})
 	buf := []byte("POST /a%20b?q=1 HTTP/1.1\r\nHost: ex.org\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nX-A: 1\r\nx-a: 2\r\n" +
 		"Cookie: a=1\r\nCookie: b=2\r\nX_Under: u\r\nContent_Type: odd\r\nX-Empty:\r\n\r\n")

@@ -126,10 +126,10 @@ func (p *Packed) peer(f *Facts) {
 		p.inExtra(RemoteAddr, from)
 		return
 	}
-	if f.addr > 0 {
-		p.Extra = append(p.Extra, f.text[:f.addr+f.port]...)
-		p.Desc[2*RemoteAddr], p.Desc[2*RemoteAddr+1] = uint32(from)|InExtra, uint32(f.addr)
-		p.inExtra(RemotePort, from+int(f.addr))
+	if both, addr := f.Text(); addr > 0 {
+		p.Extra = append(p.Extra, both...)
+		p.Desc[2*RemoteAddr], p.Desc[2*RemoteAddr+1] = uint32(from)|InExtra, uint32(addr)
+		p.inExtra(RemotePort, from+addr)
 		return
 	}
 	p.Extra = f.Peer.Addr().AppendTo(p.Extra)

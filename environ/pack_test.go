@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 )
 
@@ -37,6 +38,12 @@ func rules(t testing.TB, o Options) *Rules {
 
 var slotNames = [NSlots]string{"REQUEST_METHOD", "RAW_URI", "PATH_INFO", "QUERY_STRING", "SERVER_PROTOCOL", "SCRIPT_NAME",
 	"REMOTE_ADDR", "REMOTE_PORT", "SERVER_NAME", "SERVER_PORT"}
+
+// newFacts describes a connection accepted by l.
+func newFacts(r *Rules, l *Listener, peer netip.AddrPort) Facts {
+	c := call.NewClient(peer, l.Unix || r.Trusts(peer.Addr()))
+	return Facts{r, l, &c}
+}
 
 // environment reads a Packed as C does, the listener's base below it.
 func environment(p *Packed, buf []byte, f *Facts) map[string]string {
@@ -97,7 +104,7 @@ func pack(t testing.TB, raw string, f Facts) (map[string]string, *http1.Error) {
 }
 
 func TestPackWhole(t *testing.T) {
-	f := NewFacts(rules(t, gunicornDefaults()), tcp, stranger)
+	f := newFacts(rules(t, gunicornDefaults()), tcp, stranger)
 	got, err := pack(t, "POST /a%20b%2Fc?x=%20 HTTP/1.1\r\nHost: ex.org\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nX-A: 1\r\nx-a: 2\r\n"+
 		"Cookie: a=1\r\nCookie: b=2\r\n\r\n", f)
 	if err != nil {

@@ -52,7 +52,7 @@ func FuzzTargetPath(f *testing.F) {
 		f.Add(s)
 	}
 	rules := rules(f, gunicornDefaults())
-	facts := NewFacts(rules, tcp, stranger)
+	facts := newFacts(rules, tcp, stranger)
 	f.Fuzz(func(t *testing.T, target string) {
 		env, ok := tryPack("GET "+target+" HTTP/1.1\r\nHost: h\r\n\r\n", facts)
 		if !ok {

@@ -18,7 +18,7 @@ var repeatBlocks = []string{
 // Each block is packed once with each line and each peer, then again as a repetition with all the others.
 func TestRepeatedBlockGivesTheSameEnviron(t *testing.T) {
 	rs := rules(t, gunicornDefaults())
-	all := []Facts{NewFacts(rs, tcp, stranger), NewFacts(rs, tcp, local), NewFacts(rs, unix, stranger)}
+	all := []Facts{newFacts(rs, tcp, stranger), newFacts(rs, tcp, local), newFacts(rs, unix, stranger)}
 	lines := []string{"GET / HTTP/1.1\r\n", "POST /app/b%20c?d=e HTTP/1.1\r\n", "\r\nGET /app HTTP/1.1\r\n"}
 	for _, block := range repeatBlocks {
 		for _, first := range lines {
@@ -76,7 +76,7 @@ func compareRepeat(t *testing.T, text string, head *http1.Repeat, m *Repeat, f *
 }
 
 func TestPackRepeatAllocatesNothing(t *testing.T) {
-	f := NewFacts(rules(t, gunicornDefaults()), tcp, local)
+	f := newFacts(rules(t, gunicornDefaults()), tcp, local)
 	buf := []byte("GET /a HTTP/1.1\r\n" + repeatBlocks[1])
 	r, p, m := parsed(t, string(buf)), Packed{}, Repeat{}
 	if err := p.Pack(buf, r, &f); err != nil {

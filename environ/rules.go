@@ -2,6 +2,7 @@ package environ
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -35,6 +36,10 @@ type Rules struct {
 
 // secureHeader says https if it has exactly this value, http with any other.
 type secureHeader struct{ name, value string }
+
+// Trusts tells whether a peer of a TCP socket may set the scheme and the forwarder_headers. One of a unix
+// socket may, as in Gunicorn.
+func (r *Rules) Trusts(peer netip.Addr) bool { return r.allow.Contains(peer) }
 
 // NewRules checks and compiles o.
 func NewRules(o Options) (*Rules, error) {

@@ -33,7 +33,7 @@ func check(t *testing.T, cases []expectation) {
 			if c.listener == nil {
 				c.listener = tcp
 			}
-			got, err := pack(t, c.raw, NewFacts(rules(t, c.options), c.listener, c.peer))
+			got, err := pack(t, c.raw, newFacts(rules(t, c.options), c.listener, c.peer))
 			if err != nil || c.status != 0 {
 				if err == nil || err.Status != c.status {
 					t.Fatalf("got %v, want status %d", err, c.status)
@@ -133,7 +133,7 @@ func TestRemoteAndServer(t *testing.T) {
 }
 
 func TestProxiedClientIsRemoteButNotTrusted(t *testing.T) {
-	f := NewFacts(rules(t, gunicornDefaults()), tcp, stranger)
+	f := newFacts(rules(t, gunicornDefaults()), tcp, stranger)
 	f.SetProxied(&proxyproto.Header{Protocol: "TCP4", Source: local, Destination: stranger})
 	got, err := pack(t, get("X-Forwarded-Proto: https\r\n"), f)
 	if err != nil || got["REMOTE_ADDR"] != "127.0.0.1" || got["REMOTE_PORT"] != "5000" || got["wsgi.url_scheme"] != "http" {
@@ -145,7 +145,7 @@ func TestProxiedClientIsRemoteButNotTrusted(t *testing.T) {
 }
 
 func TestProxyHeaderWithoutAddressesLeavesThePeer(t *testing.T) {
-	f := NewFacts(rules(t, gunicornDefaults()), tcp, stranger)
+	f := newFacts(rules(t, gunicornDefaults()), tcp, stranger)
 	f.SetProxied(&proxyproto.Header{Protocol: "LOCAL"})
 	got, err := pack(t, get(""), f)
 	if err != nil || got["REMOTE_ADDR"] != "192.0.2.7" || got["REMOTE_PORT"] != "5000" || got["PROXY_PROTOCOL"] != "LOCAL" {

@@ -162,8 +162,10 @@ var rooms = map[string][]string{
 	"wsgi/watchdog": {"wsgi/loop"},
 	"wsgi/lead":     {"wsgi/loop"},
 	"wsgi/handover": {"wsgi/http1/proxyproto", "wsgi/loop", "wsgi/ipc/scoreboard", "wsgi/ipc/workerctl"},
-	"wsgi/access":   {"cpython", "wsgi/http1", "wsgi/response", "wsgi/ipc/workerctl", "wsgi/logs/accesslog", "wsgi/logs/errlog", "wsgi/logs/route", "wsgi/logs/syslog"},
-	"wsgi/body":     {"wsgi/http1", "wsgi/loop", "wsgi/spool", "cpython"},
+	"wsgi/call":     {"wsgi/http1", "wsgi/http1/proxyproto"},
+	"wsgi/caller":   {"cpython", "environ", "wsgi/call", "wsgi/http1", "wsgi/ipc/workerctl"},
+	"wsgi/access":   {"wsgi/call", "wsgi/http1", "wsgi/response", "wsgi/ipc/workerctl", "wsgi/logs/accesslog", "wsgi/logs/errlog", "wsgi/logs/route", "wsgi/logs/syslog"},
+	"wsgi/body":     {"wsgi/http1", "wsgi/loop", "wsgi/spool", "wsgi/call"},
 }
 
 func TestPartsOfAWorkerKnowTheirNeighboursOnly(t *testing.T) {
@@ -180,6 +182,31 @@ func TestPartsOfAWorkerKnowTheirNeighboursOnly(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestTheServerKnowsNoCaller looks at all that the server is made of, and at its tests: they drive it by its own
+// interface, without Python.
+func TestTheServerKnowsNoCaller(t *testing.T) {
+	const why = "the server meets the application by server.Application and package call, so that another kind of caller needs no change of it"
+	all := packages(t)
+	mustHave(t, all, "wsgi/server", "wsgi/caller", "environ", "cpython", "cgo")
+	seen := map[string]bool{}
+	var look func(name string)
+	look = func(name string) {
+		p := all[name]
+		if seen[name] || p == nil {
+			return
+		}
+		seen[name] = true
+		for _, path := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			path = strings.TrimPrefix(path, module+"/")
+			if slices.Contains([]string{"wsgi/caller", "environ", "cpython", "cgo"}, path) {
+				t.Errorf("%s imports %s: %s", name, path, why)
+			}
+			look(path)
+		}
+	}
+	look("wsgi/server")
 }
 
 func TestTheMasterSideKnowsNoPython(t *testing.T) {
@@ -206,7 +233,7 @@ func TestTheMasterSideKnowsNoPython(t *testing.T) {
 func TestUnsafeIsWhereItIsLookedFor(t *testing.T) {
 	const why = "memory that Go does not guard is read in a few named packages"
 	all := packages(t)
-	allowed := []string{"cgo", "cgo/cgotest", "cpython", "wsgi/loop", "wsgi/ipc/scoreboard", "environ", "cmd/gosrv/internal/title"}
+	allowed := []string{"cgo", "cgo/cgotest", "wsgi/call", "wsgi/loop", "wsgi/ipc/scoreboard", "environ", "cmd/gosrv/internal/title"}
 	mustHave(t, all, allowed...)
 	for name, p := range all {
 		if slices.Contains(p.Imports, "unsafe") && !slices.Contains(allowed, name) {

@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/wsgi/access"
+	"gosrv/wsgi/caller"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/server"
@@ -13,6 +14,7 @@ import (
 // process's files and its end.
 type process struct {
 	*server.Server
+	caller    *caller.Caller
 	ctl       *workerctl.Conn
 	own       func(fd int, own bool) // marks what a forked child closes
 	log       *errlog.Logger

@@ -10,6 +10,8 @@ import (
 
 	"gosrv/cpython"
 	"gosrv/wsgi/access"
+	"gosrv/wsgi/call"
+	"gosrv/wsgi/caller"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
@@ -47,11 +49,14 @@ func Run() {
 		fail(ctl, t, err)
 	}
 	orphan.Follow(ctl.FD(), func() time.Duration { return p.Graceful() + server.LateThreads }, p.log)
-	p.access.Follow(t.LogRoute())
+	p.access.Follow(access.Python(t.LogRoute()))
 	p.pythonLog = t.ReopenLogs
 	cpython.OwnFD(ctl.FD(), true)
-	cpython.SetCallbacks(p.Callbacks())
-	if err := p.Run(t, func(n int) error { return t.StartThreads(n, threadName) }); err != nil {
+	cpython.SetCallbacks(cpython.Callbacks{
+		Write: p.Write, EarlyHints: p.EarlyHints, ReadBody: p.ReadBody, Socket: p.UseSocket,
+		Thread: func(t *cpython.Thread) { p.Enlist(t.Slot(), p.caller.Thread(t)) },
+	})
+	if err := p.Run(p.caller.Thread(t), func(n int) error { return t.StartThreads(n, threadName) }); err != nil {
 		p.log.Criticalf("Worker cannot serve: %v", err)
 		fail(ctl, t, err)
 	}
@@ -141,19 +146,25 @@ func (p *process) config(m *workerctl.Serve, t *cpython.Thread) (*server.Config,
 	if err != nil {
 		return nil, err
 	}
-	proxy, err := newProxyRules(&m.Settings)
+	mode, allowed, err := proxyRules(&m.Settings)
 	if err != nil {
 		return nil, err
 	}
+	p.caller = caller.New(rules)
 	files, notice := spool.New(spool.Dirs(m.Settings.TmpUploadDir, t.Getenv))
 	return &server.Config{
-		Settings: newSettings(&m.Settings), Worker: m.Worker, Policy: newPolicy(&m.Settings), Rules: rules, Proxy: proxy,
+		Settings: newSettings(&m.Settings), Worker: m.Worker, Policy: newPolicy(&m.Settings),
 		Log: p.log, Access: p.access, Files: files, Notice: notice,
+		Caller: server.Caller{
+			Listen:    func(d workerctl.Listener) (call.Listener, error) { return p.caller.Listen(d, t.NewBase) },
+			Describer: func() server.Describer { return p.caller.Description() },
+			Trusts:    rules.Trusts, MarkLine: rules.Mark, Proxy: mode, MayProxy: allowed.Contains,
+		},
 		Process: server.Process{
 			Control: p.ctl.FD(), ReadOrders: func() { p.ctl.ReadOrders(p) }, Tell: p.tell, Own: p.own,
 			Wakeup: cpython.WakeupFD(), Word: cpython.WorkerWord(), Idle: new(idleMemory),
-			Base: t.NewBase, Outbox: cpython.NewOutbox,
-			Probe: cpython.ProbeGIL, Stacks: cpython.Stacks, Ident: cpython.ThreadIdent,
+			Outbox: cpython.NewOutbox,
+			Probe:  cpython.ProbeGIL, Stacks: cpython.Stacks, Ident: cpython.ThreadIdent,
 		},
 	}, nil
 }

@@ -102,15 +102,14 @@ var proxyModes = map[string]proxyproto.Mode{
 	"": proxyproto.Off, "off": proxyproto.Off, "v1": proxyproto.V1, "v2": proxyproto.V2, "auto": proxyproto.Auto,
 }
 
-// newProxyRules reads proxy_protocol and proxy_allow_ips.
-func newProxyRules(g *workerctl.Settings) (p server.ProxyRules, err error) {
+// proxyRules reads proxy_protocol and proxy_allow_ips: the peers that may send a PROXY header.
+func proxyRules(g *workerctl.Settings) (mode proxyproto.Mode, allowed environ.AllowList, err error) {
 	mode, ok := proxyModes[g.ProxyProtocol]
 	if !ok {
-		return p, fmt.Errorf("proxy_protocol %q is none of off, v1, v2, auto", g.ProxyProtocol)
+		return mode, allowed, fmt.Errorf("proxy_protocol %q is none of off, v1, v2, auto", g.ProxyProtocol)
 	}
-	if p.Allow, err = environ.ParseAllowList(g.ProxyAllowIPs); err != nil {
-		return p, fmt.Errorf("proxy_allow_ips: %w", err)
+	if allowed, err = environ.ParseAllowList(g.ProxyAllowIPs); err != nil {
+		return mode, allowed, fmt.Errorf("proxy_allow_ips: %w", err)
 	}
-	p.Mode = mode
-	return p, nil
+	return mode, allowed, nil
 }

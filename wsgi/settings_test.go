@@ -39,7 +39,7 @@ func TestSettingsThatSwitchSomething(t *testing.T) {
 
 func TestProxySettingsThatMakeNoSense(t *testing.T) {
 	for _, g := range []workerctl.Settings{{ProxyProtocol: "v3"}, {ProxyProtocol: "v1", ProxyAllowIPs: workerctl.List{"localhost"}}} {
-		if _, err := newProxyRules(&g); err == nil {
+		if _, _, err := proxyRules(&g); err == nil {
 			t.Errorf("%q from %q is accepted", g.ProxyProtocol, g.ProxyAllowIPs)
 		}
 	}

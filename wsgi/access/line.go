@@ -4,7 +4,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/logs/accesslog"
 	"gosrv/wsgi/logs/syslog"
@@ -17,23 +17,24 @@ type Line struct {
 	entry  accesslog.Entry
 	source source
 	text   []byte
+	remote []byte
 }
 
-// Environ is what the server put into a request's environ. Served is the value of a key, given in lower case;
-// nil: it is not the server's. head is the request's.
+// Environ is what a request's environ was before the application had it. head is the request's.
 type Environ interface {
-	Served(head []byte, key string) []byte
+	Path(head []byte) []byte               // PATH_INFO
+	Remote(head []byte) []byte             // REMOTE_ADDR
+	Served(head []byte, key string) []byte // of any key, given in lower case; nil: it is not there
 }
 
 // Request is what a line is about. All of it is lent for the call.
 type Request struct {
 	Head    []byte
 	Parsed  *http1.Request
-	Environ Environ // nil: it was refused before it had one
-	Path    []byte  // PATH_INFO
-	Remote  []byte  // REMOTE_ADDR, as the server has it
+	Environ Environ      // nil: it was refused before it had one
+	Client  *call.Client // of one that was refused
 	Reply   response.PackedHead
-	Notes   []byte // environ at the application's end (cpython.Note)
+	Notes   []byte // environ at the application's end (call.Note)
 }
 
 // source looks up what a format asks for by name. Its parts are lent for one line.
@@ -56,8 +57,8 @@ func (w *Log) Record(l *Line, r *Request, status int, length int64, took time.Du
 	}
 	l.source = source{head: r.Head, req: r.Parsed, env: r.Environ, reply: r.Reply, notes: r.Notes}
 	e := &l.entry
-	e.Path = r.Path
-	e.Remote = l.source.current("remote_addr", r.Remote)
+	e.Path = r.Environ.Path(r.Head)
+	e.Remote = l.source.current("remote_addr", r.Environ.Remote(r.Head))
 	e.Status, e.Bytes = status, length
 	e.Duration = took
 	w.complete(l)
@@ -75,7 +76,11 @@ func (w *Log) RecordRefusal(l *Line, r *Request, status int, length int64) {
 	}
 	l.source = source{head: r.Head, req: r.Parsed}
 	e := &l.entry
-	e.Path, e.Remote = r.Path, r.Remote
+	l.remote = l.remote[:0]
+	if peer := r.Client.Peer; peer.IsValid() {
+		l.remote = peer.Addr().AppendTo(l.remote)
+	}
+	e.Path, e.Remote = r.Parsed.Path.Of(r.Head), l.remote
 	e.Status, e.Bytes, e.Duration = status, length, 0
 	w.complete(l)
 	if w.refusals {
@@ -146,7 +151,7 @@ func (a *source) Environ(name string) []byte {
 func (a *source) current(name string, served []byte) []byte {
 	for rest := a.notes; len(rest) > 0; {
 		var key, value []byte
-		if key, value, rest = cpython.Note(rest); string(key) != name {
+		if key, value, rest = call.Note(rest); string(key) != name {
 			continue
 		}
 		if served != nil && isLatin1Of(value, served) {

@@ -5,7 +5,6 @@ package access
 import (
 	"time"
 
-	"gosrv/cpython"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/accesslog"
 	"gosrv/wsgi/logs/errlog"
@@ -77,8 +76,17 @@ func (w *Log) compile(format string) {
 	w.keepsReply = f.AsksForReply()
 }
 
+// Python says what Python's loggers are to write in place of the server.
+type Python struct {
+	FD      int  // SOCK_SEQPACKET, for what is Python's to log; Python's own; -1: nothing is
+	Errors  bool // lines of the error log
+	Access  bool // lines of the access log
+	Metrics bool // and what is measured of requests
+	Level   int  // the least level of the error log, as Python counts
+}
+
 // Follow leaves to Python what its loggers are to write.
-func (w *Log) Follow(python cpython.LogRoute) {
+func (w *Log) Follow(python Python) {
 	w.python = python.FD
 	if python.FD < 0 {
 		return

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 )
 
@@ -24,18 +24,18 @@ const (
 // if it reads as much at a time. They are used again: fresh memory costs as much
 // as the copy. Together with the read buffers they stay below Limits.Memory.
 type blocks struct {
-	free []cpython.Block // the one used last is lent first
-	kept []cpython.Block // given back while the application held on to them
+	free []call.BodyBlock // the one used last is lent first
+	kept []call.BodyBlock // given back while the application held on to them
 	lent int
 	used int64 // CLOCK_MONOTONIC ns of the last use; 0: there are no blocks
 }
 
 // getBlock lends a block; false if there is none, for want of memory or because
 // the application would have to be waited for.
-func (m *Memory) getBlock(by Thread) (cpython.Block, bool) {
+func (m *Memory) getBlock(by Thread) (call.BodyBlock, bool) {
 	p := &m.blocks
 	if len(p.free) == 0 && !m.makeBlocks(by) {
-		return cpython.Block{}, false
+		return call.BodyBlock{}, false
 	}
 	for {
 		n := len(p.free) - 1
@@ -48,7 +48,7 @@ func (m *Memory) getBlock(by Thread) (cpython.Block, bool) {
 		}
 		p.kept = append(p.kept, b)
 		if n == 0 && !m.makeBlocks(by) {
-			return cpython.Block{}, false
+			return call.BodyBlock{}, false
 		}
 	}
 }
@@ -56,11 +56,11 @@ func (m *Memory) getBlock(by Thread) (cpython.Block, bool) {
 // makeBlocks fetches some from Python, as far as there is room.
 func (m *Memory) makeBlocks(by Thread) bool {
 	p := &m.blocks
-	room := (m.Limits.Memory-m.Bufs.Lent())/cpython.BlockSize - p.lent
+	room := (m.Limits.Memory-m.Bufs.Lent())/call.BodyBlockSize - p.lent
 	if room <= 0 || !by.MayEnter() {
 		return false
 	}
-	var made [blockBatch]cpython.Block
+	var made [blockBatch]call.BodyBlock
 	n := by.Blocks(p.kept, made[:min(room, blockBatch)])
 	p.kept = p.kept[:0]
 	p.free = append(p.free, made[:n]...)
@@ -68,7 +68,7 @@ func (m *Memory) makeBlocks(by Thread) bool {
 }
 
 // putBlocks takes blocks back.
-func (m *Memory) putBlocks(b []cpython.Block) {
+func (m *Memory) putBlocks(b []call.BodyBlock) {
 	p := &m.blocks
 	p.lent -= len(b)
 	p.used = loop.Now()
@@ -116,13 +116,13 @@ func (b *Body) addBlock(by Thread) bool {
 // intoBlocks appends p to a body; false: there was no block, and nothing of p
 // was taken.
 func (b *Body) intoBlocks(by Thread, p []byte) bool {
-	for int64(len(b.blocks))*cpython.BlockSize < b.put+int64(len(p)) {
+	for int64(len(b.blocks))*call.BodyBlockSize < b.put+int64(len(p)) {
 		if !b.addBlock(by) {
 			return false
 		}
 	}
 	for len(p) > 0 {
-		n := copy(b.blocks[b.put/cpython.BlockSize].Bytes()[b.put%cpython.BlockSize:], p)
+		n := copy(b.blocks[b.put/call.BodyBlockSize].Bytes()[b.put%call.BodyBlockSize:], p)
 		b.put += int64(n)
 		p = p[n:]
 	}
@@ -143,11 +143,11 @@ func (b *Body) Recv(by Thread, wire *loop.Transport) (n, room int, e unix.Errno,
 	left := b.want - b.put
 	// Who sends little gets little.
 	for most := min(blockStep, len(b.blocks)); used < most && int64(room) < left; used++ {
-		i := int((b.put + int64(room)) / cpython.BlockSize)
+		i := int((b.put + int64(room)) / call.BodyBlockSize)
 		if i == len(b.blocks) && !b.addBlock(by) {
 			break
 		}
-		part := b.blocks[i].Bytes()[(b.put+int64(room))%cpython.BlockSize:]
+		part := b.blocks[i].Bytes()[(b.put+int64(room))%call.BodyBlockSize:]
 		part = part[:min(int64(len(part)), left-int64(room))]
 		iov[used].Base = &part[0]
 		iov[used].SetLen(len(part))
@@ -177,7 +177,7 @@ func (b *Body) spill(by Thread) *Refusal {
 	}
 	left := b.put
 	for _, block := range b.blocks {
-		n := min(left, cpython.BlockSize)
+		n := min(left, call.BodyBlockSize)
 		if n > 0 {
 			if bad := b.writeFile(by, block.Bytes()[:n]); bad != nil {
 				return bad

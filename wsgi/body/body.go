@@ -3,7 +3,7 @@ package body
 import (
 	"time"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 )
@@ -46,7 +46,7 @@ type Body struct {
 
 	store  store
 	file   int // inFile: its descriptor
-	blocks []cpython.Block
+	blocks []call.BodyBlock
 	put    int64 // bytes in blocks
 }
 
@@ -104,14 +104,14 @@ func (b *Body) TooSlow(now int64, window time.Duration) bool {
 }
 
 // Whole is the complete body. What it refers to is the Body's and the buffer's.
-func (b *Body) Whole() cpython.Body {
+func (b *Body) Whole() call.Body {
 	switch b.store {
 	case inBlocks:
-		return cpython.Body{FD: -1, Len: b.got, Blocks: b.blocks}
+		return call.Body{FD: -1, Len: b.got, Blocks: b.blocks}
 	case inFile:
-		return cpython.Body{FD: b.file, Len: b.got}
+		return call.Body{FD: b.file, Len: b.got}
 	}
-	return cpython.Body{FD: -1, Len: b.got, Mem: b.in.Unread()[b.head : b.head+int(b.got)]}
+	return call.Body{FD: -1, Len: b.got, Mem: b.in.Unread()[b.head : b.head+int(b.got)]}
 }
 
 // Take takes what has arrived in the buffer. It reports whether the body is

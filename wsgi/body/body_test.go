@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/spool"
@@ -26,11 +26,11 @@ type python struct {
 
 func (p *python) ReleaseGIL()    {}
 func (p *python) MayEnter() bool { return !p.busy }
-func (p *python) Blocks(old, made []cpython.Block) int {
+func (p *python) Blocks(old, made []call.BodyBlock) int {
 	for i := range made {
 		count := uint64(1)
 		p.held = append(p.held, &count)
-		made[i] = cpython.Block{Object: unsafe.Pointer(&count), Mem: &make([]byte, cpython.BlockSize)[0]}
+		made[i] = call.BodyBlock{Object: unsafe.Pointer(&count), Mem: &make([]byte, call.BodyBlockSize)[0]}
 	}
 	p.made += len(made) - len(old)
 	return len(made)
@@ -74,7 +74,7 @@ func receive(t *testing.T, m *Memory, by Thread, r *http1.Request, wire []byte, 
 }
 
 // text is what the application would read.
-func text(t *testing.T, b cpython.Body) string {
+func text(t *testing.T, b call.Body) string {
 	t.Helper()
 	switch {
 	case b.FD >= 0:
@@ -86,7 +86,7 @@ func text(t *testing.T, b cpython.Body) string {
 	case b.Blocks != nil:
 		var all []byte
 		for _, block := range b.Blocks {
-			all = append(all, block.Bytes()[:min(cpython.BlockSize, b.Len-int64(len(all)))]...)
+			all = append(all, block.Bytes()[:min(call.BodyBlockSize, b.Len-int64(len(all)))]...)
 		}
 		return string(all)
 	}

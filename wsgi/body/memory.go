@@ -4,7 +4,7 @@
 package body
 
 import (
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/spool"
 )
@@ -34,7 +34,7 @@ type Thread interface {
 	ReleaseGIL()
 	// Blocks takes blocks back and makes others, as cpython.Thread; 0: there is
 	// none, or Python cannot be entered now.
-	Blocks(old, made []cpython.Block) int
+	Blocks(old, made []call.BodyBlock) int
 	// MayEnter tells whether Blocks would not have to wait for a call.
 	MayEnter() bool
 }
@@ -52,7 +52,7 @@ type Memory struct {
 
 // crowded tells that bodies hold as much memory as they may.
 func (m *Memory) crowded() bool {
-	return m.Bufs.Lent()+m.blocks.lent*cpython.BlockSize > m.Limits.Memory
+	return m.Bufs.Lent()+m.blocks.lent*call.BodyBlockSize > m.Limits.Memory
 }
 
 // Lent is the number of blocks that bodies have.

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 )
@@ -281,7 +281,7 @@ func (st *Stream) fail(fault unix.Errno, why string, invalid *http1.Error) {
 
 // Whole is what the application is called with. A request that had to wait is
 // called with it when other requests have been served in between.
-func (st *Stream) Whole() cpython.Body { return cpython.Body{FD: -1, Stream: st.id} }
+func (st *Stream) Whole() call.Body { return call.Body{FD: -1, Stream: st.id} }
 
 // Answered is told when the answer begins. It reports whether the connection
 // may be kept: not if the body has failed, if a client was not asked for it, or

@@ -6,8 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cpython"
-	"gosrv/environ"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 )
 
@@ -148,15 +147,15 @@ const maxAccept = 64
 // listener is one listening socket. The descriptor stays open until the worker
 // exits, so that what is queued belongs to the workers that go on.
 type listener struct {
-	fd       int
-	id       int // the master's number for the socket
-	base     cpython.Base
-	about    environ.Listener
-	constant map[string][]byte // environ keys in lower case that no request sets, for the access log
-	active   bool              // in the epoll set
-	parked   bool              // it was, before the backup led
-	empty    bool              // the last accept found nothing
-	ending   bool              // to be closed when it is empty
+	fd     int
+	id     int // the master's number for the socket
+	unix   bool
+	name   string        // its address as users write it
+	number call.Listener // of the caller's
+	active bool          // in the epoll set
+	parked bool          // it was, before the backup led
+	empty  bool          // the last accept found nothing
+	ending bool          // to be closed when it is empty
 }
 
 // listen starts accepting. EPOLLEXCLUSIVE: one waiting worker is woken for a
@@ -176,7 +175,7 @@ func (a *admission) listen() error {
 		if err := l.begin(w.set.Backlog); err != nil {
 			return err
 		}
-		if !l.about.Unix {
+		if !l.unix {
 			loop.NoDelay(l.fd) // accepted sockets inherit it
 		}
 		if e := w.poll.Add(l.fd, special, loop.ReadShared); e != loop.None {
@@ -267,7 +266,7 @@ func (a *admission) accept(s *slot, l *listener, most int) leads {
 		if w.count >= w.set.MaxConns {
 			w.makeRoom(s)
 		}
-		if s.pump(w.open(fd, l, &w.peer)) == handedOver {
+		if s.pump(w.open(fd, l, w.peer.AddrPort())) == handedOver {
 			return handedOver
 		}
 	}
@@ -329,10 +328,10 @@ func (a *admission) sayNotAccepted(l *listener, e unix.Errno) {
 	}
 	switch {
 	case e == unix.EMFILE:
-		w.log.Errorf("Cannot accept connections at %s: %v: the limit of this process is %d (ulimit -n, LimitNOFILE=). They wait; tried again every second", l.name(), e, loop.Descriptors())
+		w.log.Errorf("Cannot accept connections at %s: %v: the limit of this process is %d (ulimit -n, LimitNOFILE=). They wait; tried again every second", l.name, e, loop.Descriptors())
 	case whyNot(e) == starved:
-		w.log.Errorf("Cannot accept connections at %s: %v. They wait; tried again every second", l.name(), e)
+		w.log.Errorf("Cannot accept connections at %s: %v. They wait; tried again every second", l.name, e)
 	default:
-		w.log.Criticalf("Cannot accept connections at %s: accept4: %v. Nobody is served here; does a seccomp filter or a security module forbid it? Tried again every second", l.name(), e)
+		w.log.Criticalf("Cannot accept connections at %s: accept4: %v. Nobody is served here; does a seccomp filter or a security module forbid it? Tried again every second", l.name, e)
 	}
 }

@@ -1,8 +1,8 @@
 package server
 
 import (
-	"gosrv/cpython"
 	"gosrv/wsgi/body"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 	"gosrv/wsgi/watchdog"
@@ -38,8 +38,8 @@ const (
 type answer struct {
 	frame response.Framing
 	x     response.Request
-	state cpython.State
-	res   cpython.Result
+	state call.State
+	res   call.Result
 
 	left  outgoing
 	begun bool // the head was formatted, so nothing else can be said
@@ -70,7 +70,7 @@ type uptake struct {
 type forLog struct {
 	fault  string
 	reply  response.PackedHead // the application's head
-	notes  []byte              // environ at the application's end (cpython.Note)
+	notes  []byte              // environ at the application's end (call.Note)
 	logged bool                // its line in the access log is written
 }
 
@@ -111,10 +111,10 @@ func (s *responder) carry(c *conn, a *answer) verdict {
 			}
 		}
 		switch a.state {
-		case cpython.Last, cpython.File:
+		case call.Last, call.File:
 			s.finish(a)
 			fallthrough
-		case cpython.Done:
+		case call.Done:
 			return a.ended()
 		}
 		if a.frame.NoBody && a.frame.Status != 101 { // whose application may go on with the socket
@@ -144,7 +144,7 @@ func (a *answer) ended() verdict {
 
 // compose turns the step that the application has just made into bytes.
 func (s *responder) compose(c *conn, a *answer) verdict {
-	for a.state == cpython.Grow {
+	for a.state == call.Grow {
 		s.out = make([]byte, a.res.Need)
 		a.state = s.app.Next(0, s.out, &a.res)
 	}
@@ -153,8 +153,8 @@ func (s *responder) compose(c *conn, a *answer) verdict {
 	if a.handled() {
 		return concede(s, a)
 	}
-	if a.state == cpython.Failed || a.state == cpython.Quit {
-		if a.state == cpython.Quit {
+	if a.state == call.Failed || a.state == call.Quit {
+		if a.state == call.Quit {
 			s.w.order(quitOrder)
 		}
 		if !a.begun && !s.commit(a) {
@@ -173,12 +173,12 @@ func (s *responder) compose(c *conn, a *answer) verdict {
 			return s.failed(c, a)
 		}
 	}
-	data := cpython.RefBytes(&a.res)
+	data := a.res.RefBytes()
 	ours := data == nil
 	if ours {
 		data = s.out[a.res.BodyOff : a.res.BodyOff+a.res.BodyLen]
 	}
-	if a.state == cpython.File {
+	if a.state == call.File {
 		s.composeFile(a, buf)
 	} else {
 		s.composeData(a, buf, data, ours)
@@ -238,8 +238,8 @@ func (a *answer) allow(n int64) int64 {
 		a.fault = "the response body is longer than its Content-Length: cut"
 		n = f.Length
 		// Nothing that follows can be sent either.
-		if a.state == cpython.More {
-			a.state = cpython.Last
+		if a.state == call.More {
+			a.state = call.Last
 		}
 	}
 	f.Length -= n
@@ -264,7 +264,7 @@ func (s *responder) composeFile(a *answer, buf []byte) {
 // failed answers 500 if nothing was said yet; else the client has to learn
 // from the connection's end that the answer is not whole.
 func (s *responder) failed(c *conn, a *answer) verdict {
-	a.state = cpython.Done
+	a.state = call.Done
 	if a.begun {
 		a.drop = !a.frame.Chunked
 		return cut
@@ -287,7 +287,7 @@ func (s *responder) keepNotes(a *answer) {
 	if a.res.Notes == nil {
 		return
 	}
-	s.notes = append(s.notes[:0], cpython.NotesBytes(&a.res)...)
+	s.notes = append(s.notes[:0], a.res.NotesBytes()...)
 	a.notes, a.res.Notes = s.notes, nil
 }
 
@@ -324,7 +324,7 @@ func (s *responder) commit(a *answer) bool {
 	if a.custody == watchdogHas {
 		return false
 	}
-	if s.w.watch != nil && !s.watched.Commit(a.state == cpython.Done) {
+	if s.w.watch != nil && !s.watched.Commit(a.state == call.Done) {
 		a.lose()
 		return false
 	}
@@ -349,11 +349,11 @@ func (s *responder) finish(a *answer) {
 		s.app.Finish(&a.res)
 	}
 	s.keepNotes(a)
-	a.state = cpython.Done
+	a.state = call.Done
 }
 
 // runSignals is RunSignals, watched: a handler may get stuck.
-func (s *responder) runSignals() cpython.Flags {
+func (s *responder) runSignals() call.Flags {
 	if s.w.watch != nil {
 		s.watched.Start(loop.Now(), true)
 		defer s.stopDeadline()

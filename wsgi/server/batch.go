@@ -1,6 +1,6 @@
 package server
 
-import "gosrv/cpython"
+import "gosrv/wsgi/call"
 
 // behind is the room that pull leaves behind the pieces: for the size of a
 // large one, or the end of the last one and the last chunk.
@@ -10,7 +10,7 @@ const behind = 64
 func (s *responder) step(c *conn, a *answer) verdict {
 	switch {
 	case a.frame.Length == 0 || a.frame.NoBody:
-		a.state = s.app.Next(cpython.SentAll, s.out, &a.res)
+		a.state = s.app.Next(call.SentAll, s.out, &a.res)
 	case a.res.Iterates != 0:
 		return s.pull(c, a)
 	default:
@@ -22,7 +22,7 @@ func (s *responder) step(c *conn, a *answer) verdict {
 // mayWait tells whether a first piece may wait, with the head, for those that
 // follow: it is small, and there are to be others.
 func (a *answer) mayWait() bool {
-	return a.state == cpython.More && a.res.Iterates != 0 && a.left.shared && a.frame.Length != 0 && !a.frame.NoBody &&
+	return a.state == call.More && a.res.Iterates != 0 && a.left.shared && a.frame.Length != 0 && !a.frame.NoBody &&
 		a.left.onlyFirst()
 }
 
@@ -38,7 +38,7 @@ func (s *responder) pull(c *conn, a *answer) verdict {
 	}
 	flags := uint32(0)
 	if a.frame.Chunked {
-		flags = cpython.Chunked
+		flags = call.Chunked
 	}
 	a.state = s.app.Batch(flags, buf[:len(buf)-behind], waits, a.frame.Length, &a.res)
 	s.now = a.res.Now
@@ -47,10 +47,10 @@ func (s *responder) pull(c *conn, a *answer) verdict {
 	if a.handled() {
 		return concede(s, a)
 	}
-	if a.state != cpython.Failed && a.state != cpython.Quit {
+	if a.state != call.Failed && a.state != call.Quit {
 		return sent
 	}
-	if a.state == cpython.Quit {
+	if a.state == call.Quit {
 		_ = s.flush(c, a) // as much as there is room for
 		s.w.order(quitOrder)
 	}
@@ -58,14 +58,14 @@ func (s *responder) pull(c *conn, a *answer) verdict {
 }
 
 // final tells whether nothing comes behind what the last step has given.
-func (a *answer) final() bool { return a.state == cpython.Done || a.state == cpython.Last }
+func (a *answer) final() bool { return a.state == call.Done || a.state == call.Last }
 
 // composeBatch makes what pull has left unsent ready to be sent.
 func (s *responder) composeBatch(a *answer) {
 	r := &a.res
 	a.out += int64(r.Sent)
 	a.bytes += a.allow(int64(r.Payload))
-	data := a.trim(cpython.RefBytes(r))
+	data := a.trim(r.RefBytes())
 	a.bytes += int64(len(data))
 	buf, end := a.frame.Frame(s.head[:r.BodyLen], len(data), a.final())
 	if len(data) == 0 {
@@ -76,7 +76,7 @@ func (s *responder) composeBatch(a *answer) {
 }
 
 // sendBatch sends what pull has so far, before something else is sent.
-func (s *responder) sendBatch(c *conn, a *answer, batch cpython.Batch) bool {
+func (s *responder) sendBatch(c *conn, a *answer, batch call.Batch) bool {
 	if batch.End == 0 {
 		return true
 	}

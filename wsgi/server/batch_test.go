@@ -9,27 +9,27 @@ import (
 	"testing"
 	"unsafe"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
 
 // Batch frames pieces as cgo/request_batch.c does.
-func (f *fakeApp) Batch(flags uint32, out []byte, end int, left int64, res *cpython.Result) cpython.State {
+func (f *fakeApp) Batch(flags uint32, out []byte, end int, left int64, res *call.Result) call.State {
 	f.nexts.Add(1)
 	f.mu.Lock()
 	h, c := res.Handle, f.live[res.Handle]
 	f.mu.Unlock()
-	*res = cpython.Result{FD: -1, Total: -1, Iterates: 1}
+	*res = call.Result{FD: -1, Total: -1, Iterates: 1}
 	b := c.reply.batch
 	if b == nil {
 		b = &fakeBatch{}
 	}
-	*b = fakeBatch{out: out, end: end, left: left, chunked: flags&cpython.Chunked != 0}
+	*b = fakeBatch{out: out, end: end, left: left, chunked: flags&call.Chunked != 0}
 	state := f.pieces(c, b, res)
 	res.BodyLen, res.Sent, res.Payload, res.Now = uint32(b.end), uint32(b.sent), uint64(b.payload), loop.Now()
-	if state == cpython.Failed {
+	if state == call.Failed {
 		f.over(c, h)
 	} else {
 		f.keep(c, h, res)
@@ -45,7 +45,7 @@ type fakeBatch struct {
 	chunked   bool
 }
 
-func (f *fakeApp) pieces(c *fakeCall, b *fakeBatch, res *cpython.Result) cpython.State {
+func (f *fakeApp) pieces(c *fakeCall, b *fakeBatch, res *call.Result) call.State {
 	r := &c.reply
 	for n := 1; ; n++ {
 		if b.sent < b.end {
@@ -57,22 +57,22 @@ func (f *fakeApp) pieces(c *fakeCall, b *fakeBatch, res *cpython.Result) cpython
 		}
 		if r.fail == c.step+1 {
 			if b.sent < b.end {
-				return cpython.More // what waits is to be sent first
+				return call.More // what waits is to be sent first
 			}
-			return cpython.Failed
+			return call.Failed
 		}
 		c.step++
 		piece, ok := r.next(c.step)
 		switch {
 		case !ok:
-			return cpython.Last
+			return call.Last
 		case len(piece) > 16<<10 || len(piece)+20 > len(b.out)-b.end:
 			res.Ref, res.RefLen = unsafe.Pointer(unsafe.SliceData(piece)), uint64(len(piece))
-			return cpython.More
+			return call.More
 		}
 		b.put(piece)
 		if b.left == 0 || n >= r.brisk {
-			return cpython.More
+			return call.More
 		}
 	}
 }
@@ -214,7 +214,7 @@ func TestWriteInAnIterator(t *testing.T) {
 					if i == 3 {
 						b.sent, _ = loop.Send(r.conn, b.out[:min(sent, b.end)], false)
 						lengths.Add(int64(b.payload))
-						slot.write(cpython.Batch{Sent: uint64(b.sent), End: uint64(b.end), Payload: uint64(b.payload)}, nil, []byte("written"))
+						slot.write(call.Batch{Sent: uint64(b.sent), End: uint64(b.end), Payload: uint64(b.payload)}, nil, []byte("written"))
 						b.sent, b.end, b.payload = 0, 0, 0
 						if b.left > 0 {
 							b.left -= int64(len("written"))

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 )
 
 // inBlocks has bodies of more than 100 KiB lie in blocks.
@@ -73,9 +73,9 @@ func TestBlocksAreUsedAgain(t *testing.T) {
 	var p places
 	s := serveFake(t, inBlocks(), p.handle)
 	c := s.dial()
-	const size = 3*cpython.BlockSize + 17
+	const size = 3*call.BodyBlockSize + 17
 	for i := range 5 {
-		body := text(size + i*cpython.BlockSize/2)
+		body := text(size + i*call.BodyBlockSize/2)
 		go io.WriteString(c, post(len(body))+body+get("/next"))
 		wantBody(t, c, body)
 		c.head()
@@ -89,7 +89,7 @@ func TestBlocksAreUsedAgain(t *testing.T) {
 // A block that the application holds on to is not written again.
 func TestBlocksThatAreHeldAreLeftAlone(t *testing.T) {
 	var p places
-	var held []cpython.Block
+	var held []call.BodyBlock
 	s := serveFake(t, inBlocks(), func(r *fakeRequest) fakeReply {
 		for _, b := range r.lent {
 			*(*uint32)(b.Object)++
@@ -100,7 +100,7 @@ func TestBlocksThatAreHeldAreLeftAlone(t *testing.T) {
 	c := s.dial()
 	var sent string
 	for i := range 6 {
-		body := text(20 * cpython.BlockSize)[i:]
+		body := text(20 * call.BodyBlockSize)[i:]
 		go io.WriteString(c, post(len(body))+body)
 		wantBody(t, c, body)
 		sent += body
@@ -110,10 +110,10 @@ func TestBlocksThatAreHeldAreLeftAlone(t *testing.T) {
 	s.stop() // the loop has ended: what it holds can be looked at
 	var kept strings.Builder
 	for i := range 6 {
-		left := 20*cpython.BlockSize - i
+		left := 20*call.BodyBlockSize - i
 		for _, b := range held[20*i : 20*i+20] {
-			kept.Write(b.Bytes()[:min(left, cpython.BlockSize)])
-			left -= cpython.BlockSize
+			kept.Write(b.Bytes()[:min(left, call.BodyBlockSize)])
+			left -= call.BodyBlockSize
 		}
 	}
 	if kept.String() != sent {
@@ -149,7 +149,7 @@ func TestManyBodiesGoToFiles(t *testing.T) {
 			if !strings.Contains(fmt.Sprint(p.seen), "file") {
 				t.Errorf("bodies lay in %v, want some in files", p.seen)
 			}
-			if n := s.app.blocks.Load(); n > 2<<20/cpython.BlockSize {
+			if n := s.app.blocks.Load(); n > 2<<20/call.BodyBlockSize {
 				t.Errorf("%d blocks were made, which is more than there is memory for", n)
 			}
 		})

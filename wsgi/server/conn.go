@@ -1,10 +1,11 @@
 package server
 
 import (
+	"net/netip"
 	"strconv"
 
-	"gosrv/environ"
 	"gosrv/wsgi/body"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/loop"
@@ -52,7 +53,7 @@ type conn struct {
 	budget  int  // lingering, skipping: bytes that may still be dropped
 
 	listener *listener
-	facts    environ.Facts
+	client   call.Client
 	known    known // of its header block
 	wire     loop.Transport
 	in       loop.Buffer
@@ -131,7 +132,7 @@ type connTable struct {
 }
 
 // open makes a connection of an accepted descriptor.
-func (t *connTable) open(fd int, l *listener, peer *loop.Peer) *conn {
+func (t *connTable) open(fd int, l *listener, peer netip.AddrPort) *conn {
 	w := t.l
 	var c *conn
 	if n := len(w.free); n > 0 {
@@ -149,8 +150,8 @@ func (t *connTable) open(fd int, l *listener, peer *loop.Peer) *conn {
 	c.timer.FD, c.wire = fd, loop.NewTransport(fd)
 	c.listener = l
 	c.readable = true
-	c.fresh = w.proxy.Mode != proxyproto.Off
-	c.facts = environ.NewFacts(w.rules, &l.about, peer.AddrPort())
+	c.fresh = w.Proxy != proxyproto.Off
+	c.client = call.NewClient(peer, l.unix || w.Trusts(peer.Addr()))
 	seat(w, c)
 	w.count++
 	w.score.SetConnections(w.count)

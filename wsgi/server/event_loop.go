@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gosrv/environ"
 	"gosrv/wsgi/access"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
@@ -45,9 +44,8 @@ type worker struct {
 
 // protocol is how requests are read and answers begin. It never changes.
 type protocol struct {
+	Caller
 	policy      http1.Policy
-	rules       *environ.Rules
-	proxy       ProxyRules
 	streamRules body.StreamRules
 	lines       *http1.Lines // field lines that repeat; used by the leader only
 	kept        string       // response.KeptLines
@@ -73,12 +71,12 @@ type eventLoop struct {
 	timeouts
 	handover handingOver
 
-	poll         *loop.Poller
-	mem          body.Memory // of request bodies, and the read buffers
-	environCache environCache
-	outbox       outbox
-	again        []turnTicket
-	todo         []*conn // suspended calls of the main thread, where it is alone
+	poll       *loop.Poller
+	mem        body.Memory // of request bodies, and the read buffers
+	headBlocks headBlocks
+	outbox     outbox
+	again      []turnTicket
+	todo       []*conn // suspended calls of the main thread, where it is alone
 
 	now     int64 // CLOCK_MONOTONIC ns, of this turn
 	restDue int64 // when Process.Idle is to be asked

@@ -2,7 +2,10 @@ package server
 
 import (
 	"encoding/binary"
+	"fmt"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -10,20 +13,20 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cpython"
-	"gosrv/environ"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 )
 
 // fakeRequest is what a fake application sees.
 type fakeRequest struct {
 	method, path, uri string
+	block             call.Block
 	head, body        string
 	remote            string    // REMOTE_ADDR and REMOTE_PORT
 	proxy             [3]string // PROXY_PROTOCOL, PROXY_ADDR, PROXY_PORT
 	spooled           bool
-	blocks            int             // that the body lies in
-	lent              []cpython.Block // these
+	blocks            int              // that the body lies in
+	lent              []call.BodyBlock // these
 	app               *fakeApp
 	slot              *slot // that serves it
 	out               []byte
@@ -46,15 +49,15 @@ type fakeReply struct {
 	off, n   int64
 	big      bool // the body stays in "Python's" memory
 	closed   func()
-	ends     bool          // the call ends with state, without a head
-	state    cpython.State // of ends
-	left     int           // of ends: Result.FD
+	ends     bool       // the call ends with state, without a head
+	state    call.State // of ends
+	left     int        // of ends: Result.FD
 }
 
 // fakeApp stands for the Python side: it packs and slices as cgo does.
 type fakeApp struct {
 	handle  func(*fakeRequest) fakeReply
-	quick   atomic.Pointer[func(out []byte, res *cpython.Result) cpython.State] // instead, without allocations
+	quick   atomic.Pointer[func(out []byte, res *call.Result) call.State] // instead, without allocations
 	w       *eventLoop
 	calls   atomic.Int64
 	nexts   atomic.Int64
@@ -78,53 +81,52 @@ type fakeCall struct {
 	conn  int
 }
 
-// fakeThread is the door of one thread of a pool.
-type fakeThread struct {
+// fakeDoor is one thread's.
+type fakeDoor struct {
 	*fakeApp
+	fakeDescription
 	slot int
 }
 
-func (f fakeThread) Call(call *cpython.Request, res *cpython.Result) cpython.State {
+func (f *fakeApp) door(slot int) *fakeDoor { return &fakeDoor{fakeApp: f, slot: slot} }
+
+func (f *fakeDoor) Call(call *call.Request, res *call.Result) call.State {
 	return f.call(f.slot, call, res)
 }
 
-func (f *fakeApp) Call(call *cpython.Request, res *cpython.Result) cpython.State {
-	return f.call(0, call, res)
-}
-
-func (f *fakeApp) call(slot int, call *cpython.Request, res *cpython.Result) cpython.State {
-	head, extra, desc, flags, body, fd, out := call.Head, call.Extra, call.Desc, call.Flags, call.Body, call.Connection, call.Out
+func (f *fakeApp) call(slot int, r *call.Request, res *call.Result) call.State {
+	body, out := r.Body, r.Out
 	f.calls.Add(1)
-	keep := flags&cpython.KeepGIL != 0
-	f.holding.Store(keep)
-	if keep {
+	f.holding.Store(r.KeepGIL)
+	if r.KeepGIL {
 		f.kept.Add(1)
 	}
 	if quick := f.quick.Load(); quick != nil {
 		f.closes.Add(1)
 		return (*quick)(out, res)
 	}
-	at := func(i int) string {
-		off, n := desc[i], desc[i+1]
-		if n == environ.Absent {
-			return ""
-		}
-		if off&environ.InExtra != 0 {
-			off &^= environ.InExtra
-			return string(extra[off : off+n])
-		}
-		return string(head[off : off+n])
+	return f.answer(f.see(slot, r, body), res)
+}
+
+// see copies what a handler may look at.
+func (f *fakeApp) see(slot int, sent *call.Request, body *call.Body) *fakeRequest {
+	parsed, head := sent.Parsed, sent.Head
+	r := &fakeRequest{
+		slot: f.w.slots[slot], method: string(parsed.Method.Of(head)), uri: string(parsed.Target.Of(head)), head: string(head),
+		block: sent.Block, app: f, out: sent.Out, conn: sent.Socket, stream: body.Stream,
 	}
-	text := func(s environ.Slot) string { return at(2 * int(s)) }
-	r := &fakeRequest{slot: f.w.slots[slot], remote: text(environ.RemoteAddr) + " " + text(environ.RemotePort),
-		method: text(environ.RequestMethod), path: text(environ.PathInfo), uri: text(environ.RawURI), head: string(head), app: f, out: out, conn: fd, stream: body.Stream}
-	for i := range r.proxy {
-		if flags&cpython.Proxied != 0 {
-			r.proxy[i] = at(2*int(environ.NSlots) + 4*call.Headers + 2*i)
+	r.path, _ = url.PathUnescape(string(parsed.Path.Of(head)))
+	if peer := sent.Client.Peer; peer.IsValid() {
+		r.remote = fmt.Sprintf("%s %d", peer.Addr(), peer.Port())
+	}
+	if said := sent.Client.Proxied; said != nil {
+		r.proxy[0] = said.Protocol
+		if to := said.Destination; to.IsValid() {
+			r.proxy[1], r.proxy[2] = to.Addr().String(), strconv.Itoa(int(to.Port()))
 		}
 	}
 	for _, b := range body.Blocks {
-		r.body += string(b.Bytes()[:min(cpython.BlockSize, int(body.Len)-len(r.body))])
+		r.body += string(b.Bytes()[:min(call.BodyBlockSize, int(body.Len)-len(r.body))])
 		r.blocks, r.lent = r.blocks+1, body.Blocks
 	}
 	if body.FD >= 0 {
@@ -134,7 +136,12 @@ func (f *fakeApp) call(slot int, call *cpython.Request, res *cpython.Result) cpy
 	} else if r.blocks == 0 {
 		r.body = string(body.Mem)
 	}
-	*res = cpython.Result{FD: -1, Total: -1}
+	return r
+}
+
+// answer runs the handler.
+func (f *fakeApp) answer(r *fakeRequest, res *call.Result) call.State {
+	*res = call.Result{FD: -1, Total: -1}
 	reply := f.handle(r)
 	if reply.ends {
 		f.closes.Add(1)
@@ -143,9 +150,9 @@ func (f *fakeApp) call(slot int, call *cpython.Request, res *cpython.Result) cpy
 	}
 	if reply.raise {
 		res.Now = loop.Now()
-		return cpython.Failed
+		return call.Failed
 	}
-	return f.step(&fakeCall{reply: reply, conn: fd}, nil, flags, out, res)
+	return f.step(&fakeCall{reply: reply, conn: r.conn}, nil, 0, r.out, res)
 }
 
 func (f *fakeApp) pack(r *fakeReply) []byte {
@@ -162,7 +169,7 @@ func (f *fakeApp) pack(r *fakeReply) []byte {
 }
 
 // live or over: a call that goes on gets a handle.
-func (f *fakeApp) keep(c *fakeCall, h unsafe.Pointer, res *cpython.Result) {
+func (f *fakeApp) keep(c *fakeCall, h unsafe.Pointer, res *call.Result) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.live == nil {
@@ -185,12 +192,12 @@ func (f *fakeApp) over(c *fakeCall, h unsafe.Pointer) {
 	}
 }
 
-func (f *fakeApp) step(c *fakeCall, h unsafe.Pointer, flags uint32, out []byte, res *cpython.Result) cpython.State {
-	*res = cpython.Result{FD: -1, Total: -1, Now: loop.Now()}
+func (f *fakeApp) step(c *fakeCall, h unsafe.Pointer, flags uint32, out []byte, res *call.Result) call.State {
+	*res = call.Result{FD: -1, Total: -1, Now: loop.Now()}
 	r := &c.reply
 	if c.step++; r.fail == c.step {
 		f.over(c, h)
-		return cpython.Failed
+		return call.Failed
 	}
 	if !c.began && r.status != "" {
 		head := f.pack(r)
@@ -198,7 +205,7 @@ func (f *fakeApp) step(c *fakeCall, h unsafe.Pointer, flags uint32, out []byte, 
 			c.step--
 			res.Need = uint64(len(head))
 			f.keep(c, h, res)
-			return cpython.Grow
+			return call.Grow
 		}
 		res.HeadLen = uint32(copy(out, head))
 		res.BodyOff = res.HeadLen
@@ -208,37 +215,37 @@ func (f *fakeApp) step(c *fakeCall, h unsafe.Pointer, flags uint32, out []byte, 
 	case r.file != nil:
 		res.FD, res.FileOff, res.FileLen, res.Total = int32(r.file.Fd()), r.off, r.n, r.n
 		f.keep(c, h, res)
-		return cpython.File
+		return call.File
 	case r.next != nil:
 		piece, ok := r.next(c.step)
-		if !ok && flags&cpython.SentAll != 0 {
+		if !ok && flags&call.SentAll != 0 {
 			f.over(c, h)
-			return cpython.Done
+			return call.Done
 		}
 		if !ok {
 			f.keep(c, h, res)
-			return cpython.Last
+			return call.Last
 		}
 		res.BodyLen, res.Iterates = uint32(copy(out[res.BodyOff:], piece)), 1
 		f.keep(c, h, res)
-		return cpython.More
+		return call.More
 	}
 	res.Total = int64(len(r.body))
 	if r.big || len(r.body) > len(out)-int(res.BodyOff) {
 		c.left = r.body
 		res.Ref, res.RefLen = unsafe.Pointer(unsafe.SliceData(r.body)), uint64(len(r.body))
 		f.keep(c, h, res)
-		return cpython.Last
+		return call.Last
 	}
 	res.BodyLen = uint32(copy(out[res.BodyOff:], r.body))
 	f.closes.Add(1)
 	if r.closed != nil {
 		r.closed()
 	}
-	return cpython.Done
+	return call.Done
 }
 
-func (f *fakeApp) Next(flags uint32, out []byte, res *cpython.Result) cpython.State {
+func (f *fakeApp) Next(flags uint32, out []byte, res *call.Result) call.State {
 	f.nexts.Add(1)
 	f.holding.Store(false)
 	f.mu.Lock()
@@ -247,7 +254,7 @@ func (f *fakeApp) Next(flags uint32, out []byte, res *cpython.Result) cpython.St
 	return f.step(c, h, flags, out, res)
 }
 
-func (f *fakeApp) Finish(res *cpython.Result) {
+func (f *fakeApp) Finish(res *call.Result) {
 	f.mu.Lock()
 	c := f.live[res.Handle]
 	f.mu.Unlock()
@@ -255,12 +262,12 @@ func (f *fakeApp) Finish(res *cpython.Result) {
 	res.Handle, res.Ref = nil, nil
 }
 
-func (f *fakeApp) Blocks(old, made []cpython.Block) int {
+func (f *fakeApp) Blocks(old, made []call.BodyBlock) int {
 	f.holding.Store(false)
 	f.blocks.Add(int64(len(made) - len(old)))
 	for i := range made {
 		count := uint64(1)
-		made[i] = cpython.Block{Object: unsafe.Pointer(&count), Mem: &make([]byte, cpython.BlockSize)[0]}
+		made[i] = call.BodyBlock{Object: unsafe.Pointer(&count), Mem: &make([]byte, call.BodyBlockSize)[0]}
 	}
 	return len(made)
 }
@@ -273,7 +280,7 @@ func (f *fakeApp) Release() {
 	f.holding.Store(false)
 }
 
-func (f *fakeApp) RunSignals() cpython.Flags { return cpython.Flags(f.signals.Swap(0)) }
+func (f *fakeApp) RunSignals() call.Flags { return call.Flags(f.signals.Swap(0)) }
 
 // open is the number of calls not closed.
 func (f *fakeApp) open() int64 { return f.calls.Load() - f.closes.Load() }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"gosrv/environ"
 	"gosrv/wsgi/handover"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
@@ -146,7 +145,7 @@ func (x *handingOver) offer(s *slot, h *waiting) {
 		return
 	}
 	o := handover.Offer{
-		Listener: c.listener.name(), Peer: c.facts.Peer, Trusted: c.facts.Trusted, Proxied: c.facts.Proxied,
+		Listener: c.listener.name, Peer: c.client.Peer, Trusted: c.client.Trusted, Proxied: c.client.Proxied,
 		Used: c.used, Next: c.size, Content: c.content,
 	}
 	unwatch := func() {
@@ -264,10 +263,9 @@ func (x *handingOver) takeOffer(o *handover.Offer, bytes []byte, fd int) *conn {
 	if l == nil || !w.handover.exchange.Take(o) {
 		return nil
 	}
-	c := w.open(fd, l, &loop.Peer{})
-	c.facts = environ.NewFacts(w.rules, &l.about, o.Peer)
+	c := w.open(fd, l, o.Peer)
 	if o.Proxied != nil {
-		c.facts.Trusted, c.facts.Proxied = o.Trusted, o.Proxied
+		c.client.Trusted, c.client.Proxied = o.Trusted, o.Proxied
 	}
 	c.fresh, c.used = false, o.Used
 	c.in.Grow(&w.mem.Bufs, len(bytes))
@@ -279,7 +277,7 @@ func (x *handingOver) takeOffer(o *handover.Offer, bytes []byte, fd int) *conn {
 func (a *admission) listenerNamed(name string) *listener {
 	w := a.l
 	for _, l := range w.listeners {
-		if l.name() == name {
+		if l.name == name {
 			return l
 		}
 	}

@@ -81,8 +81,8 @@ func (w *worker) answerLate(thread int, begun bool) string {
 	r := s.request(c)
 	head := c.in.Unread()[:r.HeadLen]
 	client := "a unix socket"
-	if c.facts.Peer.IsValid() {
-		client = c.facts.Peer.String()
+	if c.client.Peer.IsValid() {
+		client = c.client.Peer.String()
 	}
 	if !begun {
 		send504(s, c)

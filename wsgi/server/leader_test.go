@@ -3,13 +3,14 @@ package server
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
@@ -91,7 +92,7 @@ func restingPool(t *testing.T) (s *server, a, b *slot) {
 	}
 	t.Cleanup(s.pool.Waker().Close)
 	t.Cleanup(s.pool.ended.Close)
-	a, b = newSlot(s.eventLoop, 1, s.app), newSlot(s.eventLoop, 2, s.app)
+	a, b = newSlot(s.eventLoop, 1, s.app.door(1)), newSlot(s.eventLoop, 2, s.app.door(2))
 	s.slots = []*slot{a, b}
 	b.l = s.eventLoop
 	return s, a, b
@@ -106,7 +107,7 @@ func accepted(s *server) (*conn, *client) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return s.open(fd, l, &loop.Peer{}), client
+	return s.open(fd, l, netip.AddrPort{}), client
 }
 
 // handedBack is the connection of a pool of two whose answer, its last, a has
@@ -114,7 +115,7 @@ func accepted(s *server) (*conn, *client) {
 func handedBack(t *testing.T) (s *server, b *slot, c *conn, client *client) {
 	s, a, b := restingPool(t)
 	c, client = accepted(s)
-	ans := &answer{state: cpython.Done, frame: response.Framing{Status: 200, Length: -1}, left: outgoing{segs: [3][]byte{[]byte("the end")}}, forLog: forLog{logged: true}}
+	ans := &answer{state: call.Done, frame: response.Framing{Status: 200, Length: -1}, left: outgoing{segs: [3][]byte{[]byte("the end")}}, forLog: forLog{logged: true}}
 	c.become(serving)
 	a.cur, a.curAns = c, ans
 	if v := a.flush(c, ans); v != sent || a.leave(c, v) {

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -341,7 +341,7 @@ func TestAccessLogLines(t *testing.T) {
 
 func TestQuitSignalEndsAtOnce(t *testing.T) {
 	s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
-		r.app.signals.Store(uint32(cpython.QuitRequested))
+		r.app.signals.Store(uint32(call.QuitRequested))
 		signals(r.app.w.slots[0])
 		return hello(r)
 	})
@@ -354,11 +354,11 @@ func TestServingAllocatesNothing(t *testing.T) {
 	s := serveFake(t, testSettings(), nil)
 	reply := fakeReply{status: "200 OK", headers: []string{"Content-Type: text/plain"}, body: []byte("hello")}
 	packed := s.app.pack(&reply)
-	quick := func(out []byte, res *cpython.Result) cpython.State {
-		*res = cpython.Result{FD: -1, Total: 5, HeadLen: uint32(copy(out, packed)), BodyLen: 5}
+	quick := func(out []byte, res *call.Result) call.State {
+		*res = call.Result{FD: -1, Total: 5, HeadLen: uint32(copy(out, packed)), BodyLen: 5}
 		res.BodyOff = res.HeadLen
 		copy(out[res.BodyOff:], "hello")
-		return cpython.Done
+		return call.Done
 	}
 	s.app.quick.Store(&quick)
 	c := s.dial()

@@ -1,6 +1,6 @@
 package server
 
-import "gosrv/cpython"
+import "gosrv/wsgi/call"
 
 const (
 	// keptSize is the largest answer, head and body, that waits for others: a
@@ -29,7 +29,7 @@ const (
 // touches it and its events are noted. Only a worker with one application thread
 // keeps answers; the outbox is guarded by the lead.
 type outbox struct {
-	answers cpython.Outbox
+	answers call.Outbox
 	waiting []keptAnswer // in order
 	since   int64        // CLOCK_MONOTONIC ns: when the first was kept
 }
@@ -94,7 +94,7 @@ func (o *outbox) leave(c *conn, v verdict) (settles bool) {
 // send sends all answers, but for none while the last one's call goes on: the
 // transmitter looks after that one and those before it. It gives the answers and
 // what the sockets have not taken of each, valid until the next keep.
-func (o *outbox) send() ([]keptAnswer, []cpython.Unsent) {
+func (o *outbox) send() ([]keptAnswer, []call.Unsent) {
 	n := len(o.waiting)
 	if n == 0 || !o.waiting[n-1].left {
 		return nil, nil
@@ -119,6 +119,6 @@ func (t *callTime) add(took int64) bool {
 func (a *answer) mayBeKept(c *conn) bool {
 	size := a.left.size()
 	whole := a.final() || a.frame.Length == 0 || a.frame.NoBody
-	return size > 0 && size <= keptSize && whole && a.state != cpython.File && a.left.shared &&
+	return size > 0 && size <= keptSize && whole && a.state != call.File && a.left.shared &&
 		a.frame.Keep && c.ans == nil && c.stream == nil && c.size == c.in.Len()
 }

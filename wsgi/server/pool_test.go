@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -179,8 +179,8 @@ func TestWorkerEndsAfterCloseByAThreadThatGetsNoTime(t *testing.T) {
 // With a pool the main thread handles signals and never leads.
 func TestSignalsOfAThreadThatDoesNotLead(t *testing.T) {
 	s := newFake(t, testSettings(), hello)
-	main := newSlot(s.eventLoop, 0, s.app)
-	s.app.signals.Store(uint32(cpython.DrainRequested))
+	main := newSlot(s.eventLoop, 0, s.app.door(0))
+	s.app.signals.Store(uint32(call.DrainRequested))
 	signals(main)
 	if main.l != nil || s.wanted.Load()&drainOrder == 0 {
 		t.Errorf("leads: %v, orders %b", main.l != nil, s.wanted.Load())

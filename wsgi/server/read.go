@@ -1,9 +1,8 @@
 package server
 
 import (
-	"gosrv/cpython"
-	"gosrv/environ"
 	"gosrv/wsgi/body"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/loop"
@@ -134,7 +133,7 @@ func (s *slot) advance(c *conn) (progress, *body.Refusal) {
 		}
 	}
 	if c.fresh {
-		if p, bad := s.w.proxy.greet(c); p != complete {
+		if p, bad := s.w.greet(c); p != complete {
 			return p, bad
 		}
 	}
@@ -142,7 +141,7 @@ func (s *slot) advance(c *conn) (progress, *body.Refusal) {
 	if c.req != nil {
 		r = c.req
 	}
-	err := s.l.environCache.parse(&s.w.policy, c, r)
+	err := s.l.headBlocks.parse(&s.w.policy, c, r)
 	if err == nil {
 		return s.begin(c, r)
 	}
@@ -203,7 +202,7 @@ func (s *slot) rest(c *conn) {
 func (s *slot) recall(c *conn) (progress, *body.Refusal) {
 	r := s.request(c)
 	if c.req == nil {
-		if err := s.l.environCache.parse(&s.w.policy, c, r); err != nil {
+		if err := s.l.headBlocks.parse(&s.w.policy, c, r); err != nil {
 			// Another generation's limits were wider.
 			bad, _ := err.(*http1.Error)
 			if bad == nil {
@@ -218,7 +217,7 @@ func (s *slot) recall(c *conn) (progress, *body.Refusal) {
 		s.body = c.body.Whole()
 	} else {
 		start := r.HeadLen
-		s.body = cpython.Body{FD: -1, Len: int64(c.content), Mem: c.in.Unread()[start : start+c.content]}
+		s.body = call.Body{FD: -1, Len: int64(c.content), Mem: c.in.Unread()[start : start+c.content]}
 	}
 	return complete, nil
 }
@@ -233,12 +232,12 @@ func (s *slot) begin(c *conn, r *http1.Request) (progress, *body.Refusal) {
 	end := r.HeadLen
 	if !r.Chunked && r.ContentLength <= 0 {
 		c.size = end
-		s.body = cpython.Body{FD: -1}
+		s.body = call.Body{FD: -1}
 		return complete, nil
 	}
 	if n := r.ContentLength; !r.Chunked && n <= int64(c.in.Len()-end) {
 		c.size = end + int(n)
-		s.body = cpython.Body{Mem: c.in.Unread()[end:c.size], FD: -1, Len: n}
+		s.body = call.Body{Mem: c.in.Unread()[end:c.size], FD: -1, Len: n}
 		return complete, nil
 	}
 	if w.set.StreamBody {
@@ -264,18 +263,12 @@ func (s *slot) begin(c *conn, r *http1.Request) (progress, *body.Refusal) {
 // with Gunicorn's status.
 var errProxyPeer = &http1.Error{Status: 403, Reason: "PROXY header from a peer that is not in proxy_allow_ips"}
 
-// ProxyRules are the settings of the PROXY protocol. The zero value is "off".
-type ProxyRules struct {
-	Mode  proxyproto.Mode
-	Allow environ.AllowList // peers that may send a header
-}
-
 // greet reads the PROXY header at the start of a connection, if there is one.
 // It is part of the first head: the same deadline counts. As in Gunicorn a
 // connection without it is plain HTTP, and a peer that may not send one is
 // refused only if it does; it is not told how it should have been written.
-func (p *ProxyRules) greet(c *conn) (progress, *body.Refusal) {
-	said, n, err := proxyproto.Parse(p.Mode, c.in.Unread())
+func (w *protocol) greet(c *conn) (progress, *body.Refusal) {
+	said, n, err := proxyproto.Parse(w.Proxy, c.in.Unread())
 	if err == proxyproto.ErrPartial {
 		return incomplete, nil
 	}
@@ -284,14 +277,14 @@ func (p *ProxyRules) greet(c *conn) (progress, *body.Refusal) {
 	if err != nil {
 		bad = &http1.Error{Status: 400, Reason: err.Error()}
 	}
-	if (n > 0 || bad != nil) && !c.listener.about.Unix && !p.Allow.Contains(c.facts.Peer.Addr()) {
+	if (n > 0 || bad != nil) && !c.listener.unix && !w.MayProxy(c.client.Peer.Addr()) {
 		bad = errProxyPeer
 	}
 	if bad != nil {
 		return refused, invalid(bad)
 	}
 	if n > 0 {
-		c.facts.SetProxied(&said)
+		c.client.SetProxied(&said)
 		c.in.Consume(n)
 	}
 	if c.in.Len() == 0 {

@@ -3,7 +3,8 @@ package server
 import (
 	"sync/atomic"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/access"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/lead"
@@ -15,14 +16,14 @@ import (
 // that one request at a time uses.
 type slot struct {
 	responder
-	environment
-
 	w    *worker
 	n    int
 	req  *http1.Request
-	body cpython.Body
-	call cpython.Request // here, since it would be made on the heap for each call of an interface
+	body call.Body
+	call call.Request // here, since it would be made on the heap for each call of an interface
 
+	env    Describer
+	line   access.Line        // where its lines for the access log are put together
 	member lead.Thread[*conn] // its place among the pool's threads
 	shown  scoreboard.Running // its request, as the scoreboard shows it
 	gone   atomic.Bool        // the thread has ended, with close() called for what it had suspended
@@ -31,9 +32,12 @@ type slot struct {
 // newSlot makes a slot for an application thread.
 func newSlot(w *eventLoop, n int, app Application) *slot {
 	s := &slot{w: w.worker, n: n, req: w.getRequest()}
+	s.env = app
+	if app == nil {
+		s.env = w.Describer() // the backup's, or until the thread is enlisted
+	}
 	s.responder = responder{w: w.worker, app: app, out: make([]byte, outSize), head: make([]byte, 0, 2*copyMost)}
 	s.watched.Main = n == 0
-	s.environment.w = w.worker
 	return s
 }
 
@@ -44,8 +48,13 @@ func (s *slot) serve(c *conn) leads {
 	w := s.l
 	r := s.request(c)
 	head := c.in.Unread()[:r.HeadLen]
-	flags, bad := s.describe(s.l, c, head, r)
-	if bad != nil {
+	s.call = call.Request{
+		Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &s.body, Socket: c.fd(), Out: s.out,
+	}
+	if !w.set.NoEnvironCache {
+		s.call.Block = w.headBlocks.number(c, head, r)
+	}
+	if bad := s.env.Describe(&s.call); bad != nil {
 		s.keepRequest(c)
 		s.refuse(c, invalid(bad))
 		return stillLeads
@@ -64,15 +73,11 @@ func (s *slot) serve(c *conn) leads {
 	}}
 	if w.pool.size == 1 && w.poll.Left() > 0 {
 		// Another connection of this batch is most likely next.
-		flags |= cpython.KeepGIL
+		s.call.KeepGIL = true
 	}
 	s.enter(c, a, r.Method.Of(head), r.Path.Of(head))
 	if c.stream != nil {
 		s.body = c.stream.Whole()
-	}
-	s.call = cpython.Request{
-		Base: c.listener.base, Head: head, Extra: s.pack.Extra, Desc: s.pack.Desc, Headers: s.pack.Headers,
-		Flags: flags, Body: &s.body, Connection: c.fd(), Out: s.out,
 	}
 	a.state = s.app.Call(&s.call, &a.res)
 	s.call.Head = nil // the read buffer is the connection's
@@ -120,11 +125,11 @@ func (s *slot) sendKept() {
 		c, left := answers[i].c, rest[i].Bytes()
 		switch {
 		case c == nil:
-		case rest[i].Err() != 0:
+		case rest[i].Errno != 0:
 			s.l.close(c, false)
 		case len(left) > 0:
 			whole := append([]byte(nil), left...)
-			c.ans = &answer{state: cpython.Done, frame: response.Framing{Keep: true}, forLog: forLog{logged: true}, left: outgoing{segs: [3][]byte{whole}, whole: whole}}
+			c.ans = &answer{state: call.Done, frame: response.Framing{Keep: true}, forLog: forLog{logged: true}, left: outgoing{segs: [3][]byte{whole}, whole: whole}}
 			s.settle(c, c.ans, blocked)
 		default:
 			c.notePending()

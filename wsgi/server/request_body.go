@@ -1,8 +1,8 @@
 package server
 
 import (
-	"gosrv/cpython"
 	"gosrv/wsgi/body"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 )
 
@@ -30,7 +30,7 @@ func (s *slot) takeBody(c *conn) (progress, *body.Refusal) {
 }
 
 // Blocks is body.Thread's.
-func (s *slot) Blocks(old, made []cpython.Block) int { return s.app.Blocks(old, made) }
+func (s *slot) Blocks(old, made []call.BodyBlock) int { return s.app.Blocks(old, made) }
 
 // MayEnter is body.Thread's: whether this thread may wait for the GIL to get
 // memory. Not while a call is running that may keep it for long.
@@ -63,7 +63,7 @@ func (o *streamOwner) Failed(why string, invalid *http1.Error) {
 		logRefusal(o.w.log, o.c, invalid)
 		return
 	}
-	o.w.log.Debugf("Client %s %s", o.c.facts.Peer.Addr(), why)
+	o.w.log.Debugf("Client %s %s", o.c.client.Peer.Addr(), why)
 }
 
 // endStream takes the reading of a connection back from the application.

@@ -65,18 +65,17 @@ func (a *admission) arrangeCovered() {
 // cover begins to serve one more socket of an address.
 func (a *admission) cover(m coverMessage) {
 	w := a.l
-	l := newListener(m.fd, m.listener, w.rules)
-	like := w.listenerNamed(l.name())
+	like := w.listenerNamed(m.listener.Name())
 	if like == nil || w.drain.on && !w.drain.final {
 		loop.Drop(m.fd) // an address of other settings, or this worker is on its way out
 		return
 	}
+	l := newListener(m.fd, &m.listener, like.number)
 	if err := unix.SetNonblock(l.fd, true); err != nil {
 		w.log.Errorf("Cannot serve another worker's socket: %v", err)
 		loop.Drop(m.fd)
 		return
 	}
-	l.base = like.base
 	w.Own(l.fd, true)
 	w.listeners = append(w.listeners, l)
 	switch {

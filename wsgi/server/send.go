@@ -3,7 +3,7 @@ package server
 import (
 	"golang.org/x/sys/unix"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
@@ -81,7 +81,7 @@ func (s *responder) flush(c *conn, a *answer) verdict {
 				return s.broken(a)
 			}
 		}
-		if a.state != cpython.File || a.fileLeft <= 0 {
+		if a.state != call.File || a.fileLeft <= 0 {
 			return sent
 		}
 		if v := s.moveFile(c, a); v != sent {
@@ -102,7 +102,7 @@ func (a *answer) push(c *conn) (int, unix.Errno) {
 // connection, neither the application nor more to read: the kernel sends its
 // FIN with them instead of in a packet of its own.
 func (a *answer) parting(c *conn) bool {
-	return a.state == cpython.Done && !a.frame.Keep && !a.x.Keep && c.stream == nil && c.size == c.in.Len() && a.custody == serverHas && a.ended() == sent
+	return a.state == call.Done && !a.frame.Keep && !a.x.Keep && c.stream == nil && c.size == c.in.Len() && a.custody == serverHas && a.ended() == sent
 }
 
 // moveFile sends a part of the file that is the body.
@@ -167,7 +167,7 @@ func (s *responder) suspend(c *conn, a *answer, v verdict) verdict {
 	if v == cut {
 		return cut
 	}
-	a.app = a.state != cpython.Done
+	a.app = a.state != call.Done
 	a.left.keep(a.res.Ref != nil)
 	if a == &s.ans {
 		kept := *a

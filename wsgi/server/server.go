@@ -3,16 +3,14 @@
 package server
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
+	"net/netip"
 	"time"
 
-	"gosrv/cpython"
-	"gosrv/environ"
 	"gosrv/wsgi/access"
 	"gosrv/wsgi/body"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
@@ -42,18 +40,28 @@ type Settings struct {
 	Server                    string      // server_header
 }
 
-// Application is one thread's door to the WSGI application; *cpython.Thread is
-// one. What is lent to a method is lent until it returns; a Result's Ref stays
-// valid until the next method for the same call. Only the thread that the door
-// belongs to may use it.
+// Describer knows what the application's side makes of a request. The one of an Application is used by its thread,
+// and by the watchdog in its place.
+type Describer interface {
+	// Describe prepares the Call of a request, or gives the refusal. The caller leads the loop, so that threads
+	// come one after the other; with no r.Block it need not.
+	Describe(r *call.Request) *http1.Error
+	access.Environ // of the request described last
+}
+
+// Application is one thread's door to the application. What is lent to a method is lent until it returns; a
+// Result's Ref stays valid until the next method for the same call. Only the thread that the door belongs to may
+// use it.
 type Application interface {
-	Call(r *cpython.Request, res *cpython.Result) cpython.State
-	Next(flags uint32, out []byte, res *cpython.Result) cpython.State
-	Batch(flags uint32, out []byte, end int, left int64, res *cpython.Result) cpython.State
-	Finish(res *cpython.Result)
-	RunSignals() cpython.Flags
+	Describer
+	// Call runs the application for the request described last. See call.Result for what comes of it.
+	Call(r *call.Request, res *call.Result) call.State
+	Next(flags uint32, out []byte, res *call.Result) call.State
+	Batch(flags uint32, out []byte, end int, left int64, res *call.Result) call.State
+	Finish(res *call.Result)
+	RunSignals() call.Flags
 	Release()
-	Blocks(old, made []cpython.Block) int
+	Blocks(old, made []call.BodyBlock) int
 	DropPages()
 }
 
@@ -62,14 +70,23 @@ type Config struct {
 	Settings
 	Worker workerctl.Identity
 	Policy http1.Policy
-	Rules  *environ.Rules
-	Proxy  ProxyRules
+	Caller
 	Board  *scoreboard.Board
 	Log    *errlog.Logger
 	Access *access.Log
 	Files  *spool.Store
 	Notice string // what the master is to say of the place for spool files
 	Process
+}
+
+// Caller is what the loop asks of the application's side beside requests. Any thread may.
+type Caller struct {
+	Listen    func(d workerctl.Listener) (call.Listener, error) // a listener that comes before Run; the main thread's
+	Describer func() Describer                                  // one that belongs to no thread of the application
+	Trusts    func(peer netip.Addr) bool                        // whether it may say who its client is, by header
+	MarkLine  func(name []byte) uint32                          // see http1.NewLines
+	Proxy     proxyproto.Mode
+	MayProxy  func(peer netip.Addr) bool // send a PROXY header
 }
 
 // Process is what the loop needs of the process that it serves in. Functions are called on any thread
@@ -80,11 +97,10 @@ type Process struct {
 	Tell       func(m workerctl.Message)
 	Own        func(fd int, own bool) // marks sockets that a forked child closes
 
-	Wakeup int           // readable when a Python signal handler is due; -1: none
-	Word   *cpython.Word // what hooks say, and are told; max_requests is theirs to say
+	Wakeup int        // readable when a Python signal handler is due; -1: none
+	Word   *call.Word // what hooks say, and are told; max_requests is theirs to say
 	Idle   IdleMemory
-	Base   func(kv []cpython.KV) (cpython.Base, error) // makes a listener's part of environ; the main thread's
-	Outbox func() (cpython.Outbox, bool)               // see cpython.NewOutbox
+	Outbox func() (call.Outbox, bool) // see cpython.NewOutbox
 
 	Probe  func()                           // takes the GIL and gives it back; nil: there is none
 	Stacks func(late, idle []uint64) string // cpython.Stacks; nil: there are none
@@ -122,7 +138,7 @@ func New(c *Config) (*Server, error) {
 		set: c.Settings, id: c.Worker, watcher: poll, unpoll: poll.Remove, Process: c.Process,
 		log: c.Log, access: c.Access, board: c.Board, score: c.Board.Slot(c.Worker.Slot), notice: c.Notice,
 		protocol: protocol{
-			rules: c.Rules, proxy: c.Proxy, policy: c.Policy,
+			Caller: c.Caller, policy: c.Policy,
 			kept: response.KeptLines(c.Promise), server: response.ServerLine(c.Settings.Server),
 		},
 	}, poll, newTimers(&c.Settings))
@@ -130,7 +146,7 @@ func New(c *Config) (*Server, error) {
 	l.mem = body.Memory{Limits: c.Bodies, Files: c.Files, Warn: func(text string) { c.Log.Warningf("%s", text) }}
 	l.streamRules = body.StreamRules{Policy: &l.policy, Limit: c.Bodies.Body, Timeout: c.Body}
 	if !c.NoEnvironCache {
-		l.lines = http1.NewLines(c.Rules.Mark)
+		l.lines = http1.NewLines(c.MarkLine)
 	}
 	l.graceful.Store(int64(c.Graceful))
 	return &Server{l.worker, l}, nil
@@ -138,35 +154,15 @@ func New(c *Config) (*Server, error) {
 
 // Listen takes a listening socket that is to be served.
 func (s *Server) Listen(fd int, d workerctl.Listener) error {
-	l := newListener(fd, d, s.w.rules)
-	var kv []cpython.KV
-	for _, v := range l.about.Base(s.w.rules) {
-		kv = append(kv, cpython.KV{Key: v.Name, Value: v.Value})
+	number, err := s.w.Listen(d)
+	if err == nil {
+		s.l.listeners = append(s.l.listeners, newListener(fd, &d, number))
 	}
-	var err error
-	if l.base, err = s.w.Base(kv); err != nil {
-		return fmt.Errorf("listener %s: %w", l.name(), err)
-	}
-	s.l.listeners = append(s.l.listeners, l)
-	return nil
+	return err
 }
 
-func newListener(fd int, d workerctl.Listener, rules *environ.Rules) *listener {
-	l := &listener{fd: fd, id: d.ID, constant: map[string][]byte{}, about: environ.Listener{
-		Unix: d.Kind == "unix", Host: d.Host, Port: uint16(d.Port), Path: strings.Replace(d.Path, "\x00", "@", 1), // no NUL in SERVER_NAME
-	}}
-	for _, v := range l.about.Base(rules) {
-		l.constant[strings.ToLower(v.Name)] = []byte(v.Value)
-	}
-	return l
-}
-
-// name is the listener's address as users write it.
-func (l *listener) name() string {
-	if l.about.Unix {
-		return "unix:" + l.about.Path
-	}
-	return l.about.Host + ":" + strconv.Itoa(int(l.about.Port))
+func newListener(fd int, d *workerctl.Listener, number call.Listener) *listener {
+	return &listener{fd: fd, id: d.ID, unix: d.Kind == "unix", name: d.Name(), number: number}
 }
 
 // Exchange takes one of the descriptors by which workers hand connections over, by its name in Serve.FDs.
@@ -179,20 +175,25 @@ func (s *Server) Run(app Application, start func(n int) error) error { return ru
 // Enlist makes the calling thread the n-th of the pool's, from 1, for life.
 func (s *Server) Enlist(n int, app Application) { enlist(s.w, n, app) }
 
-// Callbacks are what the application reaches while a thread is inside it.
-func (s *Server) Callbacks() cpython.Callbacks {
-	w := s.w
-	return cpython.Callbacks{
-		Write: func(slot int, batch cpython.Batch, head, data []byte) bool {
-			return w.slots[slot].write(batch, head, data)
-		},
-		EarlyHints: func(slot int, head []byte) bool { return w.slots[slot].hints(head) },
-		ReadBody:   w.streams.Read,
-		Socket: func(slot int, use cpython.SocketUse, buf []byte) int {
-			return useSocket(&w.slots[slot].responder, use, buf)
-		},
-		Thread: func(t *cpython.Thread) { enlist(w, t.Slot(), t) },
-	}
+// Write is what start_response's write() reaches in the n-th thread: batch is what Application.Batch has in its
+// buffer at that time, head the packed response head with the first call, empty later. It may wait for the client.
+// False: the client is gone, or the head is faulty.
+func (s *Server) Write(n int, batch call.Batch, head, data []byte) bool {
+	return s.w.slots[n].write(batch, head, data)
+}
+
+// EarlyHints sends 103 with the packed headers (the status is empty). False: one of them is invalid.
+func (s *Server) EarlyHints(n int, head []byte) bool { return s.w.slots[n].hints(head) }
+
+// ReadBody is wsgi.input over Body.Stream: it waits until there are bytes for buf and gives their number, 0 at
+// the end of the body, or a negative errno. EINTR: look for signals and ask again. Any thread may call it.
+func (s *Server) ReadBody(stream uint64, buf []byte) int { return s.w.streams.Read(stream, buf) }
+
+// UseSocket is asked before the application uses gunicorn.socket in the n-th thread's request. It gives how many
+// bytes were received behind the request, put into buf if it has room for them; if it has not, nothing was done.
+// Or a negative errno. Any thread may call it while that request runs.
+func (s *Server) UseSocket(n int, use call.SocketUse, buf []byte) int {
+	return useSocket(&s.w.slots[n].responder, use, buf)
 }
 
 // Graceful is how long a drain may take, 0: any time. Any thread may ask.

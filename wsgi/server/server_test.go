@@ -5,16 +5,17 @@ import (
 	"io"
 	"math"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"gosrv/cpython"
-	"gosrv/environ"
 	"gosrv/wsgi/access"
 	"gosrv/wsgi/body"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/ipc/scoreboard"
@@ -90,26 +91,27 @@ func newFake(t *testing.T, set Settings, handle func(*fakeRequest) fakeReply, ad
 func (s *server) config(set Settings, m *workerctl.Serve, fds []int) *Config {
 	t := s.t
 	t.Helper()
-	rules, err := environ.NewRules(environ.Options{
-		HeaderMap: m.Settings.HeaderMap, SecureSchemeHeaders: m.Settings.SecureSchemeHeaders, ForwardedAllowIPs: m.Settings.ForwardedAllowIPs,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := &Config{
-		Settings: set, Worker: m.Worker, Policy: testPolicy, Rules: rules,
+		Settings: set, Worker: m.Worker, Policy: testPolicy,
+		Caller: Caller{
+			Listen:    func(workerctl.Listener) (call.Listener, error) { return 0, nil },
+			Describer: func() Describer { return new(fakeDescription) },
+			Trusts:    func(netip.Addr) bool { return false },
+			MarkLine:  func([]byte) uint32 { return 0 },
+			Proxy:     map[string]proxyproto.Mode{"v1": proxyproto.V1, "v2": proxyproto.V2, "auto": proxyproto.Auto}[m.Settings.ProxyProtocol],
+			MayProxy: func(peer netip.Addr) bool {
+				return slices.Contains([]string{"*", peer.String()}, m.Settings.ProxyAllowIPs[0])
+			},
+		},
 		Process: Process{
 			Control: s.ctl.FD(), ReadOrders: func() { s.ctl.ReadOrders(s) }, Tell: func(m workerctl.Message) { _ = s.ctl.Send(m) },
-			Own: func(int, bool) {}, Wakeup: -1, Word: new(cpython.Word), Idle: new(fakeIdle), Probe: testProbe,
-			Base: func([]cpython.KV) (cpython.Base, error) { return 0, nil }, Outbox: cpython.NewOutbox,
-			Ident: func() uint64 { return 0 },
+			Own: func(int, bool) {}, Wakeup: -1, Word: new(call.Word), Idle: new(fakeIdle), Probe: testProbe,
+			Outbox: func() (call.Outbox, bool) { return new(fakeOutbox), true },
+			Ident:  func() uint64 { return 0 },
 		},
 	}
 	c.Files, c.Notice = spool.New(spool.Dirs(t.TempDir(), os.LookupEnv))
-	if c.Proxy.Allow, err = environ.ParseAllowList(m.Settings.ProxyAllowIPs); err != nil {
-		t.Fatal(err)
-	}
-	c.Proxy.Mode = map[string]proxyproto.Mode{"v1": proxyproto.V1, "v2": proxyproto.V2, "auto": proxyproto.Auto}[m.Settings.ProxyProtocol]
+	var err error
 	for i, name := range m.FDs {
 		switch name {
 		case workerctl.FDScoreboard:
@@ -172,7 +174,7 @@ func (s *server) begin() {
 	go func() {
 		defer close(s.ended)
 		runtime.LockOSThread()
-		if err := s.Run(s.app, s.startThreads); err != nil {
+		if err := s.Run(s.app.door(0), s.startThreads); err != nil {
 			s.t.Error(err)
 		}
 	}()
@@ -236,7 +238,7 @@ func (s *server) startThreads(n int) error {
 	for i := range n {
 		go func() {
 			runtime.LockOSThread()
-			s.Enlist(i+1, fakeThread{s.app, i + 1})
+			s.Enlist(i+1, s.app.door(i+1))
 		}()
 	}
 	return nil

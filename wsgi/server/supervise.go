@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
 )
@@ -111,7 +111,7 @@ func lastMoment(w *worker) int64 {
 // enlist makes the calling thread the slot's, for life.
 func enlist(w *worker, n int, app Application) {
 	s := w.slots[n]
-	s.app = app
+	s.app, s.env = app, app
 	s.watched.Ident.Store(w.Ident())
 	<-w.pool.begun
 	var l *eventLoop
@@ -142,10 +142,10 @@ func signals(s *slot) {
 		}
 	}
 	flags := s.runSignals()
-	if flags&cpython.QuitRequested != 0 {
+	if flags&call.QuitRequested != 0 {
 		w.order(quitOrder)
 	}
-	if flags&cpython.DrainRequested != 0 {
+	if flags&call.DrainRequested != 0 {
 		w.ReadOrders() // the master's orders, sent before the signal, say what it leaves out
 		w.order(drainOrder)
 	}

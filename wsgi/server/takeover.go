@@ -3,7 +3,7 @@ package server
 import (
 	"golang.org/x/sys/unix"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
@@ -34,12 +34,12 @@ const noStatus = -1
 // From the first use on the request takes as long as it likes. From the first
 // byte that the application reads or writes itself (SocketTake) the loop forgets
 // the connection but for its count; regain says how it comes back.
-func useSocket(s *responder, use cpython.SocketUse, buf []byte) int {
+func useSocket(s *responder, use call.SocketUse, buf []byte) int {
 	c, a := s.cur, s.curAns
 	if c == nil || !share(s, a) {
 		return -int(unix.ECONNABORTED)
 	}
-	if use == cpython.SocketLook || a.custody == appHas {
+	if use == call.SocketLook || a.custody == appHas {
 		return 0
 	}
 	behind := c.behindRequest()
@@ -48,7 +48,7 @@ func useSocket(s *responder, use cpython.SocketUse, buf []byte) int {
 	}
 	copy(buf, behind)
 	a.x.Keep, a.frame.Keep = false, false // a part of the next request may be read
-	if use == cpython.SocketTake {
+	if use == call.SocketTake {
 		a.custody = appHas
 		giveAway(s.w, c)
 	}
@@ -101,7 +101,7 @@ func giveAway(w *worker, c *conn) {
 // handled tells that the application has seen to its client itself.
 func (a *answer) handled() bool {
 	return a.custody == appHas || a.custody == bothHave &&
-		(a.state == cpython.Handled || a.state == cpython.Done && !a.begun && a.res.HeadLen == 0)
+		(a.state == call.Handled || a.state == call.Done && !a.begun && a.res.HeadLen == 0)
 }
 
 // concede ends the answer of such a request without a word. What is logged is
@@ -110,9 +110,9 @@ func (a *answer) handled() bool {
 func concede(s *responder, a *answer) verdict {
 	switch {
 	case a.begun:
-	case a.state == cpython.Failed:
+	case a.state == call.Failed:
 		a.frame.Status = 500
-	case a.state == cpython.Handled || a.state == cpython.Quit:
+	case a.state == call.Handled || a.state == call.Quit:
 		a.logged = true
 	case a.res.HeadLen > 0:
 		head := response.PackedHead(s.out[:a.res.HeadLen])
@@ -120,10 +120,10 @@ func concede(s *responder, a *answer) verdict {
 	default:
 		a.frame.Status = noStatus
 	}
-	if a.state == cpython.Quit {
+	if a.state == call.Quit {
 		s.w.order(quitOrder)
 	}
-	a.state, a.begun = cpython.Done, true
+	a.state, a.begun = call.Done, true
 	return handled
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 )
 
@@ -17,7 +17,7 @@ const upgradeHead = "GET /own HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgr
 // own makes a worker whose application calls use for requests of /own, and
 // answers "hello" to others. use gets the slot and a copy of the connection's
 // descriptor, and says what is left of it and how the call ends.
-func own(t *testing.T, set Settings, use func(s *slot, fd int) (left int, state cpython.State)) *server {
+func own(t *testing.T, set Settings, use func(s *slot, fd int) (left int, state call.State)) *server {
 	t.Helper()
 	s := newFake(t, set, func(r *fakeRequest) fakeReply {
 		if r.path != "/own" {
@@ -38,12 +38,12 @@ func own(t *testing.T, set Settings, use func(s *slot, fd int) (left int, state 
 // take takes the connection over and gives what came behind its request.
 func take(t *testing.T, s *slot) string {
 	t.Helper()
-	n := useSocket(&s.responder, cpython.SocketTake, nil)
+	n := useSocket(&s.responder, call.SocketTake, nil)
 	if n > 0 && s.curAns.custody != bothHave {
 		t.Error("taken over although what came had no room")
 	}
 	buf := make([]byte, max(n, 0))
-	if got := useSocket(&s.responder, cpython.SocketTake, buf); n < 0 || s.curAns.custody != appHas {
+	if got := useSocket(&s.responder, call.SocketTake, buf); n < 0 || s.curAns.custody != appHas {
 		t.Errorf("not taken over: %d, %d", n, got)
 	}
 	return string(buf)
@@ -75,14 +75,14 @@ func (s *server) awaitConnections(n int) {
 
 func TestAConnectionIsTakenOverAndComesBack(t *testing.T) {
 	behind, answer := make(chan string, 1), make(chan string, 1)
-	s := own(t, testSettings(), func(s *slot, fd int) (int, cpython.State) {
+	s := own(t, testSettings(), func(s *slot, fd int) (int, call.State) {
 		old := s.cur.fd()
 		behind <- take(t, s)
 		if _, err := unix.FcntlInt(uintptr(old), unix.F_GETFD, 0); err != unix.EBADF {
 			t.Errorf("the server still has its descriptor: %v", err)
 		}
 		answer <- say(t, fd, "own words")
-		return fd, cpython.Handled
+		return fd, call.Handled
 	})
 	c := s.dial()
 	for range 2 {
@@ -108,8 +108,8 @@ func TestAConnectionIsTakenOverAndComesBack(t *testing.T) {
 }
 
 func TestATakenConnectionThatIsClosedIsForgotten(t *testing.T) {
-	for _, state := range []cpython.State{cpython.Handled, cpython.Failed, cpython.Done} {
-		s := own(t, testSettings(), func(s *slot, fd int) (int, cpython.State) {
+	for _, state := range []call.State{call.Handled, call.Failed, call.Done} {
+		s := own(t, testSettings(), func(s *slot, fd int) (int, call.State) {
 			take(t, s)
 			_ = unix.Close(fd)
 			return -1, state
@@ -126,11 +126,11 @@ func TestTheNumberOfATakenDescriptorIsUsedAgain(t *testing.T) {
 	set := testSettings()
 	set.Threads = 3
 	taken, end := make(chan struct{}), make(chan struct{})
-	s := own(t, set, func(s *slot, fd int) (int, cpython.State) {
+	s := own(t, set, func(s *slot, fd int) (int, call.State) {
 		take(t, s)
 		close(taken)
 		<-end
-		return fd, cpython.Handled
+		return fd, call.Handled
 	})
 	first := s.dial()
 	first.send(upgradeHead)
@@ -154,9 +154,9 @@ func TestTheNumberOfATakenDescriptorIsUsedAgain(t *testing.T) {
 
 func TestLookingAtTheSocketLeavesTheAnswerToTheServer(t *testing.T) {
 	for _, c := range []struct {
-		use  cpython.SocketUse
+		use  call.SocketUse
 		kept bool
-	}{{cpython.SocketLook, true}, {cpython.SocketRead, false}} {
+	}{{call.SocketLook, true}, {call.SocketRead, false}} {
 		s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
 			if n := useSocket(&r.slot.responder, c.use, nil); n != 0 {
 				t.Errorf("%d bytes behind the request", n)
@@ -178,10 +178,10 @@ func TestLookingAtTheSocketLeavesTheAnswerToTheServer(t *testing.T) {
 func TestARequestThatUsesTheSocketIsNeverLate(t *testing.T) {
 	set := testSettings()
 	set.Request = 20 * time.Millisecond
-	s := own(t, set, func(s *slot, fd int) (int, cpython.State) {
+	s := own(t, set, func(s *slot, fd int) (int, call.State) {
 		take(t, s)
 		time.Sleep(10 * set.Request)
-		return fd, cpython.Handled
+		return fd, call.Handled
 	})
 	c := s.dial()
 	c.send(upgradeHead)
@@ -195,11 +195,11 @@ func TestALateRequestGetsNoSocket(t *testing.T) {
 	set := testSettings()
 	set.Request = 20 * time.Millisecond
 	answered, got := make(chan struct{}), make(chan int, 1)
-	s := own(t, set, func(s *slot, fd int) (int, cpython.State) {
+	s := own(t, set, func(s *slot, fd int) (int, call.State) {
 		<-answered
-		got <- useSocket(&s.responder, cpython.SocketTake, nil)
+		got <- useSocket(&s.responder, call.SocketTake, nil)
 		_ = unix.Close(fd)
-		return -1, cpython.Failed
+		return -1, call.Failed
 	})
 	c := s.dial()
 	c.send(upgradeHead)
@@ -219,11 +219,11 @@ func TestWhatIsTakenOverHoldsADrain(t *testing.T) {
 	taken, end := make(chan struct{}), make(chan struct{})
 	set := testSettings()
 	set.Threads = 2
-	s := own(t, set, func(s *slot, fd int) (int, cpython.State) {
+	s := own(t, set, func(s *slot, fd int) (int, call.State) {
 		take(t, s)
 		close(taken)
 		<-end
-		return fd, cpython.Handled
+		return fd, call.Handled
 	})
 	c := s.dial()
 	c.send(upgradeHead)

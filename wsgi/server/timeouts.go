@@ -208,7 +208,7 @@ func (t *timeouts) noRoom(s *slot, c *conn) {
 
 // stalled gives a client up that does not read.
 func (t *timeouts) stalled(s *slot, c *conn) {
-	s.w.log.Debugf("Client %s does not take its answer: connection closed", c.facts.Peer.Addr())
+	s.w.log.Debugf("Client %s does not take its answer: connection closed", c.client.Peer.Addr())
 	s.abandon(c)
 }
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/watchdog"
@@ -201,7 +201,7 @@ func TestLateCallCannotWrite(t *testing.T) {
 		slot.hints(r.app.pack(&fakeReply{headers: []string{"Link: in-time"}}))
 		later(slot.w.watch)
 		slot.hints(r.app.pack(&fakeReply{headers: []string{"Link: late"}}))
-		wrote <- slot.write(cpython.Batch{}, r.app.pack(&fakeReply{status: "200 OK"}), []byte("late"))
+		wrote <- slot.write(call.Batch{}, r.app.pack(&fakeReply{status: "200 OK"}), []byte("late"))
 		return fakeReply{}
 	})
 	c := s.dial()

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"gosrv/cpython"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/response"
 )
 
@@ -461,9 +461,9 @@ func TestWriteCallableLeavesAtOnce(t *testing.T) {
 		reply := fakeReply{status: "200 OK"}
 		s := r.app.w.slots[r.app.w.conns[r.conn].slot]
 		s.hints(r.app.pack(&fakeReply{headers: []string{"Link: </a.css>"}}))
-		s.write(cpython.Batch{}, r.app.pack(&reply), []byte("first"))
+		s.write(call.Batch{}, r.app.pack(&reply), []byte("first"))
 		<-read
-		s.write(cpython.Batch{}, nil, []byte("second"))
+		s.write(call.Batch{}, nil, []byte("second"))
 		reply.status = "" // the head is out
 		reply.body = []byte("third")
 		return reply

@@ -3,8 +3,8 @@ package server
 import (
 	"time"
 
-	"gosrv/cpython"
 	"gosrv/wsgi/body"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
@@ -14,7 +14,7 @@ import (
 // for the client, since the application's thread is lent to it; the GIL is
 // released. What a generator has yielded before leaves first: batch. false: the
 // client is gone, or the head is faulty.
-func (s *responder) write(batch cpython.Batch, head, data []byte) bool {
+func (s *responder) write(batch call.Batch, head, data []byte) bool {
 	c, a := s.cur, s.curAns
 	if c == nil || !s.sendBatch(c, a, batch) {
 		return false

@@ -1,6 +1,11 @@
 package workerctl
 
-import "golang.org/x/sys/unix"
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
 
 // Orders are imperative and go from master to worker; facts are in the past or
 // present tense and go from worker to master.
@@ -48,6 +53,14 @@ type Listener struct {
 	Port int    `json:"port,omitempty"` // tcp: as bound, never 0
 	Path string `json:"path,omitempty"` // unix; "\x00name" for an abstract socket
 	ID   int    `json:"id,omitempty"`   // the master's number for the socket, with --reuse-port
+}
+
+// Name is the listener's address as users write it.
+func (l *Listener) Name() string {
+	if l.Kind == "unix" {
+		return "unix:" + strings.Replace(l.Path, "\x00", "@", 1)
+	}
+	return l.Host + ":" + strconv.Itoa(l.Port)
 }
 
 // Drain orders a graceful stop: finish what runs or waits, then exit.

@@ -1,0 +1,54 @@
+package call
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// Body is a complete request body: Mem, Blocks that are filled in order, or an unlinked spool file
+// when FD >= 0. All stay the server's. Len is in bytes. With Stream, which is not 0 then, it is a body
+// that still comes: Server.ReadBody is asked for it by that number.
+type Body struct {
+	Mem    []byte
+	Blocks []BodyBlock
+	FD     int
+	Len    int64
+	Stream uint64
+}
+
+// BodyBlockSize is the length of a BodyBlock in bytes.
+const BodyBlockSize = 65536
+
+// BodyBlock is a bytes object of BodyBlockSize bytes that a request body is received into. An application
+// that reads so many bytes at once gets the object itself. The holder has a reference. Its layout is that of gosrv_block.
+type BodyBlock struct {
+	Object unsafe.Pointer // begins with its count of references
+	Mem    *byte
+}
+
+// Bytes is the block's memory. It may be written while the block is Idle.
+func (b BodyBlock) Bytes() []byte { return unsafe.Slice(b.Mem, BodyBlockSize) }
+
+// Idle tells that nobody but the caller, who has one, holds a reference to the block. Nobody else can
+// come by one then, so the GIL is not needed to know.
+func (b BodyBlock) Idle() bool { return atomic.LoadUint32((*uint32)(b.Object)) == 1 }
+
+// Outbox holds finished answers that are to be sent together. Put keeps a copy until Send; if that
+// takes longer than a millisecond, a thread that needs neither the GIL nor Go sends it meanwhile.
+// Put gives false, and keeps nothing, when there is no room or no such thread. Send(n), where n is how
+// many were put, gives what the sockets have not taken, in the order of Put; it is valid until the
+// next Put. One thread at a time.
+type Outbox interface {
+	Put(fd int, answer []byte) bool
+	Send(n int) []Unsent
+}
+
+// Unsent is what a socket has not taken of an answer that was in the outbox. Its layout is that of gosrv_unsent.
+type Unsent struct {
+	First *byte
+	Len   uint64
+	Errno int64 // not 0: the socket will never take it
+}
+
+// Bytes are lent until the next Put.
+func (u *Unsent) Bytes() []byte { return unsafe.Slice(u.First, u.Len) }

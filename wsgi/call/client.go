@@ -1,0 +1,48 @@
+package call
+
+import (
+	"net/netip"
+	"strconv"
+
+	"gosrv/wsgi/http1/proxyproto"
+)
+
+// Client is the other end of a connection. It is small and copied freely. Make it with NewClient.
+type Client struct {
+	Peer    netip.AddrPort     // REMOTE_ADDR, REMOTE_PORT; the zero value on unix sockets
+	Trusted bool               // who speaks may set the scheme and the forwarder_headers
+	Proxied *proxyproto.Header // what its PROXY header said; nil: there was none
+
+	text       [len("255.255.255.255") + len("65535")]byte // address and port of an IPv4 peer
+	addr, port uint8                                       // their lengths in text; 0: Peer is to be formatted
+}
+
+// NewClient describes a connection that was accepted from peer.
+func NewClient(peer netip.AddrPort, trusted bool) Client {
+	c := Client{Trusted: trusted}
+	c.setPeer(peer)
+	return c
+}
+
+// setPeer formats what nearly every request needs once for the connection. Longer addresses would make each
+// connection larger.
+func (c *Client) setPeer(peer netip.AddrPort) {
+	c.Peer, c.addr, c.port = peer, 0, 0
+	if peer.Addr().Is4() {
+		c.addr = uint8(len(peer.Addr().AppendTo(c.text[:0])))
+		c.port = uint8(len(strconv.AppendUint(c.text[c.addr:c.addr], uint64(peer.Port()), 10)))
+	}
+}
+
+// Text is address and port, one behind the other, and the length of the first; nil: Peer is to be formatted.
+func (c *Client) Text() (both []byte, addr int) { return c.text[:c.addr+c.port], int(c.addr) }
+
+// SetProxied takes over what a PROXY header said, which must not change any more: the client it names becomes the
+// peer. Trust stays with the peer that spoke. A header without addresses leaves the peer alone, where Gunicorn sets
+// REMOTE_ADDR to None.
+func (c *Client) SetProxied(p *proxyproto.Header) {
+	c.Proxied = p
+	if p.Source.IsValid() {
+		c.setPeer(p.Source)
+	}
+}
