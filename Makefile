@@ -48,6 +48,11 @@ $(RUN_VENV)/complete: tests/apps/requirements.txt
 docs:
 	go test ./cmd/gosrv/internal/config/help -run TestSettingsPageIsInStep -update
 
+# The pages of cmd/gosrv/docs as a site, into dist/site. Needs the network once, for mkdocs-material.
+.PHONY: docs-site
+docs-site:
+	$(PYTHON) tests/run.py docs_site
+
 # Before each commit: about a minute; the network is needed once, for staticcheck and ruff.
 check:
 	$(PYTHON) tests/run.py check

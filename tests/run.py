@@ -7,6 +7,7 @@
     tests/run.py green     the end-to-end tests with a hub in each worker: gevent, eventlet
     tests/run.py matrix    the marked end-to-end tests on each other CPython
     tests/run.py wheel | deb           the packages, into dist/
+    tests/run.py docs_site             the pages as a site, into dist/site
     tests/run.py race ...  all end-to-end tests with the race detector; further arguments go to pytest
     tests/run.py asan | debugpy | tools
     tests/run.py soak SHARE            of the soak's full length, 1 if it is not said
@@ -36,6 +37,7 @@ TOOL_PACKAGES = E2E / "requirements-tools.txt"
 CHECK_PACKAGES = TESTS / "requirements-check.txt"
 STATICCHECK = "v0.8.2"  # pinned, since a newer one finds other things
 WHEEL = ROOT / "pyshim" / "wheel"
+SITE = ROOT / "cmd" / "gosrv" / "site"
 BINARY = ROOT / "bin" / "gosrv"
 GO_FOLDERS = ["cmd", "cpython", "wsgi", "environ", "cgo", "pyshim", "tests"]
 STEP_TIME = 1500  # seconds; a step that takes longer hangs
@@ -272,7 +274,7 @@ def do_test():
     go_test("boundary tests with pointer checks", [], go_packages("./cgo/...", "./cpython/..."), go_environment(venv, GOEXPERIMENT="cgocheck2"))
     pytest("the arithmetic of the benchmark", venv, "-p", "no:cacheprovider", str(TESTS / "bench"))
     if build():
-        pytest("end to end", venv, "-n", "2", env=wheel())
+        pytest("end to end", venv, "-n", "2", env={**wheel(), **docs_site()})
         matrix(venv)
     race(venv, "-n", "2", "-m", "matrix")
     do_tools("-n", "2")
@@ -318,6 +320,20 @@ def do_green():
     standalone()
     if build():
         green(test_venv())
+
+
+def docs_site(folder=pythons.CACHE / "site"):
+    """The pages as a site; gives what test_site.py wants to know of it. Links and anchors that lead nowhere, and pages that the menu lacks, are errors."""
+    python = pythons.venv(pythons.default(), SITE / "requirements.txt", name="site") / "bin" / "python"
+    # mkdocs-material's advertisement of another product is none of our pages'.
+    quiet = dict(os.environ, NO_MKDOCS_2_WARNING="1")
+    good = plain("the site", [str(python), "-m", "mkdocs", "--quiet", "build", "--strict", "--config-file", str(SITE / "mkdocs.yml"), "--site-dir", str(folder)], env=quiet)
+    return {"GOSRV_SITE": str(folder)} if good else {}
+
+
+def do_docs_site():
+    if docs_site(ROOT / "dist" / "site"):
+        print("The site: %s" % (ROOT / "dist" / "site" / "index.html"))
 
 
 def do_wheel():
