@@ -1,4 +1,5 @@
 """Requests in greenlets that are late, and what becomes of them: each writes to the log what was thrown into it."""
+import ctypes
 import os
 import time
 
@@ -44,6 +45,11 @@ def loop():
         pass
 
 
+def blocked():
+    """As a driver does that knows nothing of greenlets: waits without the GIL, and the hub with it."""
+    ctypes.CDLL(None).sleep(600)
+
+
 def loop_shortly():
     until = time.monotonic() + 0.5
     while time.monotonic() < until:
@@ -74,7 +80,7 @@ def application(environ, start_response):
             start_response("200 OK", PLAIN + [("Content-Length", str(len(body)))])
             return [body]
         elif path:
-            {"late": late, "stubborn": stubborn, "loop": loop, "loop_shortly": loop_shortly, "cleaning": cleaning}[path]()
+            {"late": late, "stubborn": stubborn, "loop": loop, "blocked": blocked, "loop_shortly": loop_shortly, "cleaning": cleaning}[path]()
         start_response("200 OK", PLAIN + [("Content-Length", "5")])
         return [b"hello"]
     finally:

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+import harness
 import procs
 from waiting import wait_for
 from wire import Wire
@@ -34,8 +35,8 @@ def held(server, count=20):
 
 
 @pytest.mark.parametrize("path, said", [
-    ("/fork-exit", "exit code 7"), ("/fork-spawn", "exit code 7"), ("/multiprocessing", "[0, 1, 4] [0, 0, 0]"), ("/children", "reaped"),
-    ("/slow", "child\n"), ("/system", "0"),
+    ("/fork-exit", "exit code 7"), ("/multiprocessing", "[0, 1, 4] [0, 0, 0]"), ("/children", "reaped"), ("/slow", "child\n"), ("/system", "0"),
+    pytest.param("/fork-spawn", "exit code 7", marks=pytest.mark.gosrv_only("Gunicorn's main greenlet ends the child within a second")),
     pytest.param("/fork-return", "exit code 0", marks=pytest.mark.gosrv_only("Gunicorn's child goes on serving")),
     pytest.param("/fork-raise", "exit code 1", marks=pytest.mark.gosrv_only("Gunicorn's child goes on serving")),
 ])
@@ -47,6 +48,21 @@ def test_children_while_others_wait(server, path, said):
         assert server.get("/").text == "hello"
     assert server.worker_pids() == pid
     wait_for(lambda: len(procs.children(pid[0])) == 0, lambda: "no child left, but %s" % procs.children(pid[0]))
+
+
+HUBS = {"gevent": ("GEVENT_LOOP", ["libev-cffi", "libuv-cffi"]), "eventlet": ("EVENTLET_HUB", ["poll", "selects", "asyncio"])}
+VARIABLE, NAMES = HUBS[harness.worker_class() or "gevent"]
+
+
+@pytest.mark.gosrv_only("Gunicorn's main greenlet runs on in the child, and ends it within a second")
+@pytest.mark.parametrize("hub", NAMES)
+def test_children_of_every_kind_of_hub(start, hub):
+    """A loop that shares its descriptors with the parent's must not make that deaf."""
+    server = start("green_processes", "--worker-connections", "2000", "--timeout", "120", env={VARIABLE: hub})
+    with held(server):
+        for path, said in (("/fork-exit", "exit code 7"), ("/fork-spawn", "exit code 7"), ("/children", "reaped")):
+            assert server.get(path).text == said
+            assert server.get("/").text == "hello"
 
 
 def test_many_children_at_once(server):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import test_websockets
 from waiting import wait_for
 from wire import Closed, Wire
 
@@ -16,18 +17,19 @@ def asked(server, path):
     return wire
 
 
-def test_a_hub_that_does_not_come_round(start):
+@pytest.mark.parametrize("how", ["loop", "blocked"])
+def test_a_hub_that_does_not_come_round(start, how):
     """Its worker is replaced. What ran is in the log, and how many requests it has held up."""
     server = start("--timeout", "2", "green_late", balance=False)
     pids = server.wait_workers(1)
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(asked(server, "/wait?600")) for _ in range(5)]
         wait_for(lambda: server.get("/running").text == "6", "five that wait")
-        stuck = stack.enter_context(asked(server, "/loop"))
+        stuck = stack.enter_context(asked(server, "/" + how))
         server.wait_log(r"WORKER TIMEOUT \(pid:%d\)" % pids[0], timeout=60)
         server.wait_workers(1, without=pids, timeout=60)
         if server.kind == "gosrv":
-            server.wait_log(r"File \".*green_late\.py\", line \d+ in loop$")
+            server.wait_log(r"File \".*green_late\.py\", line \d+ in %s$" % how)
             server.wait_log(r"WORKER TIMEOUT \(pid:%d\).*\b5 other requests" % pids[0])
         for wire in [*held, stuck]:
             with pytest.raises((Closed, ConnectionResetError)):
@@ -101,3 +103,12 @@ class TestRequestTimeout:
         server.wait_log(r"^SWALLOWED 3 (?!GreenletExit)\w+$", timeout=30)
         wait_for(lambda: server.get("/running").text == "1", "its end")
         assert server.get("/").text == "hello"
+
+    def test_a_connection_that_is_taken_over_has_no_limit(self, start):
+        """Three pings, a second apart, are longer than it."""
+        server = start("websockets", "--request-timeout", "1", env={"PING": "1"})
+        ws = test_websockets.connect(server, "/echo")
+        while ws.pings < 3:
+            ws.recv_data_frame(control_frame=True)
+        assert test_websockets.echoed(ws, "still there")
+        ws.close()

@@ -73,3 +73,38 @@ def test_a_waiting_request_costs_no_other_its_connection(meeting):
             assert meeting.get("/").text == "hello"
         assert meeting.get(path).text == "met"
         assert [client.answer().body for _ in range(4)] == [b"met"] + [b"hello"] * 3
+
+
+@pytest.mark.gosrv_only("Gunicorn counts connections, a thousand idle ones among them")
+def test_worker_connections_limits_requests_inside_the_application(start):
+    """Ten wait in it, ten behind them; thirty idle connections count for nothing, and all are answered once there is room."""
+    server = start("meeting", "--worker-connections", "10", "--keep-alive", "75", "--timeout", "120")
+    with contextlib.ExitStack() as stack:
+        for _ in range(30):
+            assert stack.enter_context(Wire(server.address, 60)).get("/").body == b"hello"
+        clients = [stack.enter_context(Wire(server.address, 60)) for _ in range(20)]
+        for client in clients:
+            client.send("GET /event?room=few&n=10 HTTP/1.1\r\nHost: t\r\n\r\n")
+        assert [client.answer().body for client in clients] == [b"met"] * 20
+
+
+@pytest.mark.parametrize("workers", ["2", "6"])
+def test_workers_share_what_comes(start, workers):
+    """Many more connections than workers, each for one request, while others stay open."""
+    server = start("meeting", "-w", workers, "--timeout", "120", "--keep-alive", "75")
+    server.wait_workers(int(workers))
+    with contextlib.ExitStack() as stack:
+        kept = [stack.enter_context(Wire(server.address, 60)) for _ in range(50)]
+        for _ in range(4):
+            for wire in kept:
+                wire.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n")
+            for _ in range(50):
+                with Wire(server.address, 60) as wire:
+                    assert wire.get("/", "Connection: close").body == b"hello"
+            assert [wire.answer().body for wire in kept] == [b"hello"] * 50
+
+
+@pytest.mark.soak
+def test_ten_thousand_clients_that_wait(meeting):
+    assert crowd.raise_descriptor_limit(21000)
+    meets(meeting, "event", 10000, "tenthousand")
