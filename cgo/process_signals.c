@@ -227,8 +227,12 @@ void signals_after_fork_child(void) {
 	int size;
 	uint8_t *own = gosrv_fd_table(&size);
 	for (int fd = 0; own && fd < size; fd++)
-		if (own[fd]) close(fd);
-	close(wakeup[0]);
+		if (own[fd]) {
+			own[fd] = 0; /* a child of this one may find something of its own at the number */
+			close(fd);
+		}
+	if (wakeup[0] >= 0) close(wakeup[0]);
+	wakeup[0] = -1;
 }
 
 /* signals_forget: after signals_after_fork_child, in a child that becomes a zygote: neither

@@ -4,6 +4,7 @@
 /fork_return   the child returns into the server: it must not answer a second time
 /fork_printing the same while another thread stands in a print; how the child ended
 /exec_signals  what an executed program ignores and blocks
+/fork_twice    what a child of the child lacks of the child's descriptors
 /fork_fds      which sockets the child inherited
 /subprocess /mp_fork /mp_spawn /mp_terminate /pool /pool_terminate /daemonize /sigterm_child
 """
@@ -131,6 +132,18 @@ def daemonize():
         return int(pipe.read()) > 0
 
 
+def fork_twice():
+    """How many descriptors of a child are gone in its own child; they lie at numbers that were the server's."""
+    pid = os.fork()
+    if pid == 0:
+        mine = [os.open(os.devnull, os.O_RDONLY) for _ in range(50)]
+        grandchild = os.fork()
+        if grandchild == 0:
+            os._exit(sum(1 for fd in mine if not os.path.exists("/proc/self/fd/%d" % fd)))
+        os._exit(wait_status(grandchild))
+    return wait_status(pid)
+
+
 def sigterm_child():
     pid = os.fork()
     if pid == 0:
@@ -151,6 +164,7 @@ def exec_signals():
 WAYS = {
     "/exec_signals": exec_signals,
     "/fork": fork,
+    "/fork_twice": fork_twice,
     "/fork_fds": fork_fds,
     "/subprocess": run_subprocess,
     "/mp_fork": lambda: mp("fork"),

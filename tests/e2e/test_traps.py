@@ -23,6 +23,7 @@ def children(start_shared, request):
     "path, answer",
     [
         ("/fork", 7),
+        ("/fork_twice", 0),
         ("/subprocess", ["42", 5]),
         ("/mp_spawn", [True, 0]),
         ("/mp_forkserver", [True, 0]),
