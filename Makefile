@@ -80,7 +80,7 @@ green:
 
 .PHONY: wheel deb install uninstall
 
-# What `pip install` takes: a wheel for x86-64 and one for arm64, for any glibc from 2.17 on, and an sdist. Needs the network once.
+# What `pip install` takes: wheels for x86-64 and arm64, for any glibc from 2.17 on and for musl (Alpine), and an sdist. Needs the network once.
 wheel:
 	$(PYTHON) tests/run.py wheel
 
@@ -114,6 +114,11 @@ asan:
 # A debug CPython checks every call into it and counts every reference.
 debugpy:
 	$(PYTHON) tests/run.py debugpy
+
+# What Alpine's users get, under a CPython for musl that is built from source once (5 minutes); then 5 minutes.
+.PHONY: musl
+musl:
+	$(PYTHON) tests/run.py musl
 
 # T is the time for each target, or how many inputs: T=20000x.
 T ?= 60s

@@ -1,8 +1,6 @@
 package cgo
 
 /*
-#include <malloc.h>
-#include <pthread.h>
 #include "gosrv.h"
 
 #cgo noescape gosrv_app_call
@@ -151,7 +149,7 @@ func blocksOf(b []Block) *C.gosrv_block {
 }
 
 // HeapTrim gives the system what the C library's free() has kept. It takes milliseconds.
-func HeapTrim() { C.malloc_trim(0) }
+func HeapTrim() { C.gosrv_heap_trim() }
 
 // GILRelease is gosrv_gil_release.
 func (t Thread) GILRelease() { C.gosrv_gil_release(t.c) }
@@ -254,7 +252,7 @@ func Stacks(gil bool, turn *int32) int {
 }
 
 // ThreadIdent is the calling thread as Python's stacks name it (threading.get_ident).
-func ThreadIdent() uint64 { return uint64(C.pthread_self()) }
+func ThreadIdent() uint64 { return uint64(C.gosrv_thread_ident()) }
 
 // LogsReopen is gosrv_logs_reopen.
 func (t Thread) LogsReopen(fd int) { C.gosrv_logs_reopen(t.c, C.int(fd)) }

@@ -253,6 +253,24 @@ int gosrv_threads_start(gosrv_thread *t, int n, const char *name);
  */
 int gosrv_stacks(int gil, int32_t *turn);
 
+/* gosrv_thread_ident: the calling thread as Python names it (threading.get_ident).
+ * thread:  any
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   a number that no other thread has while this one lives
+ * fails:   never
+ */
+uint64_t gosrv_thread_ident(void);
+
+/* gosrv_heap_trim: let the C library's allocator give free memory back to the system. Takes milliseconds.
+ * thread:  any
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   whether there was any; always 0 where the allocator gives it back by itself (musl)
+ * fails:   never
+ */
+int gosrv_heap_trim(void);
+
 /* gosrv_fd_table: mark sockets that a forked child of the application must close.
  * thread:  any; one writer a descriptor
  * GIL:     not needed

@@ -7,6 +7,8 @@
 #include "gosrv.h"
 #include "pyapi.h"
 
+#include <signal.h>
+
 /* What the shim's worker object gives (pyshim: worker.Worker). */
 typedef struct {
 	PyObject *application, *handle_exception, *handle_fault, *file_wrapper, *sendfile_range,
@@ -87,6 +89,22 @@ PyObject *module_new(void);
  * an exception. And whether it has written any. */
 int stacks_open(int number);
 int stacks_were_shown(void);
+
+/* process_libc.c: the C library's own sigaction, which process_signals.c stands before. */
+int libc_sigaction(int s, const struct sigaction *new, struct sigaction *old);
+
+/* libc_arguments: in a constructor: glibc has passed it main's arguments, musl has not, and they are filled in. */
+void libc_arguments(int *argc, char ***argv, char ***envp);
+
+/* libc_preload: before exec of a python that is to load the library of descriptor 5: where that must be there from its start on,
+ * let LD_PRELOAD say so before what the user has there. -1 with errno. And, in that python, before anything else
+ * reads its environment: take it out again. */
+int libc_preload(void);
+void libc_preloaded(void);
+
+/* libc_fit_second: change the file of a second copy of this code so that it can be loaded into this process. NULL, or why it cannot:
+ * static text. */
+const char *libc_fit_second(int library);
 
 /* process_signals.c */
 void signals_save(void);

@@ -4,13 +4,11 @@
 #define _GNU_SOURCE
 #include "process.h"
 #include "request.h"
-#include "process.h"
-#include "request.h"
 
 #include <fcntl.h>
 #include <link.h>
 #include <stdint.h>
-#include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -40,7 +38,7 @@ static int unwritten(int pagemap, uintptr_t first, uintptr_t count) {
  * none is unloaded meanwhile and nothing else can lie at its addresses. */
 static int drop_object(struct dl_phdr_info *object, size_t size, void *data) {
 	(void)size;
-	if (strncmp(object->dlpi_name, "linux-vdso", 10) == 0) return 0; /* the kernel's own */
+	if (object->dlpi_addr == getauxval(AT_SYSINFO_EHDR)) return 0; /* the vDSO, which is the kernel's own */
 	int pagemap = *(int *)data;
 	uintptr_t page = sysconf(_SC_PAGESIZE);
 	for (int i = 0; i < object->dlpi_phnum; i++) {

@@ -24,6 +24,8 @@ static void enter_second(int control, int library) {
 	int n = snprintf(path, sizeof path, "{\"type\":\"ZygoteForked\",\"pid\":%d}", (int)getpid());
 	if (send(control, path, n, MSG_NOSIGNAL) < 0) _exit(1);
 	snprintf(path, sizeof path, "/proc/self/fd/./%d", library);
+	const char *trouble = libc_fit_second(library);
+	if (trouble != NULL) process_fail(control, "cannot load gosrv once more: ", trouble);
 	void *second = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	entry enter = second ? (entry)dlsym(second, "gosrv_continue_as_zygote") : NULL;
 	if (enter == NULL) process_fail(control, "cannot load gosrv once more: ", dlerror());

@@ -30,17 +30,16 @@ static uintptr_t own_text, own_text_end; /* this binary's code: Go and our C */
 
 static int is_fault(int s) { return s == SIGSEGV || s == SIGBUS || s == SIGFPE || s == SIGILL; }
 
-/* gos: the signals that Go may have; 32 and 33 are the C library's own. */
+/* gos: the signals that Go may have; 32 and 33 are the C library's own, and 34 is musl's, which refuses it by itself. */
 static int is_gos(int s) { return s == SIGURG || s == 32 || s == 33 || is_fault(s); }
 
-extern int __sigaction(int, const struct sigaction *, struct sigaction *);
 static volatile int go_starts;
 
 /* sigaction: in place of the C library's for this binary alone. runtime/cgo calls it, and
  * while Go starts it gets a yes and no handler: a TERM that met Go's would end the process,
  * and Go unblocks such signals, so that they cannot be held back. */
 __attribute__((visibility("hidden"))) int sigaction(int s, const struct sigaction *new, struct sigaction *old) {
-	if (!go_starts || new == NULL || is_gos(s)) return __sigaction(s, new, old);
+	if (!go_starts || new == NULL || is_gos(s)) return libc_sigaction(s, new, old);
 	if (old) *old = before_go[s];
 	return 0;
 }

@@ -29,6 +29,7 @@ static char bootstrap[] =
 
 int process_become(const char *python) {
 	char *argv[] = {(char *)python, "-c", bootstrap, NULL};
+	if (libc_preload() != 0) return -1;
 	return execv(python, argv);
 }
 

@@ -2,6 +2,7 @@
 
 Nothing is assumed about where a Python lies: pyenv is asked for its root, and PATH is searched.
 """
+import contextlib
 import fcntl
 import gzip
 import hashlib
@@ -136,17 +137,28 @@ def default():
     return others[-1]
 
 
+def key(text):
+    """A short name for what is made from that text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+@contextlib.contextmanager
+def locked(name):
+    """One process at a time makes what has that name in the cache."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / (name + ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def venv(python, *requirements, installer=None, name="venv"):
     """The path of a virtual environment of `python` that holds the requirement files; made once, then found again.
 
     installer: another python whose pip is used; Debian's own has none unless a further package is there.
     """
     text = "".join(path.read_text() for path in requirements)
-    key = hashlib.sha256((python.text + python.executable + text).encode()).hexdigest()[:10]
-    home = CACHE / ("%s-%s-%s" % (name, python, key))
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / (home.name + ".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    home = CACHE / ("%s-%s-%s" % (name, python, key(python.text + python.executable + text)))
+    with locked(home.name):
         if not (home / "complete").exists():
             shutil.rmtree(home, ignore_errors=True)
             print("making a virtual environment for Python %s" % python, flush=True)

@@ -10,6 +10,7 @@
     tests/run.py docs_site             the pages as a site, into dist/site
     tests/run.py race ...  all end-to-end tests with the race detector; further arguments go to pytest
     tests/run.py asan | debugpy | tools
+    tests/run.py musl                  for another kind of machine or Python: platforms/ has what each needs
     tests/run.py soak SHARE            of the soak's full length, 1 if it is not said
     tests/run.py soak_green SHARE      half an hour of greenlets that wait at random while Go collects
     tests/run.py fuzz TIME             for each target: 60s, 5m, or 20000x for so many inputs
@@ -17,6 +18,7 @@
 
 The last line is `N passed, N failed, N skipped`, summed over everything that ran.
 """
+import importlib
 import json
 import os
 import shutil
@@ -337,7 +339,7 @@ def do_docs_site():
 
 
 def do_wheel():
-    release("wheel", ROOT / "dist", "amd64", "arm64")
+    release("wheel", ROOT / "dist", "amd64", "arm64", "amd64-musl", "arm64-musl")
 
 
 def do_deb():
@@ -373,6 +375,22 @@ def do_tools(*args):
     """Launchers, debuggers and extension modules that applications meet: a few hundred megabytes from the package index."""
     if build():
         pytest("tools and extension modules", pythons.venv(pythons.default(), *APP_PACKAGES, TEST_PACKAGES, TOOL_PACKAGES), "-m", "tools", *args)
+
+
+def on(platform):
+    """What tests gosrv on a platform that this machine is not; a note where it cannot be had here."""
+    def action(*args):
+        from platforms.debian import Missing
+
+        try:
+            importlib.import_module("platforms." + platform).check(sys.modules[__name__], *args)
+        except Missing as why:
+            totals.add(skipped=1)
+            print("not tried: %s" % why)
+    return action
+
+
+do_musl = on("musl")
 
 
 def do_soak(share="1", *args):

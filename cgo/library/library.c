@@ -76,6 +76,8 @@ static const char *put_aside(initialiser self) {
 
 /* 101 is the first priority that is not the implementation's own. */
 __attribute__((constructor(101))) static void hold_go_back(int argc, char **argv, char **envp) {
+	libc_arguments(&argc, &argv, &envp);
+	libc_preloaded();
 	arguments = argc;
 	argument = argv;
 	environment = envp;

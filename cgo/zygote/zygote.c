@@ -1,6 +1,6 @@
 #include "process.h"
 
-/* glibc passes main's arguments to constructors. */
-__attribute__((constructor)) static void gosrv_constructor(int argc, char **argv) {
+__attribute__((constructor)) static void gosrv_constructor(int argc, char **argv, char **envp) {
+	libc_arguments(&argc, &argv, &envp);
 	process_main(argc, argv);
 }

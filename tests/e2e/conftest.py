@@ -32,6 +32,7 @@ def pytest_configure(config):
         "matrix: run on every CPython the machine has, not only on the default one",
         "debugpy: needs a debug build of CPython (make debugpy)",
         "tools: needs requirements-tools.txt (make tools)",
+        "musl: about another C library (make musl)",
         "soak: runs for minutes (make soak)",
     ):
         config.addinivalue_line("markers", line)
@@ -40,7 +41,7 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     """Leave out, rather than skip, what the chosen server, worker class or kind of run does not have."""
     asked = config.getoption("-m") or ""
-    away = [marker for marker in ("soak", "debugpy", "tools") if marker not in asked]
+    away = [marker for marker in ("soak", "debugpy", "tools", "musl") if marker not in asked]
     if config.getoption("--server") == "gunicorn":
         away.append("gosrv_only")
     green = config.getoption("--worker-class")

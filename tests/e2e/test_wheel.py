@@ -245,15 +245,9 @@ def test_an_sdist_on_another_system_says_what_to_do(hook, monkeypatch, system):
         hook.check_machine()
 
 
-def test_an_sdist_on_musl_says_what_to_do(hook, monkeypatch):
-    monkeypatch.setattr(hook.sysconfig, "get_config_var", lambda name: "cpython-312-x86_64-linux-musl" if name == "SOABI" else "")
-    with pytest.raises(hook.BuildError, match="musl(.|\n)*python:3-slim"):
-        hook.check_machine()
-
-
 def test_an_sdist_without_go_says_what_to_do(hook, monkeypatch):
     monkeypatch.setattr(hook.shutil, "which", lambda name: None)
-    with pytest.raises(hook.BuildError, match="no `go` is on PATH(.|\n)*glibc 2.17"):
+    with pytest.raises(hook.BuildError, match="no `go` is on PATH(.|\n)*glibc 2.17(.|\n)*musl 1.2"):
         hook.check_machine()
 
 

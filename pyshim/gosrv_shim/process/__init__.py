@@ -1,6 +1,7 @@
 """What the zygote, its workers and a zygote that a worker has forked have in common as processes."""
 
 import _thread
+import os
 import signal
 import sys
 import threading
@@ -19,9 +20,15 @@ FRESH = {
 # Threads are none where gevent or eventlet has put greenlets in their place, which get no turn in a loop that is not
 # Python's. What is kept here is there before any code of the user's.
 allocate_lock, start_new_thread, Lock = _thread.allocate_lock, _thread.start_new_thread, threading.Lock
+stack_size = _thread.stack_size
 LOOPS = allocate_lock()
 THREADS_PATCHED = ("The module threading is patched (gevent, eventlet): the %d threads of each worker are real ones all the same, "
            "and each waits by itself. Leave out monkey.patch_all() or the setting threads")
+
+# Python counts on the stack that glibc gives a thread, in bytes. With musl's (Alpine's images ask for 1 MiB) a deep recursion in C, of
+# json for one, is a crash before it is a RecursionError.
+MUSL = "CS_GNU_LIBC_VERSION" not in os.confstr_names
+STACK = 8 << 20
 
 
 def flush():
@@ -40,10 +47,16 @@ def threads_patched():
 
 def start_thread(thread):
     """Starts a threading.Thread; where those are none, what it would run, in a nameless thread."""
-    if threads_patched():
-        start_new_thread(run_with_loop, (thread.run,))
-    else:
-        thread.start()
+    before = stack_size()
+    if MUSL and before == 0:  # else the application has chosen
+        stack_size(STACK)
+    try:
+        if threads_patched():
+            start_new_thread(run_with_loop, (thread.run,))
+        else:
+            thread.start()
+    finally:
+        stack_size(before)
 
 
 def run_with_loop(run):

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
+
+	"gosrv/cmd/gosrv/internal/config"
 )
 
 // file is what the ELF file of an interpreter says of itself, without being run.
@@ -34,14 +37,8 @@ func readFile(path string) *file {
 	}
 	defer f.Close()
 	out := &file{path: real, class: f.Class, machine: f.Machine, exports: map[string]bool{}}
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_INTERP {
-			text := make([]byte, p.Filesz)
-			if _, err := p.ReadAt(text, 0); err != nil {
-				return nil
-			}
-			out.linker = strings.TrimRight(string(text), "\x00")
-		}
+	if out.linker, err = linkerOf(f); err != nil {
+		return nil
 	}
 	needed, err := f.ImportedLibraries()
 	if err != nil {
@@ -60,6 +57,20 @@ func readFile(path string) *file {
 		}
 	}
 	return out
+}
+
+// linkerOf is the dynamic linker that a program asks for, "" if it asks for none.
+func linkerOf(f *elf.File) (string, error) {
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			text := make([]byte, p.Filesz)
+			if _, err := p.ReadAt(text, 0); err != nil {
+				return "", err
+			}
+			return strings.TrimRight(string(text), "\x00"), nil
+		}
+	}
+	return "", nil
 }
 
 // readDirs takes the search path; the newer tag hides the older one.
@@ -82,7 +93,8 @@ func (f *file) readDirs(from *elf.File) {
 var machines = map[string]struct {
 	machine elf.Machine
 	name    string
-}{"amd64": {elf.EM_X86_64, "x86-64"}, "arm64": {elf.EM_AARCH64, "arm64"}}
+	tag     string // in the names of wheels
+}{"amd64": {elf.EM_X86_64, "x86-64", "x86_64"}, "arm64": {elf.EM_AARCH64, "arm64", "aarch64"}}
 
 // check finds what can never work with this program; c names the file for the message.
 func (f *file) check(c candidate) error {
@@ -100,14 +112,50 @@ func (f *file) check(c candidate) error {
 		}
 		return &Error{fmt.Sprintf("%s (%s) is built for %s, this gosrv for %s", c.path, c.source, other, own.name),
 			"pass --python with a Python for " + own.name + ", or install the gosrv for " + other + " (pip install gosrv by that Python)"}
-	case strings.Contains(filepath.Base(f.linker), "musl"):
-		return &Error{fmt.Sprintf("%s (%s) is built for musl (%s), gosrv needs glibc 2.17 or newer", c.path, c.source, f.linker),
-			"use an image with glibc (python:3-slim instead of python:3-alpine), or pass --python with a Python built for glibc"}
+	case f.linker != "" && libc(f.linker) != ownLibc():
+		return f.wrongLibc(c)
 	case f.linker != "" && !exists(f.linker):
 		return &Error{fmt.Sprintf("%s (%s) needs the dynamic linker %s, which is not there", c.path, c.source, f.linker),
 			"the file was made for another system: make the virtual environment again on this one, or pass --python"}
 	}
 	return nil
+}
+
+// libcs are the C libraries that gosrv is built for: what their wheels are tagged with, and a word about where they are.
+var libcs = map[string]struct{ tag, where string }{
+	"glibc": {"manylinux_2_17", "the image python:3-slim has one"},
+	"musl":  {"musllinux_1_2", "the image python:3-alpine has one"},
+}
+
+// libc is the C library of a dynamic linker.
+func libc(linker string) string {
+	if strings.Contains(filepath.Base(linker), "musl") {
+		return "musl"
+	}
+	return "glibc"
+}
+
+// ownLibc is the C library that this program runs by.
+var ownLibc = sync.OnceValue(func() string {
+	f, err := elf.Open("/proc/self/exe")
+	if err != nil {
+		return "glibc"
+	}
+	defer f.Close()
+	linker, err := linkerOf(f)
+	if err != nil {
+		return "glibc"
+	}
+	return libc(linker)
+})
+
+// wrongLibc says which gosrv goes with that Python: the two share a process, and a process has one C library.
+func (f *file) wrongLibc(c candidate) *Error {
+	theirs, own := libc(f.linker), ownLibc()
+	wheel := fmt.Sprintf("gosrv-%s-py3-none-%s_%s.whl", config.Version, libcs[theirs].tag, machines[runtime.GOARCH].tag)
+	return &Error{fmt.Sprintf("%s (%s) is built for %s (%s), this gosrv for %s", c.path, c.source, theirs, f.linker, own),
+		fmt.Sprintf("install the gosrv for %s (%s -m pip install gosrv; pip takes %s), or pass --python with a Python built for %s (%s)",
+			theirs, c.path, wheel, own, libcs[own].where)}
 }
 
 // checkBase finds a virtual environment whose base Python is gone: a symlink into nothing, or a copy without a library; or

@@ -142,6 +142,12 @@ func (q Query) ask(c candidate) (*Python, error) {
 	if err := r.check(c); err != nil {
 		return nil, err
 	}
+	// What was asked may be a script; this is the program that it runs.
+	if f := readFile(r.Executable); f != nil {
+		if err := f.check(c); err != nil {
+			return nil, err
+		}
+	}
 	lib, err := r.library(c, q.Carried)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"gosrv/cmd/gosrv/internal/config"
 )
 
 // pythons are those that this machine has by name, each asked.
@@ -103,9 +105,15 @@ func TestAPythonOfAnotherMachine(t *testing.T) {
 	refusal(t, Query{Flag: image(t, elf.EM_PPC64, "/lib/ld.so")}, "is built for ppc64")
 }
 
-func TestAPythonOfAMuslSystem(t *testing.T) {
-	path := image(t, machines[runtime.GOARCH].machine, "/lib/ld-musl-x86_64.so.1")
-	refusal(t, Query{Flag: path}, path, "musl", "glibc 2.17", "python:3-slim")
+func TestAPythonOfAnotherLibc(t *testing.T) {
+	own := machines[runtime.GOARCH]
+	other, linker, tag := "musl", "/lib/ld-musl-x86_64.so.1", "musllinux_1_2_"
+	if ownLibc() == "musl" {
+		other, linker, tag = "glibc", "/lib64/ld-linux-x86-64.so.2", "manylinux_2_17_"
+	}
+	path := image(t, own.machine, linker)
+	refusal(t, Query{Flag: path}, path, "built for "+other, "this gosrv for "+ownLibc(), path+" -m pip install gosrv",
+		"gosrv-"+config.Version+"-py3-none-"+tag+own.tag+".whl")
 }
 
 func TestAPythonOfAnotherSystem(t *testing.T) {
