@@ -16,6 +16,8 @@ const (
 	// burstRest is how long after that the memory goes back to the system: a
 	// burst that goes on would only fetch it again.
 	burstRest = time.Second
+	// calm is for how long buffers must not have been needed to be given up.
+	calm = 5 * time.Second
 	// restPercent is GOGC of a worker between bursts. It keeps half a megabyte
 	// in Go and allocates a few bytes a request: by Go's own measure they would
 	// add up to 4 MB in each worker before they are collected.
@@ -39,6 +41,7 @@ func collectAt(percent int) {
 type idleMemory struct {
 	dropped int   // bytes given up since the last time
 	due     int64 // CLOCK_MONOTONIC ns; 0: nothing to do
+	trim    int64 // when buffers that nobody has needed go, CLOCK_MONOTONIC ns; 0: there are few
 	settle  int64 // when what the start has left goes, CLOCK_MONOTONIC ns; 0: it has gone
 }
 
@@ -52,8 +55,20 @@ func (p *idleMemory) Begin(now int64) (next int64) {
 }
 
 // Look is server.IdleMemory's.
-func (p *idleMemory) Look(t server.Resting, now int64, dropped int, freed bool) (next int64) {
+func (p *idleMemory) Look(t server.Resting, now int64, dropped int, freed, swollen bool) (next int64) {
 	p.settled(t, now)
+	if swollen {
+		p.trim = now + int64(calm)
+	}
+	if p.trim != 0 && now >= p.trim {
+		bytes, again := t.TrimBuffers()
+		if p.trim = 0; again {
+			p.trim = now + int64(calm)
+		}
+		if bytes > 0 && p.due == 0 {
+			p.due = now
+		}
+	}
 	if freed {
 		go cpython.HeapTrim() // as below
 	}
@@ -89,7 +104,7 @@ func (p *idleMemory) settled(t server.Resting, now int64) {
 // next is when Look is wanted even if nothing happens.
 func (p *idleMemory) next() int64 {
 	next := int64(math.MaxInt64)
-	for _, t := range [...]int64{p.due, p.settle} {
+	for _, t := range [...]int64{p.due, p.trim, p.settle} {
 		if t != 0 {
 			next = min(next, t)
 		}

@@ -178,8 +178,9 @@ func (w *eventLoop) turn(s *slot) leads {
 // giveMemoryBack gives back what nothing needs just now.
 func (w *eventLoop) giveMemoryBack(s *slot) {
 	freed := w.mem.DropBlocks(s, w.now)
-	if dropped := w.mem.Bufs.Dropped(); freed || dropped > 0 || w.now >= w.restDue {
-		w.restDue = w.Idle.Look(s, w.now, dropped, freed)
+	dropped, swollen := w.mem.Bufs.Dropped(), w.mem.Bufs.Swollen()
+	if freed || swollen || dropped > 0 || w.now >= w.restDue {
+		w.restDue = w.Idle.Look(s, w.now, dropped, freed, swollen)
 	}
 }
 

@@ -38,6 +38,9 @@ func (s *slot) MayEnter() bool {
 	return s.app != nil && (s.w.pool.size == 1 || s.l.gate.engaged == 0)
 }
 
+// TrimBuffers is Resting's.
+func (s *slot) TrimBuffers() (bytes int, again bool) { return s.l.mem.Bufs.Trim() }
+
 // DropPages is Resting's.
 func (s *slot) DropPages() { s.app.DropPages() }
 

@@ -112,14 +112,16 @@ type IdleMemory interface {
 	// Begin is called once, when the worker is ready. Times are CLOCK_MONOTONIC ns.
 	Begin(now int64) (next int64)
 	// Look is called between two waits, when the moment is there that it or Begin has named, when so many
-	// bytes of buffers were dropped, or blocks of bodies freed. It must not take long.
-	Look(t Resting, now int64, dropped int, freed bool) (next int64)
+	// bytes of buffers were dropped, blocks of bodies freed, or (swollen, once until TrimBuffers) many buffers
+	// are free. It must not take long.
+	Look(t Resting, now int64, dropped int, freed, swollen bool) (next int64)
 }
 
 // Resting is a thread between two calls of the application.
 type Resting interface {
-	MayEnter() bool // false: DropPages might wait for a call
-	DropPages()     // see cpython.Thread
+	MayEnter() bool                       // false: DropPages might wait for a call
+	DropPages()                           // see cpython.Thread
+	TrimBuffers() (bytes int, again bool) // see loop.Buffers
 }
 
 // Server serves on the sockets of one worker. But for its orders it is used by the main thread only.

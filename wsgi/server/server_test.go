@@ -161,7 +161,7 @@ type fakeIdle struct{ dropped bool }
 
 func (f *fakeIdle) Begin(now int64) int64 { return now + int64(10*time.Millisecond) }
 
-func (f *fakeIdle) Look(t Resting, now int64, dropped int, freed bool) int64 {
+func (f *fakeIdle) Look(t Resting, now int64, dropped int, freed, swollen bool) int64 {
 	if !f.dropped && t.MayEnter() {
 		f.dropped = true
 		t.DropPages()
