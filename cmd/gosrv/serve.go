@@ -69,9 +69,6 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 	if err != nil {
 		return o, config.Run, err
 	}
-	if o.Image.Shim, err = pyshim.Bundle(); err != nil {
-		return o, config.Run, err
-	}
 	o.ConfigPath, o.ConfigExplicit = cl.ConfigFile()
 	if o.Program = cl.Program(); o.Program != "" {
 		o.Argv, o.Defaults = append([]string{o.Program}, cl.Args...), cl.Defaults()
@@ -81,7 +78,7 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 	if o.Image.Library == "" {
 		o.Image.Worker = libgosrv.Bytes()
 	}
-	o.Image.Second = libgosrv.Open
+	o.Image.Shim, o.Image.Second = pyshim.Bundle, libgosrv.Open
 	o.Resolve = func(loaded zygotectl.ConfigLoaded) (*plan.Plan, error) { return resolve(cl, loaded) }
 	return o, config.Run, nil
 }

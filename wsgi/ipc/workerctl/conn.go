@@ -45,7 +45,6 @@ type Message interface{ Type() string }
 type Conn struct {
 	fd      int // owned; -1 after Close
 	sending sync.Mutex
-	buf     []byte // one packet; allocated by the first receive
 }
 
 // NewConn wraps a connected SOCK_SEQPACKET descriptor and owns it from here on.
@@ -107,7 +106,7 @@ func (c *Conn) Send(msg Message, fds ...int) error {
 }
 
 // Recv waits for one packet. typ is its message name, raw the whole JSON object
-// (a copy, the caller's), fds its descriptors: CLOEXEC, owned by the caller.
+// (the caller's), fds its descriptors: CLOEXEC, owned by the caller.
 // io.EOF when the other side is gone and all it sent was read.
 func (c *Conn) Recv() (typ string, raw json.RawMessage, fds []int, err error) { return c.recv(0) }
 
@@ -116,27 +115,36 @@ func (c *Conn) TryRecv() (typ string, raw json.RawMessage, fds []int, err error)
 	return c.recv(unix.MSG_DONTWAIT)
 }
 
+// recv looks how long the packet is first: a buffer for the largest would be kept
+// for each channel, and packets are few.
 func (c *Conn) recv(flags int) (string, json.RawMessage, []int, error) {
-	if c.buf == nil {
-		c.buf = make([]byte, MaxPacket)
+	n, _, _, err := c.recvmsg(nil, nil, flags|unix.MSG_PEEK|unix.MSG_TRUNC)
+	if err != nil {
+		return "", nil, nil, err
 	}
-	oob := make([]byte, unix.CmsgSpace(maxFDs*4))
+	packet, oob := make([]byte, min(n, MaxPacket)), make([]byte, unix.CmsgSpace(maxFDs*4))
+	n, oobn, got, err := c.recvmsg(packet, oob, flags)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	return decode(packet[:n], oob[:oobn], got)
+}
+
+func (c *Conn) recvmsg(packet, oob []byte, flags int) (n, oobn, got int, err error) {
 	for {
-		n, oobn, got, _, err := unix.Recvmsg(c.fd, c.buf, oob, flags|unix.MSG_CMSG_CLOEXEC)
+		n, oobn, got, _, err = unix.Recvmsg(c.fd, packet, oob, flags|unix.MSG_CMSG_CLOEXEC)
 		switch err {
 		case nil:
+			return n, oobn, got, nil
 		case unix.EINTR:
-			continue
 		case unix.ECONNRESET:
 			// The peer left packets of ours unread. The error is reported once
 			// and before what it had sent: read on, EOF follows.
-			continue
 		case unix.EAGAIN:
-			return "", nil, nil, ErrWouldBlock
+			return 0, 0, 0, ErrWouldBlock
 		default:
-			return "", nil, nil, fmt.Errorf("receiving: %w", err)
+			return 0, 0, 0, fmt.Errorf("receiving: %w", err)
 		}
-		return decode(c.buf[:n], oob[:oobn], got)
 	}
 }
 
@@ -161,7 +169,7 @@ func decode(packet, oob []byte, flags int) (string, json.RawMessage, []int, erro
 		closeAll(fds)
 		return "", nil, nil, err
 	}
-	return head.Type, append(json.RawMessage(nil), packet...), fds, nil
+	return head.Type, packet, fds, nil
 }
 
 func parseRights(oob []byte) ([]int, error) {

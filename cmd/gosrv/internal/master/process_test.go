@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 
 func beMaster() int {
 	m, err := New(Options{
-		Version: "V", Argv: []string{"gosrv"}, Image: system.Image{Shim: []byte("the shim")},
+		Version: "V", Argv: []string{"gosrv"}, Image: system.Image{Shim: func() ([]byte, error) { return []byte("the shim"), nil }},
 		Resolve: func(zygotectl.ConfigLoaded) (*plan.Plan, error) {
 			var settings map[string]any
 			if err := json.Unmarshal([]byte(os.Getenv("GOSRV_TEST_SETTINGS")), &settings); err != nil {

@@ -22,7 +22,7 @@ const titleRoom = 400
 
 // Launcher starts zygotes.
 type Launcher struct {
-	shim      []byte
+	shim      func() ([]byte, error)
 	worker    []byte // library for a Python without libpython; nil: it has one
 	second    func() (fs.File, error)
 	Dir       string // where the master was started
@@ -37,7 +37,8 @@ type Image struct {
 	Library string // libpython to load; "": Python has none and loads Worker
 	Release string // version of Python that Library must have, "" if it is not known
 	Worker  []byte // the worker as a library, for a Python without libpython
-	Shim    []byte // the Python side, pyshim.Bundle
+	// Shim gives the Python side, pyshim.Bundle: zygotes are few, and a master need not keep it.
+	Shim func() ([]byte, error)
 	// Second opens the worker as a library, for a zygote that is a worker's child.
 	Second func() (fs.File, error)
 }
@@ -65,7 +66,12 @@ func (l *Launcher) exec() (int, zygotectl.Channel, error) {
 		return 0, nil, err
 	}
 	defer unix.Close(peer)
-	shim, err := written(memfile.New, "gosrv-shim", l.shim)
+	bundle, err := l.shim()
+	if err != nil {
+		conn.Close()
+		return 0, nil, err
+	}
+	shim, err := written(memfile.New, "gosrv-shim", bundle)
 	if err != nil {
 		conn.Close()
 		return 0, nil, err
