@@ -1,10 +1,13 @@
 package wsgi
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"gosrv/wsgi/access"
 	"gosrv/wsgi/caller"
+	"gosrv/wsgi/ipc/tlspolicy"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/server"
@@ -30,6 +33,32 @@ var _ workerctl.Orders = (*process)(nil)
 // tell sends a fact to the master. A master that is gone cannot be told; the
 // channel's end will say so.
 func (p *process) tell(m workerctl.Message) { _ = p.ctl.Send(m) }
+
+// tlsPolicy reads what Serve brings of TLS; nil: plain HTTP is spoken.
+func tlsPolicy(names []string, fds []int) (*tlspolicy.Policy, error) {
+	i := slices.Index(names, workerctl.FDTLS)
+	if i < 0 {
+		return nil, nil
+	}
+	defer unix.Close(fds[i])
+	return tlspolicy.Open(fds[i])
+}
+
+// Certificates takes up another TLS policy for the connections that come.
+func (p *process) Certificates(fds []int) bool {
+	if len(fds) != 1 {
+		return false
+	}
+	policy, err := tlspolicy.Open(fds[0])
+	if err == nil {
+		err = p.SetTLS(policy)
+	}
+	if err != nil {
+		p.log.Errorf("Cannot take up the certificates: %v", err)
+	}
+	_ = unix.Close(fds[0])
+	return true
+}
 
 // ReopenLogs takes new log files over. The old descriptors are replaced in
 // place, so that whoever holds their number writes to the new file.

@@ -101,6 +101,9 @@ func receive(ctl *workerctl.Conn, t *cpython.Thread) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.TLS, err = tlsPolicy(m.FDs, fds); err != nil {
+		return nil, err
+	}
 	c.Board = board
 	if p.Server, err = server.New(c); err != nil {
 		return nil, err
@@ -174,7 +177,7 @@ func (p *process) takeSockets(m *workerctl.Serve, fds []int) error {
 	next := 0
 	for i, name := range m.FDs {
 		switch name {
-		case workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDAccessLog:
+		case workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDAccessLog, workerctl.FDTLS:
 		case workerctl.FDListener:
 			if next == len(m.Listeners) {
 				return fmt.Errorf("more listening sockets than descriptions")

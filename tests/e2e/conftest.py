@@ -17,18 +17,27 @@ import sites  # noqa: E402
 def pytest_addoption(parser):
     parser.addoption("--server", default="gosrv", choices=["gosrv", "gunicorn"], help="which server the tests start")
     parser.addoption("--worker-class", default="", choices=["", "gevent", "eventlet"], help="give every server this class; without it, the tests name theirs")
+    parser.addoption("--transport", default="plain", choices=["plain", "tls"], help="how the tests talk to every server: in clear text, or by TLS")
     parser.addoption("--soak-share", default="1", help="how much of their full length tests marked soak take: 0.05 for a twentieth")
 
 
 def pytest_configure(config):
     os.environ["TEST_SERVER"] = config.getoption("--server")
     os.environ["TEST_WORKER_CLASS"] = config.getoption("--worker-class")
+    os.environ["TEST_TRANSPORT"] = config.getoption("--transport")
     os.environ["SOAK_SHARE"] = config.getoption("--soak-share")
+    if config.getoption("--transport") == "tls":
+        import authority
+
+        # For curl and every client that looks here: it trusts what signs the servers' certificates.
+        for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+            os.environ[name] = str(authority.ca_file())
     for line in (
         "gosrv_only(why): holds for gosrv and not for Gunicorn, for the reason given",
         "green: about the worker classes gevent and eventlet; run with --worker-class",
         "gevent_only(why): holds for gevent and not for eventlet, for the reason given",
         "not_green(why): does not hold with these classes, or has nothing to do with them, for the reason given",
+        "plain_only(why): does not hold over TLS, or has nothing to do with it, for the reason given",
         "matrix: run on every CPython the machine has, not only on the default one",
         "debugpy: needs a debug build of CPython (make debugpy)",
         "tools: needs requirements-tools.txt (make tools)",
@@ -44,6 +53,8 @@ def pytest_collection_modifyitems(config, items):
     away = [marker for marker in ("soak", "debugpy", "tools", "musl") if marker not in asked]
     if config.getoption("--server") == "gunicorn":
         away.append("gosrv_only")
+    if config.getoption("--transport") != "plain":
+        away.append("plain_only")
     green = config.getoption("--worker-class")
     away += {"": ["green"], "gevent": ["not_green"], "eventlet": ["not_green", "gevent_only"]}[green]
     dropped = [item for item in items if any(item.get_closest_marker(marker) for marker in away) or green and _has_threads(item)]

@@ -16,6 +16,7 @@ import requests
 
 import procs
 from waiting import TimedOut, wait_for
+import wire
 from wire import Wire
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -53,6 +54,11 @@ def patient():
 def worker_class():
     """gevent or eventlet where this run of the tests gives every server that class, else an empty string."""
     return os.environ.get("TEST_WORKER_CLASS", "")
+
+
+def secure(args):
+    """Whether a server with these arguments is to speak TLS because this run of the tests wants all to."""
+    return os.environ.get("TEST_TRANSPORT") == "tls" and kind() == "gosrv" and "--certfile" not in args
 
 
 def threads(args):
@@ -124,6 +130,12 @@ class Server:
         if log_level:
             argv += ["--log-level", log_level]
         argv += [a.replace("DIR/", str(self.dir) + "/") for a in classed(args)]
+        self.tls = self.kind == "gosrv" and secure(argv)
+        if self.tls:
+            import authority
+
+            certificate, key = authority.usual()
+            argv += ["--certfile", str(certificate), "--keyfile", str(key)]
         with open(self.err_path, "wb") as err, open(self.out_path, "wb") as out:
             self.process = subprocess.Popen(
                 argv, cwd=str(cwd), env=environment(self.kind, **(env or {})), stdin=subprocess.DEVNULL,
@@ -150,6 +162,7 @@ class Server:
             for one in text.split(","):
                 found.append(parse_address(one))
         self.addresses = found
+        wire.speak_tls(found, self.tls)
 
     def _answered(self, path):
         def ask():
@@ -209,7 +222,7 @@ class Server:
     @property
     def url(self):
         host, port = self.address[:2]
-        return "http://%s:%d" % ("[%s]" % host if ":" in host else host, port)
+        return "%s://%s:%d" % ("https" if self.tls else "http", "[%s]" % host if ":" in host else host, port)
 
     def workers(self):
         """The worker processes alive now, oldest first."""
@@ -238,10 +251,18 @@ class Server:
     # -- talk ----------------------------------------------------------------------------------------------------
 
     def get(self, path="/", **kw):
-        return requests.get(self.url + path, timeout=30, **kw)
+        return requests.get(self.url + path, timeout=30, **self._trust(kw))
 
     def post(self, path="/", data=None, **kw):
-        return requests.post(self.url + path, data=data, timeout=30, **kw)
+        return requests.post(self.url + path, data=data, timeout=30, **self._trust(kw))
+
+    def _trust(self, kw):
+        """Arguments for requests, with the authority that has signed the server's certificate."""
+        if self.tls and "verify" not in kw:
+            import authority
+
+            kw["verify"] = str(authority.ca_file())
+        return kw
 
     def wire(self, timeout=15.0):
         return Wire(self.address, timeout)

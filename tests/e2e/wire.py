@@ -37,6 +37,27 @@ class Closed(Exception):
         self.got = got
 
 
+_tls = set()
+
+
+def speak_tls(addresses, on):
+    """Whether connections to these addresses are TLS from now on."""
+    if on:
+        _tls.update(addresses)
+    else:
+        _tls.difference_update(addresses)
+
+
+def secured(sock, address):
+    """The connected socket, or one that speaks TLS over it where the server at the address does."""
+    if address not in _tls:
+        return sock
+    import authority
+
+    context = authority.client_context()
+    return context.wrap_socket(sock, server_hostname="localhost", suppress_ragged_eofs=True)
+
+
 class Wire:
     """A connection of one's own. Reads never take more than one answer off it, so pipelining shows."""
 
@@ -48,6 +69,7 @@ class Wire:
         if room is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
         self.sock.connect(address)
+        self.sock = secured(self.sock, address)
         self.kept = b""
 
     def __enter__(self):
@@ -128,7 +150,7 @@ class Wire:
         return self.rest() == b""
 
     def finish_sending(self):
-        self.sock.shutdown(socket.SHUT_WR)
+        socket.socket.shutdown(self.sock, socket.SHUT_WR)  # that of SSLSocket forgets TLS
         return self
 
 

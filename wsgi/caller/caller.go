@@ -33,6 +33,7 @@ func New(rules *environ.Rules) *Caller { return &Caller{rules: rules} }
 func (c *Caller) Listen(d workerctl.Listener, newBase func([]cpython.KV) (cpython.Base, error)) (call.Listener, error) {
 	l := listener{constant: map[string][]byte{}, about: environ.Listener{
 		Unix: d.Kind == "unix", Host: d.Host, Port: uint16(d.Port), Path: strings.Replace(d.Path, "\x00", "@", 1), // no NUL in SERVER_NAME
+		HTTPS: d.HTTPS,
 	}}
 	var kv []cpython.KV
 	for _, v := range l.about.Base(c.rules) {

@@ -1,45 +1,130 @@
 package loop
 
-import "golang.org/x/sys/unix"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // Transport carries the bytes of one connection: all that is done with its
-// socket goes through here. It is a concrete type with one kind, plain sockets,
-// so that no call is an indirect one; who owns the connection owns it.
-type Transport struct{ fd int }
+// socket goes through here. A plain socket pays one branch for the possibility of
+// a layer, and no indirect call; who owns the connection owns it.
+type Transport struct {
+	fd    int
+	layer Layer // nil: the bytes are the socket's
+}
+
+// Layer stands between a connection and its socket: TLS. Its methods are those
+// of Transport and keep their promises: they do not wait for the peer, a short
+// count from Recv means that nothing is left, a short one from Send that the rest
+// is to come again as it is.
+type Layer interface {
+	Recv(b []byte) (int, unix.Errno)
+	Send(b []byte, more bool) (int, unix.Errno)
+	Sendv(segs *[3][]byte, more bool) (int, unix.Errno)
+	SendFile(file int, off *int64, n int) (int, unix.Errno)
+	HalfClose()
+	Close()
+	Reset()
+}
 
 // NewTransport makes the transport of a connected, non-blocking socket.
-func NewTransport(fd int) Transport { return Transport{fd} }
+func NewTransport(fd int) Transport { return Transport{fd: fd} }
+
+// Over is the transport of the same socket by way of layer, which closes it.
+func (t *Transport) Over(layer Layer) Transport { return Transport{t.fd, layer} }
+
+// Plain tells whether the connection's bytes are the socket's: they may be sent,
+// peeked at and handed over by whoever has the descriptor.
+func (t *Transport) Plain() bool { return t.layer == nil }
 
 // FD is the socket, for epoll and those who wait for it.
 func (t *Transport) FD() int { return t.fd }
 
 // Recv reads what is here, as the function Recv.
-func (t *Transport) Recv(b []byte) (int, unix.Errno) { return Recv(t.fd, b) }
+func (t *Transport) Recv(b []byte) (int, unix.Errno) {
+	if t.layer != nil {
+		return t.layer.Recv(b)
+	}
+	return Recv(t.fd, b)
+}
 
 // Recvv is Recv into several buffers in order.
-func (t *Transport) Recvv(iov []unix.Iovec) (int, unix.Errno) { return Recvv(t.fd, iov) }
+func (t *Transport) Recvv(iov []unix.Iovec) (int, unix.Errno) {
+	if t.layer != nil {
+		return t.recvv(iov)
+	}
+	return Recvv(t.fd, iov)
+}
+
+// recvv is Recvv by way of the layer. The layer is not shown iov, which stays
+// its owner's local variable so.
+func (t *Transport) recvv(iov []unix.Iovec) (int, unix.Errno) {
+	total := 0
+	for i := range iov {
+		b := unsafe.Slice(iov[i].Base, int(iov[i].Len))
+		n, e := t.layer.Recv(b)
+		total += n
+		if e != None && total == 0 {
+			return 0, e
+		}
+		if n < len(b) {
+			break
+		}
+	}
+	return total, None
+}
 
 // Send writes without blocking, as the function Send.
-func (t *Transport) Send(b []byte, more bool) (int, unix.Errno) { return Send(t.fd, b, more) }
+func (t *Transport) Send(b []byte, more bool) (int, unix.Errno) {
+	if t.layer != nil {
+		return t.layer.Send(b, more)
+	}
+	return Send(t.fd, b, more)
+}
 
 // Sendv writes up to three buffers in order, as Send.
 func (t *Transport) Sendv(segs *[3][]byte, more bool) (int, unix.Errno) {
+	if t.layer != nil {
+		return t.layer.Sendv(segs, more)
+	}
 	return Sendv(t.fd, segs, more)
 }
 
 // SendFile moves up to n bytes of a file from *off, as the function SendFile.
 func (t *Transport) SendFile(file int, off *int64, n int) (int, unix.Errno) {
+	if t.layer != nil {
+		return t.layer.SendFile(file, off, n)
+	}
 	return SendFile(t.fd, file, off, n)
 }
 
 // HalfClose sends the end of our side; reading goes on.
-func (t *Transport) HalfClose() { HalfClose(t.fd) }
+func (t *Transport) HalfClose() {
+	if t.layer != nil {
+		t.layer.HalfClose()
+		return
+	}
+	HalfClose(t.fd)
+}
 
 // Close ends the connection for both sides.
-func (t *Transport) Close() { Close(t.fd) }
+func (t *Transport) Close() {
+	if t.layer != nil {
+		t.layer.Close()
+		return
+	}
+	Close(t.fd)
+}
 
 // Reset ends it so that the peer must not take what it has for the whole.
-func (t *Transport) Reset() { Reset(t.fd) }
+func (t *Transport) Reset() {
+	if t.layer != nil {
+		t.layer.Reset()
+		return
+	}
+	Reset(t.fd)
+}
 
 // Drop closes the descriptor and leaves the connection to whoever has a copy.
 func (t *Transport) Drop() { Drop(t.fd) }

@@ -150,6 +150,7 @@ type listener struct {
 	fd     int
 	id     int // the master's number for the socket
 	unix   bool
+	secure bool          // TLS is spoken
 	name   string        // its address as users write it
 	number call.Listener // of the caller's
 	active bool          // in the epoll set

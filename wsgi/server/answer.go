@@ -105,7 +105,7 @@ func (s *responder) carry(c *conn, a *answer) verdict {
 		if keeps && a.mayBeKept(c) {
 			s.keepAnswer(c, a)
 		}
-		if began > 0 || !a.mayWait() {
+		if began > 0 || !a.mayWait(c) {
 			if v := s.flush(c, a); v != sent {
 				return s.suspend(c, a, v)
 			}

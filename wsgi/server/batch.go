@@ -11,7 +11,7 @@ func (s *responder) step(c *conn, a *answer) verdict {
 	switch {
 	case a.frame.Length == 0 || a.frame.NoBody:
 		a.state = s.app.Next(call.SentAll, s.out, &a.res)
-	case a.res.Iterates != 0:
+	case a.res.Iterates != 0 && c.wire.Plain(): // C sends what waits
 		return s.pull(c, a)
 	default:
 		a.state = s.app.Next(0, s.out, &a.res)
@@ -21,8 +21,8 @@ func (s *responder) step(c *conn, a *answer) verdict {
 
 // mayWait tells whether a first piece may wait, with the head, for those that
 // follow: it is small, and there are to be others.
-func (a *answer) mayWait() bool {
-	return a.state == call.More && a.res.Iterates != 0 && a.left.shared && a.frame.Length != 0 && !a.frame.NoBody &&
+func (a *answer) mayWait(c *conn) bool {
+	return c.wire.Plain() && a.state == call.More && a.res.Iterates != 0 && a.left.shared && a.frame.Length != 0 && !a.frame.NoBody &&
 		a.left.onlyFirst()
 }
 

@@ -9,6 +9,7 @@ import (
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/tlsio"
 )
 
 // phase is what a connection waits for. The picture is in DESIGN.md.
@@ -22,12 +23,14 @@ const (
 	sending                // the socket's room for the rest of an answer
 	lingering              // the peer's FIN; what still comes is dropped
 	closed                 // on the free list
+	securing               // the ClientHello, or the end of the handshake
 )
 
 // transitions are the phases that may follow each other; DESIGN.md has the
 // picture. A closed connection is opened anew as another one.
 var transitions = [...]uint8{
-	reading:   1<<filling | 1<<serving | 1<<lingering | 1<<closed,
+	securing:  1<<reading | 1<<lingering | 1<<closed,
+	reading:   1<<securing | 1<<filling | 1<<serving | 1<<lingering | 1<<closed,
 	filling:   1<<reading | 1<<lingering | 1<<closed,
 	skipping:  1<<reading | 1<<lingering | 1<<closed,
 	serving:   1<<reading | 1<<skipping | 1<<serving | 1<<sending | 1<<lingering | 1<<closed,
@@ -56,6 +59,7 @@ type conn struct {
 	client   call.Client
 	known    known // of its header block
 	wire     loop.Transport
+	tls      *tlsio.Session // nil: plain, or its handshake has not begun
 	in       loop.Buffer
 }
 
@@ -152,6 +156,9 @@ func (t *connTable) open(fd int, l *listener, peer netip.AddrPort) *conn {
 	c.readable = true
 	c.fresh = w.Proxy != proxyproto.Off
 	c.client = call.NewClient(peer, l.unix || w.Trusts(peer.Addr()))
+	if l.secure {
+		c.become(securing)
+	}
 	seat(w, c)
 	w.count++
 	w.score.SetConnections(w.count)
@@ -202,7 +209,7 @@ func (t *connTable) forget(c *conn) {
 	w := t.l
 	w.freeRequest(c)
 	c.become(closed)
-	c.gen = special
+	c.gen, c.tls, c.wire = special, nil, loop.Transport{}
 	w.free = append(w.free, c)
 	w.count--
 	w.score.SetConnections(w.count)

@@ -159,7 +159,7 @@ func (p *departure) hastenIdle() {
 	w.timers.Shorten(classIdle, idle, now)
 	w.timers.Shorten(classLinger, linger, now)
 	for _, c := range w.conns {
-		if c != nil && c.phase == reading && c.class == classHeader && c.in.Len() == 0 {
+		if c != nil && (c.phase == reading || c.phase == securing && c.tls == nil) && c.class == classHeader && c.in.Len() == 0 {
 			w.timers.Arm(&c.timer, classIdle, now)
 			c.class = classIdle
 		}

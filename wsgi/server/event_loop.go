@@ -13,6 +13,7 @@ import (
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/tlsio"
 )
 
 // special is the generation of what is in the epoll set and is no connection.
@@ -37,9 +38,10 @@ type worker struct {
 	slots   []*slot
 	streams body.Streams
 	pool    pool
-	backup  *backup // nil: nobody leads while the main thread is in the application
-	keeps   bool    // small answers of a batch may leave together: outbox
-	notice  string  // what the master is to say of the place for spool files
+	tls     *tlsio.Handshakes // nil: plain
+	backup  *backup           // nil: nobody leads while the main thread is in the application
+	keeps   bool              // small answers of a batch may leave together: outbox
+	notice  string            // what the master is to say of the place for spool files
 }
 
 // protocol is how requests are read and answers begin. It never changes.
@@ -202,7 +204,7 @@ func (w *eventLoop) takeTurns(s *slot) leads {
 // proceed goes on with a connection that may be able to.
 func (w *eventLoop) proceed(s *slot, c *conn) leads {
 	switch c.phase {
-	case reading, filling, skipping:
+	case reading, filling, skipping, securing:
 		return s.pump(c)
 	case sending:
 		return s.resume(c)
@@ -242,6 +244,10 @@ func (w *eventLoop) dispatch(s *slot, ev loop.Event) leads {
 // wake-up descriptor.
 func (w *eventLoop) dispatchSpecial(s *slot, ev loop.Event) leads {
 	s.ReleaseGIL()
+	if w.tls != nil && ev.FD == w.tls.FD() {
+		w.secured()
+		return stillLeads
+	}
 	if s.isBackup() {
 		// The main thread's events are paused while it leads: what else is left of the batch is
 		// level-triggered and comes again.

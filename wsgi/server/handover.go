@@ -141,7 +141,7 @@ func (x *handingOver) takeBackAll(s *slot) {
 // claim says that it was taken.
 func (x *handingOver) offer(s *slot, h *waiting) {
 	w, c := s.l, h.c
-	if c.in.Len() > handover.MaxBytes || c.stream != nil || c.body != nil && c.body.Apart() {
+	if !c.wire.Plain() || c.in.Len() > handover.MaxBytes || c.stream != nil || c.body != nil && c.body.Apart() {
 		return
 	}
 	o := handover.Offer{

@@ -119,6 +119,6 @@ func (t *callTime) add(took int64) bool {
 func (a *answer) mayBeKept(c *conn) bool {
 	size := a.left.size()
 	whole := a.final() || a.frame.Length == 0 || a.frame.NoBody
-	return size > 0 && size <= keptSize && whole && a.state != call.File && a.left.shared &&
+	return size > 0 && size <= keptSize && whole && c.wire.Plain() && a.state != call.File && a.left.shared &&
 		a.frame.Keep && c.ans == nil && c.stream == nil && c.size == c.in.Len()
 }

@@ -27,6 +27,10 @@ const (
 // pump serves what the connection has sent as far as it is complete, and reads
 // until the socket is empty. It reports whether this thread still leads.
 func (s *slot) pump(c *conn) leads {
+	if c.phase == securing {
+		secure(s, c)
+		return stillLeads
+	}
 	for turns := 0; ; turns++ {
 		if turns >= maxPipelined {
 			s.l.later(c)

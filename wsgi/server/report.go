@@ -8,6 +8,7 @@ import (
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/tlsio"
 )
 
 // report writes what the logs get of an answer that is over: the fault of the
@@ -67,5 +68,9 @@ func logRefusal(log *errlog.Logger, c *conn, e *http1.Error) {
 	if addr := c.client.Peer.Addr(); addr.IsValid() {
 		ip = addr.String()
 	}
-	log.Warningf("Invalid request from ip=%s: %s", ip, e.Reason)
+	reason := e.Reason
+	if c.wire.Plain() && c.phase != securing && tlsio.Begins(c.in.Unread()) {
+		reason = "the client speaks TLS, and this port plain HTTP"
+	}
+	log.Warningf("Invalid request from ip=%s: %s", ip, reason)
 }

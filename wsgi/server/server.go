@@ -12,11 +12,13 @@ import (
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/tlspolicy"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 	"gosrv/wsgi/spool"
+	"gosrv/wsgi/tlsio"
 )
 
 // Settings is what the loop needs of Gunicorn's settings, in its own units.
@@ -75,7 +77,8 @@ type Config struct {
 	Log    *errlog.Logger
 	Access *access.Log
 	Files  *spool.Store
-	Notice string // what the master is to say of the place for spool files
+	TLS    *tlspolicy.Policy // nil: plain
+	Notice string            // what the master is to say of the place for spool files
 	Process
 }
 
@@ -150,6 +153,11 @@ func New(c *Config) (*Server, error) {
 	if !c.NoEnvironCache {
 		l.lines = http1.NewLines(c.MarkLine)
 	}
+	if c.TLS != nil {
+		if l.tls, err = tlsio.NewHandshakes(c.TLS); err != nil {
+			return nil, err
+		}
+	}
 	l.graceful.Store(int64(c.Graceful))
 	return &Server{l.worker, l}, nil
 }
@@ -164,7 +172,7 @@ func (s *Server) Listen(fd int, d workerctl.Listener) error {
 }
 
 func newListener(fd int, d *workerctl.Listener, number call.Listener) *listener {
-	return &listener{fd: fd, id: d.ID, unix: d.Kind == "unix", name: d.Name(), number: number}
+	return &listener{fd: fd, id: d.ID, unix: d.Kind == "unix", secure: d.HTTPS, name: d.Name(), number: number}
 }
 
 // Exchange takes one of the descriptors by which workers hand connections over, by its name in Serve.FDs.
@@ -222,6 +230,12 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 		w.Own(l.fd, true)
 	}
 	w.Own(w.poll.FD(), true)
+	if w.tls != nil {
+		w.Own(w.tls.FD(), true)
+		if e := w.poll.Add(w.tls.FD(), special, loop.ReadLevel); e != loop.None {
+			return e
+		}
+	}
 	if err := newPool(w, w.set.Threads); err != nil {
 		return err
 	}

@@ -152,6 +152,8 @@ func (s *server) takeSockets(m *workerctl.Serve, fds []int) {
 // Refork and ReopenLogs are the process's orders (workerctl.Orders).
 func (s *server) Refork([]int) bool { return false }
 
+func (s *server) Certificates(fds []int) bool { return false }
+
 func (s *server) ReopenLogs(names []string, fds []int) bool {
 	return len(names) == 1 && names[0] == workerctl.FDAccessLog && s.access.SetFile(fds[0])
 }

@@ -116,7 +116,7 @@ func (t *timeouts) outstayed(s *slot, c *conn) leads {
 // late ends a request that is not complete in time, after a look into the
 // socket: while the application ran nobody has read from it.
 func (t *timeouts) late(s *slot, c *conn) leads {
-	w, gen, served := s.l, c.gen, s.l.served
+	w, gen, served, shook := s.l, c.gen, s.l.served, c.tls
 	var got int64
 	before := c.body
 	if before != nil {
@@ -127,6 +127,8 @@ func (t *timeouts) late(s *slot, c *conn) leads {
 		return handedOver
 	}
 	switch {
+	case c.gen == gen && c.phase == securing && c.tls == shook:
+		w.close(c, false) // it has had its time, and nothing can be said to it
 	case c.gen != gen || w.served != served || c.phase != reading && c.phase != filling:
 		// It came, or was refused.
 	case c.phase == filling && (before == nil || c.body.Got() > got):
@@ -141,6 +143,9 @@ func (t *timeouts) late(s *slot, c *conn) leads {
 // overslept ends an idle connection, after a look whether a request has come
 // this very moment.
 func (t *timeouts) overslept(s *slot, c *conn) leads {
+	if c.phase == securing {
+		return t.late(s, c)
+	}
 	c.readable = true
 	if p, bad := s.fill(c); p != incomplete {
 		s.end(c, p, bad)

@@ -25,6 +25,7 @@ const (
 	FDErrorLog   = "errorlog"
 	FDAccessLog  = "accesslog" // only if an access log is set
 	FDListener   = "listener"
+	FDTLS        = "tls" // only if TLS is spoken: tlspolicy.Open reads it
 
 	// With class sync and more than one worker, unless hand-overs are switched
 	// off: the two ends of the exchange, and the memory of its claims.
@@ -53,6 +54,8 @@ type Listener struct {
 	Port int    `json:"port,omitempty"` // tcp: as bound, never 0
 	Path string `json:"path,omitempty"` // unix; "\x00name" for an abstract socket
 	ID   int    `json:"id,omitempty"`   // the master's number for the socket, with --reuse-port
+
+	HTTPS bool `json:"https,omitempty"` // TLS is spoken on it
 }
 
 // Name is the listener's address as users write it.
@@ -102,6 +105,10 @@ type Quit struct{}
 type ReopenLogs struct {
 	FDs []string `json:"fds"`
 }
+
+// Certificates carries another TLS policy for the handshakes that come; its descriptor is
+// what FDTLS is in Serve.
+type Certificates struct{}
 
 // WorkerSpawned is sent by the shim right after the fork.
 type WorkerSpawned struct {
@@ -181,6 +188,9 @@ func (Quit) Type() string { return "Quit" }
 
 // Type implements Message.
 func (ReopenLogs) Type() string { return "ReopenLogs" }
+
+// Type implements Message.
+func (Certificates) Type() string { return "Certificates" }
 
 // Type implements Message.
 func (WorkerSpawned) Type() string { return "WorkerSpawned" }

@@ -17,6 +17,7 @@ type Orders interface {
 	JoinExchange(names []string, fds []int) bool
 	Refork(fds []int) bool
 	ReopenLogs(names []string, fds []int) bool
+	Certificates(fds []int) bool
 	MasterGone() // nobody will stop or replace this worker
 }
 
@@ -65,6 +66,8 @@ func obey(o Orders, typ string, raw json.RawMessage, fds []int) (taken bool) {
 		return json.Unmarshal(raw, &m) == nil && o.JoinExchange(m.FDs, fds)
 	case "Refork":
 		return o.Refork(fds)
+	case "Certificates":
+		return o.Certificates(fds)
 	case "ReopenLogs":
 		var m ReopenLogs
 		return json.Unmarshal(raw, &m) == nil && o.ReopenLogs(m.FDs, fds)

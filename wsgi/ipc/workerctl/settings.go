@@ -76,11 +76,6 @@ type Settings struct {
 	StatsdPrefix    string `json:"statsd_prefix"`
 	DogstatsdTags   string `json:"dogstatsd_tags"`
 
-	Keyfile                   string `json:"keyfile"`
-	Certfile                  string `json:"certfile"`
-	CACerts                   string `json:"ca_certs"`
-	CertReqs                  int    `json:"cert_reqs"`
-	Ciphers                   string `json:"ciphers"`
 	HTTPProtocols             string `json:"http_protocols"`
 	HTTP2Cleartext            string `json:"http2_cleartext"`
 	HTTP2MaxConcurrentStreams int    `json:"http2_max_concurrent_streams"`

@@ -97,7 +97,6 @@ func TestCombinationsThatAreRefused(t *testing.T) {
 		{[]string{"a", "-k", "gevent"}, "worker_class 'gevent' is not supported: use --worker-class gthread"},
 		{[]string{"a", "-k", "tornado"}, "worker_class 'tornado' is not supported: run a Tornado"},
 		{[]string{"a", "-k", "my.Worker"}, "worker_class 'my.Worker' is not supported: use sync or gthread"},
-		{[]string{"a", "--certfile", "x.pem"}, "certfile is not supported: TLS is not built yet"},
 		{[]string{"a", "--protocol", "uwsgi"}, "protocol is not supported: gosrv speaks HTTP only"},
 		{[]string{"a", "--dirty-workers", "2"}, "dirty_workers is not supported: gosrv has no dirty workers"},
 		{[]string{"a", "--asgi-loop", "uvloop"}, "asgi_loop is not supported: gosrv serves WSGI"},

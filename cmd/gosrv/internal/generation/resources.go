@@ -3,6 +3,7 @@ package generation
 import (
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/certs"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
 )
@@ -13,6 +14,14 @@ import (
 type Resources struct {
 	Sockets listen.Set // shared with the generation before, where the address is the same
 	logs.Outlets
+	Certificates *certs.Served // nil: no TLS
+}
+
+// CloseCertificates gives back what it has for its workers, who have copies.
+func (r *Resources) CloseCertificates() {
+	if r.Certificates != nil {
+		r.Certificates.Close()
+	}
 }
 
 // CloseSockets closes the sockets that kept does not have.

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/certs"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
@@ -26,6 +27,8 @@ type Shared struct {
 	// while they are busy: what the old workers of a reload cannot serve at once the
 	// new ones may. Named as in ExchangeNames.
 	Exchange []int
+	// Tickets are the keys by which TLS clients resume with any worker of any generation.
+	Tickets certs.Store
 }
 
 // Open makes it for a server that begins with so many workers.
@@ -69,5 +72,5 @@ func (s *Shared) Close() {
 	for _, fd := range s.Exchange {
 		_ = unix.Close(fd)
 	}
-	*s = Shared{}
+	*s = Shared{Tickets: s.Tickets}
 }

@@ -153,6 +153,7 @@ func newMaster(o Options) *Master {
 	m.timeouts = timeouts{server: s, m: m}
 	m.hooks = hooks{server: s, m: m}
 	m.announce = announcer{server: s, m: m}
+	s.shared.Tickets.Restore(o.Origin.Tickets)
 	return m
 }
 
@@ -214,6 +215,7 @@ func (m *Master) step() {
 			m.reload.complete()
 		}
 		m.ports.Tend(now)
+		m.workers.renewCertificates(now)
 		m.rest()
 	case stopping:
 		m.stop.proceed(now)

@@ -71,6 +71,7 @@ func (r *reload) begin() {
 func (r *reload) loaded() {
 	next := r.gens.Next
 	r.m.first.notices(next.Plan)
+	r.shared.SayCertificates(&next.Resources, r.log, r.sys.Now())
 	if r.opt.Activated != nil || slices.Equal(r.gens.Current.Plan.Addrs, next.Plan.Addrs) {
 		next.Sockets = r.gens.Current.Sockets
 		r.runHooks()
@@ -156,6 +157,7 @@ func (r *reload) complete() {
 	r.lines.Follow(&next.Outlets, next.Plan.Worker.LogLevel)
 	r.lines.RelayThrough(next.Zygote)
 	old.Close()
+	old.CloseCertificates()
 	r.m.upgrade.movePidfile(r.m.upgrade.pidfilePath(next.Plan))
 	r.m.upgrade.showTitle()
 	r.log.Infof("Generation %d serves", next.Number)
@@ -176,6 +178,7 @@ func (r *reload) abort(text string) {
 	}
 	next.CloseSockets(r.gens.Current.Sockets)
 	next.Close()
+	next.CloseCertificates()
 	r.gens.Next = nil
 	r.ended(next, text)
 }

@@ -33,6 +33,9 @@ func (fs *firstStart) settle(p *plan.Plan) error {
 		fmt.Print(p.Text)
 	}
 	if p.CheckOnly() {
+		if err := fs.m.openCertificates(fs.gens.Current, p); err != nil {
+			return err
+		}
 		// Loading the application is the rest of the check.
 		p.Settings["preload_app"] = true
 		return nil
@@ -47,7 +50,12 @@ func (fs *firstStart) settle(p *plan.Plan) error {
 		return err
 	}
 	fs.lines.Follow(&fs.gens.Current.Outlets, p.Worker.LogLevel)
-	return nil
+	return fs.m.openCertificates(fs.gens.Current, p)
+}
+
+// openCertificates reads those of a generation.
+func (m *Master) openCertificates(g *generation.Generation, p *plan.Plan) error {
+	return m.shared.OpenCertificates(&g.Resources, p, m.opt.Image.Python, m.sys.Now())
 }
 
 // fail ends a first start that came to nothing. What the config file or
@@ -170,6 +178,7 @@ func (fs *firstStart) opened(set listen.Set, err error) {
 	p := fs.gens.Current.Plan
 	fs.log.Infof("Listening at: %s (%d)", fs.gens.Current.URLs(), fs.pid)
 	fs.log.Infof("Using worker: %s", p.Worker.WorkerClass)
+	fs.shared.SayCertificates(&fs.gens.Current.Resources, fs.log, fs.sys.Now())
 	for _, line := range p.StartLines(fs.opt.Interpreter) {
 		fs.log.Infof("%s", line)
 	}

@@ -122,7 +122,11 @@ func (u *succession) socketFDs() []int {
 // replaceApart starts the new master and waits on another goroutine for its
 // word. A master that knows no such word (Gunicorn) is never ready.
 func (u *succession) replaceApart(sockets []int, systemd bool, ready func()) (int, error) {
-	pid, word, err := u.opt.Start.Execute(sockets, systemd)
+	tickets := u.shared.Tickets.Save()
+	if tickets >= 0 {
+		defer u.sys.CloseFD(tickets)
+	}
+	pid, word, err := u.opt.Start.Execute(sockets, tickets, systemd)
 	if err != nil {
 		return 0, err
 	}

@@ -95,16 +95,33 @@ func (p *pool) serveOrder(g *generation.Generation, c *workers.Worker) (workerct
 	c.Sockets = p.m.ports.For(g, c.Nr)
 	for _, s := range c.Sockets {
 		about := s.Bound
+		about.HTTPS = g.Certificates != nil
 		if g.ReusesPort() {
 			about.ID = s.FD
 		}
 		serve.Listeners = append(serve.Listeners, about)
 		serve.FDs, fds = append(serve.FDs, workerctl.FDListener), append(fds, s.FD)
 	}
+	if g.Certificates != nil {
+		serve.FDs, fds = append(serve.FDs, workerctl.FDTLS), append(fds, g.Certificates.FD())
+	}
 	if c.HandsOver = g.HandsOver(); c.HandsOver {
 		serve.FDs, fds = append(serve.FDs, generation.ExchangeNames...), append(fds, p.shared.Exchange...)
 	}
 	return serve, fds
+}
+
+// renewCertificates gives the workers of each generation other certificates, or keys of
+// session tickets, when it is time.
+func (p *pool) renewCertificates(now time.Time) {
+	for _, g := range p.gens.All() {
+		if g.Plan == nil || !p.shared.RenewCertificates(&g.Resources, !g.Plan.Own.NoTLSWatch, p.log, now) {
+			continue
+		}
+		for _, c := range p.table.Of(g.Number) {
+			p.instruct(c, workerctl.Certificates{}, g.Certificates.FD())
+		}
+	}
 }
 
 // retire tells a worker to go: finish what it has, within graceful_timeout. By

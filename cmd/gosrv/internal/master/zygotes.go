@@ -139,7 +139,7 @@ func (zs *zygotes) configLoaded(g *generation.Generation, msg zygotectl.ConfigLo
 		if err == nil && zs.phase == starting {
 			err = zs.m.first.settle(plan)
 		} else if err == nil {
-			err = g.Open(plan, zs.m.warn)
+			err = errors.Join(zs.m.openCertificates(g, plan), g.Open(plan, zs.m.warn))
 		}
 		if err != nil {
 			zs.failed(g, zygotectl.Failed{Stage: "config", Exit: exitCode(err), Message: err.Error()})

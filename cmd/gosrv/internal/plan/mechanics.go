@@ -24,6 +24,22 @@ type Mechanics struct {
 	Reload      bool     `json:"reload"`
 
 	BacklogMetric bool `json:"enable_backlog_metric"`
+
+	Secure
+}
+
+// Secure are the settings of TLS.
+type Secure struct {
+	Keyfile      string   `json:"keyfile"`
+	Certfile     string   `json:"certfile"`
+	CACerts      string   `json:"ca_certs"`
+	CertReqs     int      `json:"cert_reqs"`
+	Ciphers      string   `json:"ciphers"`
+	Certificates []string `json:"tls_certificates"`
+	TLSMin       string   `json:"tls_min_version"`
+	NoTLSWatch   bool     `json:"no_tls_watch"`
+	NoTickets    bool     `json:"no_tls_session_tickets"`
+	TLSEnviron   bool     `json:"tls_environ"`
 }
 
 // Env is the raw_env setting as a map. Entries were checked with the settings.
@@ -46,7 +62,7 @@ func (p *Plan) SocketOptions() listen.Options {
 
 // Scheme is how clients reach a TCP listener.
 func (p *Plan) Scheme() string {
-	if p.Worker.Certfile != "" || p.Worker.Keyfile != "" {
+	if tls := p.TLS(); tls.On() {
 		return "https"
 	}
 	return "http"

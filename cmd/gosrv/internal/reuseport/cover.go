@@ -24,7 +24,7 @@ func (p *Sockets) cover() {
 			if !slices.Contains(c.Covers, s) && !slices.Contains(c.Sockets, s) {
 				c.Covers = append(c.Covers, s)
 				about := s.Bound
-				about.ID = s.FD
+				about.ID, about.HTTPS = s.FD, p.Generations.Current.Certificates != nil
 				p.Tell(c, workerctl.Cover{Listener: about}, s.FD)
 			}
 		}

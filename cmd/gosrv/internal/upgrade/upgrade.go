@@ -7,8 +7,9 @@
 //	GUNICORN_FD    numbers of the inherited sockets, with commas between; or,
 //	               where systemd made the sockets, LISTEN_PID and LISTEN_FDS
 //
-// Between two gosrv there is one thing more, a pipe named by _GOSRV_READY, in
-// which the new master says that it serves.
+// Between two gosrv there are two things more: a pipe named by _GOSRV_READY, in
+// which the new master says that it serves, and a memory file named by
+// _GOSRV_TICKETS with the keys by which TLS clients resume.
 package upgrade
 
 import (
@@ -27,6 +28,7 @@ const (
 	envPID    = "GUNICORN_PID"
 	envFD     = "GUNICORN_FD"
 	envReady  = "_GOSRV_READY"
+	envTicket = "_GOSRV_TICKETS"
 	envListen = "_GOSRV_LISTEN" // the program to execute, once LISTEN_PID is known
 	firstFD   = 3
 )
@@ -36,6 +38,7 @@ type Origin struct {
 	Parent  int   // the master to be replaced, 0 for none
 	Sockets []int // inherited through GUNICORN_FD, in the order of bind; close-on-exec
 	Ready   int   // descriptor to write to when this master serves; 0 for none
+	Tickets int   // descriptor of the keys of TLS session tickets (certs.Tickets); 0 for none
 }
 
 // Inherit reads the origin out of the environment and takes it out of there:
@@ -60,6 +63,11 @@ func Inherit() (Origin, error) {
 	if text := take(envReady); text != "" {
 		if o.Ready, err = descriptor(text); err != nil {
 			return o, fmt.Errorf("%s: %w", envReady, err)
+		}
+	}
+	if text := take(envTicket); text != "" {
+		if o.Tickets, err = descriptor(text); err != nil {
+			return o, fmt.Errorf("%s: %w", envTicket, err)
 		}
 	}
 	return o, nil
@@ -111,10 +119,11 @@ func Remember() (Start, error) {
 	return Start{Program: program, Argv: append([]string(nil), os.Args...), Dir: dir, Environ: os.Environ()}, nil
 }
 
-// Execute starts the new master, a child of this process. ready is to be read:
+// Execute starts the new master, a child of this process, and gives it the sockets
+// and tickets (Origin.Tickets; -1 for none). ready is to be read:
 // a byte means that the new master serves, end of file alone that it did not
 // come to that, or does not know of the pipe. The caller closes it.
-func (s Start) Execute(sockets []int, systemd bool) (pid int, ready *os.File, err error) {
+func (s Start) Execute(sockets []int, tickets int, systemd bool) (pid int, ready *os.File, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return 0, nil, fmt.Errorf("making a pipe: %w", err)
@@ -126,6 +135,10 @@ func (s Start) Execute(sockets []int, systemd bool) (pid int, ready *os.File, er
 	}
 	files = append(files, w.Fd())
 	program, env := s.Program, s.environ(len(sockets), systemd)
+	if tickets >= 0 {
+		env = append(env, fmt.Sprintf("%s=%d", envTicket, len(files)))
+		files = append(files, uintptr(tickets))
+	}
 	if systemd {
 		program = "/proc/self/exe" // which becomes the program when it knows its own pid, see Continue
 	}
@@ -141,7 +154,7 @@ func (s Start) Execute(sockets []int, systemd bool) (pid int, ready *os.File, er
 // WATCHDOG_PID would name the wrong process; without it the watchdog is asked
 // of whoever reads it.
 func (s Start) environ(sockets int, systemd bool) []string {
-	ours := []string{envPID, envFD, envReady, envListen, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"}
+	ours := []string{envPID, envFD, envReady, envTicket, envListen, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"}
 	var env []string
 	for _, pair := range s.Environ {
 		name, _, _ := strings.Cut(pair, "=")

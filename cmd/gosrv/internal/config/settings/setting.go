@@ -102,7 +102,7 @@ func (s *Setting) Parameters() string {
 // ambiguous prefix in that order), ours last.
 var Table = concat(
 	startRows, mechanicsRows, loggingRows, namingRows, hookRows, proxyRows, tlsRows, http2Rows, parsingRows,
-	asgiRows, dirtyRows, controlRows, ownRows,
+	asgiRows, dirtyRows, controlRows, ownRows, ownTLSRows,
 )
 
 // ByName finds a row of Table.

@@ -64,7 +64,7 @@ var hookRows = []Setting{
 	},
 	{
 		Name: "ssl_context", Section: SectionHooks, Default: Hook("NewSSLContext.ssl_context"), Check: hook, Arity: 2, Since: "21.0",
-		State: Unsupported, Note: noTLS,
+		State: Unsupported, Note: noContext,
 		Help: "Called with (config, default_ssl_context_factory) to make the TLS context.",
 	},
 }

@@ -1,12 +1,10 @@
 package settings
 
 const (
-	noTLS     = "TLS is not built yet: let a proxy (nginx, Caddy, a load balancer) end TLS in front of gosrv"
-	noUWSGI   = "gosrv speaks HTTP only: in nginx use proxy_pass instead of uwsgi_pass"
-	noHTTP2   = "HTTP/2 is not built yet: let a proxy speak it to clients, and HTTP/1.1 to gosrv"
-	NoASGI    = "gosrv serves WSGI applications: use an ASGI server such as uvicorn, hypercorn or granian for ASGI"
-	noParser  = "gosrv has one HTTP parser of its own"
-	noHandler = "without TLS there is nothing for it to do"
+	noUWSGI  = "gosrv speaks HTTP only: in nginx use proxy_pass instead of uwsgi_pass"
+	noHTTP2  = "HTTP/2 is not built yet: let a proxy speak it to clients, and HTTP/1.1 to gosrv"
+	NoASGI   = "gosrv serves WSGI applications: use an ASGI server such as uvicorn, hypercorn or granian for ASGI"
+	noParser = "gosrv has one HTTP parser of its own"
 )
 
 // proxyRows: protocols in front of HTTP.
@@ -28,50 +26,6 @@ var proxyRows = []Setting{
 		Name: "uwsgi_allow_ips", Section: SectionMechanics, Flags: []string{"--uwsgi-allow-from"}, Default: []string{"127.0.0.1", "::1"}, Check: AddressList, Since: "24.0.0",
 		State: NoEffect, Note: noUWSGI,
 		Help: "Peers that may speak uwsgi.",
-	},
-}
-
-// tlsRows: TLS.
-var tlsRows = []Setting{
-	{
-		Name: "keyfile", Section: SectionSSL, Flags: []string{"--keyfile"}, Metavar: "FILE", Check: anyString,
-		State: Unsupported, Note: noTLS,
-		Help: "Private key.",
-	},
-	{
-		Name: "certfile", Section: SectionSSL, Flags: []string{"--certfile"}, Metavar: "FILE", Check: anyString,
-		State: Unsupported, Note: noTLS,
-		Help: "Certificate chain.",
-	},
-	{
-		Name: "ssl_version", Section: SectionSSL, Flags: []string{"--ssl-version"}, Default: 2, Check: sslVersion,
-		State: NoEffect, Note: "Gunicorn ignores it too since 21.0",
-		Help: "Version of TLS.",
-	},
-	{
-		Name: "cert_reqs", Section: SectionSSL, Flags: []string{"--cert-reqs"}, Default: 0, Check: posInt,
-		State: Unsupported, Note: noTLS,
-		Help: "Whether clients must show a certificate: 0 no, 1 optional, 2 required.",
-	},
-	{
-		Name: "ca_certs", Section: SectionSSL, Flags: []string{"--ca-certs"}, Metavar: "FILE", Check: anyString,
-		State: Unsupported, Note: noTLS,
-		Help: "Authorities that sign client certificates.",
-	},
-	{
-		Name: "suppress_ragged_eofs", Section: SectionSSL, Flags: []string{"--suppress-ragged-eofs"}, Action: StoreTrue, Default: true, Check: AnyBool,
-		State: NoEffect, Note: noHandler,
-		Help: "Treat a connection cut without a TLS goodbye as its end.",
-	},
-	{
-		Name: "do_handshake_on_connect", Section: SectionSSL, Flags: []string{"--do-handshake-on-connect"}, Action: StoreTrue, Default: false, Check: AnyBool,
-		State: NoEffect, Note: noHandler,
-		Help: "Do the TLS handshake as soon as a client connects.",
-	},
-	{
-		Name: "ciphers", Section: SectionSSL, Flags: []string{"--ciphers"}, Check: anyString,
-		State: Unsupported, Note: noTLS,
-		Help: "Cipher suites to offer.",
 	},
 }
 

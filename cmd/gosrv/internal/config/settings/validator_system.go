@@ -27,6 +27,7 @@ var (
 	reloadEngine = Validator{"validate_reload_engine", "auto, poll or inotify", checkReloadEngine}
 	WatchedFiles = Validator{"validate_list_of_files_or_patterns", "files that exist, or patterns with *, ? or [", checkWatchedFiles}
 	sslVersion   = Validator{"validate_ssl_version", "anything: the setting is ignored", func(v any) (any, error) { return v, nil }}
+	tlsVersion   = Validator{"validate_string", "1.2 or 1.3", checkTLSVersion}
 	proxyMode    = Validator{"validate_proxy_protocol", "off, v1, v2 or auto", checkProxyMode}
 	h2cMode      = Validator{"validate_http2_cleartext", "off, prior-knowledge, upgrade or both", checkH2cMode}
 	Protocols    = Validator{"validate_http_protocols", "h1, h2 or both with a comma between", checkProtocols}
@@ -110,6 +111,17 @@ func checkAddresses(v any) (any, error) {
 		}
 	}
 	return list, nil
+}
+
+func checkTLSVersion(v any) (any, error) {
+	text, err := checkString(v)
+	if err != nil {
+		return nil, err
+	}
+	if text != "1.2" && text != "1.3" {
+		return nil, fmt.Errorf("Not a version of TLS that is spoken: %v", Repr(text))
+	}
+	return text, nil
 }
 
 func checkAddressList(v any) (any, error) {

@@ -1,0 +1,147 @@
+// Package certs reads certificates and keys for the workers: it checks that they belong
+// together, says what is wrong with them and how to mend it, and notices when they change.
+package certs
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"gosrv/wsgi/ipc/tlspolicy"
+)
+
+// Settings say which files there are and what is asked of clients, in Gunicorn's words
+// where it has them.
+type Settings struct {
+	Certfile string
+	Keyfile  string   // "": the key lies in Certfile
+	Others   []string // tls_certificates: CERT[:KEY], or a folder of them
+	CACerts  string
+	CertReqs int
+	Suites   []uint16 // of the ciphers setting; nil: Go's choice
+	Min, Max uint16   // crypto/tls's numbers; 0: 1.2, and the newest
+	Protos   []string // ALPN
+	Environ  bool     // tls_environ
+}
+
+// On tells whether the server speaks TLS: any certificate or key switches it on, as with
+// Gunicorn.
+func (s *Settings) On() bool { return s.Certfile != "" || s.Keyfile != "" || len(s.Others) > 0 }
+
+// Loaded is what the files hold.
+type Loaded struct {
+	Policy       tlspolicy.Policy
+	Certificates []Certificate // one each pair of Policy, in order
+	Warnings     []string
+	Files        []string // whose change matters
+}
+
+// Certificate is one of them, for people.
+type Certificate struct {
+	File     string
+	Names    []string
+	Key      string // "ECDSA P-256"
+	NotAfter time.Time
+}
+
+// Days is how many whole days are left at a moment; below zero: it has expired.
+func (c *Certificate) Days(now time.Time) int {
+	left := c.NotAfter.Sub(now)
+	if left < 0 {
+		return -1 - int(-left/(24*time.Hour))
+	}
+	return int(left / (24 * time.Hour))
+}
+
+// String describes it for the log.
+func (c *Certificate) String() string {
+	return fmt.Sprintf("%s for %s (%s, until %s)", c.File, strings.Join(c.Names, ", "), c.Key, c.NotAfter.UTC().Format(time.DateOnly))
+}
+
+// Load reads all that the settings name. An error names the setting, the file and what to
+// do; what is only odd is a warning.
+func Load(s *Settings, now time.Time) (*Loaded, error) {
+	l := &Loaded{Policy: tlspolicy.Policy{Min: s.Min, Max: s.Max, Suites: s.Suites, Protos: s.Protos, Describe: s.Environ}}
+	if l.Policy.Min == 0 {
+		l.Policy.Min = tls.VersionTLS12
+	}
+	if s.Certfile != "" || s.Keyfile != "" {
+		if err := l.first(s, now); err != nil {
+			return nil, err
+		}
+	}
+	for _, entry := range s.Others {
+		if err := l.others(entry, now); err != nil {
+			return nil, err
+		}
+	}
+	if len(l.Policy.Pairs) == 0 {
+		return nil, fmt.Errorf("tls_certificates: no certificate in %s", strings.Join(s.Others, ", "))
+	}
+	return l, l.clients(s)
+}
+
+// first is the pair of certfile and keyfile.
+func (l *Loaded) first(s *Settings, now time.Time) error {
+	if s.Certfile == "" {
+		return fmt.Errorf("keyfile: %s has no certificate beside it: set certfile too", s.Keyfile)
+	}
+	key := source{"keyfile", s.Keyfile}
+	if s.Keyfile == "" {
+		key = source{"certfile", s.Certfile}
+	}
+	return l.add(source{"certfile", s.Certfile}, key, now)
+}
+
+// others is one entry of tls_certificates.
+func (l *Loaded) others(entry string, now time.Time) error {
+	const setting = "tls_certificates"
+	cert, key, split := strings.Cut(entry, ":")
+	info, err := os.Stat(cert)
+	if err == nil && info.IsDir() {
+		if split {
+			return fmt.Errorf("%s: %s is a folder, and %q after it no part of one", setting, cert, key)
+		}
+		return l.folder(setting, cert, now)
+	}
+	if !split {
+		key = cert
+	}
+	return l.add(source{setting, cert}, source{setting, key}, now)
+}
+
+// folder takes each *.crt and *.pem of a folder, with the key of the same name (*.key) or in
+// the same file.
+func (l *Loaded) folder(setting, dir string, now time.Time) error {
+	entries, err := os.ReadDir(dir) // sorted
+	if err != nil {
+		return fmt.Errorf("%s: %s: %s", setting, dir, reason(err))
+	}
+	for _, e := range entries {
+		ext := filepath.Ext(e.Name())
+		if ext != ".crt" && ext != ".pem" {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		key := strings.TrimSuffix(path, ext) + ".key"
+		if _, err := os.Stat(key); err != nil {
+			key = path
+		}
+		if err := l.add(source{setting, path}, source{setting, key}, now); err != nil {
+			return err
+		}
+	}
+	l.watch(dir)
+	return nil
+}
+
+// watch notes a file whose change matters.
+func (l *Loaded) watch(path string) {
+	if !slices.Contains(l.Files, path) {
+		l.Files = append(l.Files, path)
+	}
+}

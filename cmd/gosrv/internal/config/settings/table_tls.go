@@ -1,0 +1,73 @@
+package settings
+
+const (
+	neverWaits = "gosrv never waits for a handshake: it goes on beside other connections"
+	noContext  = "gosrv does not speak TLS by Python's ssl module: say with certfile, keyfile, tls_certificates, ca_certs, cert_reqs, ciphers and tls_min_version what the context would hold"
+	cutIsEnd   = "a connection that is cut without TLS's goodbye has ended, whatever this says"
+)
+
+// tlsRows: TLS, Gunicorn's settings first.
+var tlsRows = []Setting{
+	{
+		Name: "keyfile", Section: SectionSSL, Flags: []string{"--keyfile"}, Metavar: "FILE", Check: anyString,
+		State: Better, Note: "only the user that starts gosrv needs to read it, not the workers",
+		Help: "Private key in PEM, not encrypted. Without it the key is expected in certfile.",
+	},
+	{
+		Name: "certfile", Section: SectionSSL, Flags: []string{"--certfile"}, Metavar: "FILE", Check: anyString,
+		State: Better, Note: "read once, not for each connection; a new one is taken up when the file changes",
+		Help: "Certificate in PEM, with the chain to its authority behind it. Either this or tls_certificates makes all addresses speak HTTPS.",
+	},
+	{
+		Name: "ssl_version", Section: SectionSSL, Flags: []string{"--ssl-version"}, Default: 2, Check: sslVersion,
+		State: NoEffect, Note: "Gunicorn ignores it too since 21.0; tls_min_version says what is meant",
+		Help: "Version of TLS.",
+	},
+	{
+		Name: "cert_reqs", Section: SectionSSL, Flags: []string{"--cert-reqs"}, Default: 0, Check: posInt,
+		Help: "Whether clients must show a certificate: 0 no, 1 optional, 2 required.",
+	},
+	{
+		Name: "ca_certs", Section: SectionSSL, Flags: []string{"--ca-certs"}, Metavar: "FILE", Check: anyString,
+		State: Better, Note: "revocation lists in it are obeyed",
+		Help: "Authorities that sign client certificates, in PEM. Revocation lists (X509 CRL) in the same file are obeyed.",
+	},
+	{
+		Name: "suppress_ragged_eofs", Section: SectionSSL, Flags: []string{"--suppress-ragged-eofs"}, Action: StoreTrue, Default: true, Check: AnyBool,
+		State: NoEffect, Note: cutIsEnd,
+		Help: "Treat a connection cut without a TLS goodbye as its end.",
+	},
+	{
+		Name: "do_handshake_on_connect", Section: SectionSSL, Flags: []string{"--do-handshake-on-connect"}, Action: StoreTrue, Default: false, Check: AnyBool,
+		State: NoEffect, Note: neverWaits,
+		Help: "Do the TLS handshake as soon as a client connects.",
+	},
+	{
+		Name: "ciphers", Section: SectionSSL, Flags: []string{"--ciphers"}, Check: anyString,
+		Help: "Cipher suites of TLS 1.2 to offer, in OpenSSL's form. Those of TLS 1.3 are not chosen by it, as in OpenSSL.",
+	},
+}
+
+// ownTLSRows: what Gunicorn does not have.
+var ownTLSRows = []Setting{
+	{
+		Name: "tls_certificates", Section: SectionOwn, Flags: []string{"--tls-certificates"}, Metavar: "CERT[:KEY]", Action: Append, Default: []string{}, Check: ListText, Since: "gosrv",
+		Help: "More certificates, chosen by the name that the client asks for (SNI) and by what it can check (RSA beside ECDSA); or a folder, of which each *.crt and *.pem is taken with the *.key beside it. May be repeated. A name that none of them has is answered with the first of all.",
+	},
+	{
+		Name: "tls_min_version", Section: SectionOwn, Flags: []string{"--tls-min-version"}, Metavar: "VERSION", Default: "1.2", Check: tlsVersion, Since: "gosrv",
+		Help: "Oldest version of TLS that clients may use: 1.2 or 1.3.",
+	},
+	{
+		Name: "no_tls_watch", Section: SectionOwn, Flags: []string{"--no-tls-watch"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
+		Help: "Read certificates at start and at HUP only. Without it a certificate that has been replaced is used for new connections within two seconds, and a broken one is reported and left alone.",
+	},
+	{
+		Name: "no_tls_session_tickets", Section: SectionOwn, Flags: []string{"--no-tls-session-tickets"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
+		Help: "Make clients that come back do a whole handshake. Without it they resume with any worker, also after a reload; the keys for that change every 12 hours.",
+	},
+	{
+		Name: "tls_environ", Section: SectionOwn, Flags: []string{"--tls-environ"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
+		Help: "Give the application mod_ssl's names in environ: HTTPS, SSL_PROTOCOL, SSL_CIPHER, SSL_CLIENT_VERIFY, SSL_CLIENT_S_DN, SSL_CLIENT_I_DN, SSL_CLIENT_M_SERIAL, SSL_CLIENT_CERT. No client can forge them.",
+	},
+}
