@@ -1,4 +1,5 @@
-"""What the README's first screen shows of the newest results: a table between two marks, and a chart in a light and a dark SVG.
+"""What people see first of the newest results: a chart in a light and a dark SVG, for the README, and a table, for the page about benchmarks;
+each stands between two marks.
 
     python tests/bench/front.py     draw them again; `make bench` and `make bench APPLICATIONS=1` do it by themselves
 """
@@ -16,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 RESULTS = HERE / "results"
 README = ROOT / "README.md"
+PAGE = ROOT / "cmd" / "gosrv" / "docs" / "benchmarks.md"
 ASSETS = ROOT / "cmd" / "gosrv" / "docs" / "assets"
 BEGIN, END = "<!-- Made by `make bench`: begin -->", "<!-- Made by `make bench`: end -->"
 COLUMNS = (("flask", "Flask"), ("django-small", "Django, small view"), ("django-page", "Django, page"), ("falcon", "Falcon, JSON"), ("hello", "hello"))
@@ -84,20 +86,30 @@ def unclosed(raw):
                    if "never calls close()" in raw["scenarios"][name]["rows"].get(label, {}).get("remarks", ())})
 
 
-def block(raw, folder):
-    """The text between the marks, marks included."""
+def machine(raw):
     m = raw["machine"]
     cores = "%d-core %s" % (m["cores"], re.sub(r"\((R|TM)\)|CPU|Processor", "", m["cpu"]).split("@")[0].strip())
+    return "%s, CPython %s, %s" % (re.sub(r"\s+", " ", cores), m["python"], raw["begun"].split()[0])
+
+
+def picture(raw):
+    """The README's lines between the marks, marks included."""
+    words = "One worker on one core; %s. [All figures, and how they are taken](cmd/gosrv/docs/benchmarks.md)." % machine(raw)
+    shown = ('<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="cmd/gosrv/docs/assets/bench-dark.svg">\n'
+             '  <img alt="%s" src="cmd/gosrv/docs/assets/bench-light.svg">\n</picture>' % escape(described(raw), True))
+    return "\n\n".join([BEGIN, shown, words, END])
+
+
+def block(raw, folder):
+    """The page's lines between the marks, marks included."""
     words = "Requests a second of one worker on one core, 64 connections. In the last two columns, the time that 99 %% of the requests stay below when they " \
-            "fall due at half of the rate that the server can do, whether those before are answered or not. %s, CPython %s, %s; medians of interleaved rounds, answers checked byte for byte." % (
-                re.sub(r"\s+", " ", cores), m["python"], raw["begun"].split()[0])
+            "fall due at half of the rate that the server can do, whether those before are answered or not. %s; medians of interleaved rounds, answers checked byte for byte." % machine(raw)
     if unclosed(raw):
         names = unclosed(raw)
         words += " %s never call%s the answer's `close()`, with which both frameworks end a request." % (" and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names), "" if names[1:] else "s")
-    picture = ('<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="cmd/gosrv/docs/assets/bench-dark.svg">\n'
-               '  <img alt="%s" src="cmd/gosrv/docs/assets/bench-light.svg">\n</picture>' % escape(described(raw), True))
-    report = "[All figures](%s/report.md), [how they are taken](tests/bench/README.md)." % folder.resolve().relative_to(ROOT)
-    return "\n\n".join([BEGIN, picture, table(raw), words + "\n" + report, END])
+    here = os.path.relpath(folder.resolve(), PAGE.parent)
+    report = "[All figures](%s/report.md), [how they are taken](../../../tests/bench/README.md)." % here
+    return "\n\n".join([BEGIN, table(raw), words + "\n" + report, END])
 
 
 # -- the chart -----------------------------------------------------------------------------------------------------
@@ -149,17 +161,16 @@ def chart(raw, mode):
 
 
 def write(raw, folder):
-    """The two charts, and the README's part between the marks, if it has them."""
+    """The two charts, and what stands between the marks of README and page."""
     ASSETS.mkdir(parents=True, exist_ok=True)
     for mode in COLORS:
         (ASSETS / ("bench-%s.svg" % mode)).write_text(chart(raw, mode))
-    readme = README.read_text()
-    if BEGIN in readme:
-        README.write_text(replaced(readme, block(raw, folder)))
+    for path, new in ((README, picture(raw)), (PAGE, block(raw, folder))):
+        path.write_text(replaced(path.read_text(), new))
 
 
-def replaced(readme, new):
-    return re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: new, readme, flags=re.S)
+def replaced(text, new):
+    return re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: new, text, flags=re.S)
 
 
 if __name__ == "__main__":

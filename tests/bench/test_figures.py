@@ -318,11 +318,17 @@ def test_a_run_without_all_of_it_draws_nothing():
     assert not front.complete(raw)
 
 
+def test_both_pages_have_their_marks():
+    for path in (front.README, front.PAGE):
+        assert front.replaced(path.read_text(), "there") != path.read_text(), path
+
+
 def test_readme_and_chart_are_of_the_newest_run_that_is_kept():
     raw, folder = front.newest()
     if raw is None:
         pytest.skip("no run of the applications is kept")
-    assert front.block(raw, folder) in front.README.read_text()
+    assert front.picture(raw) in front.README.read_text()
+    assert front.block(raw, folder) in front.PAGE.read_text()
     for mode in front.COLORS:
         assert (front.ASSETS / ("bench-%s.svg" % mode)).read_text() == front.chart(raw, mode)
 
