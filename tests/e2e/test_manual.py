@@ -34,8 +34,9 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-            # Not the C library's environment, in which readline has left the width of pytest's terminal.
-            os.execvpe(argv[0], argv, dict(os.environ, TERM="xterm", **env))
+            # COLUMNS is of pytest's terminal: readline leaves it in the environment of whoever imports it.
+            kept = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
+            os.execvpe(argv[0], argv, dict(kept, TERM="xterm", **env))
         self.text = ""
 
     def __enter__(self):
