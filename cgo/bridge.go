@@ -18,6 +18,7 @@ import (
 	"unsafe"
 
 	"gosrv/wsgi/call"
+	"gosrv/wsgi/http1"
 )
 
 // Thread is the C side's handle of an attached thread. It is never freed.
@@ -45,7 +46,7 @@ const (
 	_ = -(uint(call.SentAll) ^ C.GOSRV_SENT_ALL) - (uint(call.Chunked) ^ C.GOSRV_CHUNKED)
 	_ = -(uint(call.SocketLook) ^ C.GOSRV_SOCKET_LOOK) - (uint(call.SocketRead) ^ C.GOSRV_SOCKET_READ) - (uint(call.SocketTake) ^ C.GOSRV_SOCKET_TAKE)
 	_ = -(uint(call.DrainRequested) ^ C.GOSRV_SIG_DRAIN) - (uint(call.QuitRequested) ^ C.GOSRV_SIG_QUIT)
-	_ = -(uint(call.BodyBlockSize) ^ C.GOSRV_BLOCK) - (uint(call.BlockNumbers) ^ C.GOSRV_CACHED)
+	_ = -(uint(call.BodyBlockSize) ^ C.GOSRV_BLOCK) - (uint(http1.BlockNumbers) ^ C.GOSRV_CACHED)
 	_ = -(unsafe.Sizeof(Block{}) ^ C.sizeof_gosrv_block) - (unsafe.Offsetof(Block{}.Mem) ^ unsafe.Offsetof(C.gosrv_block{}.mem))
 	_ = -(unsafe.Sizeof(Unsent{}) ^ C.sizeof_gosrv_unsent) - (unsafe.Offsetof(Unsent{}.Errno) ^ unsafe.Offsetof(C.gosrv_unsent{}.error))
 	_ = -(unsafe.Sizeof(Word{}) ^ C.sizeof_gosrv_word) - (unsafe.Offsetof(Word{}.Requests) ^ unsafe.Offsetof(C.gosrv_word{}.requests))

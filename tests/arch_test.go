@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -207,6 +209,25 @@ func TestTheServerKnowsNoCaller(t *testing.T) {
 		}
 	}
 	look("wsgi/server")
+}
+
+func TestWhoLeadsIsKnownInAFewFiles(t *testing.T) {
+	const why = "crew.go offers what the rest of the server needs to know of its threads"
+	crew := []string{"crew.go", "pool.go", "supervise.go", "backup_loop.go"}
+	inside := regexp.MustCompile(`"gosrv/wsgi/lead"|\bcrew\.(pool|backup)\b`)
+	p := packages(t)["wsgi/server"]
+	if p == nil {
+		t.Fatal("package wsgi/server does not exist: was it moved? Change the rule with it")
+	}
+	for _, name := range p.GoFiles {
+		text, err := os.ReadFile(filepath.Join(p.Dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := inside.Find(text); found != nil && !slices.Contains(crew, name) {
+			t.Errorf("wsgi/server/%s names %s: %s", name, found, why)
+		}
+	}
 }
 
 func TestTheMasterSideKnowsNoPython(t *testing.T) {

@@ -11,8 +11,8 @@ type Request struct {
 	Parsed   *http1.Request // offsets into Head
 	Client   *Client
 	Listener Listener
-	Block    Block
-	KeepGIL  bool // Call may return with the GIL, until Application.Release or another method
+	Block    http1.Block // the number of its header block, if it came before
+	KeepGIL  bool        // Call may return with the GIL, until Application.Release or another method
 	Body     *Body
 	Socket   int    // the descriptor of the connection
 	Out      []byte // takes the packed response head and small bodies: at least some KiB
@@ -20,16 +20,6 @@ type Request struct {
 
 // Listener is the caller's number for a listening socket.
 type Listener int
-
-// BlockNumbers is how many numbers there are for header blocks; 0 is none.
-const BlockNumbers = 64
-
-// Block names a header block that came before: two requests with the same number and version have the same one,
-// byte for byte. The zero value says nothing.
-type Block struct {
-	Number  uint8
-	Version uint32
-}
 
 // Flags say what the application's or the worker's signal handlers asked for.
 type Flags uint32

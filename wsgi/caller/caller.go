@@ -9,6 +9,7 @@ import (
 	"gosrv/cpython"
 	"gosrv/environ"
 	"gosrv/wsgi/call"
+	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/workerctl"
 )
 
@@ -16,7 +17,7 @@ import (
 type Caller struct {
 	rules     *environ.Rules
 	listeners []listener
-	cache     [call.BlockNumbers]cachedEnviron // guarded by the server's lead: Describe
+	cache     [http1.BlockNumbers]cachedEnviron // guarded by the server's lead: Describe
 }
 
 // listener is what requests of one listening socket have in common.

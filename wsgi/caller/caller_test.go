@@ -126,7 +126,7 @@ func TestEnvironOfANumberedBlockIsCached(t *testing.T) {
 	c := newCaller(t)
 	thread, python := c.fakeThread()
 	var res call.Result
-	flags := func(client *call.Client, block call.Block, listener call.Listener) uint32 {
+	flags := func(client *call.Client, block http1.Block, listener call.Listener) uint32 {
 		t.Helper()
 		r := request(t, "GET /x HTTP/1.1\r\nHost: a\r\nX-In: i\r\n\r\n", client)
 		r.Block, r.Listener = block, listener
@@ -139,16 +139,16 @@ func TestEnvironOfANumberedBlockIsCached(t *testing.T) {
 		}
 		return python.flags
 	}
-	first, next := call.Block{Number: 5, Version: 1}, call.Block{Number: 5, Version: 2}
+	first, next := http1.Block{Number: 5, Version: 1}, http1.Block{Number: 5, Version: 2}
 	cached := cpython.CachedEnviron(5)
 	for step, x := range []struct {
 		client   *call.Client
-		block    call.Block
+		block    http1.Block
 		listener call.Listener
 		want     uint32
 	}{
-		{client(false), call.Block{}, 0, 0}, // the server does not know the block
-		{client(false), first, 0, 0},        // it is remembered
+		{client(false), http1.Block{}, 0, 0}, // the server does not know the block
+		{client(false), first, 0, 0},         // it is remembered
 		{client(false), first, 0, cached | cpython.CachedNew},
 		{client(false), first, 0, cached},
 		{client(true), first, 0, 0}, // whose environ may differ
@@ -177,7 +177,7 @@ func TestCallingAllocatesNothing(t *testing.T) {
 	thread, python := c.fakeThread()
 	known := request(t, "GET /path?query HTTP/1.1\r\nHost: a\r\nX-In: i\r\n\r\n", client(false))
 	fresh := *known
-	known.Block = call.Block{Number: 1, Version: 1}
+	known.Block = http1.Block{Number: 1, Version: 1}
 	var res call.Result
 	if n := testing.AllocsPerRun(1000, func() {
 		for _, r := range []*call.Request{known, &fresh} {

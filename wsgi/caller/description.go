@@ -13,7 +13,7 @@ type Description struct {
 	packed   environ.Packed
 	flags    uint32 // of the call
 	listener *listener
-	made     [call.BlockNumbers]uint32 // versions of the environs that C has for the thread
+	made     [http1.BlockNumbers]uint32 // versions of the environs that C has for the thread
 }
 
 // Describe makes the environ of a request, or gives the reason why it is refused.

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"golang.org/x/sys/unix"
+
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
@@ -132,6 +134,22 @@ func (s *responder) carry(c *conn, a *answer) verdict {
 	}
 }
 
+// final tells whether nothing comes behind what the last step has given.
+func (a *answer) final() bool { return a.state == call.Done || a.state == call.Last }
+
+// mayWait tells whether a first piece may wait, with the head, for those that
+// follow: it is small, and there are to be others.
+func (a *answer) mayWait(c *conn) bool {
+	return c.wire.Plain() && a.state == call.More && a.res.Iterates != 0 && a.left.shared && a.frame.Length != 0 && !a.frame.NoBody &&
+		a.left.onlyFirst()
+}
+
+// handled tells that the application has seen to its client itself.
+func (a *answer) handled() bool {
+	return a.custody == appHas || a.custody == bothHave &&
+		(a.state == call.Handled || a.state == call.Done && !a.begun && a.res.HeadLen == 0)
+}
+
 // ended judges a complete answer: one shorter than promised leaves the client
 // waiting, so the connection has to end.
 func (a *answer) ended() verdict {
@@ -259,6 +277,14 @@ func (s *responder) composeFile(a *answer, buf []byte) {
 	a.left.set(buf, len(buf), 0, nil, nil)
 	s.head = buf[:0]
 	a.unblock(s.cur)
+}
+
+// unblock undoes what the application's use of a shared socket has done to the
+// one file that both descriptors stand for: sendfile waits for nobody.
+func (a *answer) unblock(c *conn) {
+	if a.custody == bothHave {
+		_ = unix.SetNonblock(c.fd(), true)
+	}
 }
 
 // failed answers 500 if nothing was said yet; else the client has to learn

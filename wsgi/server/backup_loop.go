@@ -49,7 +49,7 @@ func newBackup(w *eventLoop) error {
 		return fmt.Errorf("starting the backup loop: %w", e)
 	}
 	w.handover.exchange.Inherit(w.id.Slot)
-	w.backup = b
+	w.crew.backup = b
 	w.slots = append(w.slots, b.slot)
 	// Both threads need a P at once when they come out of their waits.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 3))

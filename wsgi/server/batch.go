@@ -19,13 +19,6 @@ func (s *responder) step(c *conn, a *answer) verdict {
 	return s.compose(c, a)
 }
 
-// mayWait tells whether a first piece may wait, with the head, for those that
-// follow: it is small, and there are to be others.
-func (a *answer) mayWait(c *conn) bool {
-	return c.wire.Plain() && a.state == call.More && a.res.Iterates != 0 && a.left.shared && a.frame.Length != 0 && !a.frame.NoBody &&
-		a.left.onlyFirst()
-}
-
 // pull asks the iterator for pieces that may leave together. They are put
 // behind what has not been sent, in the slot's buffer, each in its frame; while
 // the application is at the next one, those that wait are sent by another
@@ -56,9 +49,6 @@ func (s *responder) pull(c *conn, a *answer) verdict {
 	}
 	return s.failed(c, a)
 }
-
-// final tells whether nothing comes behind what the last step has given.
-func (a *answer) final() bool { return a.state == call.Done || a.state == call.Last }
 
 // composeBatch makes what pull has left unsent ready to be sent.
 func (s *responder) composeBatch(a *answer) {

@@ -57,7 +57,7 @@ type conn struct {
 
 	listener *listener
 	client   call.Client
-	known    known // of its header block
+	known    http1.Known // of its header block
 	wire     loop.Transport
 	tls      *tlsio.Session // nil: plain, or its handshake has not begun
 	in       loop.Buffer
@@ -105,6 +105,15 @@ func (c *conn) become(p phase) {
 }
 
 func (c *conn) fd() int { return c.timer.FD }
+
+// socket is the descriptor that gunicorn.socket is made of; -1: none, since what the
+// application read from it would be ciphertext.
+func (c *conn) socket() int {
+	if !c.wire.Plain() {
+		return -1
+	}
+	return c.fd()
+}
 
 // note remembers what an edge said.
 func (c *conn) note(ev loop.Event) {

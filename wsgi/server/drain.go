@@ -61,7 +61,7 @@ func (w *worker) order(bits uint32) {
 		w.quitting.Store(true)
 	}
 	w.wanted.Or(bits)
-	w.kick()
+	w.crew.interrupt()
 }
 
 // Drain orders the worker to end: to answer what it has and to take no more; final: no other worker
@@ -128,7 +128,7 @@ func (p *departure) startDrain(s *slot, reason string, final bool) {
 	}
 	w.hastenIdle()
 	w.handover.shutExchange()
-	w.pool.tellMain()
+	w.crew.tellMain()
 	w.score.SetState(scoreboard.Draining)
 	queue := !final && w.leaveQueues()
 	w.Tell(workerctl.WorkerDraining{Reason: reason, Queue: queue})

@@ -7,7 +7,7 @@ func TestAWorkerIsNotAtRestWithAThreadInside(t *testing.T) {
 		"told to quit":         func(s *server) { s.quitting.Store(true) },
 		"the server ends":      func(s *server) { s.drain.final = true },
 		"a call is given up":   func(s *server) { s.lost.Store(1) },
-		"a thread is in there": func(s *server) { s.pool.size = 2; s.pool.out.Store(1) },
+		"a thread is in there": func(s *server) { s.crew.pool.size = 2; s.crew.pool.out.Store(1) },
 	} {
 		s := newFake(t, testSettings(), hello)
 		if !s.AtRest() {

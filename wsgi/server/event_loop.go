@@ -37,11 +37,10 @@ type worker struct {
 	watcher *loop.Poller // has the control channel and the signals: that of the loop, or the main thread's own
 	slots   []*slot
 	streams body.Streams
-	pool    pool
 	tls     *tlsio.Handshakes // nil: plain
-	backup  *backup           // nil: nobody leads while the main thread is in the application
-	keeps   bool              // small answers of a batch may leave together: outbox
-	notice  string            // what the master is to say of the place for spool files
+	crew    crew
+	keeps   bool   // small answers of a batch may leave together: outbox
+	notice  string // what the master is to say of the place for spool files
 }
 
 // protocol is how requests are read and answers begin. It never changes.
@@ -75,7 +74,7 @@ type eventLoop struct {
 
 	poll       *loop.Poller
 	mem        body.Memory // of request bodies, and the read buffers
-	headBlocks headBlocks
+	headBlocks http1.Blocks
 	outbox     outbox
 	again      []turnTicket
 	todo       []*conn // suspended calls of the main thread, where it is alone
@@ -126,7 +125,7 @@ func (w *eventLoop) turn(s *slot) leads {
 		s.ReleaseGIL()
 		runtime.Gosched()
 	}
-	if w.pool.size > 1 && w.pool.HasBack() {
+	if w.crew.hasBack() {
 		// Before the rest of the batch, which may take long.
 		if s.returned() == handedOver {
 			return handedOver
@@ -135,7 +134,7 @@ func (w *eventLoop) turn(s *slot) leads {
 			return stillLeads // that may have been the last thing to wait for
 		}
 	}
-	if w.outbox.due(s.now) {
+	if len(w.outbox.waiting) > 0 && w.outbox.due(s.now) {
 		s.sendKept()
 	}
 	if ev, ok := w.poll.Next(); ok {
@@ -174,7 +173,10 @@ func (w *eventLoop) turn(s *slot) leads {
 	w.now = loop.Now()
 	w.score.Tick(w.now)
 	w.tryGate()
-	return s.returned() && s.l.expire(s) && s.l.takeTurns(s)
+	if s.returned() == handedOver || w.timers.Next() <= w.now && s.l.expire(s) == handedOver {
+		return handedOver
+	}
+	return s.l.takeTurns(s)
 }
 
 // giveMemoryBack gives back what nothing needs just now.
@@ -184,6 +186,14 @@ func (w *eventLoop) giveMemoryBack(s *slot) {
 	if freed || swollen || dropped > 0 || w.now >= w.restDue {
 		w.restDue = w.Idle.Look(s, w.now, dropped, freed, swollen)
 	}
+}
+
+// serveAlone is the loop of a thread that no other takes turns with, until the end.
+func serveAlone(s *slot) {
+	for w := s.l; !w.ended(); {
+		w.turn(s)
+	}
+	s.sendKept()
 }
 
 // takeTurns serves those that were put off, once each.
@@ -251,9 +261,7 @@ func (w *eventLoop) dispatchSpecial(s *slot, ev loop.Event) leads {
 	if s.isBackup() {
 		// The main thread's events are paused while it leads: what else is left of the batch is
 		// level-triggered and comes again.
-		if ev.FD == w.backup.Waker().FD() {
-			w.backup.Waker().Clear()
-		}
+		w.crew.clearWaker(ev.FD)
 		return stillLeads
 	}
 	if w.handover.exchange.active && ev.FD == w.handover.exchange.fd() {

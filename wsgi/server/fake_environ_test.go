@@ -16,7 +16,7 @@ type fakeDescription struct {
 	parsed       *http1.Request
 	path, remote []byte
 	port         []byte
-	blocks       [call.BlockNumbers]int // how often each was described
+	blocks       [http1.BlockNumbers]int // how often each was described
 }
 
 // errFakeRefusal refuses requests with a field X-Refuse.

@@ -14,13 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/wsgi/call"
+	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
 )
 
 // fakeRequest is what a fake application sees.
 type fakeRequest struct {
 	method, path, uri string
-	block             call.Block
+	block             http1.Block
 	head, body        string
 	remote            string    // REMOTE_ADDR and REMOTE_PORT
 	proxy             [3]string // PROXY_PROTOCOL, PROXY_ADDR, PROXY_PORT

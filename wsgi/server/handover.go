@@ -177,7 +177,7 @@ func (s *Server) JoinExchange(names []string, fds []int) bool {
 // joinExchange is that. Without a backup the caller is the main thread, which leads.
 func (x *handingOver) joinExchange(names []string, fds []int) bool {
 	w := x.l
-	if w.backup != nil || w.set.Threads > 1 || w.drain.on || len(names) != len(fds) {
+	if !w.crew.lacksBackup() || w.drain.on || len(names) != len(fds) {
 		return false
 	}
 	for i, name := range names {

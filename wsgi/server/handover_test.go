@@ -72,7 +72,7 @@ func (m *market) worker(handle func(*fakeRequest) fakeReply, adjust ...func(*wor
 	return s
 }
 
-func waitFor(t *testing.T, done func() bool) {
+func waitFor(t testing.TB, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {

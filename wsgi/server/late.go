@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"os"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +27,7 @@ func newWatchdog(w *worker) *watchdog.Watchdog {
 	if w.set.Sync && timeout > 0 && (limit == 0 || timeout < limit) {
 		limit = timeout
 	}
-	limits := watchdog.Limits{Request: limit, Hard: int64(w.set.Request), Main: timeout, GIL: timeout, Pool: w.pool.size > 1}
+	limits := watchdog.Limits{Request: limit, Hard: int64(w.set.Request), Main: timeout, GIL: timeout, Pool: !w.crew.oneCalls()}
 	var notified func() int64 // Gunicorn's time-out counts from the last worker.notify()
 	if w.set.Sync && limit == timeout {
 		notified = func() int64 {
@@ -59,8 +58,7 @@ func startWatchdog(w *worker) {
 	if w.watch == nil {
 		return
 	}
-	// A list of its own: the backup's slot may join w.slots at any time.
-	w.watchedSlots = slices.DeleteFunc(slices.Clone(w.slots), (*slot).isBackup)
+	w.watchedSlots = w.callers()
 	var threads []*watchdog.Thread
 	for _, s := range w.watchedSlots {
 		threads = append(threads, &s.watched)

@@ -20,7 +20,7 @@ import (
 func (s *server) given(slots []*slot, stop func() bool) {
 	for there := false; !there && !stop(); runtime.Gosched() {
 		for _, one := range slots {
-			there = there || s.pool.HasTodo(&one.member)
+			there = there || s.crew.pool.HasTodo(&one.member)
 		}
 	}
 }
@@ -90,8 +90,8 @@ func restingPool(t *testing.T) (s *server, a, b *slot) {
 	if err := newPool(s.eventLoop, 2); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.pool.Waker().Close)
-	t.Cleanup(s.pool.ended.Close)
+	t.Cleanup(s.crew.pool.Waker().Close)
+	t.Cleanup(s.crew.pool.ended.Close)
 	a, b = newSlot(s.eventLoop, 1, s.app.door(1)), newSlot(s.eventLoop, 2, s.app.door(2))
 	s.slots = []*slot{a, b}
 	b.l = s.eventLoop

@@ -40,8 +40,8 @@ type keptAnswer struct {
 	left bool  // its call is over; only the last one's may go on, in close()
 }
 
-// due tells whether answers have waited long enough.
-func (o *outbox) due(now int64) bool { return len(o.waiting) > 0 && now-o.since > keptFor }
+// due tells whether answers, if some wait, have waited long enough.
+func (o *outbox) due(now int64) bool { return now-o.since > keptFor }
 
 // keep takes a whole answer if other requests wait, and tells whether it has:
 // nothing of the answer is left to send then. The caller is inside a call and
@@ -66,14 +66,10 @@ func (o *outbox) keep(c *conn, a *answer, now int64, others bool) bool {
 // keepAnswer puts a whole answer into the outbox, if the thread may lead for a
 // moment: it is inside a call.
 func (s *responder) keepAnswer(c *conn, a *answer) {
-	l := s.l // a main thread that is alone never gives the lead up
-	if s.w.backup != nil {
-		if l = s.w.backup.Borrow(); l == nil {
-			return // the backup has it
-		}
-		defer s.w.backup.GiveBack()
+	if l := s.borrowLead(); l != nil {
+		l.outbox.keep(c, a, s.now, l.poll.Left() > 0)
+		s.giveLeadBack()
 	}
-	l.outbox.keep(c, a, s.now, l.poll.Left() > 0)
 }
 
 // leave ends the call of the connection, and tells whether the outbox has its

@@ -145,7 +145,7 @@ func (s *slot) advance(c *conn) (progress, *body.Refusal) {
 	if c.req != nil {
 		r = c.req
 	}
-	err := s.l.headBlocks.parse(&s.w.policy, c, r)
+	err := s.l.headBlocks.Parse(&s.w.policy, c.in.Unread(), r, &c.known)
 	if err == nil {
 		return s.begin(c, r)
 	}
@@ -206,7 +206,7 @@ func (s *slot) rest(c *conn) {
 func (s *slot) recall(c *conn) (progress, *body.Refusal) {
 	r := s.request(c)
 	if c.req == nil {
-		if err := s.l.headBlocks.parse(&s.w.policy, c, r); err != nil {
+		if err := s.l.headBlocks.Parse(&s.w.policy, c.in.Unread(), r, &c.known); err != nil {
 			// Another generation's limits were wider.
 			bad, _ := err.(*http1.Error)
 			if bad == nil {

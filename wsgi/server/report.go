@@ -11,6 +11,14 @@ import (
 	"gosrv/wsgi/tlsio"
 )
 
+// reporter writes a thread's lines of the access log.
+type reporter struct {
+	access *access.Log
+	env    Describer
+	line   access.Line
+	again  call.Request // one that is described again, for its line
+}
+
 // report writes what the logs get of an answer that is over: the fault of the
 // application, and the access log's line. The slot that served it calls it, as
 // long as the request is still in the buffer.
@@ -29,31 +37,30 @@ func (s *slot) report(c *conn, a *answer, v verdict) {
 
 // record writes the line of an answer that is over, whole or cut. The request
 // is still in the buffer.
-func (s *slot) record(c *conn, a *answer, r *http1.Request) {
-	w := s.w
-	if !w.access.Wanted() || a.logged || a.frame.Status == 0 {
+func (p *reporter) record(c *conn, a *answer, r *http1.Request) {
+	if !p.access.Wanted() || a.logged || a.frame.Status == 0 {
 		return
 	}
 	a.logged = true
 	took := time.Duration(loop.Now() - a.started)
 	head := c.in.Unread()[:r.HeadLen]
 	if c.ans != nil {
-		// The slot has served others since. It was possible once, so it is now.
-		s.call = call.Request{Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number}
-		_ = s.env.Describe(&s.call)
+		// The thread has served others since. It was possible once, so it is now.
+		p.again = call.Request{Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number}
+		_ = p.env.Describe(&p.again)
 	}
-	about := access.Request{Head: head, Parsed: r, Environ: s.env, Reply: a.reply, Notes: a.notes}
-	w.access.Record(&s.line, &about, a.frame.Status, a.bytes-a.left.body(&a.frame), took)
+	about := access.Request{Head: head, Parsed: r, Environ: p.env, Reply: a.reply, Notes: a.notes}
+	p.access.Record(&p.line, &about, a.frame.Status, a.bytes-a.left.body(&a.frame), took)
 }
 
 // recordRefusal writes the line of a request that was refused, if as much as
 // its request line was understood. length is that of the answer's body.
-func (s *slot) recordRefusal(c *conn, status int, length int64) {
+func (p *reporter) recordRefusal(c *conn, status int, length int64) {
 	r := c.req
 	if r == nil || r.Proto.Len == 0 {
 		return
 	}
-	s.w.access.RecordRefusal(&s.line, &access.Request{Head: c.in.Unread(), Parsed: r, Client: &c.client}, status, length)
+	p.access.RecordRefusal(&p.line, &access.Request{Head: c.in.Unread(), Parsed: r, Client: &c.client}, status, length)
 }
 
 // logRefusal says why a request was refused, in Gunicorn's words. A client on a

@@ -1,13 +1,8 @@
 package server
 
 import (
-	"sync/atomic"
-
-	"gosrv/wsgi/access"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
-	"gosrv/wsgi/ipc/scoreboard"
-	"gosrv/wsgi/lead"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
@@ -16,23 +11,20 @@ import (
 // that one request at a time uses.
 type slot struct {
 	responder
+	reporter
+	place
+
 	w    *worker
-	n    int
 	req  *http1.Request
 	body call.Body
 	call call.Request // here, since it would be made on the heap for each call of an interface
 
-	env    Describer
-	line   access.Line        // where its lines for the access log are put together
-	member lead.Thread[*conn] // its place among the pool's threads
-	shown  scoreboard.Running // its request, as the scoreboard shows it
-	gone   atomic.Bool        // the thread has ended, with close() called for what it had suspended
 }
 
 // newSlot makes a slot for an application thread.
 func newSlot(w *eventLoop, n int, app Application) *slot {
-	s := &slot{w: w.worker, n: n, req: w.getRequest()}
-	s.env = app
+	s := &slot{w: w.worker, place: place{n: n}, req: w.getRequest()}
+	s.reporter = reporter{access: w.access, env: app}
 	if app == nil {
 		s.env = w.Describer() // the backup's, or until the thread is enlisted
 	}
@@ -52,7 +44,7 @@ func (s *slot) serve(c *conn) leads {
 		Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &s.body, Socket: c.socket(), Out: s.out,
 	}
 	if !w.set.NoEnvironCache {
-		s.call.Block = w.headBlocks.number(c, head, r)
+		s.call.Block = w.headBlocks.Number(head, r, &c.known)
 	}
 	if bad := s.env.Describe(&s.call); bad != nil {
 		s.keepRequest(c)
@@ -71,7 +63,7 @@ func (s *slot) serve(c *conn) leads {
 		Keep: r.KeepAlive && w.keepAlive,
 		Kept: w.kept, Server: w.server,
 	}}
-	if w.pool.size == 1 && w.poll.Left() > 0 {
+	if w.crew.oneCalls() && w.poll.Left() > 0 {
 		// Another connection of this batch is most likely next.
 		s.call.KeepGIL = true
 	}
@@ -208,17 +200,12 @@ func (t *connTable) consume(c *conn) {
 // enter lends the thread to the application. method is nil when a suspended
 // answer goes on.
 func (s *slot) enter(c *conn, a *answer, method, path []byte) {
-	w := s.w
 	c.become(serving)
 	c.slot = s.n
 	s.cur, s.curAns = c, a
 	s.startDeadline(a)
-	switch {
-	case method == nil: // it is shown
-	case w.pool.size > 1:
-		w.pool.shown.Begin(w.score, &s.shown, a.started, method, path)
-	default:
-		w.score.Begin(a.started, method, path)
+	if method != nil { // else it is shown
+		s.show(s.w, a.started, method, path)
 	}
 	s.releaseLead()
 }
@@ -237,33 +224,9 @@ func (s *slot) leave(c *conn, v verdict) leads {
 	s.stopDeadline()
 	s.cur, s.curAns = nil, nil
 	s.report(c, a, v)
-	if w.pool.size > 1 {
-		w.pool.shown.End(w.score, &s.shown)
-	} else if s.n == 0 { // not the backup's: the main thread's request goes on
-		w.score.End()
-	}
-	if p := &w.pool; p.size > 1 {
-		p.Weigh(&s.member, s.now-a.resumed)
-		if s.l = p.Acquire(); s.l == nil {
-			if c.ans == nil {
-				kept := *a
-				c.ans = &kept
-			}
-			if v == sent && a.parting(c) {
-				c.wire.HalfClose() // the leader may be long in coming to it, and the last bytes wait for the end
-			}
-			c.verdict = v
-			p.HandBack(c)
-			return handedOver
-		}
-	} else {
-		if w.backup != nil {
-			s.reclaim()
-		}
-		if s.now-a.resumed >= stuck && loop.WaitReadable(w.Control, 0) {
-			s.ReleaseGIL()
-			w.ReadOrders() // what it was told meanwhile comes before new connections
-		}
+	s.unshow(w)
+	if s.regainLead(c, a, v) == handedOver {
+		return handedOver
 	}
 	s.l.now = max(s.l.now, s.now)
 	if s.l.outbox.leave(c, v) {
@@ -274,27 +237,4 @@ func (s *slot) leave(c *conn, v verdict) leads {
 	}
 	s.settle(c, a, v)
 	return stillLeads
-}
-
-// releaseLead gives the lead up before the application is called. A thread that
-// is alone keeps it.
-func (s *slot) releaseLead() {
-	w := s.w
-	switch {
-	case w.pool.size > 1:
-		s.l = nil
-		w.pool.Release()
-	case w.backup != nil:
-		s.l = nil
-		w.backup.Release()
-	}
-}
-
-// reclaim gives the main thread the lead that it has released.
-func (s *slot) reclaim() {
-	var led bool
-	if s.l, led = s.w.backup.Reclaim(); led {
-		s.l.handover.takeBackAll(s)
-		s.l.resumeMainEvents()
-	}
 }

@@ -35,7 +35,7 @@ func (s *slot) Blocks(old, made []call.BodyBlock) int { return s.app.Blocks(old,
 // MayEnter is body.Thread's: whether this thread may wait for the GIL to get
 // memory. Not while a call is running that may keep it for long.
 func (s *slot) MayEnter() bool {
-	return s.app != nil && (s.w.pool.size == 1 || s.l.gate.engaged == 0)
+	return s.app != nil && (s.w.crew.oneCalls() || s.l.gate.engaged == 0)
 }
 
 // TrimBuffers is Resting's.
@@ -55,7 +55,7 @@ type streamOwner struct {
 // long as the body comes.
 func (o *streamOwner) Progressed(now int64) {
 	o.w.slots[o.c.slot].watched.Extend(now)
-	if o.w.set.Threads == 1 && o.w.score.Progress(o.shown, now) {
+	if o.w.crew.oneCalls() && o.w.score.Progress(o.shown, now) {
 		o.shown = now
 	}
 }

@@ -80,7 +80,7 @@ func (a *admission) cover(m coverMessage) {
 	w.listeners = append(w.listeners, l)
 	switch {
 	case w.gate.shut: // opened with the others
-	case w.backup != nil && like.parked:
+	case like.parked:
 		l.parked = true
 	default:
 		w.reopen(l.fd, loop.ReadShared)

@@ -215,9 +215,7 @@ func (s *Server) Served() uint64 { return s.l.served }
 // AtRest tells, after Run, whether the worker has ended in order and without a thread that is still inside
 // the application, where it may hold locks.
 func (s *Server) AtRest() bool {
-	k := &s.w.pool
-	stuck := s.w.lost.Load() > 0 || k.size > 1 && int(k.out.Load()) < k.size
-	return !stuck && !s.l.drain.final && !s.w.quitting.Load()
+	return s.w.lost.Load() == 0 && s.w.crew.allOut() && !s.l.drain.final && !s.w.quitting.Load()
 }
 
 // run serves until the worker is told to end and has nothing left to do.
@@ -258,21 +256,16 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 	w.restDue = w.Idle.Begin(w.now)
 	w.watch = newWatchdog(w.worker)
 	defer w.watch.End()
-	if w.pool.size > 1 {
+	if !w.crew.oneCalls() {
 		s.l = nil // the first thread of the pool leads
 		return supervise(w, start)
 	}
 	w.outbox.answers, w.keeps = w.Outbox()
 	startWatchdog(w.worker)
 	w.Tell(workerctl.WorkerReady{Notice: w.notice})
-	for !w.ended() {
-		s.l.turn(s)
-	}
-	s.sendKept()
+	serveAlone(s)
 	shut(s)
-	if w.backup != nil {
-		w.backup.End()
-	}
+	w.crew.end()
 	for c := s.nextTodo(); c != nil; c = s.nextTodo() {
 		s.finish(c.ans)
 	}

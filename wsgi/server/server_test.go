@@ -28,7 +28,7 @@ import (
 type server struct {
 	*eventLoop
 	*Server
-	t      *testing.T
+	t      testing.TB
 	addr   string
 	app    *fakeApp
 	ctl    *workerctl.Conn
@@ -58,7 +58,7 @@ func testSettings() Settings {
 var testPolicy = http1.Policy{RequestLine: 4094, Fields: 100, FieldSize: 8190, HeadSize: http1.DefaultHeadSize}
 
 // serveFake starts a worker on a loopback socket. adjust may change its orders.
-func serveFake(t *testing.T, set Settings, handle func(*fakeRequest) fakeReply, adjust ...func(m *workerctl.Serve, fds *[]int)) *server {
+func serveFake(t testing.TB, set Settings, handle func(*fakeRequest) fakeReply, adjust ...func(m *workerctl.Serve, fds *[]int)) *server {
 	t.Helper()
 	s := newFake(t, set, handle, adjust...)
 	s.begin()
@@ -66,7 +66,7 @@ func serveFake(t *testing.T, set Settings, handle func(*fakeRequest) fakeReply, 
 }
 
 // newFake makes a worker that does not run yet.
-func newFake(t *testing.T, set Settings, handle func(*fakeRequest) fakeReply, adjust ...func(m *workerctl.Serve, fds *[]int)) *server {
+func newFake(t testing.TB, set Settings, handle func(*fakeRequest) fakeReply, adjust ...func(m *workerctl.Serve, fds *[]int)) *server {
 	t.Helper()
 	s := &server{t: t, app: &fakeApp{handle: handle}, ended: make(chan struct{})}
 	m, fds := s.orders()
@@ -274,7 +274,7 @@ func (s *server) logged() string {
 // client is one connection to a server.
 type client struct {
 	net.Conn
-	t *testing.T
+	t testing.TB
 	r *bufio.Reader
 }
 
@@ -283,7 +283,7 @@ func (s *server) dial() *client {
 	return connect(s.t, s.addr)
 }
 
-func connect(t *testing.T, addr string) *client {
+func connect(t testing.TB, addr string) *client {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -29,7 +29,7 @@ const (
 // signal handlers and reads the master's orders, both promptly, whatever the
 // threads are at.
 func supervise(w *eventLoop, start func(n int) error) error {
-	k := &w.pool
+	k := &w.crew.pool
 	for n := range k.size {
 		w.slots = append(w.slots, newSlot(w, n+1, nil))
 	}
@@ -113,19 +113,12 @@ func enlist(w *worker, n int, app Application) {
 	s := w.slots[n]
 	s.app, s.env = app, app
 	s.watched.Ident.Store(w.Ident())
-	<-w.pool.begun
+	<-w.crew.pool.begun
 	var l *eventLoop
 	if n == 1 {
-		l = w.pool.first
+		l = w.crew.pool.first
 	}
-	w.pool.work(s, l)
-}
-
-// tellMain makes the main thread look at the state of the worker.
-func (k *pool) tellMain() {
-	if k.size > 1 {
-		k.ended.Wake()
-	}
+	w.crew.pool.work(s, l)
 }
 
 // signals runs the Python signal handlers that are due, on the main thread.
@@ -153,18 +146,13 @@ func signals(s *slot) {
 
 // attend answers an event of the control channel, the signals, or a waker.
 func (w *worker) attend(s *slot, fd int) {
-	k := &w.pool
-	switch {
-	case fd == w.Wakeup:
+	switch fd {
+	case w.Wakeup:
 		signals(s)
-	case fd == w.Control:
+	case w.Control:
 		w.ReadOrders()
-	case k.size > 1 && fd == k.Waker().FD():
-		k.Waker().Clear()
-	case k.size > 1 && fd == k.ended.FD():
-		k.ended.Clear()
-	case w.backup != nil && fd == w.backup.Waker().FD():
-		w.backup.Waker().Clear()
+	default:
+		w.crew.clearWaker(fd)
 	}
 }
 
@@ -172,13 +160,13 @@ func (w *worker) attend(s *slot, fd int) {
 // Python's signal handlers where the main thread waits.
 func attendTo(w *worker) error {
 	fds := []int{w.Control, w.Wakeup}
-	if w.pool.size > 1 {
+	if w.crew.pool.size > 1 {
 		var err error
 		if w.watcher, err = loop.NewPoller(); err != nil {
 			return err
 		}
 		w.Own(w.watcher.FD(), true)
-		fds = append(fds, w.pool.ended.FD())
+		fds = append(fds, w.crew.pool.ended.FD())
 	}
 	for _, fd := range fds {
 		if fd < 0 {

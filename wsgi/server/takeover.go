@@ -65,7 +65,7 @@ func share(s *responder, a *answer) bool {
 		a.lose()
 		return false
 	}
-	if s.w.pool.size == 1 {
+	if s.w.crew.oneCalls() {
 		s.w.score.Waive()
 	}
 	a.custody = bothHave
@@ -96,12 +96,6 @@ func giveAway(w *worker, c *conn) {
 	w.Own(fd, false)
 	c.wire.Drop()
 	c.wire = loop.NewTransport(-1)
-}
-
-// handled tells that the application has seen to its client itself.
-func (a *answer) handled() bool {
-	return a.custody == appHas || a.custody == bothHave &&
-		(a.state == call.Handled || a.state == call.Done && !a.begun && a.res.HeadLen == 0)
 }
 
 // concede ends the answer of such a request without a word. What is logged is
@@ -147,12 +141,4 @@ func regain(s *slot, c *conn, a *answer) {
 	c.timer.FD, c.wire, c.fin, c.eof = fd, loop.NewTransport(fd), false, false
 	seat(w, c)
 	s.linger(c)
-}
-
-// unblock undoes what the application's use of a shared socket has done to the
-// one file that both descriptors stand for: sendfile waits for nobody.
-func (a *answer) unblock(c *conn) {
-	if a.custody == bothHave {
-		_ = unix.SetNonblock(c.fd(), true)
-	}
 }

@@ -107,12 +107,3 @@ func (s *Server) SetTLS(p *tlspolicy.Policy) error {
 }
 
 var _ loop.Layer = (*tlsio.Session)(nil)
-
-// socket is the descriptor that gunicorn.socket is made of; -1: none, since what the
-// application read from it would be ciphertext.
-func (c *conn) socket() int {
-	if !c.wire.Plain() {
-		return -1
-	}
-	return c.fd()
-}
