@@ -6,11 +6,11 @@ const (
 	// keptSize is the largest answer, head and body, that waits for others: a
 	// copy of more costs more than the system call that it saves.
 	keptSize = 8 << 10
-	// keptCall is how long, in ns, calls take as a rule where answers wait: an
-	// application that takes less has no caches to lose, and the copy costs more
-	// than it saves. callTime counts none for more than longCall, so that a thread
+	// keptCall is how long, in ns, calls take as a rule where answers wait, the send
+	// before each included if there was one: an application that takes less keeps the
+	// client busy, which need not be woken then, and the copy costs more than it saves. callTime counts none for more than longCall, so that a thread
 	// that loses its processor for a while does not make the calls look long.
-	keptCall = 30_000
+	keptCall = 8_000
 	longCall = 100_000
 	// keptFor is how long, in ns, the oldest answer waits while other requests
 	// of the batch are served.
