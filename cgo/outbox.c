@@ -24,6 +24,8 @@ int gosrv_outbox_put(gosrv_outbox *o, int fd, const char *bytes, uint64_t len) {
 	batch *b = &o->kept[o->count];
 	memcpy(o->room + o->used, bytes, len);
 	if (!batch_begin(b, fd, o->room + o->used, len, len)) return 0;
+	if (o->count == 0) batch_first(b);
+	else b->since = o->kept[0].since; /* they leave together */
 	batch_offer(b);
 	o->used += len;
 	o->count++;

@@ -4,6 +4,7 @@
  * cgo/DESIGN.md, "Signals". */
 #define _GNU_SOURCE
 #include "process.h"
+#include "transmit.h"
 #include "request.h"
 
 #include <dlfcn.h>
@@ -232,6 +233,7 @@ void signals_after_fork_child(void) {
 		}
 	if (wakeup[0] >= 0) close(wakeup[0]);
 	wakeup[0] = -1;
+	transmit_forget();
 }
 
 /* signals_forget: after signals_after_fork_child, in a child that becomes a zygote: neither

@@ -18,7 +18,6 @@ typedef struct batch {
 	int64_t due, rest;            /* when the transmitter sends; how long it waited for room */
 	int full;                     /* it has met a socket without room, or a broken one */
 	int listed;
-	uint32_t offers;
 	struct batch *next;
 } batch;
 
@@ -28,11 +27,18 @@ enum { BATCH_OFFERED = 1, BATCH_BUSY };
  * transmitter, so nothing may wait. */
 int batch_begin(batch *b, int fd, char *bytes, uint64_t cap, uint64_t end);
 
+/* batch_first: before batch_offer of a batch while no other is offered: the transmitter need not
+ * wake for those that were. */
+void batch_first(batch *b);
+
 /* batch_offer: until batch_reclaim what waits leaves within 1 ms, whatever the caller does. */
 void batch_offer(batch *b);
 
 /* batch_reclaim: the batch is the owner's again; does nothing if it is. */
 void batch_reclaim(batch *b);
+
+/* transmit_forget: in a forked child of the application, which has no transmitter. */
+void transmit_forget(void);
 
 /* batch_flush: by any thread: send what is offered as far as there is room. 0: something is left. */
 int batch_flush(batch *b);

@@ -5,7 +5,8 @@
 /fork_printing the same while another thread stands in a print; how the child ended
 /exec_signals  what an executed program ignores and blocks
 /fork_twice    what a child of the child lacks of the child's descriptors
-/fork_fds      which sockets the child inherited
+/fork_fds      which sockets and timers the child inherited
+/pieces        an answer in two pieces
 /subprocess /mp_fork /mp_spawn /mp_terminate /pool /pool_terminate /daemonize /sigterm_child
 """
 import json
@@ -44,7 +45,7 @@ def fork():
 
 
 def fork_fds():
-    """The sockets a forked child still holds, as the names /proc gives them."""
+    """The sockets, epoll sets and timers a forked child still holds, as the names /proc gives them."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -54,7 +55,7 @@ def fork_fds():
                 links.append(os.readlink("/proc/self/fd/" + fd))
             except OSError:
                 continue
-        os.write(writer, json.dumps([link for link in links if link.startswith(("socket:", "anon_inode:[eventpoll"))]).encode())
+        os.write(writer, json.dumps([link for link in links if link.startswith(("socket:", "anon_inode:[eventpoll", "anon_inode:[timerfd"))]).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as pipe:
@@ -185,6 +186,9 @@ def application(environ, start_response):
         body = b"answer of the parent" if pid else b"ANSWER OF THE CHILD"
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
+    if path == "/pieces":
+        start_response("200 OK", [])
+        return iter([b"one", b"two"])
     if path == "/fork_printing":
         printing, pid = Printing(), os.fork()
         if pid == 0:

@@ -73,6 +73,7 @@ def test_children_that_are_told_to_end(children, path, answer):
 
 @pytest.mark.gosrv_only("a forked child of Gunicorn's worker holds its sockets")
 def test_a_forked_child_holds_no_socket_of_the_server(children):
+    assert children.get("/pieces").text == "onetwo"  # begins the thread that sends what waits
     assert children.get("/fork_fds").json() == []
 
 
