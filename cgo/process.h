@@ -75,13 +75,6 @@ void process_enter_worker(int fd);
 /* process_fill_holes: see process_heap_holes.c; call it when the application is loaded and nothing forked. */
 void process_fill_holes(void);
 
-/* process_has_one_thread: whether this process has no second thread. */
-int process_has_one_thread(void);
-
-/* process_sleep: wait for something on fd, with as little in memory as can be: see process_sleep.c. Returns at
- * once where that is not to be had. With the GIL. */
-void process_sleep(int fd);
-
 /* process_drop_pages: see process_code_pages.c. With the GIL. */
 void process_drop_pages(void);
 

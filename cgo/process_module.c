@@ -28,8 +28,8 @@ static int reap(pid_t pid) {
 	return errno == 0 ? 0 : -1;
 }
 
-/* The directory has a link for each thread. */
-int process_has_one_thread(void) {
+/* one_thread: whether this process has no second thread; the directory has a link for each. */
+static int one_thread(void) {
 	struct stat task;
 	return stat("/proc/self/task", &task) == 0 && task.st_nlink == 3;
 }
@@ -44,7 +44,7 @@ int process_fork(void) {
 	int gone[2];
 	if (pipe2(gone, O_CLOEXEC) != 0) return -1;
 	py.PyOS_BeforeFork();
-	pid_t pid = process_has_one_thread() ? vfork() : fork();
+	pid_t pid = one_thread() ? vfork() : fork();
 	if (pid == 0) {
 		pid_t between = getpid(), worker = fork();
 		if (worker != 0) _exit(worker < 0 ? errno : 0);
@@ -88,24 +88,16 @@ static PyObject *fill_holes(PyObject *self, PyObject *unused) {
 	return none();
 }
 
-/* rest(fd, ms): wait so long for something on fd. False if it came; else the pages of a start are dropped (see
- * process_code_pages.c) and the process sleeps until something comes (process_sleep.c). */
-static PyObject *rest(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
+/* rest(fd): wait a second for something on fd. False if it came; else the pages of a start are
+ * dropped: see process_code_pages.c. */
+static PyObject *rest(PyObject *self, PyObject *number) {
 	(void)self;
-	if (nargs != 2) {
-		py.PyErr_SetString(py.PyExc_TypeError, "rest(fd, ms)");
-		return NULL;
-	}
-	struct pollfd p = {.fd = (int)py.PyLong_AsLongLong(args[0]), .events = POLLIN};
-	int ms = (int)py.PyLong_AsLongLong(args[1]);
-	if (py.PyErr_Occurred()) return NULL;
+	struct pollfd p = {.fd = (int)py.PyLong_AsLongLong(number), .events = POLLIN};
+	if (p.fd == -1 && py.PyErr_Occurred()) return NULL;
 	PyThreadState *state = py.PyEval_SaveThread();
-	int came = poll(&p, 1, ms);
+	int came = poll(&p, 1, 1000);
 	py.PyEval_RestoreThread(state);
-	if (came == 0) {
-		process_drop_pages();
-		process_sleep(p.fd);
-	}
+	if (came == 0) process_drop_pages();
 	return py.PyBool_FromLong(came == 0);
 }
 
@@ -289,7 +281,7 @@ static PyMethodDef functions[] = {
 	{"fork_worker", fork_worker, METH_NOARGS, NULL},
 	{"fork_on_trial", fork_on_trial, METH_NOARGS, NULL},
 	{"fill_holes", fill_holes, METH_NOARGS, NULL},
-	{"rest", (PyCFunction)(void *)rest, METH_FASTCALL, NULL},
+	{"rest", rest, METH_O, NULL},
 	{"set_title", set_title, METH_O, NULL},
 	{"die_with", die_with, METH_O, NULL},
 	{"end_with_master", end_with_master, METH_O, NULL},

@@ -300,13 +300,13 @@ class Zygote:
                   "ReopenLogs": self.reopen_logs, "RunHook": self.run_hook,
                   "WorkerStarted": self.worker_started, "WorkerEnded": self.worker_ended,
                   "LogLine": self.log_line}
-        quiet = 1000  # ms without an order after which it sleeps; longer each time that it was woken
+        rested = False
         while True:
-            if _gosrv.rest(self.control.socket.fileno(), quiet):
-                quiet = min(quiet * 2, 600_000)
+            rested = rested or _gosrv.rest(self.control.socket.fileno())
             message, fds = self.control.receive()
             if message is None or message["type"] == "Exit":
                 os._exit(0)
+            rested = rested and message["type"] not in ("LoadConfig", "Configure", "SpawnWorker", "RunHook")
             if message["type"] == "SpawnWorker":
                 if self.spawn(message, fds):
                     return

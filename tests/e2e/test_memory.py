@@ -1,12 +1,10 @@
 """What a worker holds comes back when it is not needed any more."""
 import os
 import re
-import signal
 import textwrap
 
 import pytest
 
-import procs
 from waiting import wait_for
 
 pytestmark = [
@@ -163,64 +161,3 @@ def test_code_of_the_start_is_unmapped_when_it_is_over(start, tmp_path, options)
     assert mapped_code(loads, "libresolv") > 0  # it has a page that is not the file's
     found, expected = server.get().text.split()
     assert found == expected
-
-
-# A preloaded application with 17 MB that each worker looks at as it begins, and writes to then: the zygote's are its own.
-WRITTEN = {
-    "written.py": """
-        import hashlib
-
-        data = bytearray(b"".join(b"line %d is like the others\\n" % n for n in range(600_000)))
-        expected = found = hashlib.sha256(data).hexdigest()
-
-        def app(environ, start_response):
-            start_response("200 OK", [])
-            return [b"%d" % (found == expected)]
-    """,
-    "gunicorn.conf.py": """
-        def post_fork(server, worker):
-            import hashlib, written
-            written.found = hashlib.sha256(written.data).hexdigest()
-            written.data[::4096] = bytes(len(written.data[::4096]))
-    """,
-}
-
-
-def anonymous(pid):
-    with open("/proc/%d/smaps_rollup" % pid) as f:
-        return int(re.search(r"^Anonymous: +(\d+) kB", f.read(), re.M).group(1)) * 1024
-
-
-@pytest.mark.matrix
-def test_a_zygote_sleeps_small_and_wakes_whole(start, tmp_path):
-    for name, text in WRITTEN.items():
-        (tmp_path / name).write_text(textwrap.dedent(text))
-    server = start("written:app", "--preload", "-w", "2", cwd=tmp_path)
-    zygote = server.zygotes()[-1].pid
-    for _ in range(2):
-        wait_for(lambda: anonymous(zygote) < 17 * MIB, lambda: "%d MiB" % (anonymous(zygote) // MIB), timeout=30)
-        os.kill(zygote, 63)  # for its stacks: they wait until it wakes
-        old = server.worker_pids()
-        os.kill(old[0], signal.SIGKILL)
-        server.wait_workers(2, without=old[:1])
-        for _ in range(6):
-            assert server.get().text == "1"
-    assert server.zygotes()[-1].pid == zygote
-
-
-def sleeps(pid):
-    """Whether it has put memory away: it takes no signal then."""
-    with open("/proc/%d/status" % pid) as f:
-        return int(re.search(r"^SigBlk:\s*(\w+)", f.read(), re.M).group(1), 16) & 0x7FFFFFFF > 0x70000000
-
-
-@pytest.mark.matrix
-def test_a_seed_sleeps_small_and_wakes_whole(start):
-    server = start("hello", "-w", "2")
-    seed = wait_for(lambda: [p.pid for p in procs.children(server.pid) if p.title == "gosrv: seed"], "a seed")[0]
-    wait_for(lambda: sleeps(seed), "its sleep")
-    old = server.worker_pids()
-    server.send_signal(signal.SIGHUP)
-    server.wait_workers(2, without=old)
-    assert server.get().status_code == 200
-    wait_for(lambda: [z.pid for z in server.zygotes()] == [seed], "the end of the old zygote")
