@@ -71,10 +71,10 @@ func commit(info *debug.BuildInfo) string {
 	return found + changed
 }
 
-// features names what this build can do: its worker classes, its instruments, and whether it is able to serve by a
-// Python that has no library.
+// features names what this build can do: its worker classes, the C library whose Pythons it takes, its instruments, and
+// whether it is able to serve by a Python that has no library.
 func features(info *debug.BuildInfo) []string {
-	list := config.WorkerClasses()
+	list := append(config.WorkerClasses(), python.OwnLibc())
 	if libgosrv.Carried() {
 		list = append(list, "static Python")
 	}

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import authority
 import harness
 import pages
 
@@ -41,7 +42,7 @@ def create_app():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A folder with the applications that the pages name."""
+    """A folder with the applications and certificates that the pages name."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("app", "shop", "status"):
         (folder / (name + ".py")).write_text(APP)
@@ -49,6 +50,12 @@ def project(tmp_path_factory):
         (folder / name).mkdir()
         (folder / name / "__init__.py").write_text("")
         (folder / name / "wsgi.py").write_text(APP)
+    certificate, key = authority.usual()
+    (folder / "certs").mkdir()
+    for name in ("cert.pem", "main.pem", "shop.pem", "certs/other.pem"):
+        shutil.copy(certificate, folder / name)
+    for name in ("key.pem", "main.key", "shop.key", "certs/other.key"):
+        shutil.copy(key, folder / name)
     return folder
 
 

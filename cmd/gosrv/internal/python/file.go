@@ -112,7 +112,7 @@ func (f *file) check(c candidate) error {
 		}
 		return &Error{fmt.Sprintf("%s (%s) is built for %s, this gosrv for %s", c.path, c.source, other, own.name),
 			"pass --python with a Python for " + own.name + ", or install the gosrv for " + other + " (pip install gosrv by that Python)"}
-	case f.linker != "" && libc(f.linker) != ownLibc():
+	case f.linker != "" && libc(f.linker) != OwnLibc():
 		return f.wrongLibc(c)
 	case f.linker != "" && !exists(f.linker):
 		return &Error{fmt.Sprintf("%s (%s) needs the dynamic linker %s, which is not there", c.path, c.source, f.linker),
@@ -135,8 +135,8 @@ func libc(linker string) string {
 	return "glibc"
 }
 
-// ownLibc is the C library that this program runs by.
-var ownLibc = sync.OnceValue(func() string {
+// OwnLibc is the C library that this program runs by.
+var OwnLibc = sync.OnceValue(func() string {
 	f, err := elf.Open("/proc/self/exe")
 	if err != nil {
 		return "glibc"
@@ -151,7 +151,7 @@ var ownLibc = sync.OnceValue(func() string {
 
 // wrongLibc says which gosrv goes with that Python: the two share a process, and a process has one C library.
 func (f *file) wrongLibc(c candidate) *Error {
-	theirs, own := libc(f.linker), ownLibc()
+	theirs, own := libc(f.linker), OwnLibc()
 	wheel := fmt.Sprintf("gosrv-%s-py3-none-%s_%s.whl", config.Version, libcs[theirs].tag, machines[runtime.GOARCH].tag)
 	return &Error{fmt.Sprintf("%s (%s) is built for %s (%s), this gosrv for %s", c.path, c.source, theirs, f.linker, own),
 		fmt.Sprintf("install the gosrv for %s (%s -m pip install gosrv; pip takes %s), or pass --python with a Python built for %s (%s)",

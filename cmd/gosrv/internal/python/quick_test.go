@@ -108,11 +108,11 @@ func TestAPythonOfAnotherMachine(t *testing.T) {
 func TestAPythonOfAnotherLibc(t *testing.T) {
 	own := machines[runtime.GOARCH]
 	other, linker, tag := "musl", "/lib/ld-musl-x86_64.so.1", "musllinux_1_2_"
-	if ownLibc() == "musl" {
+	if OwnLibc() == "musl" {
 		other, linker, tag = "glibc", "/lib64/ld-linux-x86-64.so.2", "manylinux_2_17_"
 	}
 	path := image(t, own.machine, linker)
-	refusal(t, Query{Flag: path}, path, "built for "+other, "this gosrv for "+ownLibc(), path+" -m pip install gosrv",
+	refusal(t, Query{Flag: path}, path, "built for "+other, "this gosrv for "+OwnLibc(), path+" -m pip install gosrv",
 		"gosrv-"+config.Version+"-py3-none-"+tag+own.tag+".whl")
 }
 
