@@ -91,7 +91,7 @@ class DescriptorHandler(logging.Handler):
     def emit(self, record):
         try:
             self.destination.line(self.format(record))
-        except Exception:
+        except Exception:  # noqa: BLE001 - as in logging's own handlers: a formatter may be the user's
             self.handleError(record)
 
 
@@ -273,7 +273,7 @@ class Relay:
                     return False
                 try:
                     self.deliver(json.loads(data))
-                except Exception:
+                except Exception:  # noqa: BLE001 - a handler of the user's: it is said, and the next line is delivered all the same
                     sys.excepthook(*sys.exc_info())
 
     def close(self):

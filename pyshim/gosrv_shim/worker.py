@@ -291,8 +291,8 @@ class Worker:
             signal.signal(number, signal.SIG_IGN)  # it is on its way out already
         try:
             hooks.run(self.cfg, self.log, "worker_exit", self._server, self)
-        except Exception:
-            pass  # logged; the worker leaves all the same, as in Gunicorn
+        except Exception:  # noqa: BLE001 - a hook, which run() has logged; the worker leaves all the same, as in Gunicorn
+            pass
         threading._shutdown()
         atexit._run_exitfuncs()
         if self._relay:

@@ -82,7 +82,7 @@ class Zygote:
         except conffile.ConfigError as e:
             self.failed("config", 1, str(e), "")
             return
-        except BaseException as e:
+        except BaseException as e:  # noqa: BLE001 - the config file is a program: whatever it ends with, the master is told
             self.failed("config", 1, "Failed to read config file: %s" % (path or conffile.DEFAULT),
                         traceback_of(e))
             return
@@ -101,7 +101,7 @@ class Zygote:
         except SystemExit as e:
             self.failed("config", 1, "%s ended with exit code %s before run() of its application"
                         % (location, e.code), "")
-        except BaseException as e:
+        except BaseException as e:  # noqa: BLE001 - the user's program, too
             self.failed("config", 1, "Failed to run the program: %s" % location, traceback_of(e))
         else:
             self.config_loaded(location, values)
@@ -232,7 +232,7 @@ class Zygote:
         try:
             hooks.run(self.cfg, self.log, "pre_fork", self.server, worker)
             forked = _gosrv.fork_worker()
-        except Exception as e:
+        except Exception as e:  # noqa: BLE001 - pre_fork, or a fork that the machine refuses: the master is told why
             os.close(own)
             self.server.take_back()
             self.control.send("SpawnFailed", nr=message["nr"], age=message["age"], message=not_forked(e))
@@ -265,7 +265,7 @@ class Zygote:
         error, before = "", hooks.possessions()
         try:
             hooks.run(self.cfg, self.log, message["name"], self.server, *message.get("args") or ())
-        except Exception as e:
+        except Exception as e:  # noqa: BLE001 - a hook: the master is told what it raised
             error = traceback_of(e)
         self.control.send("HookDone", name=message["name"], error=channel.clip(error),
                           keeps=hooks.possessions() > before)
@@ -285,8 +285,8 @@ class Zygote:
         self.server.lend(fds)
         try:
             hooks.run(self.cfg, self.log, "child_exit", self.server, worker)
-        except Exception:
-            pass  # logged; in Gunicorn the master would end
+        except Exception:  # noqa: BLE001 - a hook, which run() has logged; in Gunicorn the master would end
+            pass
         self.server.take_back()
 
     def stranger(self, message):
@@ -343,7 +343,7 @@ def become_worker(worker, control, preloaded, log):
             worker.shutdown()
             os._exit(0)
         leave(control, *why(e))
-    except BaseException as e:
+    except BaseException as e:  # noqa: BLE001 - the application's import, and hooks: whatever ends them, the master is told
         leave(control, *why(e))
 
 

@@ -124,7 +124,7 @@ class SyslogHandler(logging.Handler):
                 text += "\0"
             priority = self.facility << 3 | SEVERITIES.get(record.levelname, 4)
             self.send(("<%d>%s" % (priority, text)).encode("utf-8", "backslashreplace"))
-        except Exception:
+        except Exception:  # noqa: BLE001 - as in logging's own handlers: a formatter may be the user's
             self.handleError(record)
 
     def send(self, data):
@@ -310,7 +310,7 @@ class Logger:
                 dict.__setitem__(atoms, "json", json_line(atoms, resp, environ, request_time))
                 text = "%(json)s"
             self.access_log.info(text, atoms)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the format, atoms and handlers may be the user's: no line is worth an answer
             self.error(traceback.format_exc())
 
     def now(self):

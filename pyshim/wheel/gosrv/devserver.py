@@ -143,7 +143,7 @@ def make():
         return application
     try:
         autoreload.check_errors(load)()  # which remembers the file in which it has failed, to watch it
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the project's own modules: shown, answered with, and tried again when a file changes
         traceback.print_exc()
         sys.stderr.flush()
         application = failing(error)

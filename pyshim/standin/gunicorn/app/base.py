@@ -19,7 +19,7 @@ class BaseApplication:
         try:
             self.load_default_config()
             self.load_config()
-        except Exception as e:
+        except Exception as e:  # noqa: BLE001 - load_config() is the program's own; said as in Gunicorn
             print("\nError: %s" % e, file=sys.stderr, flush=True)
             sys.exit(1)
 
