@@ -98,19 +98,17 @@ func (a *admission) gateTime() int64 {
 
 // engage counts a connection whose request is complete until release or
 // consume forgets it.
-func (a *admission) engage(c *conn) {
-	w := a.l
+func (g *gate) engage(c *conn) {
 	if !c.engaged {
 		c.engaged = true
-		w.gate.engaged++
+		g.engaged++
 	}
 }
 
-func (a *admission) disengage(c *conn) {
-	w := a.l
+func (g *gate) disengage(c *conn) {
 	if c.engaged {
 		c.engaged = false
-		w.gate.engaged--
+		g.engaged--
 	}
 }
 

@@ -57,7 +57,7 @@ func (s *slot) linger(c *conn) {
 		return
 	}
 	if s.l.register(s, c, false) {
-		w.arm(c, classLinger)
+		w.arm(c, classLinger, w.now)
 		s.discard(c)
 	}
 }

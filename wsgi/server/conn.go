@@ -136,30 +136,39 @@ func (c *conn) notePending() (room bool) {
 
 // connTable holds the open connections, and what is used again for others.
 type connTable struct {
-	l          *eventLoop
 	conns      []*conn // by descriptor
 	free       []*conn
 	count      int              // open connections
 	generation uint32           // of the last connection
 	requests   []*http1.Request // free
+	beside     besideTable
+}
+
+// besideTable is what else knows of a connection, and is told when it ends.
+type besideTable struct {
+	w      *worker
+	poll   *loop.Poller
+	timers *loop.Timers
+	mem    *body.Memory
+	gate   *gate
 }
 
 // open makes a connection of an accepted descriptor.
 func (t *connTable) open(fd int, l *listener, peer netip.AddrPort) *conn {
-	w := t.l
+	w := t.beside.w
 	var c *conn
-	if n := len(w.free); n > 0 {
-		c = w.free[n-1]
-		w.free = w.free[:n-1]
+	if n := len(t.free); n > 0 {
+		c = t.free[n-1]
+		t.free = t.free[:n-1]
 		*c = conn{gen: c.gen}
 	} else {
 		c = &conn{}
 	}
-	w.generation++
-	if w.generation == special {
-		w.generation++
+	t.generation++
+	if t.generation == special {
+		t.generation++
 	}
-	c.gen = w.generation
+	c.gen = t.generation
 	c.timer.FD, c.wire = fd, loop.NewTransport(fd)
 	c.listener = l
 	c.readable = true
@@ -168,90 +177,109 @@ func (t *connTable) open(fd int, l *listener, peer netip.AddrPort) *conn {
 	if l.secure {
 		c.become(securing)
 	}
-	seat(w, c)
-	w.count++
-	w.score.SetConnections(w.count)
+	t.seat(c)
+	t.count++
+	w.score.SetConnections(t.count)
 	return c
 }
 
 // seat enters a connection under its descriptor.
-func seat(w *eventLoop, c *conn) {
+func (t *connTable) seat(c *conn) {
 	fd := c.fd()
-	for fd >= len(w.conns) {
-		w.conns = append(w.conns, make([]*conn, 64)...)
+	for fd >= len(t.conns) {
+		t.conns = append(t.conns, make([]*conn, 64)...)
 	}
-	w.conns[fd] = c
-	w.Own(fd, true)
+	t.conns[fd] = c
+	t.beside.w.Own(fd, true)
 }
 
 // close ends a connection and forgets all of it. Its suspended call must be
 // finished before. reset tells the client that its answer is not whole.
 func (t *connTable) close(c *conn, reset bool) {
-	w := t.l
-	w.unhook(c)
+	t.unhook(c)
 	if reset {
 		c.wire.Reset()
 	} else {
 		c.wire.Close()
 	}
-	w.forget(c)
+	t.forget(c)
 }
 
 // unhook takes a connection out of all that refers to its descriptor, which is
 // to be closed next.
 func (t *connTable) unhook(c *conn) {
-	w := t.l
 	if c.stream != nil {
-		w.endStream(c) // before the descriptor is another's
+		c.endStream() // before the descriptor is another's
 	}
 	fd := c.fd()
-	w.timers.Disarm(&c.timer)
-	w.conns[fd] = nil
-	w.Own(fd, false)
+	t.beside.timers.Disarm(&c.timer)
+	t.conns[fd] = nil
+	t.beside.w.Own(fd, false)
 	if c.registered {
-		w.poll.Remove(fd)
+		t.beside.poll.Remove(fd)
 	}
 }
 
 // forget frees the rest of a connection whose descriptor was closed.
 func (t *connTable) forget(c *conn) {
-	w := t.l
-	w.freeRequest(c)
+	t.freeRequest(c)
 	c.become(closed)
 	c.gen, c.tls, c.wire = special, nil, loop.Transport{}
-	w.free = append(w.free, c)
-	w.count--
-	w.score.SetConnections(w.count)
+	t.free = append(t.free, c)
+	t.count--
+	t.beside.w.score.SetConnections(t.count)
 }
 
 // freeRequest gives back all that a request in progress holds.
 func (t *connTable) freeRequest(c *conn) {
-	w := t.l
 	if c.stream != nil {
-		w.endStream(c)
+		c.endStream()
 	}
 	c.unread = nil
-	c.in.Release(&w.mem.Bufs)
+	c.in.Release(&t.beside.mem.Bufs)
+	t.dropRequest(c)
+}
+
+// consume forgets the request that has been answered.
+func (t *connTable) consume(c *conn) {
+	t.dropRequest(c)
+	c.in.Consume(c.size)
+	c.used = true
+	c.class = classNone
+	c.partial = false
+}
+
+// dropRequest gives back what only the request in progress is made of.
+func (t *connTable) dropRequest(c *conn) {
 	if c.body != nil {
 		c.body.End()
 		c.body = nil
 	}
 	if c.req != nil {
-		w.putRequest(c.req)
+		t.putRequest(c.req)
 		c.req = nil
 	}
 	c.ans = nil
-	w.disengage(c)
+	t.beside.gate.disengage(c)
 }
 
-// arm starts the class's time-out unless it runs already: a head, for one, is
-// given its time once, not once a byte.
-func (t *timeouts) arm(c *conn, class uint8) {
-	w := t.l
-	if c.class != class {
-		w.timers.Arm(&c.timer, class, w.now)
-		c.class = class
+// getRequest lends a parser's memory.
+func (t *connTable) getRequest() *http1.Request {
+	if n := len(t.requests); n > 0 {
+		r := t.requests[n-1]
+		t.requests = t.requests[:n-1]
+		return r
 	}
+	return t.beside.w.newRequest()
+}
+
+func (w *worker) newRequest() *http1.Request {
+	return &http1.Request{Headers: make([]http1.Header, 0, 32), Lines: w.lines}
+}
+
+func (t *connTable) putRequest(r *http1.Request) {
+	r.Reset()
+	t.requests = append(t.requests, r)
 }
 
 // register puts the connection, with write readiness if asked. A connection

@@ -87,8 +87,9 @@ type eventLoop struct {
 // newEventLoop makes one without connections.
 func newEventLoop(w *worker, poll *loop.Poller, timers *loop.Timers) *eventLoop {
 	l := &eventLoop{worker: w, poll: poll}
-	l.admission.l, l.departure.l, l.connTable.l, l.handover.l = l, l, l, l
-	l.timeouts = timeouts{l: l, timers: timers}
+	l.admission.l, l.departure.l, l.handover.l = l, l, l
+	l.timeouts = timeouts{timers: timers}
+	l.beside = besideTable{w: w, poll: poll, timers: timers, mem: &l.mem, gate: &l.gate}
 	return l
 }
 
@@ -303,24 +304,4 @@ func (w *eventLoop) idle(s *slot, wait int) {
 	if interrupted && s.n == 0 {
 		signals(s)
 	}
-}
-
-func (t *connTable) getRequest() *http1.Request {
-	w := t.l
-	if n := len(w.requests); n > 0 {
-		r := w.requests[n-1]
-		w.requests = w.requests[:n-1]
-		return r
-	}
-	return w.newRequest()
-}
-
-func (w *worker) newRequest() *http1.Request {
-	return &http1.Request{Headers: make([]http1.Header, 0, 32), Lines: w.lines}
-}
-
-func (t *connTable) putRequest(r *http1.Request) {
-	w := t.l
-	r.Reset()
-	w.requests = append(w.requests, r)
 }

@@ -186,18 +186,18 @@ func (s *slot) rest(c *conn) {
 	case c.phase == filling:
 		s.l.awaitBody(s, c)
 	case c.phase == skipping:
-		w.arm(c, classLinger)
+		w.arm(c, classLinger, w.now)
 	case c.phase == sending:
 		s.l.awaitRoom(s, c)
 	case c.in.Len() > 0:
-		w.arm(c, classHeader)
+		w.arm(c, classHeader, w.now)
 	default:
 		c.in.Release(&w.mem.Bufs)
 		if c.used || w.drain.on {
 			w.timers.Arm(&c.timer, classIdle, w.now)
 			c.class = classIdle
 		} else {
-			w.arm(c, classHeader)
+			w.arm(c, classHeader, w.now)
 		}
 	}
 }

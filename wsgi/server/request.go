@@ -55,7 +55,7 @@ func (s *slot) serve(c *conn) leads {
 	s.l.countRequest(s)
 	w.timers.Disarm(&c.timer) // the request is complete
 	c.class = classNone
-	w.engage(c)
+	w.gate.engage(c)
 	a := &s.ans
 	*a = answer{started: now, resumed: now, x: response.Request{
 		Head: isHead(r.Method.Of(head)),
@@ -176,25 +176,6 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 	default:
 		s.l.close(c, false)
 	}
-}
-
-// consume forgets the request that has been answered.
-func (t *connTable) consume(c *conn) {
-	w := t.l
-	if c.body != nil {
-		c.body.End()
-		c.body = nil
-	}
-	if c.req != nil {
-		w.putRequest(c.req)
-		c.req = nil
-	}
-	c.ans = nil
-	w.disengage(c)
-	c.in.Consume(c.size)
-	c.used = true
-	c.class = classNone
-	c.partial = false
 }
 
 // enter lends the thread to the application. method is nil when a suspended

@@ -70,7 +70,7 @@ func (o *streamOwner) Failed(why string, invalid *http1.Error) {
 }
 
 // endStream takes the reading of a connection back from the application.
-func (t *connTable) endStream(c *conn) *body.Stream {
+func (c *conn) endStream() *body.Stream {
 	st := c.stream
 	c.stream = nil
 	c.size = st.End(&c.in)
@@ -82,7 +82,7 @@ func (t *connTable) endStream(c *conn) *body.Stream {
 // other. If not, the rest of the body is read and dropped, as long as it is
 // little; where the answer has said that the connection ends, it lingers.
 func (s *slot) settleStream(c *conn, a *answer) bool {
-	st := s.l.endStream(c)
+	st := c.endStream()
 	whole, failed := st.Outcome()
 	if !a.frame.Keep || failed {
 		s.linger(c)

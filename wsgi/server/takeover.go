@@ -139,6 +139,6 @@ func regain(s *slot, c *conn, a *answer) {
 		return
 	}
 	c.timer.FD, c.wire, c.fin, c.eof = fd, loop.NewTransport(fd), false, false
-	seat(w, c)
+	w.seat(c)
 	s.linger(c)
 }

@@ -54,8 +54,16 @@ func newTimers(t *Settings) *loop.Timers {
 
 // timeouts ends what waits too long.
 type timeouts struct {
-	l      *eventLoop
 	timers *loop.Timers
+}
+
+// arm starts the class's time-out at now unless it runs already: a head, for one, is
+// given its time once, not once a byte.
+func (t *timeouts) arm(c *conn, class uint8, now int64) {
+	if c.class != class {
+		t.timers.Arm(&c.timer, class, now)
+		c.class = class
+	}
 }
 
 // expire ends what has waited too long. It reports whether this thread still
