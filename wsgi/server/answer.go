@@ -54,7 +54,7 @@ type answer struct {
 	bytes   int64 // of body, handed to the kernel or waiting in left
 	app     bool  // state must be carried on by the application's thread
 	drop    bool  // end with a reset: a plain end would look like the answer's
-	custody custody
+	holder  holder
 
 	uptake
 	forLog
@@ -146,7 +146,7 @@ func (a *answer) mayWait(c *conn) bool {
 
 // handled tells that the application has seen to its client itself.
 func (a *answer) handled() bool {
-	return a.custody == appHas || a.custody == bothHave &&
+	return a.holder == appHas || a.holder == bothHave &&
 		(a.state == call.Handled || a.state == call.Done && !a.begun && a.res.HeadLen == 0)
 }
 
@@ -181,7 +181,7 @@ func (s *responder) compose(c *conn, a *answer) verdict {
 		return s.failed(c, a)
 	}
 	buf := s.head[:0]
-	if !a.begun && (a.custody == watchdogHas || a.res.HeadLen > 0) && !s.commit(a) {
+	if !a.begun && (a.holder == watchdogHas || a.res.HeadLen > 0) && !s.commit(a) {
 		return s.forfeit(a)
 	}
 	if a.res.HeadLen > 0 && !a.begun {
@@ -282,7 +282,7 @@ func (s *responder) composeFile(a *answer, buf []byte) {
 // unblock undoes what the application's use of a shared socket has done to the
 // one file that both descriptors stand for: sendfile waits for nobody.
 func (a *answer) unblock(c *conn) {
-	if a.custody == bothHave {
+	if a.holder == bothHave {
 		_ = unix.SetNonblock(c.fd(), true)
 	}
 }
@@ -325,13 +325,13 @@ func (s *responder) ReleaseGIL() {
 }
 
 // lose gives the answer up to the watchdog, which has sent its own.
-func (a *answer) lose() { a.custody, a.logged = watchdogHas, true }
+func (a *answer) lose() { a.holder, a.logged = watchdogHas, true }
 
 // startDeadline says that the slot enters the application for this answer.
 func (s *responder) startDeadline(a *answer) {
 	if s.w.watch != nil {
 		s.watched.Start(a.resumed, a.begun)
-		if a.custody != serverHas {
+		if a.holder != serverHas {
 			s.watched.Waive()
 		}
 	}
@@ -347,7 +347,7 @@ func (s *responder) stopDeadline() {
 // commit is asked before the first byte of a final answer; false: the watchdog
 // has answered, and whatever the call has to say is dropped.
 func (s *responder) commit(a *answer) bool {
-	if a.custody == watchdogHas {
+	if a.holder == watchdogHas {
 		return false
 	}
 	if s.w.watch != nil && !s.watched.Commit(a.state == call.Done) {

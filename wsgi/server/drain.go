@@ -44,7 +44,7 @@ type departure struct {
 	drain     drainState
 	keepAlive bool // answers may leave their connection open
 	served    uint64
-	spent     bool // it has served max_requests and the master knows
+	replaced  bool // it has served max_requests, and the master knows that it wants a successor
 }
 
 // next is the moment at which waiting must end.
@@ -214,7 +214,7 @@ func (p *departure) countRequest(s *slot) {
 	w.Word.Requests = w.served
 	w.score.AddRequest()
 	limit := w.Word.MaxRequests.Load()
-	if limit == 0 || w.served < limit || w.drain.on || w.spent {
+	if limit == 0 || w.served < limit || w.drain.on || w.replaced {
 		return
 	}
 	w.log.Infof("Autorestarting worker after current request.")
@@ -222,6 +222,6 @@ func (p *departure) countRequest(s *slot) {
 		s.l.startDrain(s, "max_requests", false) // who wants that wants a new process for each request
 		return
 	}
-	w.spent = true
-	w.Tell(workerctl.WorkerSpent{})
+	w.replaced = true
+	w.Tell(workerctl.WorkerWantsSuccessor{})
 }

@@ -260,7 +260,7 @@ func TestMaxRequestsRecyclesTheWorker(t *testing.T) {
 			t.Errorf("request %d: %q", i, h)
 		}
 	}
-	for _, want := range []string{"WorkerReady", "WorkerSpent"} {
+	for _, want := range []string{"WorkerReady", "WorkerWantsSuccessor"} {
 		if typ, _, _, err := s.master.Recv(); typ != want || err != nil {
 			t.Fatalf("said %s, %v; want %s", typ, err, want)
 		}

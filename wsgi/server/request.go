@@ -169,7 +169,7 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 	switch {
 	case a.frame.Keep:
 		c.become(reading)
-	case a.x.Keep || c.in.Len() > 0 || a.custody == bothHave:
+	case a.x.Keep || c.in.Len() > 0 || a.holder == bothHave:
 		// It is the server that ends here: more may be on its way, and an
 		// RST for it must not overtake the answer.
 		s.linger(c)

@@ -102,7 +102,7 @@ func (a *answer) push(c *conn) (int, unix.Errno) {
 // connection, neither the application nor more to read: the kernel sends its
 // FIN with them instead of in a packet of its own.
 func (a *answer) parting(c *conn) bool {
-	return a.state == call.Done && !a.frame.Keep && !a.x.Keep && c.stream == nil && c.size == c.in.Len() && a.custody == serverHas && a.ended() == sent
+	return a.state == call.Done && !a.frame.Keep && !a.x.Keep && c.stream == nil && c.size == c.in.Len() && a.holder == serverHas && a.ended() == sent
 }
 
 // moveFile sends a part of the file that is the body.

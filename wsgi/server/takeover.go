@@ -9,17 +9,17 @@ import (
 	"gosrv/wsgi/response"
 )
 
-// custody says who may speak on a connection while its request is served. It
+// holder says who may speak on a connection while its request is served. It
 // begins as the server's and moves down this list only, when the application uses
 // gunicorn.socket, or to its end, when the request is late. The request's end is
 // the connection's then, unless the application has merely looked.
-type custody uint8
+type holder uint8
 
 const (
-	serverHas   custody = iota // the application has no socket, or knows no more of it than its address
-	bothHave                   // it has a blocking one beside the server's; what it answers by WSGI leaves as ever
-	appHas                     // it has the only one: nothing is read from it, sent to it or waited for here
-	watchdogHas                // the watchdog has answered: nothing may be sent
+	serverHas   holder = iota // the application has no socket, or knows no more of it than its address
+	bothHave                  // it has a blocking one beside the server's; what it answers by WSGI leaves as ever
+	appHas                    // it has the only one: nothing is read from it, sent to it or waited for here
+	watchdogHas               // the watchdog has answered: nothing may be sent
 )
 
 // noStatus is what the access log shows of a request whose application has said
@@ -36,10 +36,10 @@ const noStatus = -1
 // the connection but for its count; regain says how it comes back.
 func useSocket(s *responder, use call.SocketUse, buf []byte) int {
 	c, a := s.cur, s.curAns
-	if c == nil || !share(s, a) {
+	if c == nil || !lendSocket(s, a) {
 		return -int(unix.ECONNABORTED)
 	}
-	if use == call.SocketLook || a.custody == appHas {
+	if use == call.SocketLook || a.holder == appHas {
 		return 0
 	}
 	behind := c.behindRequest()
@@ -49,17 +49,17 @@ func useSocket(s *responder, use call.SocketUse, buf []byte) int {
 	copy(buf, behind)
 	a.x.Keep, a.frame.Keep = false, false // a part of the next request may be read
 	if use == call.SocketTake {
-		a.custody = appHas
+		a.holder = appHas
 		giveAway(s.w, c)
 	}
 	return len(behind)
 }
 
-// share leaves the request to the application's own time; false: it was late
+// lendSocket leaves the request to the application's own time; false: it was late
 // before, and the watchdog has answered.
-func share(s *responder, a *answer) bool {
-	if a.custody != serverHas {
-		return a.custody != watchdogHas
+func lendSocket(s *responder, a *answer) bool {
+	if a.holder != serverHas {
+		return a.holder != watchdogHas
 	}
 	if s.w.watch != nil && !s.watched.Waive() {
 		a.lose()
@@ -68,7 +68,7 @@ func share(s *responder, a *answer) bool {
 	if s.w.crew.oneCalls() {
 		s.w.score.Waive()
 	}
-	a.custody = bothHave
+	a.holder = bothHave
 	return true
 }
 
@@ -126,7 +126,7 @@ func concede(s *responder, a *answer) verdict {
 // as any other that lingers. The caller leads.
 func regain(s *slot, c *conn, a *answer) {
 	w := s.l
-	if a.custody != appHas {
+	if a.holder != appHas {
 		s.linger(c)
 		return
 	}

@@ -39,11 +39,11 @@ func own(t *testing.T, set Settings, use func(s *slot, fd int) (left int, state 
 func take(t *testing.T, s *slot) string {
 	t.Helper()
 	n := useSocket(&s.responder, call.SocketTake, nil)
-	if n > 0 && s.curAns.custody != bothHave {
+	if n > 0 && s.curAns.holder != bothHave {
 		t.Error("taken over although what came had no room")
 	}
 	buf := make([]byte, max(n, 0))
-	if got := useSocket(&s.responder, call.SocketTake, buf); n < 0 || s.curAns.custody != appHas {
+	if got := useSocket(&s.responder, call.SocketTake, buf); n < 0 || s.curAns.holder != appHas {
 		t.Errorf("not taken over: %d, %d", n, got)
 	}
 	return string(buf)

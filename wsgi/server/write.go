@@ -88,7 +88,7 @@ func (s *responder) waitRoom(c *conn, a *answer) bool {
 // head. false: a header is invalid, and the application is told.
 func (s *responder) hints(head []byte) bool {
 	c, a := s.cur, s.curAns
-	if c == nil || a.begun || a.custody == watchdogHas || a.x.Old {
+	if c == nil || a.begun || a.holder == watchdogHas || a.x.Old {
 		return true
 	}
 	if s.w.watch != nil {

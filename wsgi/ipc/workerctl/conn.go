@@ -10,7 +10,7 @@
 //	                                     or WorkerFailed, then exit
 //	  Refork + fds, then Drain ------->     its last act is to fork a zygote
 //	  Drain | Quit | ReopenLogs ------>
-//	                   <---------------  WorkerSpent     wants a successor
+//	                   <---------------  WorkerWantsSuccessor, after max_requests
 //	                   <---------------  WorkerDraining  no new work from here
 //	                   <---------------  WorkerExiting   last words
 //	                   <---------------  WorkerTimedOut  stuck in the application: abort it

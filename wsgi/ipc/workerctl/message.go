@@ -139,10 +139,10 @@ type WorkerReady struct {
 	Notice string `json:"notice"` // a warning that other workers have as well, for the master to log once; or ""
 }
 
-// WorkerSpent says that the worker has served as many requests as it should
+// WorkerWantsSuccessor says that the worker has served as many requests as it should
 // (max_requests). It serves on until its successor is ready and it is told to
 // drain.
-type WorkerSpent struct{}
+type WorkerWantsSuccessor struct{}
 
 // WorkerDraining says that the worker takes no new connections from now on.
 type WorkerDraining struct {
@@ -205,7 +205,7 @@ func (WorkerFailed) Type() string { return "WorkerFailed" }
 func (WorkerReady) Type() string { return "WorkerReady" }
 
 // Type implements Message.
-func (WorkerSpent) Type() string { return "WorkerSpent" }
+func (WorkerWantsSuccessor) Type() string { return "WorkerWantsSuccessor" }
 
 // Type implements Message.
 func (WorkerDraining) Type() string { return "WorkerDraining" }

@@ -51,7 +51,7 @@ func TestRecycledWorkersSuccessorIsThereBeforeItLeaves(t *testing.T) {
 	w.serve()
 	old := w.alive()[0]
 	w.bootHangs, old.deaf = true, true
-	old.ch.say(workerctl.WorkerSpent{})
+	old.ch.say(workerctl.WorkerWantsSuccessor{})
 	w.run()
 	w.pass(5 * time.Second)
 	w.wantAlive(2)
@@ -77,7 +77,7 @@ func TestSpentWorkerServesOnWhileItsSuccessorsCrash(t *testing.T) {
 	w.serve()
 	old := w.alive()[0]
 	w.bootFails = &workerctl.WorkerFailed{Stage: "app", Exit: 3, Message: "broken"}
-	old.ch.say(workerctl.WorkerSpent{})
+	old.ch.say(workerctl.WorkerWantsSuccessor{})
 	w.run()
 	w.pass(20 * time.Second)
 	if len(old.got) != 0 || w.m.phase != serving {

@@ -232,7 +232,7 @@ func (p *pool) heard(c *workers.Worker, typ string, raw json.RawMessage) error {
 	case "WorkerNotified":
 		c.Notify(p.sys.Now())
 		return nil
-	case "WorkerSpent":
+	case "WorkerWantsSuccessor":
 		if c.Departure == workers.Stays {
 			c.Departure = workers.Replaced
 		}
