@@ -11,6 +11,7 @@ import (
 	"gosrv/cmd/gosrv/internal/master"
 	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/python"
+	"gosrv/cmd/gosrv/internal/stdlib"
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/title"
 	"gosrv/cmd/gosrv/internal/upgrade"
@@ -78,7 +79,7 @@ func prepare(detached bool) (o master.Options, order config.Order, err error) {
 	if o.Image.Library == "" {
 		o.Image.Worker = libgosrv.Bytes()
 	}
-	o.Image.Shim, o.Image.Second = pyshim.Bundle, libgosrv.Open
+	o.Image.Shim, o.Image.Second, o.Stdlib = pyshim.Bundle, libgosrv.Open, stdlib.UserCache()
 	o.Resolve = func(loaded zygotectl.ConfigLoaded) (*plan.Plan, error) { return resolve(cl, loaded) }
 	return o, config.Run, nil
 }

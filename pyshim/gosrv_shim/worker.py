@@ -32,6 +32,7 @@ class Worker:
         self.waker = -1      # a byte written there wakes the loop
         self.max_requests = cfg.draw_lifetime()
         self.application = self.wsgi = None
+        self.sharing = None  # with its zygote: what both have of the standard library (forks/stdlib.py)
         self.log, self._server, self._alive = log, server, True
         self._errors, self._relay, self._route = errors, None, 0
         self.renewed = set()  # threads that every worker starts anew
@@ -69,6 +70,8 @@ class Worker:
         os.register_at_fork(before=_gosrv.before_fork, after_in_parent=_gosrv.after_fork,
                             after_in_child=self.after_fork_in_child)
         self.load(preloaded)
+        if self.sharing is not None and not preloaded:
+            self.sharing.tell(self.control)
         of_import = set(threading.enumerate())
         hooks.run(cfg, self.log, "post_worker_init", self)
         self.renewed.update(set(threading.enumerate()) - of_import)

@@ -31,6 +31,7 @@ class Zygote:
         self.preloaded = False
         self.program = None  # the module, where --program has run one
         self.seed = None  # what is known of this process since it was one
+        self.sharing = None  # what workers share of the standard library, if they do
         self.unannounced = {}  # age: workers that were forked and whose pid the master has not told yet
 
     def begin(self, message, fds):
@@ -131,6 +132,22 @@ class Zygote:
         if process.threads_patched() and self.cfg.threads > 1:
             found.append(process.THREADS_PATCHED % self.cfg.threads)
         self.configured(found + logs.ignored(self.cfg))
+        if message["share_stdlib"]:
+            from .forks import stdlib
+
+            self.sharing = stdlib.Sharing()
+
+    def import_stdlib(self, message, fds):
+        """What the first worker has imported of the standard library, for those that are forked from now on."""
+        from .forks import stdlib
+
+        obstacle = ""
+        try:
+            self.sharing.load(message["modules"])
+        except (stdlib.Obstacle, OSError) as e:
+            obstacle = str(e)
+        process.flush()
+        self.control.send("StdlibImported", modules=self.sharing.imported, obstacle=obstacle)
 
     def take_settings(self, message):
         """Makes cfg, and the environment that the settings ask for; gives what names the application."""
@@ -248,6 +265,7 @@ class Zygote:
             from .forks import refork
 
             worker.zygote, worker.sockets_at_fork = self, refork.sockets()
+        worker.sharing = self.sharing
         become_worker(worker, channel.Channel(own), self.preloaded, self.log)
         return True
 
@@ -299,14 +317,14 @@ class Zygote:
         orders = {"LoadConfig": self.load_config, "Configure": self.configure,
                   "ReopenLogs": self.reopen_logs, "RunHook": self.run_hook,
                   "WorkerStarted": self.worker_started, "WorkerEnded": self.worker_ended,
-                  "LogLine": self.log_line}
+                  "LogLine": self.log_line, "ImportStdlib": self.import_stdlib}
         rested = False
         while True:
             rested = rested or _gosrv.rest(self.control.socket.fileno())
             message, fds = self.control.receive()
             if message is None or message["type"] == "Exit":
                 os._exit(0)
-            rested = rested and message["type"] not in ("LoadConfig", "Configure", "SpawnWorker", "RunHook")
+            rested = rested and message["type"] not in ("LoadConfig", "Configure", "ImportStdlib", "SpawnWorker", "RunHook")
             if message["type"] == "SpawnWorker":
                 if self.spawn(message, fds):
                     return

@@ -27,17 +27,17 @@ SERVERS = {
 }
 
 
-def ask(port, count):
+def ask(port, count, paths=PATHS):
     """A connection for each request, so that all workers get their share."""
     for i in range(count):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        connection.request("GET", PATHS[i % len(PATHS)])
+        connection.request("GET", paths[i % len(paths)])
         connection.getresponse().read()
         connection.close()
 
 
-def load(port, count):
-    threads = [threading.Thread(target=ask, args=(port, count // CLIENTS)) for _ in range(CLIENTS)]
+def load(port, count, paths=PATHS):
+    threads = [threading.Thread(target=ask, args=(port, count // CLIENTS, paths)) for _ in range(CLIENTS)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -88,6 +88,7 @@ def environment(server=None, **changes):
     env = {key: value for key, value in os.environ.items() if not FOREIGN.match(key)}
     if (server or kind()) == "gosrv":
         env["GOSRV_PYTHON"] = python()
+        env["XDG_CACHE_HOME"] = "/dev/null"  # nothing is remembered from one test to the next
     env["PYTHONDONTWRITEBYTECODE"] = "1"
     for key, value in changes.items():
         if value is None:

@@ -6,6 +6,7 @@
 //	  SpawnWorker + channel -> zygote
 //	  Serve + fds      --------------->    (waits in the socket until Go reads)
 //	                   <---------------  WorkerSpawned   right after the fork
+//	                   <---------------  WorkerImported  what zygotes could import, if they do
 //	                   <---------------  WorkerReady     application imported, loop runs
 //	                                     or WorkerFailed, then exit
 //	  Refork + fds, then Drain ------->     its last act is to fork a zygote

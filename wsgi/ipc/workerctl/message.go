@@ -119,6 +119,15 @@ type WorkerSpawned struct {
 // so the time-out of the boot begins again.
 type WorkerNotified struct{}
 
+// WorkerImported is sent by the shim once it has imported the application, where
+// workers share the standard library with their zygote.
+type WorkerImported struct {
+	Modules []string `json:"modules"` // of the standard library, that a zygote could import for it
+	// Obstacle is why a worker has to import all itself, "" if not. One for which
+	// the zygote has imported some ends after that word, with exit code 0.
+	Obstacle string `json:"obstacle"`
+}
+
 // WorkerFailed says why the application could not be served; the worker then
 // exits with code Exit.
 type WorkerFailed struct {
@@ -191,6 +200,9 @@ func (ReopenLogs) Type() string { return "ReopenLogs" }
 
 // Type implements Message.
 func (Certificates) Type() string { return "Certificates" }
+
+// Type implements Message.
+func (WorkerImported) Type() string { return "WorkerImported" }
 
 // Type implements Message.
 func (WorkerSpawned) Type() string { return "WorkerSpawned" }

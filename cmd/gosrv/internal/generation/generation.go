@@ -29,6 +29,7 @@ type Generation struct {
 	// that dies later leaves its place established: it has shown that the code loads.
 	Established map[int]bool
 	HUPs        int // how many HUPs it answers
+	Stdlib      Stdlib
 	Resources
 }
 

@@ -18,8 +18,9 @@ type fakeZygote struct {
 	configured []zygotectl.Configure
 	hooks      []string
 	orders     []zygotectl.RunHook
-	lines      []string // LogLine, with the level
-	facts      []string // WorkerStarted and WorkerEnded, as "start 1", "end 1", "child_exit 1" with the age
+	lines      []string   // LogLine, with the level
+	imports    [][]string // of ImportStdlib
+	facts      []string   // WorkerStarted and WorkerEnded, as "start 1", "end 1", "child_exit 1" with the age
 }
 
 type fakeWorker struct {
@@ -84,6 +85,13 @@ func (w *world) obey(z *fakeZygote, order workerctl.Message, fds []int) {
 			return
 		}
 		z.ch.say(zygotectl.Configured{Relay: w.relays, Level: 20})
+	case zygotectl.ImportStdlib:
+		z.imports = append(z.imports, order.Modules)
+		if w.stdlibKills {
+			w.endZygote(z, signaled(unix.SIGSEGV))
+			return
+		}
+		z.ch.say(zygotectl.StdlibImported{Modules: len(order.Modules)})
 	case zygotectl.LogLine:
 		z.lines = append(z.lines, fmt.Sprintf("%d %s", order.Level, order.Text))
 	case zygotectl.RunHook:

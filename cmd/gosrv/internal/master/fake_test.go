@@ -52,6 +52,7 @@ type world struct {
 	relays      bool  // zygotes are given the master's lines
 	seeds       bool  // zygotes leave seeds behind
 	stale       bool  // seeds are not what a new interpreter would be
+	stdlibKills bool  // a zygote dies of ImportStdlib
 	asked       []int // for their stacks
 
 	parent       int // what getppid says
@@ -132,7 +133,7 @@ func newWorld(t *testing.T, settings map[string]any) *world {
 		settings: map[string]any{
 			"workers": 2, "worker_class": "sync", "timeout": 30, "graceful_timeout": 30, "loglevel": "debug",
 			"errorlog": filepath.Join(t.TempDir(), "log"), "bind": []string{"127.0.0.1:0"}, "backlog": 8,
-			"user": os.Geteuid(), "group": os.Getegid(),
+			"user": os.Geteuid(), "group": os.Getegid(), "no_share_stdlib": true,
 		},
 	}
 	for name, value := range settings {

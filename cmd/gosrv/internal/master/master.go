@@ -23,6 +23,7 @@ import (
 	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/reuseport"
 	"gosrv/cmd/gosrv/internal/status"
+	"gosrv/cmd/gosrv/internal/stdlib"
 	"gosrv/cmd/gosrv/internal/system"
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/upgrade"
@@ -53,6 +54,7 @@ type Options struct {
 	Start    upgrade.Start   // how this one was started, for upgrade and daemon
 	Detached bool            // the daemon setting is obeyed already
 	Manager  systemd.Manager // who wants to know how we are
+	Stdlib   stdlib.Cache    // what earlier starts have learnt of applications
 }
 
 // phase is what the master as a whole is doing.
@@ -148,6 +150,9 @@ func newMaster(o Options) *Master {
 	m.workers = pool{server: s, m: m, earlyExits: map[int]unix.WaitStatus{}}
 	m.ports = reuseport.Sockets{Server: reuseport.Server{
 		Generations: &s.gens, Table: &s.table, Log: log, Alone: m.upgrade.alone, Tell: m.workers.instruct,
+	}}
+	m.zygotes.stdlib = stdlib.Sharing{Server: stdlib.Server{
+		Generations: &s.gens, Log: log, Cache: o.Stdlib, Tell: m.zygotes.tell, Renew: m.zygotes.renew,
 	}}
 	m.exits = exits.New(log, func() (int, string, bool) { return s.sys.OOMKills() })
 	m.timeouts = timeouts{server: s, m: m}

@@ -2,6 +2,7 @@ package master
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"gosrv/cmd/gosrv/internal/generation"
@@ -220,5 +221,22 @@ func (r *reload) onceMore() {
 	if r.again && r.phase == serving {
 		r.again = false
 		r.begin()
+	}
+}
+
+// application is what the modules of the standard library that it loads depend on.
+func (zs *zygotes) application(g *generation.Generation) string {
+	if g.Plan == nil {
+		return ""
+	}
+	return strings.Join([]string{g.Plan.App, g.Plan.Own.Chdir, zs.opt.Image.Python, zs.opt.Interpreter, zs.opt.Version}, "\x00")
+}
+
+// renew gives a generation a zygote that has imported nothing, and other workers.
+func (zs *zygotes) renew(g *generation.Generation) {
+	zs.dismiss(g.TakeZygote())
+	zs.start(g)
+	for _, c := range zs.table.Of(g.Number) {
+		zs.m.workers.retire(c, zs.sys.Now())
 	}
 }

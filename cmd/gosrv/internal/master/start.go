@@ -202,3 +202,12 @@ func (m *Master) hint(err error) {
 		m.log.Errorf("Hint: %s", hinted.Hint())
 	}
 }
+
+// exitCode is 1 unless the error knows better.
+func exitCode(err error) int {
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		return coded.ExitCode()
+	}
+	return 1
+}

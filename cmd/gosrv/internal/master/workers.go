@@ -35,6 +35,7 @@ func (p *pool) balance(g *generation.Generation, now time.Time) {
 		p.retire(c, now)
 	}
 	p.shareExchange(g)
+	missing = p.m.zygotes.stdlib.Admits(g, missing, p.table.Serving(g.Number)+p.table.Booting(g.Number) > 0, now)
 	for g.Up() && g.Boots.Open(now) && missing > 0 {
 		if !p.spawn(g, now) {
 			return
@@ -229,6 +230,12 @@ func (p *pool) heard(c *workers.Worker, typ string, raw json.RawMessage) error {
 		return receive(raw, func(msg workerctl.WorkerReady) { p.ready(c, msg) })
 	case "WorkerFailed":
 		return receive(raw, func(msg workerctl.WorkerFailed) { p.failed(c, msg) })
+	case "WorkerImported":
+		return receive(raw, func(msg workerctl.WorkerImported) {
+			if g := p.gens.Numbered(c.Generation); g != nil {
+				p.m.zygotes.stdlib.Told(g, c, msg, p.m.zygotes.application(g))
+			}
+		})
 	case "WorkerNotified":
 		c.Notify(p.sys.Now())
 		return nil
@@ -375,4 +382,14 @@ func (p *pool) quit(c *workers.Worker, deadline time.Time) {
 	c.Departure, c.Deadline = workers.Leaving, deadline
 	p.signal(c, unix.SIGQUIT)
 	p.instruct(c, workerctl.Quit{})
+}
+
+// receive decodes a message and passes it on.
+func receive[T any](raw json.RawMessage, use func(T)) error {
+	var msg T
+	if err := json.Unmarshal(raw, &msg); err != nil {
+		return err
+	}
+	use(msg)
+	return nil
 }

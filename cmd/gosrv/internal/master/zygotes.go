@@ -10,6 +10,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/exits"
 	"gosrv/cmd/gosrv/internal/generation"
+	"gosrv/cmd/gosrv/internal/stdlib"
 	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/workerctl"
@@ -21,6 +22,7 @@ type zygotes struct {
 	m         *Master
 	dismissed zygote.List // told to exit, not reaped yet
 	retained  zygote.List // no longer needed to fork, but hooks left something in them
+	stdlib    stdlib.Sharing
 }
 
 // start gives the generation a zygote that begins with the config file:
@@ -106,6 +108,8 @@ func (zs *zygotes) heard(g *generation.Generation, typ string, raw json.RawMessa
 		return nil
 	case "Failed":
 		return receive(raw, func(msg zygotectl.Failed) { zs.failed(g, msg) })
+	case "StdlibImported":
+		return receive(raw, func(msg zygotectl.StdlibImported) { zs.stdlib.Imported(g, msg) })
 	case "SpawnFailed":
 		return receive(raw, zs.m.workers.spawnFailed)
 	case "Resize":
@@ -114,16 +118,6 @@ func (zs *zygotes) heard(g *generation.Generation, typ string, raw json.RawMessa
 		return receive(raw, func(msg zygotectl.HookDone) { zs.m.hooks.done(g, msg) })
 	}
 	return errors.New("unknown message")
-}
-
-// receive decodes a message and passes it on.
-func receive[T any](raw json.RawMessage, use func(T)) error {
-	var msg T
-	if err := json.Unmarshal(raw, &msg); err != nil {
-		return err
-	}
-	use(msg)
-	return nil
 }
 
 func (zs *zygotes) configLoaded(g *generation.Generation, msg zygotectl.ConfigLoaded) {
@@ -146,6 +140,7 @@ func (zs *zygotes) configLoaded(g *generation.Generation, msg zygotectl.ConfigLo
 			return
 		}
 		g.Plan, g.Workers = plan, plan.Worker.Workers
+		zs.stdlib.Begin(g, plan.SharesStdlib(zs.opt.Program != ""), zs.application(g))
 		if plan.Preloads() {
 			zs.m.seeds.end()
 		}
@@ -156,17 +151,9 @@ func (zs *zygotes) configLoaded(g *generation.Generation, msg zygotectl.ConfigLo
 	zs.tell(g.Zygote, zygotectl.Configure{
 		Settings: g.Plan.Settings, App: g.Plan.App, Argv: zs.opt.Argv, Env: g.Plan.Env(),
 		Software: "gosrv/" + zs.opt.Version, MasterPID: zs.pid, Generation: g.Number,
-		About: g.Plan.About, Parent: zs.m.upgrade.parent, Systemd: zs.opt.Activated != nil,
+		ShareStdlib: g.Stdlib.State != generation.Apart,
+		About:       g.Plan.About, Parent: zs.m.upgrade.parent, Systemd: zs.opt.Activated != nil,
 	}, g.ErrorLog.FD())
-}
-
-// exitCode is 1 unless the error knows better.
-func exitCode(err error) int {
-	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
-		return coded.ExitCode()
-	}
-	return 1
 }
 
 func (zs *zygotes) configured(g *generation.Generation, msg zygotectl.Configured) {
@@ -179,6 +166,7 @@ func (zs *zygotes) configured(g *generation.Generation, msg zygotectl.Configured
 		zs.lines.RelayThrough(g.Zygote)
 	}
 	zs.m.hooks.tellWorkers(g)
+	zs.stdlib.Configured(g)
 	switch {
 	case zs.phase == starting && zs.m.hooks.waited != "":
 		zs.m.hooks.order(zs.m.hooks.waited) // once more: the zygote that was at it is given up
@@ -251,6 +239,7 @@ func (zs *zygotes) died(g *generation.Generation, status unix.WaitStatus) {
 	z := g.TakeZygote()
 	zs.lines.StopRelaying(z)
 	_ = z.Channel.Close()
+	zs.stdlib.Lost(g, zs.application(g))
 	text := fmt.Sprintf("Zygote (pid:%d) %s", z.PID, exits.Describe(status))
 	if z.Origin == zygote.FromSeed {
 		zs.m.seeds.end() // its own kind: what they have in common may be the reason

@@ -22,6 +22,7 @@ type Mechanics struct {
 	ReforkAfter int      `json:"refork_after"`
 	KeepStdio   bool     `json:"enable_stdio_inheritance"`
 	Reload      bool     `json:"reload"`
+	OwnStdlib   bool     `json:"no_share_stdlib"`
 
 	BacklogMetric bool `json:"enable_backlog_metric"`
 

@@ -79,6 +79,14 @@ func (p *Plan) Prepare() error {
 // Preloads tells whether the zygote imports the application.
 func (p *Plan) Preloads() bool { return Preloads(p.Settings) }
 
+// SharesStdlib tells whether the zygote imports what its workers would import of the
+// standard library each by itself: not for one worker, nor where the application is in
+// the zygote already or may patch the library; the reloader is to see all imports.
+func (p *Plan) SharesStdlib(program bool) bool {
+	class := p.Worker.WorkerClass
+	return !p.Own.OwnStdlib && !p.Preloads() && !program && !p.Own.Reload && p.Worker.Workers > 1 && (class == "sync" || class == "gthread")
+}
+
 // Preloads tells the same of settings alone.
 func Preloads(settings map[string]any) bool {
 	preload, _ := settings["preload_app"].(bool)

@@ -111,6 +111,17 @@ func (t *Table) Serving(generation int) int {
 	return n
 }
 
+// Booting counts the workers of a generation that are to be ready.
+func (t *Table) Booting(generation int) int {
+	n := 0
+	for _, c := range t.List {
+		if c.Generation == generation && c.Counts() && c.State < Ready {
+			n++
+		}
+	}
+	return n
+}
+
 // Except gives all workers of other generations that were not told to go.
 func (t *Table) Except(generation int) []*Worker {
 	var others []*Worker

@@ -25,6 +25,8 @@ func taskName(order workerctl.Message) string {
 			return "the import of " + order.App
 		}
 		return "the import of hooks"
+	case zygotectl.ImportStdlib:
+		return "the import of the standard library"
 	case zygotectl.RunHook:
 		return "the hook " + order.Name
 	}
@@ -42,7 +44,7 @@ func (z *Process) begin(order workerctl.Message, now time.Time) {
 // reports whether that was reported to take long.
 func (z *Process) Answered(typ string, now time.Time) (late bool) {
 	switch typ {
-	case "ConfigLoaded", "Configured", "Failed", "HookDone":
+	case "ConfigLoaded", "Configured", "StdlibImported", "Failed", "HookDone":
 		if len(z.tasks) > 0 {
 			late = z.tasks[0].Reported
 			z.tasks = z.tasks[1:]

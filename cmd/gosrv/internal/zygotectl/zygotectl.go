@@ -7,6 +7,8 @@
 //	                         <--------    ConfigLoaded | Failed | Stale (a seed only)
 //	  Configure + errorlog   -------->    logs, environment, import if preloaded
 //	                         <--------    Configured | Failed
+//	  ImportStdlib           -------->    imports what workers would import each by itself
+//	                         <--------    StdlibImported
 //	  SpawnWorker + channel  -------->    pre_fork, double fork; the worker answers
 //	                                      on its own channel (workerctl)
 //	                         <--------    SpawnFailed, only if the fork failed
@@ -74,6 +76,8 @@ type Configure struct {
 	Parent     int               `json:"parent"`  // the master that this one is to replace, 0: none
 	Systemd    bool              `json:"systemd"` // its sockets are systemd's
 
+	ShareStdlib bool `json:"share_stdlib"` // ImportStdlib may follow
+
 	About any `json:"about"` // the settings as hooks and logger classes see them, null: there are none
 }
 
@@ -83,6 +87,18 @@ type Configured struct {
 	Warnings  []string `json:"warnings"`
 	Relay     bool     `json:"relay"` // the settings give Python's loggers the master's lines, too
 	Level     int      `json:"level"` // the least level of gunicorn.error, as Python counts
+}
+
+// ImportStdlib orders modules of the standard library to be imported, for the workers
+// that are forked after it.
+type ImportStdlib struct {
+	Modules []string `json:"modules"`
+}
+
+// StdlibImported is the answer.
+type StdlibImported struct {
+	Modules  int    `json:"modules"`  // how many it has imported
+	Obstacle string `json:"obstacle"` // why it imports none for this application, or ""
 }
 
 // ZygoteForked is the first word of a zygote that a worker has forked.
@@ -177,6 +193,12 @@ func (Failed) Type() string { return "Failed" }
 
 // Type implements workerctl.Message.
 func (Configure) Type() string { return "Configure" }
+
+// Type implements workerctl.Message.
+func (ImportStdlib) Type() string { return "ImportStdlib" }
+
+// Type implements workerctl.Message.
+func (StdlibImported) Type() string { return "StdlibImported" }
 
 // Type implements workerctl.Message.
 func (Configured) Type() string { return "Configured" }

@@ -67,6 +67,10 @@ var ownRows = []Setting{
 		Help: "Once a worker has served this many requests, let it fork a new zygote when its successor is ready, and replace all workers by ones that are forked from that, one after the other; 0: never. What an application loads and keeps while it serves is then shared by all workers, as what an import loads is with preload_app: on a Django project with 4 workers that is a tenth less memory with preload_app, and a third less without it. It happens once after each start and each reload. The application must bear being forked: threads and connections that it has at that moment are named in a warning. Not with reload.",
 	},
 	{
+		Name: "no_share_stdlib", Section: SectionOwn, Flags: []string{"--no-share-stdlib"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
+		Help: "Let each worker import the standard library's modules itself. Without it, and without preload_app, those that the first worker has imported with the application are imported once, before the other workers are forked from there (Python's own only, nothing of the application or its packages): on a Django project that is a sixth less memory for each worker. They are remembered for the next start in $XDG_CACHE_HOME/gosrv or ~/.cache/gosrv, if the user can write there. Not with reload, one worker, or an application that gevent or eventlet patches.",
+	},
+	{
 		Name: "allow_new_privileges", Section: SectionOwn, Flags: []string{"--allow-new-privileges"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Let the application start programs that give it more rights than its user has, such as sudo. Without it, workers that were started by root and run as another user (user, group) can never get privileges again: sudo and other set-user-ID programs do not work in them (PR_SET_NO_NEW_PRIVS). Workers whose user is not changed are not touched.",
 	},
