@@ -16,7 +16,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
 CACHE = TESTS / ".cache"
-SUPPORTED = [(3, minor) for minor in range(9, 15)]
+SUPPORTED = [(3, minor) for minor in range(9, 16)]
 ASK = """
 import json, os, sys, sysconfig
 with open("/proc/self/maps") as maps:
@@ -133,7 +133,7 @@ def default():
         return here
     others = discover()
     if not others:
-        sys.exit("no CPython 3.9 to 3.14 with a shared library found; install one, for example Debian's libpython3.11 with pyenv's --enable-shared build")
+        sys.exit("no CPython 3.9 to 3.15 with a shared library found; install one, for example Debian's libpython3.11 with pyenv's --enable-shared build")
     return others[-1]
 
 

