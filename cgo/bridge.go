@@ -252,6 +252,9 @@ func Stacks(gil bool, turn *int32) int {
 	return int(C.gosrv_stacks(take, (*C.int32_t)(turn)))
 }
 
+// TwoCounts is gosrv_two_counts.
+func TwoCounts() bool { return C.gosrv_two_counts() != 0 }
+
 // ThreadIdent is the calling thread as Python's stacks name it (threading.get_ident).
 func ThreadIdent() uint64 { return uint64(C.gosrv_thread_ident()) }
 

@@ -253,6 +253,15 @@ int gosrv_threads_start(gosrv_thread *t, int n, const char *name);
  */
 int gosrv_stacks(int gil, int32_t *turn);
 
+/* gosrv_two_counts: whether this Python counts references in two parts (free-threaded builds).
+ * thread:  any, once there is an interpreter
+ * GIL:     not needed
+ * lends:   nothing
+ * gives:   0 or 1
+ * fails:   never
+ */
+int gosrv_two_counts(void);
+
 /* gosrv_thread_ident: the calling thread as Python names it (threading.get_ident).
  * thread:  any
  * GIL:     not needed

@@ -28,7 +28,8 @@ static char bootstrap[] =
 	"boot()\n" BLANKS BLANKS BLANKS BLANKS BLANKS BLANKS;
 
 int process_become(const char *python) {
-	char *argv[] = {(char *)python, "-c", bootstrap, NULL};
+	/* a free-threaded python keeps its GIL; any other has it anyway */
+	char *argv[] = {(char *)python, "-X", "gil=1", "-c", bootstrap, NULL};
 	if (libc_preload() != 0) return -1;
 	return execv(python, argv);
 }
@@ -41,6 +42,8 @@ void process_library(int argc, char **argv, const char *trouble, void (*start_go
 	if (trouble != NULL) process_fail(CONTROL, "cannot load gosrv into this python: ", trouble);
 	const char *missing = pyapi_load(RTLD_DEFAULT);
 	if (missing != NULL) process_fail(CONTROL, "this python does not export the symbol ", missing);
+	const char *wrong = pyapi_check();
+	if (wrong != NULL) process_fail(CONTROL, "this build of Python is not known: ", wrong);
 	process_shim(CONTROL, SHIM);
 	signals_save();
 	main_thread.state = py.PyEval_SaveThread();

@@ -74,16 +74,18 @@ void process_fail(int control, const char *what, const char *detail) {
 
 /* start_interpreter: PyConfig is opaque here: larger than in any version, filled only
  * through its functions, so that no offset of a version is needed. `-c pass` gives the
- * configuration that `python -c` has. */
+ * configuration that `python -c` has. A free-threaded build keeps its GIL: see cgo/DESIGN.md. */
 static void start_interpreter(int control, const char *python) {
 	static char config[16384] __attribute__((aligned(16)));
-	char *argv[] = {(char *)python, "-c", "pass"};
+	char *argv[] = {(char *)python, "-c", "pass"}, *keep_gil[] = {(char *)python, "-X", "gil=1", "-c", "pass"};
 	py.PyConfig_InitPythonConfig(config);
-	PyStatus status = py.PyConfig_SetBytesArgv(config, 3, argv);
+	PyStatus status = py.free_threaded ? py.PyConfig_SetBytesArgv(config, 5, keep_gil) : py.PyConfig_SetBytesArgv(config, 3, argv);
 	if (!py.PyStatus_Exception(status)) status = py.Py_InitializeFromConfig(config);
 	if (py.PyStatus_Exception(status))
 		process_fail(control, "Python does not start: ", status.message ? status.message : "no reason given");
 	py.PyConfig_Clear(config);
+	const char *wrong = pyapi_check();
+	if (wrong != NULL) process_fail(control, "this build of Python is not known: ", wrong);
 }
 
 /* load_library: release, if not empty, is the version that the executable is of: its

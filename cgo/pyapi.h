@@ -1,17 +1,25 @@
 /* pyapi.h: the part of CPython's C API that gosrv uses, found at run time by dlsym,
  * so that one binary serves every CPython from 3.9 on and is built without Python's
- * headers. Structures repeated here are the same in all of 3.9 to 3.14 with a GIL. */
+ * headers. Structures repeated here are the same in all of 3.9 to 3.15; an object's header, of which there are two
+ * kinds, is known when the library is loaded. */
 #ifndef GOSRV_PYAPI_H
 #define GOSRV_PYAPI_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
+/* Room for the header of any build. What stands in it only py_type and py_refcount know:
+ *
+ *   with a GIL only         count (its low 32 bits in every version), type
+ *   free-threaded           thread, flags, mutex, gc bits, local count (32 bits), shared count (<< 2), type
+ *
+ * An object of ours has its fields behind the larger one in every build. */
 typedef struct py_object {
-	intptr_t refcount; /* the low 32 bits are the count in every version */
-	struct py_object *type;
+	uint64_t words[4];
 } PyObject;
+enum { TYPE_WORD = 1, FREE_TYPE_WORD = 3, FREE_LOCAL = 12, FREE_SHARED = 16 };
 typedef ssize_t Py_ssize_t;
 typedef struct py_thread_state PyThreadState;
 typedef PyObject *(*PyCFunction)(PyObject *, PyObject *);
@@ -132,6 +140,8 @@ enum { TPFLAGS_DEFAULT = 1 << 18 };
 	X(PyExc_RuntimeError) X(PyExc_SystemExit) X(PyExc_AttributeError) X(PyExc_StopIteration) X(PyExc_ConnectionError)
 
 struct py_api {
+	int type_word;     /* of an object's header */
+	int free_threaded; /* the build; its GIL is on all the same */
 #define X(result, name, arguments) result(*name) arguments;
 	PY_FUNCTIONS(X)
 #undef X
@@ -146,14 +156,25 @@ extern struct py_api py;
  * Returns NULL, or the name of the first symbol that is missing. */
 const char *pyapi_load(void *library);
 
+/* pyapi_check: in a running interpreter: NULL, or what is not as this file says. */
+const char *pyapi_check(void);
+
+static inline PyObject *py_type(PyObject *o) { return (PyObject *)(uintptr_t)o->words[py.type_word]; }
 static inline int py_has_flag(PyObject *o, int bit) {
-	return (py.PyType_GetFlags(o->type) >> bit) & 1;
+	return (py.PyType_GetFlags(py_type(o)) >> bit) & 1;
 }
 /* The exact type, which nearly all objects have, is told without a call. */
-static inline int py_is_str(PyObject *o) { return o->type == py.PyUnicode_Type || py_has_flag(o, FLAG_UNICODE); }
-static inline int py_is_bytes(PyObject *o) { return o->type == py.PyBytes_Type || py_has_flag(o, FLAG_BYTES); }
-static inline int py_is_tuple(PyObject *o) { return o->type == py.PyTuple_Type || py_has_flag(o, FLAG_TUPLE); }
-static inline uint32_t py_refcount(PyObject *o) { return (uint32_t)o->refcount; }
+static inline int py_is_str(PyObject *o) { return py_type(o) == py.PyUnicode_Type || py_has_flag(o, FLAG_UNICODE); }
+static inline int py_is_bytes(PyObject *o) { return py_type(o) == py.PyBytes_Type || py_has_flag(o, FLAG_BYTES); }
+static inline int py_is_tuple(PyObject *o) { return py_type(o) == py.PyTuple_Type || py_has_flag(o, FLAG_TUPLE); }
+static inline uint32_t py_refcount(PyObject *o) {
+	if (!py.free_threaded) return (uint32_t)o->words[0];
+	uint32_t local;
+	int64_t shared;
+	memcpy(&local, (char *)o + FREE_LOCAL, sizeof local);
+	memcpy(&shared, (char *)o + FREE_SHARED, sizeof shared);
+	return local + (uint32_t)(shared >> 2);
+}
 
 /* Every reference that a call takes and drops is counted (one add under the GIL), so
  * that a leak is a failing test: gosrv_counters. Objects kept for life use py.Py_IncRef. */

@@ -37,12 +37,12 @@ static int put_piece(gosrv_call *c, PyObject *piece, char *out, uint64_t cap, go
 }
 
 static PyObject *list_item(gosrv_call *c, Py_ssize_t i) {
-	return c->result->type == py.PyList_Type ? py.PyList_GetItem(c->result, i)
+	return py_type(c->result) == py.PyList_Type ? py.PyList_GetItem(c->result, i)
 						 : py.PyTuple_GetItem(c->result, i);
 }
 
 static Py_ssize_t list_size(gosrv_call *c) {
-	return c->result->type == py.PyList_Type ? py.PyList_Size(c->result) : py.PyTuple_Size(c->result);
+	return py_type(c->result) == py.PyList_Type ? py.PyList_Size(c->result) : py.PyTuple_Size(c->result);
 }
 
 const char *const not_bytes = "the application's iterable gave something other than bytes (PEP 3333)";
@@ -196,11 +196,11 @@ int call_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gosrv_resu
 /* call_classify: how the application's result is to be walked. -1 with an exception. */
 int call_classify(gosrv_call *c) {
 	/* exactly these types: a subclass may iterate or close() in its own way */
-	if (c->result->type == py.PyList_Type || c->result->type == py.PyTuple_Type) {
+	if (py_type(c->result) == py.PyList_Type || py_type(c->result) == py.PyTuple_Type) {
 		c->kind = KIND_LIST;
 		return 0;
 	}
-	if (c->result->type == shim.file_wrapper) {
+	if (py_type(c->result) == shim.file_wrapper) {
 		c->kind = KIND_FILE;
 		return 0;
 	}

@@ -29,8 +29,8 @@ static void raise_fault(int number) {
 	for (int i = 0; i < 2; i++)
 		if (args[i]) py.Py_DecRef(args[i]);
 	if (error == NULL) return; /* another exception is set */
-	py.Py_IncRef(error->type);
-	py.PyErr_Restore(error->type, error, NULL);
+	py.Py_IncRef(py_type(error));
+	py.PyErr_Restore(py_type(error), error, NULL);
 }
 
 /* make_room: what was read already goes, and the buffer grows when little is left of it. */

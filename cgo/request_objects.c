@@ -6,7 +6,7 @@
 static PyObject *request_type, *input_type, *socket_type;
 
 static void free_instance(PyObject *self) {
-	PyObject *type = self->type;
+	PyObject *type = py_type(self);
 	py.PyObject_Free(self);
 	py.Py_DecRef(type); /* instances of heap types own their type */
 }
@@ -42,7 +42,7 @@ int objects_init(void) {
 	return request_type && input_type && socket_type ? 0 : -1;
 }
 
-int is_request(PyObject *o) { return o->type == request_type; }
+int is_request(PyObject *o) { return py_type(o) == request_type; }
 
 int call_objects_new(call_objects *b) {
 	b->request = (request_object *)take(py.PyType_GenericAlloc(request_type, 0));

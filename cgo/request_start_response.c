@@ -37,7 +37,7 @@ static void put(gosrv_call *c, const void *p, size_t n) {
 static int latin1(PyObject *text, const char *what, const char **p, Py_ssize_t *n, PyObject **held) {
 	*held = NULL;
 	if (!py_is_str(text)) {
-		py.PyErr_Format(py.PyExc_TypeError, "%s must be a str (PEP 3333), not %R", what, text->type);
+		py.PyErr_Format(py.PyExc_TypeError, "%s must be a str (PEP 3333), not %R", what, py_type(text));
 		return -1;
 	}
 	*p = py.PyUnicode_AsUTF8AndSize(text, n);
@@ -136,7 +136,7 @@ static int put_headers(gosrv_call *c, PyObject *headers) {
 	uint32_t count_at = c->head_len;
 	if (reserve(c, 2) < 0) return -1;
 	c->head_len += 2;
-	Py_ssize_t count = headers->type == py.PyList_Type ? put_list(c, headers) : put_iterable(c, headers);
+	Py_ssize_t count = py_type(headers) == py.PyList_Type ? put_list(c, headers) : put_iterable(c, headers);
 	if (count < 0) return -1;
 	if (count > MAX_HEADERS) {
 		py.PyErr_SetString(py.PyExc_ValueError, "over 65,535 response headers");
@@ -183,7 +183,7 @@ static PyObject *write_body(PyObject *self, PyObject *data) {
 	Py_ssize_t n;
 	if (c == NULL) return NULL;
 	if (!py_is_bytes(data)) {
-		py.PyErr_Format(py.PyExc_TypeError, "write() takes bytes (PEP 3333), not %R", data->type);
+		py.PyErr_Format(py.PyExc_TypeError, "write() takes bytes (PEP 3333), not %R", py_type(data));
 		return NULL;
 	}
 	if (py.PyBytes_AsStringAndSize(data, &p, &n) < 0 || !admit(self, c)) return NULL;

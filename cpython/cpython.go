@@ -75,6 +75,7 @@ func Attach() *Thread {
 		return nil
 	}
 	c.SignalsSettle()
+	call.TwoCounts = cgo.TwoCounts()
 	return &Thread{c: c}
 }
 

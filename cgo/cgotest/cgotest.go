@@ -47,6 +47,13 @@ func Run(code string) bool {
 	return C.test_run(c) == 0
 }
 
+// Object makes a Python object with so many references; counted is how many C sees.
+func Object(references int) (o unsafe.Pointer, counted uint32) {
+	var n C.uint32_t
+	o = C.test_object(C.int(references), &n)
+	return o, uint32(n)
+}
+
 // Refs are the references that C counted as taken and dropped.
 func Refs() (taken, dropped uint64) {
 	return uint64(C.test_refs_taken()), uint64(C.test_refs_dropped())

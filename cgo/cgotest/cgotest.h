@@ -6,6 +6,7 @@
 const char *test_missing_symbol(const char *path);
 const char *test_start(const char *library, const char *python);
 int test_run(const char *code);
+void *test_object(int references, uint32_t *counted);
 int64_t test_piece(char *buf, uint64_t cap);
 uint64_t test_refs_taken(void);
 uint64_t test_refs_dropped(void);

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"gosrv/cgo"
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 )
 
@@ -223,6 +225,12 @@ func TestInInterpreter(t *testing.T) {
 	for _, c := range checks { // not t.Run: a subtest is another goroutine, on another thread
 		if !Run(c.code) {
 			t.Errorf("%s: raised, the traceback is above", c.name)
+		}
+	}
+	call.TwoCounts = cgo.TwoCounts()
+	for _, n := range []int{1, 2, 3, 70000} {
+		if o, inC := Object(n); inC != uint32(n) || call.References(o) != uint32(n) {
+			t.Errorf("%d references: C counts %d, Go %d", n, inC, call.References(o))
 		}
 	}
 	if taken, dropped := Refs(); taken != dropped {

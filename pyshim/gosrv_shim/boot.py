@@ -105,6 +105,9 @@ def boot():
     import json
     import sys
 
+    # By this option a free-threaded build has its GIL here; a python that the application starts has what its user wants.
+    if sys._xoptions.pop("gil", None) and hasattr(sys, "orig_argv"):
+        sys.orig_argv[1:] = ["-c", "pass"]
     shim, stand_in = finders(json.loads(modules))
     sys.modules["_gosrv"] = _gosrv
     zygote = shim.load("gosrv_shim.zygote")

@@ -22,7 +22,7 @@ const BodyBlockSize = 65536
 // BodyBlock is a bytes object of BodyBlockSize bytes that a request body is received into. An application
 // that reads so many bytes at once gets the object itself. The holder has a reference. Its layout is that of gosrv_block.
 type BodyBlock struct {
-	Object unsafe.Pointer // begins with its count of references
+	Object unsafe.Pointer // begins with its count of references; see References
 	Mem    *byte
 }
 
@@ -31,7 +31,25 @@ func (b BodyBlock) Bytes() []byte { return unsafe.Slice(b.Mem, BodyBlockSize) }
 
 // Idle tells that nobody but the caller, who has one, holds a reference to the block. Nobody else can
 // come by one then, so the GIL is not needed to know.
-func (b BodyBlock) Idle() bool { return atomic.LoadUint32((*uint32)(b.Object)) == 1 }
+func (b BodyBlock) Idle() bool { return References(b.Object) == 1 }
+
+// TwoCounts tells that this Python counts the references to an object in two parts, those of the thread that made it and
+// those of all others, as free-threaded builds do. It is set once, before the first block is made.
+var TwoCounts bool
+
+// Where the two are in such an object, in bytes.
+const (
+	ownCount    = 12
+	sharedCount = 16 // with two bits below it that are flags
+)
+
+// References is how many there are to the Python object at o, as cgo/pyapi.h reads it.
+func References(o unsafe.Pointer) uint32 {
+	if !TwoCounts {
+		return atomic.LoadUint32((*uint32)(o))
+	}
+	return atomic.LoadUint32((*uint32)(unsafe.Add(o, ownCount))) + uint32(atomic.LoadInt64((*int64)(unsafe.Add(o, sharedCount)))>>2)
+}
 
 // Outbox holds finished answers that are to be sent together. Put keeps a copy until Send; if that
 // takes longer than a millisecond, a thread that needs neither the GIL nor Go sends it meanwhile.

@@ -139,7 +139,7 @@ func (q Query) ask(c candidate) (*Python, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.check(c); err != nil {
+	if err := r.check(c, q.Getenv); err != nil {
 		return nil, err
 	}
 	// What was asked may be a script; this is the program that it runs.
@@ -212,15 +212,16 @@ func reason(err error, stderr string) string {
 	return strings.TrimPrefix(err.Error(), "fork/exec ")
 }
 
-func (r *report) check(c candidate) error {
+func (r *report) check(c candidate, getenv func(string) string) error {
 	name := fmt.Sprintf("%s (%s) is Python %d.%d", c.path, c.source, r.Major, r.Minor)
 	switch {
 	case r.Implementation != "cpython":
 		return &Error{fmt.Sprintf("%s (%s) is %s, gosrv needs CPython", c.path, c.source, r.Implementation), "pass --python /path/to/cpython"}
 	case r.Major != 3 || r.Minor < minMinor:
 		return &Error{fmt.Sprintf("%s, gosrv needs 3.%d or newer", name, minMinor), "pass --python /path/to/a/newer/python"}
-	case r.GILDisabled:
-		return &Error{name + " built without the GIL (free-threaded), which gosrv does not support yet", "pass --python with the ordinary build"}
+	case r.GILDisabled && getenv("PYTHON_GIL") == "0":
+		return &Error{name + " built without the GIL (free-threaded), and PYTHON_GIL=0 asks to run it so, which gosrv does not: what its threads share" +
+			" is guarded by the GIL until its locks are tried with a released 3.14t", "take PYTHON_GIL out of the environment: that Python then serves with its GIL on"}
 	case r.Pointer != 8:
 		return &Error{name + " for 32 bits, gosrv is built for 64", "pass --python with a 64-bit build"}
 	}

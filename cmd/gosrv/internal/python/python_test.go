@@ -84,6 +84,20 @@ func TestFirstHitWins(t *testing.T) {
 	}
 }
 
+func TestAFreeThreadedPython(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "python")
+	r := good(t, 13)
+	r.GILDisabled = true
+	fake(t, path, r)
+	for gil, ok := range map[string]bool{"": true, "1": true, "0": false} {
+		q := Query{Flag: path, Getenv: func(name string) string { return map[string]string{"PYTHON_GIL": gil}[name] }}
+		_, err := Find(q)
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "PYTHON_GIL=0 asks to run it so") {
+			t.Errorf("PYTHON_GIL=%s: %v", gil, err)
+		}
+	}
+}
+
 func TestUnusablePythonIsExplained(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "python")
@@ -97,7 +111,6 @@ func TestUnusablePythonIsExplained(t *testing.T) {
 	}{
 		{"too old", edit(func(r *report) { r.Minor = 8 }), []string{"is Python 3.8, gosrv needs 3.9 or newer"}},
 		{"two", edit(func(r *report) { r.Major, r.Minor = 2, 7 }), []string{"is Python 2.7, gosrv needs 3.9"}},
-		{"free-threaded", edit(func(r *report) { r.GILDisabled = true }), []string{"free-threaded"}},
 		{"pypy", edit(func(r *report) { r.Implementation = "pypy" }), []string{"is pypy, gosrv needs CPython"}},
 		{"32 bit", edit(func(r *report) { r.Pointer = 4 }), []string{"32 bits"}},
 		{"no library", edit(func(r *report) { r.Libdir, r.InstSoname, r.Multiarch = "/nonexistent/l", "libpython3.11.a", "m-a" }),
