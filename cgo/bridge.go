@@ -1,7 +1,11 @@
 package cgo
 
 /*
+#include <pthread.h>
 #include "gosrv.h"
+
+// pthread_t is a number in glibc and a pointer in musl; Python names threads by it as a number in both.
+static uint64_t thread_ident(void) { return (uint64_t)(uintptr_t)pthread_self(); }
 
 #cgo noescape gosrv_app_call
 #cgo noescape gosrv_call_next
@@ -256,7 +260,7 @@ func Stacks(gil bool, turn *int32) int {
 func TwoCounts() bool { return C.gosrv_two_counts() != 0 }
 
 // ThreadIdent is the calling thread as Python's stacks name it (threading.get_ident).
-func ThreadIdent() uint64 { return uint64(C.gosrv_thread_ident()) }
+func ThreadIdent() uint64 { return uint64(C.thread_ident()) }
 
 // LogsReopen is gosrv_logs_reopen.
 func (t Thread) LogsReopen(fd int) { C.gosrv_logs_reopen(t.c, C.int(fd)) }

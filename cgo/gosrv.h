@@ -262,15 +262,6 @@ int gosrv_stacks(int gil, int32_t *turn);
  */
 int gosrv_two_counts(void);
 
-/* gosrv_thread_ident: the calling thread as Python names it (threading.get_ident).
- * thread:  any
- * GIL:     not needed
- * lends:   nothing
- * gives:   a number that no other thread has while this one lives
- * fails:   never
- */
-uint64_t gosrv_thread_ident(void);
-
 /* gosrv_heap_trim: let the C library's allocator give free memory back to the system. Takes milliseconds.
  * thread:  any
  * GIL:     not needed

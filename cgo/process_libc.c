@@ -5,14 +5,10 @@
 
 #include <dlfcn.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* pthread_t is a number in glibc and a pointer in musl; Python names threads by it as a number in both. */
-uint64_t gosrv_thread_ident(void) { return (uint64_t)(uintptr_t)pthread_self(); }
 
 #ifdef __GLIBC__
 
