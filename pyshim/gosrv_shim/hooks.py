@@ -15,19 +15,23 @@ ARITIES = {"on_starting": (1,), "on_reload": (1,), "when_ready": (1,), "pre_fork
 
 def named(settings):
     """The hooks that are set by a dotted path and not as functions."""
+    found = {name: imported(name, arities, settings.get(name)) for name, arities in {**ARITIES, "ssl_context": (2,)}.items()}
+    return {name: hook for name, hook in found.items() if hook is not None}
+
+
+def imported(name, arities, path):
+    """The function at a dotted path; None for what is no path."""
+    if not isinstance(path, str):
+        return None
     import importlib
 
-    found = {}
-    for name, arities in ARITIES.items():
-        path = settings.get(name)
-        if isinstance(path, str):
-            module, _, function = path.rpartition(".")
-            found[name] = getattr(importlib.import_module(module), function)
-            arity = conffile.arity(found[name])
-            if arity >= 0 and arity not in arities:
-                raise conffile.ConfigError("%s = %r: the function takes %d arguments; allowed: %s" % (
-                    name, path, arity, " to ".join(str(n) for n in sorted({arities[0], arities[-1]}))))
-    return found
+    module, _, function = path.rpartition(".")
+    hook = getattr(importlib.import_module(module), function)
+    arity = conffile.arity(hook)
+    if arity >= 0 and arity not in arities:
+        raise conffile.ConfigError("%s = %r: the function takes %d arguments; allowed: %s" % (
+            name, path, arity, " to ".join(str(n) for n in sorted({arities[0], arities[-1]}))))
+    return hook
 
 
 class Settings:

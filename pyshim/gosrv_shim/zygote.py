@@ -124,6 +124,7 @@ class Zygote:
             self.generation = message["generation"]
             self.entitle()
             self.import_hooks(message["settings"])
+            tls = self.tls_context()
             found = self.preload(message) if message["settings"].get("preload_app") else []
         except Unfit as e:
             self.failed(*e.args)
@@ -131,7 +132,7 @@ class Zygote:
         process.flush()
         if process.threads_patched() and self.cfg.threads > 1:
             found.append(process.THREADS_PATCHED % self.cfg.threads)
-        self.configured(found + logs.ignored(self.cfg))
+        self.configured(found + logs.ignored(self.cfg), tls)
         if message["share_stdlib"]:
             from .forks import stdlib
 
@@ -191,6 +192,17 @@ class Zygote:
         except Exception as e:
             raise Unfit("config", 1, "Failed to import a hook", traceback_of(e)) from e
 
+    def tls_context(self):
+        """What the hook ssl_context makes, None without one."""
+        if not (self.cfg.certfile or self.cfg.keyfile):
+            return None
+        hook = self.hooks.get("ssl_context")
+        if hook is None:
+            return None
+        from .loading import tls_context
+
+        return tls_context.of_hook(hook, self.cfg)
+
     def preload(self, message):
         """Imports the application; gives what there is to warn of: what it has left behind for its workers to share."""
         from .forks import leftovers
@@ -232,8 +244,8 @@ class Zygote:
     def entitle(self):
         _gosrv.set_title("gosrv: zygote gen %s [%s]" % (self.generation, self.server.proc_name))
 
-    def configured(self, warnings):
-        self.control.send("Configured", preloaded=self.preloaded, warnings=warnings,
+    def configured(self, warnings, tls=None):
+        self.control.send("Configured", tls_context=tls, preloaded=self.preloaded, warnings=warnings,
                           relay=bool(logs.route(self.log) & logs.ERRORS), level=logs.level())
 
     def failed(self, stage, code, message, text):

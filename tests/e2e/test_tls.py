@@ -360,3 +360,53 @@ class TestResumption:
     def test_switched_off(self, start, pair):
         server = secure(start, pair, "--no-tls-session-tickets", app="hello:app")
         assert resumed(server, 3)() == 0
+
+
+class TestContextHook:
+    """ssl_context, Gunicorn's hook for whoever wants a context of his own."""
+
+    CONF = """
+import ssl
+certfile, keyfile = %r, %r
+
+def ssl_context(config, default_ssl_context_factory):
+%s
+"""
+
+    def conf(self, tmp_path, pair, body):
+        path = tmp_path / "conf.py"
+        path.write_text(self.CONF % (str(pair[0]), str(pair[1]), "\n".join("    " + line for line in body)))
+        return path
+
+    def test_the_documented_one(self, start, pair, tmp_path):
+        path = self.conf(tmp_path, pair, [
+            "context = default_ssl_context_factory()", "context.minimum_version = ssl.TLSVersion.TLSv1_3", "return context"])
+        server = start("-c", str(path), "hello:app", ready=None)
+        with pytest.raises(ssl.SSLError):
+            connect(server, trust=context(maximum_version=ssl.TLSVersion.TLSv1_2))
+        with connect(server) as wire:
+            assert wire.get("/").status == 200 and wire.sock.version() == "TLSv1.3"
+
+    def test_one_of_ones_own(self, start, pair, tmp_path):
+        path = self.conf(tmp_path, pair, [
+            "context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)", "context.load_cert_chain(config.certfile, config.keyfile)",
+            "context.set_ciphers('ECDHE+AESGCM:!AES128')", "context.load_verify_locations(%r)" % str(authority.ca_file("clients")),
+            "context.verify_mode = ssl.CERT_REQUIRED", "return context"])
+        server = start("-c", str(path), "hello:app", ready=None)
+        trust = context(maximum_version=ssl.TLSVersion.TLSv1_2)
+        trust.load_cert_chain(*map(str, authority.issue("client", "client@example.org", signer="clients")))
+        with connect(server, trust=trust) as wire:
+            assert wire.get("/").status == 200 and wire.sock.cipher()[0] == "ECDHE-ECDSA-AES256-GCM-SHA384"
+        with pytest.raises(OSError):
+            with connect(server) as wire:
+                wire.get("/")
+
+    @pytest.mark.parametrize("line, says", [
+        ("context.sni_callback = lambda *args: None", "ssl_context asks for what gosrv does not have: sni_callback"),
+        ("raise ValueError('no certificate today')", "ValueError: no certificate today"),
+        ("return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)", "a context without load_cert_chain"),
+    ], ids=["sni-callback", "raises", "empty"])
+    def test_what_cannot_be_taken_over_ends_the_start(self, pair, tmp_path, line, says):
+        path = self.conf(tmp_path, pair, ["context = default_ssl_context_factory()", line, "return context"])
+        ended = harness.run_once("--bind", "127.0.0.1:0", "-c", str(path), "hello:app")
+        assert ended.returncode == 1 and says in ended.stderr, ended.stderr

@@ -284,3 +284,37 @@ func TestInspect(t *testing.T) {
 		}
 	}
 }
+
+// What the application reads and writes at its end of a tunnel is what the client writes and
+// reads, and each side's end is the other's.
+func TestTunnel(t *testing.T) {
+	l := newLink(t)
+	client := tls.Client(l.client, &tls.Config{InsecureSkipVerify: true})
+	sent := make([]byte, 1<<20)
+	_, _ = rand.Read(sent)
+	back := make(chan []byte, 1)
+	go func() {
+		_, _ = client.Write(sent)
+		_ = client.CloseWrite()
+		all, _ := io.ReadAll(client)
+		back <- all
+	}()
+	s := l.server(t, handshakes(t, &tlspolicy.Policy{Pairs: []tlspolicy.Pair{pair(t, "a")}, Min: tls.VersionTLS12}))
+	head := read(t, s, 1000)
+	fd, err := s.Tunnel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := os.NewFile(uintptr(fd), "app")
+	rest, err := io.ReadAll(app)
+	if err != nil || !bytes.Equal(append(head, rest...), sent) {
+		t.Fatal("the application has read something else", err, len(rest))
+	}
+	if _, err := app.Write(sent); err != nil {
+		t.Fatal(err)
+	}
+	_ = app.Close()
+	if !bytes.Equal(<-back, sent) {
+		t.Fatal("the client has read something else")
+	}
+}

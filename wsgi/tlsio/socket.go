@@ -3,6 +3,7 @@ package tlsio
 import (
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -22,12 +23,13 @@ type socket struct {
 	mu      sync.Mutex
 	fd      int
 	closed  bool
-	early   []byte // received before the handshake began
-	out     []byte // ciphertext that the kernel has not taken
-	cork    bool   // Write only keeps
-	more    bool   // the next send has something behind it: MSG_MORE
-	broken  bool   // the kernel refuses what is sent: the peer is gone
-	shaking bool   // the handshake's goroutine reads
+	early   []byte   // received before the handshake began
+	out     []byte   // ciphertext that the kernel has not taken
+	cork    bool     // Write only keeps
+	more    bool     // the next send has something behind it: MSG_MORE
+	broken  bool     // the kernel refuses what is sent: the peer is gone
+	shaking bool     // the handshake's goroutine reads
+	file    *os.File // the descriptor, once the connection is a tunnel's: everything may wait then
 	edge    chan struct{}
 }
 
@@ -46,6 +48,9 @@ var errAgain net.Error = again{}
 
 // Read implements net.Conn.
 func (s *socket) Read(p []byte) (int, error) {
+	if s.file != nil {
+		return s.file.Read(p)
+	}
 	for {
 		n, err, wait := s.receive(p)
 		if !wait {
@@ -99,6 +104,9 @@ func (s *socket) await() error {
 
 // Write implements net.Conn.
 func (s *socket) Write(p []byte) (int, error) {
+	if s.file != nil {
+		return s.file.Write(p)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

@@ -26,6 +26,7 @@ type Settings struct {
 	Min, Max uint16   // crypto/tls's numbers; 0: 1.2, and the newest
 	Protos   []string // ALPN
 	Environ  bool     // tls_environ
+	Context  *Context // of the hook ssl_context; nil: it is not set
 }
 
 // On tells whether the server speaks TLS: any certificate or key switches it on, as with
@@ -69,7 +70,11 @@ func Load(s *Settings, now time.Time) (*Loaded, error) {
 	if l.Policy.Min == 0 {
 		l.Policy.Min = tls.VersionTLS12
 	}
-	if s.Certfile != "" || s.Keyfile != "" {
+	if s.Context != nil {
+		if err := l.context(s.Context, now); err != nil {
+			return nil, err
+		}
+	} else if s.Certfile != "" || s.Keyfile != "" {
 		if err := l.first(s, now); err != nil {
 			return nil, err
 		}
@@ -81,6 +86,9 @@ func Load(s *Settings, now time.Time) (*Loaded, error) {
 	}
 	if len(l.Policy.Pairs) == 0 {
 		return nil, fmt.Errorf("tls_certificates: no certificate in %s", strings.Join(s.Others, ", "))
+	}
+	if s.Context != nil {
+		return l, nil
 	}
 	return l, l.clients(s)
 }

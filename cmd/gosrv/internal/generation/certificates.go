@@ -9,14 +9,20 @@ import (
 )
 
 // OpenCertificates reads what the plan says of TLS, with the rights of the master: workers
-// get it sealed and need none. python is the interpreter that knows OpenSSL's names. An
+// get it sealed and need none. context is what the hook ssl_context has made, nil without one; python is the interpreter that knows OpenSSL's names. An
 // error ends a start, and a reload.
-func (s *Shared) OpenCertificates(r *Resources, p *plan.Plan, python string, now time.Time) (err error) {
+func (s *Shared) OpenCertificates(r *Resources, p *plan.Plan, context *certs.Context, python string, now time.Time) (err error) {
 	set := p.TLS()
-	if !set.On() {
+	if !set.On() || r.Certificates != nil {
 		return nil
 	}
-	if p.Own.Ciphers != "" {
+	if set.Context = context; context != nil {
+		if err := context.Check(); err != nil {
+			return err
+		}
+		p.Own.NoTickets = p.Own.NoTickets || !context.Tickets
+	}
+	if p.Own.Ciphers != "" && context == nil {
 		if set.Suites, err = certs.Suites(python, p.Own.Ciphers); err != nil {
 			return err
 		}

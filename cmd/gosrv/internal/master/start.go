@@ -33,9 +33,6 @@ func (fs *firstStart) settle(p *plan.Plan) error {
 		fmt.Print(p.Text)
 	}
 	if p.CheckOnly() {
-		if err := fs.m.openCertificates(fs.gens.Current, p); err != nil {
-			return err
-		}
 		// Loading the application is the rest of the check.
 		p.Settings["preload_app"] = true
 		return nil
@@ -50,12 +47,7 @@ func (fs *firstStart) settle(p *plan.Plan) error {
 		return err
 	}
 	fs.lines.Follow(&fs.gens.Current.Outlets, p.Worker.LogLevel)
-	return fs.m.openCertificates(fs.gens.Current, p)
-}
-
-// openCertificates reads those of a generation.
-func (m *Master) openCertificates(g *generation.Generation, p *plan.Plan) error {
-	return m.shared.OpenCertificates(&g.Resources, p, m.opt.Image.Python, m.sys.Now())
+	return nil
 }
 
 // fail ends a first start that came to nothing. What the config file or
@@ -80,6 +72,15 @@ func (fs *firstStart) fail(f zygotectl.Failed) {
 		fs.log.Errorf("%s", withTraceback(f.Message, f.Traceback))
 	}
 	fs.abandon(code)
+}
+
+// exitCode is 1 unless the error knows better.
+func exitCode(err error) int {
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		return coded.ExitCode()
+	}
+	return 1
 }
 
 // abandon ends before anything was served.

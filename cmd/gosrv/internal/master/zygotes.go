@@ -133,7 +133,7 @@ func (zs *zygotes) configLoaded(g *generation.Generation, msg zygotectl.ConfigLo
 		if err == nil && zs.phase == starting {
 			err = zs.m.first.settle(plan)
 		} else if err == nil {
-			err = errors.Join(zs.m.openCertificates(g, plan), g.Open(plan, zs.m.warn))
+			err = g.Open(plan, zs.m.warn)
 		}
 		if err != nil {
 			zs.failed(g, zygotectl.Failed{Stage: "config", Exit: exitCode(err), Message: err.Error()})
@@ -159,6 +159,10 @@ func (zs *zygotes) configLoaded(g *generation.Generation, msg zygotectl.ConfigLo
 func (zs *zygotes) configured(g *generation.Generation, msg zygotectl.Configured) {
 	for _, w := range msg.Warnings {
 		zs.log.Warningf("%s", w)
+	}
+	if err := zs.shared.OpenCertificates(&g.Resources, g.Plan, msg.TLS, zs.opt.Image.Python, zs.sys.Now()); err != nil {
+		zs.failed(g, zygotectl.Failed{Stage: "config", Exit: 1, Message: err.Error()})
+		return
 	}
 	g.Zygote.Configured(zygote.Logging{Relay: msg.Relay, Level: msg.Level})
 	g.Restarts.Reset() // whatever it dies of now, the next one is started at once

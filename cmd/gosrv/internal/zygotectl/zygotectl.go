@@ -22,7 +22,11 @@
 // Orders are answered in order: one zygote does one thing at a time.
 package zygotectl
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"gosrv/cmd/gosrv/internal/certs"
+)
 
 // LoadConfig orders the config file to be evaluated.
 type LoadConfig struct {
@@ -87,6 +91,8 @@ type Configured struct {
 	Warnings  []string `json:"warnings"`
 	Relay     bool     `json:"relay"` // the settings give Python's loggers the master's lines, too
 	Level     int      `json:"level"` // the least level of gunicorn.error, as Python counts
+
+	TLS *certs.Context `json:"tls_context"` // what the hook ssl_context has made; nil: it is not set
 }
 
 // ImportStdlib orders modules of the standard library to be imported, for the workers

@@ -64,7 +64,7 @@ var hookRows = []Setting{
 	},
 	{
 		Name: "ssl_context", Section: SectionHooks, Default: Hook("NewSSLContext.ssl_context"), Check: hook, Arity: 2, Since: "21.0",
-		State: Unsupported, Note: noContext,
+		State: Better, Note: "it is called once, and what its context holds is taken over as data: certificates, authorities, versions, suites. sni_callback, PSK and encrypted keys have no counterpart and end the start by name",
 		Help: "Called with (config, default_ssl_context_factory) to make the TLS context.",
 	},
 }

@@ -2,7 +2,6 @@ package settings
 
 const (
 	neverWaits = "gosrv never waits for a handshake: it goes on beside other connections"
-	noContext  = "gosrv does not speak TLS by Python's ssl module: say with certfile, keyfile, tls_certificates, ca_certs, cert_reqs, ciphers and tls_min_version what the context would hold"
 	cutIsEnd   = "a connection that is cut without TLS's goodbye has ended, whatever this says"
 )
 
