@@ -74,6 +74,11 @@ matrix:
 	$(PYTHON) tests/run.py matrix
 
 .PHONY: green
+# The end-to-end tests of what a client sees, over TLS.
+.PHONY: tls
+tls:
+	$(PYTHON) tests/run.py tls
+
 # The end-to-end tests with --worker-class gevent, a part of them with eventlet.
 green:
 	$(PYTHON) tests/run.py green

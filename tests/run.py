@@ -5,6 +5,7 @@
     tests/run.py e2e ...   the end-to-end tests; further arguments go to pytest
     tests/run.py parity    the end-to-end tests that hold for both, against Gunicorn
     tests/run.py green     the end-to-end tests with a hub in each worker: gevent, eventlet
+    tests/run.py tls       the end-to-end tests of what a client sees, over TLS
     tests/run.py matrix    the marked end-to-end tests on each other CPython
     tests/run.py wheel | deb           the packages, into dist/
     tests/run.py docs_site             the pages as a site, into dist/site
@@ -45,6 +46,9 @@ BINARY = ROOT / "bin" / "gosrv"
 GO_FOLDERS = ["cmd", "cpython", "wsgi", "environ", "cgo", "pyshim", "tests"]
 STEP_TIME = 1500  # seconds; a step that takes longer hangs
 SOAK_TIME = 7200
+# Trust, limits, framing, streaming, time-outs, files: one policy, whatever carries the bytes.
+TLS_TESTS = ["test_%s.py" % name for name in (
+    "close", "conformance", "desync", "expect", "files", "http", "input", "keep_alive", "limits", "pep3333", "pieces", "streaming_body", "trust", "wsgi")]
 RACE_TIME = 7200
 
 
@@ -222,6 +226,11 @@ def green(venv):
         pytest("greenlets on Python %s" % python, venv, "-n", "2", "--worker-class", "gevent", "-m", "green and matrix", python=home / "bin" / "python")
 
 
+def over_tls(venv):
+    """The tests of what a client sees, with every client and server speaking TLS."""
+    pytest("end to end over TLS", venv, "-n", "2", "--transport", "tls", "-k", "not pp_", *TLS_TESTS)  # pp_: a PROXY header inside of TLS is none
+
+
 # -- packages ------------------------------------------------------------------------------------------------------
 
 def tools():
@@ -282,6 +291,7 @@ def do_test():
     pytest("the arithmetic of the benchmark", venv, "-p", "no:cacheprovider", str(TESTS / "bench"))
     if build():
         pytest("end to end", venv, "-n", "2", env={**wheel(), **docs_site()})
+        over_tls(venv)
         matrix(venv)
     race(venv, "-n", "2", "-m", "matrix")
     do_tools("-n", "2")
@@ -321,6 +331,11 @@ def do_matrix():
     standalone()
     if build():
         matrix(test_venv())
+
+
+def do_tls():
+    if build():
+        over_tls(test_venv())
 
 
 def do_green():

@@ -61,6 +61,11 @@ def secure(args):
     return os.environ.get("TEST_TRANSPORT") == "tls" and kind() == "gosrv" and "--certfile" not in args
 
 
+def scheme():
+    """How this run's servers are reached where no proxy says otherwise."""
+    return "https" if os.environ.get("TEST_TRANSPORT") == "tls" else "http"
+
+
 def threads(args):
     """The number behind --threads among the arguments, 1 without it."""
     args = [str(arg) for arg in args]

@@ -152,6 +152,7 @@ def hasty(start_shared):
 class TestTimes:
     """Time-outs end in 408 when something of a request has come, and in silence when nothing has."""
 
+    @pytest.mark.plain_only("a handshake needs the workers, which stand still here")
     def test_half_a_head(self, hasty):
         with hasty.held():
             wire = hasty.wire().send("GET / HTTP/1.1\r\nHos")
@@ -159,6 +160,7 @@ class TestTimes:
             assert wire.answer().status_line == "HTTP/1.1 408 Request Timeout"
             assert wire.closed()
 
+    @pytest.mark.plain_only("a handshake needs the workers, which stand still here")
     def test_half_a_body(self, hasty):
         for head in ("Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n5\r\nhal"):
             with hasty.held():

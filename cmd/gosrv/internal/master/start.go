@@ -74,15 +74,6 @@ func (fs *firstStart) fail(f zygotectl.Failed) {
 	fs.abandon(code)
 }
 
-// exitCode is 1 unless the error knows better.
-func exitCode(err error) int {
-	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
-		return coded.ExitCode()
-	}
-	return 1
-}
-
 // abandon ends before anything was served.
 func (fs *firstStart) abandon(code int) {
 	fs.m.stop.begin(false, code, "")
