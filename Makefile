@@ -89,6 +89,11 @@ green:
 wheel:
 	$(PYTHON) tests/run.py wheel
 
+# All packages from clean clones, twice and the same byte for byte, installed and tried, with checksums and SBOMs in dist/release.
+.PHONY: release-check
+release-check:
+	$(PYTHON) tests/run.py release_check
+
 # A Debian package and a tarball for each machine, with manual page and completions.
 deb:
 	$(PYTHON) tests/run.py deb

@@ -9,6 +9,7 @@
     tests/run.py matrix    the marked end-to-end tests on each other CPython
     tests/run.py wheel | deb           the packages, into dist/
     tests/run.py docs_site             the pages as a site, into dist/site
+    tests/run.py release_check         all packages twice, installed, looked into: release_check.py
     tests/run.py race ...  all end-to-end tests with the race detector; further arguments go to pytest
     tests/run.py asan | debugpy | tools
     tests/run.py musl | freethreaded   for another kind of machine or Python: platforms/ has what each needs
@@ -360,6 +361,12 @@ def do_docs_site():
 
 def do_wheel():
     release("wheel", ROOT / "dist", "amd64", "arm64", "amd64-musl", "arm64-musl")
+
+
+def do_release_check():
+    import release_check
+
+    release_check.check(sys.modules[__name__])
 
 
 def do_deb():
