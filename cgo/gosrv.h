@@ -88,7 +88,7 @@ int gosrv_worker_fd(void);
 gosrv_thread *gosrv_main_attach(void);
 
 /* gosrv_signals_return: Go's start is over, before which sigaction() (process_signals.c) gave it few handlers.
- * thread:  any, as early after Go's start as can be
+ * thread:  any (where Go's first thread is the main one, that has its timer slack back then), as early after Go's start as can be
  * GIL:     not needed
  * lends:   nothing
  * gives:   1 in a worker, 0 in another process, which it leaves alone

@@ -108,6 +108,9 @@ const char *libc_fit_second(int library);
 
 /* process_signals.c */
 void signals_save(void);
+
+/* signals_keep_time: the main thread's, once Go's first thread exists: waits are as exact as before signals_save. */
+void signals_keep_time(void);
 int signals_wakeup_open(void);
 void signals_before_fork(void);
 void signals_after_fork(void);

@@ -61,6 +61,7 @@ void process_continue_as_zygote(int control, char *area, unsigned long room, voi
 	signals_save();
 	main_thread.state = py.PyEval_SaveThread();
 	start_go();
+	signals_keep_time();
 	gosrvWorkerEnter();
 	_exit(0);
 }

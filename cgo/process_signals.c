@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -45,6 +46,13 @@ __attribute__((visibility("hidden"))) int sigaction(int s, const struct sigactio
 	return 0;
 }
 
+/* GO_SLACK: how many ns longer a wait may last in the threads that Go's runtime makes; they
+ * have it from the one that starts it. While a thread is in a long call the runtime's sysmon
+ * sleeps for 20 us at a time: one third of the CPU time with 64 threads in the application.
+ * A millisecond is soon enough for what it does. */
+enum { GO_SLACK = 1000000 };
+static int slack_before_go;
+
 /* signals_save: remember what Python (or the application's import) has set, in the form in
  * which it is safe on Go's threads. What follows is Go's start. */
 void signals_save(void) {
@@ -53,7 +61,13 @@ void signals_save(void) {
 		sigaction(s, NULL, &before_go[s]);
 	}
 	getrlimit(RLIMIT_NOFILE, &files_before_go);
+	slack_before_go = prctl(PR_GET_TIMERSLACK);
+	prctl(PR_SET_TIMERSLACK, GO_SLACK);
 	go_starts = 1;
+}
+
+void signals_keep_time(void) {
+	if (slack_before_go > 0) prctl(PR_SET_TIMERSLACK, slack_before_go);
 }
 
 int signals_wakeup_open(void) { return pipe2(wakeup, O_NONBLOCK | O_CLOEXEC); }
@@ -170,6 +184,7 @@ int gosrv_signals_return(void) {
 	go_starts = 0;
 	sigaction(SIGURG, NULL, &now);
 	go_handler = (void *)now.sa_sigaction;
+	signals_keep_time();
 	/* Go raised the soft limit for itself; the application and its children see the user's */
 	if (files_before_go.rlim_max != 0) setrlimit(RLIMIT_NOFILE, &files_before_go);
 	return 1;

@@ -48,6 +48,7 @@ void process_library(int argc, char **argv, const char *trouble, void (*start_go
 	signals_save();
 	main_thread.state = py.PyEval_SaveThread();
 	start_go();
+	signals_keep_time();
 	gosrvWorkerEnter();
 	_exit(0);
 }

@@ -47,6 +47,7 @@ def facts():
         "recursion_limit": sys.getrecursionlimit(),
         "switch_interval": sys.getswitchinterval(),
         "main_thread_is_process": threading.get_native_id() == os.getpid() and threading.current_thread() is threading.main_thread(),
+        "timer_slack": open("/proc/%d/timerslack_ns" % threading.get_native_id()).read(),  # how exact a sleep is
         "main_module": sys.modules["__main__"].__name__,
         "stdin": sys.stdin is not None,
         "getenv_gosrv": sorted(k for k in os.environ if k.startswith("_GOSRV")),

@@ -107,3 +107,9 @@ def test_time_zone_of_the_environment(start, tmp_path):
         "    start_response('200 OK', [])\n    return [time.tzname[0].encode()]\n"
     )
     assert start("zone", cwd=tmp_path, env={"TZ": "Asia/Tokyo"}).get().text == "JST"
+
+
+@pytest.mark.matrix
+def test_a_sleep_in_a_thread_of_the_pool_is_as_exact_as_elsewhere(start):
+    ours = start("interpreter_facts", "--threads", "2").get().json()
+    assert ours["timer_slack"] == plain_python({})["timer_slack"]

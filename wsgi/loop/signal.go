@@ -30,6 +30,13 @@ const (
 // Who wants to stop the world interrupts the wait with a signal.
 const brief = 5e6
 
+// KeepTime has the waits of the calling OS thread, one of Go's, end when they are
+// due: it is made with the slack that is meant for the scheduler's monitor
+// (GO_SLACK, cgo/process_signals.c).
+func KeepTime() {
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 50_000, 0, 0, 0) // the kernel's own; one that refuses has no slack to change
+}
+
 // Set wakes the thread in Wait, or lets its next Wait return at once.
 func (s *Signal) Set() {
 	if s.word.Swap(set) == awaited {

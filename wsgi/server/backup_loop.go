@@ -60,6 +60,7 @@ func newBackup(w *eventLoop) error {
 // standByMain is the life of the backup.
 func (b *backup) standByMain() {
 	runtime.LockOSThread()
+	loop.KeepTime()
 	s := b.slot
 	excused := func() bool {
 		// A main thread that would come back if others left it a processor needs no
