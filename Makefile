@@ -16,10 +16,14 @@ all: library
 
 # The worker as a library, for a Python that has none; the program carries it. Renamed into its place: another build may be reading.
 CARRIED := cmd/gosrv/internal/libgosrv/built
+# What shows metrics, a program of its own that the other one carries, packed: its libraries would cost each worker memory.
+MONITOR := cmd/gosrv/internal/monitor/built/gosrv-monitor.gz
 library:
 	@mkdir -p bin
 	go build -buildmode=c-shared -trimpath -buildvcs=false -ldflags="-s -w" -o bin/libgosrv.so ./cmd/libgosrv
 	@cmp -s bin/libgosrv.so $(CARRIED)/libgosrv.so || { cp bin/libgosrv.so $(CARRIED)/.new && mv $(CARRIED)/.new $(CARRIED)/libgosrv.so; }
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w" -o bin/gosrv-monitor ./cmd/gosrv/monitor
+	@gzip -dc $(MONITOR) 2>/dev/null | cmp -s - bin/gosrv-monitor || { gzip -9nc bin/gosrv-monitor > $(MONITOR).new && mv $(MONITOR).new $(MONITOR); }
 
 # A real project under the server in one command, on a machine that has only Go, a C compiler and a Python.
 run: all site
@@ -47,6 +51,7 @@ $(RUN_VENV)/complete: tests/apps/requirements.txt
 # The settings reference, from the table of settings; a test says when it is out of step.
 docs:
 	go test ./cmd/gosrv/internal/config/help -run TestSettingsPageIsInStep -update
+	go test ./cmd/gosrv/internal/view -run TestSchemaIsInStep -update
 
 # The pages of cmd/gosrv/docs as a site, into dist/site. Needs the network once, for mkdocs-material.
 .PHONY: docs-site
@@ -170,4 +175,4 @@ bench-hello: all
 	$(PYTHON) tests/run.py bench
 
 clean:
-	rm -rf bin dist tests/.cache $(RUN_VENV) $(CARRIED)/libgosrv.so
+	rm -rf bin dist tests/.cache $(RUN_VENV) $(CARRIED)/libgosrv.so $(MONITOR)

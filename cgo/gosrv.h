@@ -48,6 +48,7 @@ typedef struct {
 	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (request_environ.c) */
 	uint32_t sent, iterates; uint64_t payload; /* batch: what of out has left; may be used; body in out */
 	uint64_t ends; /* the connection ends with this answer */
+	int64_t held; /* call: CLOCK_MONOTONIC ns at which the GIL was had, 0: it was kept from before */
 } gosrv_result;
 /* What gosrv_app_call is told of a request, beside its bytes. Those are arguments: Go may lend its memory as
  * such, but not by pointers inside of a struct. */

@@ -240,12 +240,16 @@ static void step_begin(gosrv_thread *t, gosrv_call *c) {
 	t->current = c;
 }
 
-static void step_end(gosrv_thread *t, int keep) {
+static int64_t monotonic_now(void) {
 	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static void step_end(gosrv_thread *t, int keep) {
 	call_returned(t); /* a finaliser may have forked, too */
 	t->current = NULL;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	t->result.now = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	t->result.now = monotonic_now();
 	t->calling = 0;
 	t->holding = keep;
 	if (!keep) gil_give(t);
@@ -255,12 +259,14 @@ int gosrv_app_call(gosrv_thread *t, const gosrv_request *r, const char *head, co
 	const char *mem, char *out) {
 	const packed request = {head, extra, desc, r->headers, r->flags, r->head_len};
 	gosrv_result *res = &t->result;
+	int kept = t->holding;
 	step_begin(t, NULL);
+	int64_t held = kept ? 0 : monotonic_now();
 	int state = GOSRV_FAILED;
 	t->ends = 0;
 	if (t->bases[r->base] == NULL) thread_prepare(t);
 	gosrv_call *c = t->current = call_new(t);
-	*res = (gosrv_result){.fd = -1, .total = -1};
+	*res = (gosrv_result){.fd = -1, .total = -1, .held = held};
 	if (c != NULL) {
 		c->request = &request;
 		c->method = request_string(head, extra, desc[0]);

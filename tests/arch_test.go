@@ -145,7 +145,7 @@ func TestParserAndEnvironAreBytesOnly(t *testing.T) {
 }
 
 // leaves are what both master and worker need; they import nothing of ours but each other.
-var leaves = []string{"wsgi/ipc/memfile", "wsgi/ipc/tlspolicy", "wsgi/logs/queue", "wsgi/logs/route", "wsgi/ipc/scoreboard", "wsgi/logs/accesslog", "wsgi/logs/errlog", "wsgi/ipc/workerctl", "wsgi/logs/syslog", "wsgi/logs/statsd"}
+var leaves = []string{"wsgi/ipc/memfile", "wsgi/ipc/metrics", "wsgi/ipc/tlspolicy", "wsgi/logs/queue", "wsgi/logs/route", "wsgi/ipc/scoreboard", "wsgi/logs/accesslog", "wsgi/logs/errlog", "wsgi/ipc/workerctl", "wsgi/logs/syslog", "wsgi/logs/statsd"}
 
 func TestLeavesImportEachOtherOnly(t *testing.T) {
 	const why = "master and worker share it, so that it can drag neither into the other"
@@ -163,6 +163,7 @@ var rooms = map[string][]string{
 	"wsgi/response": {"wsgi/http1"},
 	"wsgi/watchdog": {"wsgi/loop"},
 	"wsgi/lead":     {"wsgi/loop"},
+	"wsgi/measure":  {"wsgi/http1", "wsgi/ipc/metrics"},
 	"wsgi/handover": {"wsgi/http1/proxyproto", "wsgi/loop", "wsgi/ipc/scoreboard", "wsgi/ipc/workerctl"},
 	"wsgi/call":     {"wsgi/http1", "wsgi/http1/proxyproto"},
 	"wsgi/caller":   {"cpython", "environ", "wsgi/call", "wsgi/http1", "wsgi/ipc/workerctl"},
@@ -254,7 +255,7 @@ func TestTheMasterSideKnowsNoPython(t *testing.T) {
 func TestUnsafeIsWhereItIsLookedFor(t *testing.T) {
 	const why = "memory that Go does not guard is read in a few named packages"
 	all := packages(t)
-	allowed := []string{"cgo", "cgo/cgotest", "wsgi/call", "wsgi/loop", "wsgi/ipc/scoreboard", "environ", "cmd/gosrv/internal/title"}
+	allowed := []string{"cgo", "cgo/cgotest", "wsgi/call", "wsgi/loop", "wsgi/ipc/scoreboard", "wsgi/ipc/metrics", "environ", "cmd/gosrv/internal/title"}
 	mustHave(t, all, allowed...)
 	for name, p := range all {
 		if slices.Contains(p.Imports, "unsafe") && !slices.Contains(allowed, name) {

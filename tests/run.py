@@ -283,6 +283,7 @@ def standalone():
 
 def do_test():
     debian(["chromium", "chromedriver"], "chromium", "chromium-driver")
+    debian(["prometheus", "promtool"], "prometheus")
     debian(["nginx"], "nginx")
     standalone()
     venv = test_venv()

@@ -46,6 +46,8 @@ var smallPackages = map[string]string{
 	"cmd/gosrv/internal/systemd":  "one protocol",
 	"cmd/gosrv/internal/title":    "unsafe, in as little as can be",
 	"cmd/gosrv/internal/upgrade":  "one protocol between two masters",
+	"cmd/gosrv/monitor":           "a program is a folder of its own",
+	"cmd/gosrv/monitor/history":   "one thing: an hour of one server",
 	"pyshim":                      "holds the shim's files for the program",
 	"tests/shape/figures":         "a program is a folder of its own",
 	"wsgi/handover":               "a packet and the socket pair that it goes over",

@@ -7,6 +7,7 @@ import (
 
 	"gosrv/wsgi/access"
 	"gosrv/wsgi/caller"
+	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/ipc/tlspolicy"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
@@ -22,10 +23,11 @@ type process struct {
 	own       func(fd int, own bool) // marks what a forked child closes
 	log       *errlog.Logger
 	access    *access.Log
-	logFDs    map[string]int // by name in Serve.FDs
-	pythonLog func(fd int)   // gives Python's loggers the new error log; nil: not yet
-	reforks   bool           // refork_after is set
-	reforkFDs []int          // the channel and the library of a zygote to be forked (refork.go)
+	meter     *metrics.Memory // nil: nothing is measured
+	logFDs    map[string]int  // by name in Serve.FDs
+	pythonLog func(fd int)    // gives Python's loggers the new error log; nil: not yet
+	reforks   bool            // refork_after is set
+	reforkFDs []int           // the channel and the library of a zygote to be forked (refork.go)
 }
 
 var _ workerctl.Orders = (*process)(nil)

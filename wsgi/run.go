@@ -12,6 +12,7 @@ import (
 	"gosrv/wsgi/access"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/caller"
+	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
@@ -128,6 +129,10 @@ func (p *process) openLogs(m *workerctl.Serve, fds []int) (board *scoreboard.Boa
 			p.logFDs[name] = fds[i]
 		case workerctl.FDAccessLog:
 			accessLog = fds[i]
+		case workerctl.FDMetrics:
+			if p.meter, err = metrics.Open(fds[i]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if board == nil || p.log == nil {
@@ -157,7 +162,7 @@ func (p *process) config(m *workerctl.Serve, t *cpython.Thread) (*server.Config,
 	files, notice := spool.New(spool.Dirs(m.Settings.TmpUploadDir, t.Getenv))
 	return &server.Config{
 		Settings: newSettings(&m.Settings), Worker: m.Worker, Policy: newPolicy(&m.Settings),
-		Log: p.log, Access: p.access, Files: files, Notice: notice,
+		Log: p.log, Access: p.access, Meter: p.meter, Files: files, Notice: notice,
 		Caller: server.Caller{
 			Listen:    func(d workerctl.Listener) (call.Listener, error) { return p.caller.Listen(d, t.NewBase) },
 			Describer: func() server.Describer { return p.caller.Description() },
@@ -177,7 +182,7 @@ func (p *process) takeSockets(m *workerctl.Serve, fds []int) error {
 	next := 0
 	for i, name := range m.FDs {
 		switch name {
-		case workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDAccessLog, workerctl.FDTLS:
+		case workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDAccessLog, workerctl.FDMetrics, workerctl.FDTLS:
 		case workerctl.FDListener:
 			if next == len(m.Listeners) {
 				return fmt.Errorf("more listening sockets than descriptions")

@@ -17,6 +17,7 @@ import (
 	"gosrv/cmd/gosrv/internal/commands"
 	"gosrv/cmd/gosrv/internal/config"
 	"gosrv/cmd/gosrv/internal/daemon"
+	"gosrv/cmd/gosrv/internal/monitor"
 	"gosrv/cmd/gosrv/internal/python"
 	"gosrv/cmd/gosrv/internal/upgrade"
 	"gosrv/cmd/gosrv/internal/uwsgi"
@@ -46,6 +47,8 @@ func run() int {
 		return failing(daemon.Continue())
 	} else if err := upgrade.Continue(); err != nil {
 		return fail(err)
+	} else if monitor.Ordered() {
+		return failing(monitor.Become(os.Args[0]))
 	} else if commands.Is(os.Args) {
 		return commands.Run(os.Args[1:], os.Stdout, os.Stderr)
 	} else if wantsManual(os.Args) {

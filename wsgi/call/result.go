@@ -46,6 +46,7 @@ type Result struct {
 	Sent, Iterates            uint32 // Batch: what of the buffer has left; may be used
 	Payload                   uint64 // Batch: body in the buffer
 	Ends                      uint64 // not 0: the connection ends with this answer
+	Held                      int64  // Call: CLOCK_MONOTONIC ns at which the GIL was had, 0: it was kept from before
 }
 
 // RefBytes is the piece that stayed in Python's memory, nil if none.

@@ -31,6 +31,8 @@ type Offer struct {
 	Used     bool               `json:"used"`
 	Next     int                `json:"next"`    // where the following request begins in the bytes
 	Content  int                `json:"content"` // bytes of body behind the head, decoded
+	First    int64              `json:"first"`   // CLOCK_MONOTONIC ns at which the request's first bytes could be read
+	Last     int64              `json:"last"`    // and its last ones
 }
 
 // pack makes the packet of an offer in buf; nil if there is too much to say.

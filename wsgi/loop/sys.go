@@ -163,6 +163,16 @@ func Unconfirmed(fd int) int {
 	return int(n)
 }
 
+// Received is how many ns ago bytes have come last, to the millisecond; false: it
+// is no TCP socket.
+func Received(fd int) (ago int64, known bool) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0, false
+	}
+	return int64(info.Last_data_recv) * 1e6, true
+}
+
 // Unread is how many bytes the socket holds for its reader.
 func Unread(fd int) int {
 	var n int32

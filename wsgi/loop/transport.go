@@ -132,6 +132,9 @@ func (t *Transport) Drop() { Drop(t.fd) }
 // Unconfirmed is how many bytes sent the peer has not confirmed.
 func (t *Transport) Unconfirmed() int { return Unconfirmed(t.fd) }
 
+// Received is how many ns ago bytes have come last, to the millisecond; false: the kernel does not say.
+func (t *Transport) Received() (ago int64, known bool) { return Received(t.fd) }
+
 // Unread is how many bytes wait to be received.
 func (t *Transport) Unread() int { return Unread(t.fd) }
 

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/wsgi/call"
+	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/loop"
 )
 
@@ -131,6 +132,7 @@ func (a *admission) makeRoom(s *slot) bool {
 				w.timers.Arm(e, class, w.now)
 				continue
 			}
+			s.Count(metrics.RefusedLoad)
 			s.abandon(c)
 			return true
 		}
@@ -265,6 +267,7 @@ func (a *admission) accept(s *slot, l *listener, most int) leads {
 		if w.count >= w.set.MaxConns {
 			w.makeRoom(s)
 		}
+		s.Count(metrics.Connections)
 		if s.pump(w.open(fd, l, w.peer.AddrPort())) == handedOver {
 			return handedOver
 		}

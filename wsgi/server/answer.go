@@ -6,6 +6,7 @@ import (
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/measure"
 	"gosrv/wsgi/response"
 	"gosrv/wsgi/watchdog"
 )
@@ -58,6 +59,7 @@ type answer struct {
 
 	uptake
 	forLog
+	measure.Course
 }
 
 // uptake is how fast the client takes an answer.
@@ -214,7 +216,7 @@ func (s *responder) open(a *answer, buf []byte, head response.PackedHead, total 
 	if a.fault != "" {
 		return buf, false
 	}
-	a.begun = true
+	a.begun, a.Headed = true, s.now
 	if s.w.access.KeepsReply() {
 		s.reply = append(s.reply[:0], head...)
 		a.reply = s.reply

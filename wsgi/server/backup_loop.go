@@ -93,9 +93,10 @@ func (b *backup) leadMeanwhile() {
 		s.l.expire(s)
 		s.l.takeTurns(s)
 		s.l.handover.sweep(s)
-		if w.poll.Poll() == 0 {
+		if !w.polls.Found(w.poll.Poll()) {
 			b.nap()
 		}
+		w.polls.Note(loop.Now())
 	}
 }
 

@@ -32,6 +32,7 @@ func (s *slot) refuse(c *conn, why *body.Refusal) {
 	page := response.AppendPage(s.head[:0], why.Status, s.date.At(w.now), false)
 	s.head = page.Text[:0]
 	s.recordRefusal(c, why.Status, page.BodyLen())
+	countRefusal(s, c, why)
 	w.freeRequest(c)
 	if n, e := c.wire.Send(page.Text, false); e != loop.None || n < len(page.Text) {
 		// A new connection's socket takes a page; one that does not has a

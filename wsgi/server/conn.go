@@ -9,6 +9,7 @@ import (
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/measure"
 	"gosrv/wsgi/tlsio"
 )
 
@@ -80,6 +81,8 @@ type incoming struct {
 	ready   bool // the complete request waited, or came with an offer
 	size    int  // bytes of the buffer that the request is, once it is complete
 	content int  // ready: bytes of body in memory, behind the head
+
+	arrival measure.Arrival // of its bytes
 
 	req    *http1.Request // nil: none, or the slot's
 	body   *body.Body     // nil: none, or it is complete in the buffer
@@ -244,6 +247,7 @@ func (t *connTable) freeRequest(c *conn) {
 func (t *connTable) consume(c *conn) {
 	t.dropRequest(c)
 	c.in.Consume(c.size)
+	c.arrival.Over(c.in.Len() > 0)
 	c.used = true
 	c.class = classNone
 	c.partial = false

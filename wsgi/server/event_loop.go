@@ -13,6 +13,7 @@ import (
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/measure"
 	"gosrv/wsgi/tlsio"
 )
 
@@ -37,6 +38,7 @@ type worker struct {
 	watcher *loop.Poller // has the control channel and the signals: that of the loop, or the main thread's own
 	slots   []*slot
 	streams body.Streams
+	meters  measure.Meters
 	tls     *tlsio.Handshakes // nil: plain
 	crew    crew
 	keeps   bool   // small answers of a batch may leave together: outbox
@@ -79,6 +81,7 @@ type eventLoop struct {
 	again      []turnTicket
 	todo       []*conn // suspended calls of the main thread, where it is alone
 
+	polls   measure.Polls
 	now     int64 // CLOCK_MONOTONIC ns, of this turn
 	restDue int64 // when Process.Idle is to be asked
 	yielded int64 // when a thread gave its processor of Go's scheduler up last: slice
@@ -166,12 +169,12 @@ func (w *eventLoop) turn(s *slot) leads {
 		}
 	}
 	w.giveMemoryBack(s)
-	if n := w.poll.Poll(); n == 0 && len(w.again) == 0 && !w.drain.queue {
+	if !w.polls.Found(w.poll.Poll()) && len(w.again) == 0 && !w.drain.queue {
 		if wait := w.patience(); wait != 0 {
 			s.l.idle(s, wait)
 		}
 	}
-	w.now = loop.Now()
+	w.now = w.polls.Note(loop.Now())
 	w.score.Tick(w.now)
 	w.tryGate()
 	if s.returned() == handedOver || w.timers.Next() <= w.now && s.l.expire(s) == handedOver {
@@ -242,6 +245,7 @@ func (w *eventLoop) dispatch(s *slot, ev loop.Event) leads {
 	if c.phase == sending {
 		switch {
 		case ev.Broken():
+			c.ans.Deserted = true
 			s.abandon(c)
 			return stillLeads
 		case !ev.Writable():

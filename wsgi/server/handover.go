@@ -5,6 +5,7 @@ import (
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/measure"
 )
 
 const (
@@ -146,7 +147,7 @@ func (x *handingOver) offer(s *slot, h *waiting) {
 	}
 	o := handover.Offer{
 		Listener: c.listener.name, Peer: c.client.Peer, Trusted: c.client.Trusted, Proxied: c.client.Proxied,
-		Used: c.used, Next: c.size, Content: c.content,
+		Used: c.used, Next: c.size, Content: c.content, First: c.arrival.First, Last: c.arrival.Last,
 	}
 	unwatch := func() {
 		if c.registered {
@@ -271,6 +272,7 @@ func (x *handingOver) takeOffer(o *handover.Offer, bytes []byte, fd int) *conn {
 	c.in.Grow(&w.mem.Bufs, len(bytes))
 	c.in.Add(copy(c.in.Room(), bytes))
 	c.ready, c.size, c.content = true, o.Next, o.Content
+	c.arrival = measure.Arrival{First: o.First, Last: o.Last}
 	return c
 }
 

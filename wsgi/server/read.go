@@ -89,6 +89,7 @@ func (s *slot) fill(c *conn) (progress, *body.Refusal) {
 	switch {
 	case e == loop.None && n > 0:
 		c.partial = false
+		c.arrival.Came(s.l.polls.Since(c.wire.Received))
 		// A short read has emptied the socket; the next byte is a new edge.
 		// A FIN behind it was reported with this edge and is read at once.
 		if n < room && !c.fin {
@@ -253,6 +254,7 @@ func (s *slot) begin(c *conn, r *http1.Request) (progress, *body.Refusal) {
 	s.keepRequest(c)
 	b, bad := w.mem.Begin(s, &c.in, r, &w.policy, w.now)
 	c.body = b
+	c.arrival.HeadCame()
 	c.become(filling)
 	if bad != nil {
 		return refused, bad

@@ -4,10 +4,13 @@ import (
 	"time"
 
 	"gosrv/wsgi/access"
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/measure"
 	"gosrv/wsgi/tlsio"
 )
 
@@ -33,6 +36,9 @@ func (s *slot) report(c *conn, a *answer, v verdict) {
 	if v == sent || v == cut || v == handled {
 		s.record(c, a, s.request(c))
 	}
+	if s.On() && (v == sent || v == cut || v == handled || v == lost) {
+		measureAnswer(s, c, a, v)
+	}
 }
 
 // record writes the line of an answer that is over, whole or cut. The request
@@ -51,6 +57,46 @@ func (p *reporter) record(c *conn, a *answer, r *http1.Request) {
 	}
 	about := access.Request{Head: head, Parsed: r, Environ: p.env, Reply: a.reply, Notes: a.notes}
 	p.access.Record(&p.line, &about, a.frame.Status, a.bytes-a.left.body(&a.frame), took)
+}
+
+// measureAnswer counts an answer that is over, whole or cut, or given by the watchdog.
+// Its request is still in the buffer.
+func measureAnswer(s *slot, c *conn, a *answer, v verdict) {
+	r := s.request(c)
+	head := c.in.Unread()[:r.HeadLen]
+	end := s.now
+	if c.ans != nil || a.logged { // its last bytes have left later, or the clock is read anyway
+		end = loop.Now()
+	}
+	of := metrics.Request{
+		Method: r.Method.Of(head), Path: r.Path.Of(head), Status: a.frame.Status,
+		In: int64(c.size), Out: a.out, End: end, Times: measure.Times(&c.arrival, &a.Course, a.started, s.now, end, c.ans != nil),
+	}
+	if c.body != nil {
+		of.In = int64(r.HeadLen) + c.body.Got()
+	}
+	if v == lost {
+		of.Status = 504
+		s.Count(metrics.RequestTimeout)
+	}
+	if a.Deserted {
+		s.Count(metrics.ClientsGone)
+	}
+	s.Meter.Record(&of, func() []byte { return measure.TraceID(head, r) })
+}
+
+// countRefusal counts a request that is not served.
+func countRefusal(s *slot, c *conn, why *body.Refusal) {
+	switch {
+	case why.Status == 408 && c.phase == filling:
+		s.Count(metrics.BodyTimeout)
+	case why.Status == 408:
+		s.Count(metrics.HeaderTimeout)
+	case why.Status == 413 || c.phase == filling:
+		s.Count(metrics.RefusedBody)
+	default:
+		s.Count(metrics.RefusedHead)
+	}
 }
 
 // recordRefusal writes the line of a request that was refused, if as much as

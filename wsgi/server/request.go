@@ -4,6 +4,7 @@ import (
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
+	"gosrv/wsgi/measure"
 	"gosrv/wsgi/response"
 )
 
@@ -13,6 +14,7 @@ type slot struct {
 	responder
 	reporter
 	place
+	measure.Meter
 
 	w    *worker
 	req  *http1.Request
@@ -30,6 +32,7 @@ func newSlot(w *eventLoop, n int, app Application) *slot {
 	}
 	s.responder = responder{w: w.worker, app: app, out: make([]byte, outSize), head: make([]byte, 0, 2*copyMost)}
 	s.watched.Main = n == 0
+	s.Attach(&w.meters, w.set.Threads > 1, n)
 	return s
 }
 
@@ -73,6 +76,7 @@ func (s *slot) serve(c *conn) leads {
 	}
 	a.state = s.app.Call(&s.call, &a.res)
 	s.call.Head = nil // the read buffer is the connection's
+	a.Held = a.res.Held
 	if a.res.Ends != 0 {
 		a.x.Keep = false // a hook wants it so
 	}
@@ -204,6 +208,7 @@ func (s *slot) leave(c *conn, v verdict) leads {
 	}
 	s.stopDeadline()
 	s.cur, s.curAns = nil, nil
+	a.Inside += max(s.now-a.resumed, 0)
 	s.report(c, a, v)
 	s.unshow(w)
 	if s.regainLead(c, a, v) == handedOver {

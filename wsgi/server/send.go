@@ -157,6 +157,7 @@ func (a *answer) took(n int) {
 
 // broken is an answer whose client is gone.
 func (s *responder) broken(a *answer) verdict {
+	a.Deserted = true
 	s.finish(a)
 	return cut
 }

@@ -11,6 +11,7 @@ import (
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
+	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/tlspolicy"
 	"gosrv/wsgi/ipc/workerctl"
@@ -76,6 +77,7 @@ type Config struct {
 	Board  *scoreboard.Board
 	Log    *errlog.Logger
 	Access *access.Log
+	Meter  *metrics.Memory // nil: nothing is measured
 	Files  *spool.Store
 	TLS    *tlspolicy.Policy // nil: plain
 	Notice string            // what the master is to say of the place for spool files
@@ -159,6 +161,7 @@ func New(c *Config) (*Server, error) {
 		}
 	}
 	l.graceful.Store(int64(c.Graceful))
+	l.meters.Open(c.Meter)
 	return &Server{l.worker, l}, nil
 }
 

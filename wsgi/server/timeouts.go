@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/wsgi/body"
+	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/loop"
 )
 
@@ -221,6 +222,7 @@ func (t *timeouts) noRoom(s *slot, c *conn) {
 
 // stalled gives a client up that does not read.
 func (t *timeouts) stalled(s *slot, c *conn) {
+	s.Count(metrics.WriteTimeout)
 	s.w.log.Debugf("Client %s does not take its answer: connection closed", c.client.Peer.Addr())
 	s.abandon(c)
 }

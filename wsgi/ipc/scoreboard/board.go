@@ -77,7 +77,7 @@ func Create(slots int) (*Board, int, error) {
 	if slots < 1 {
 		return nil, -1, fmt.Errorf("scoreboard of %d slots", slots)
 	}
-	fd, err := memfile.NewFixed("gosrv-scoreboard", int64(slots)*SlotSize)
+	fd, err := memfile.NewFixed(FileName, int64(slots)*SlotSize)
 	if err != nil {
 		return nil, -1, fmt.Errorf("creating scoreboard: %w", err)
 	}
@@ -89,8 +89,17 @@ func Create(slots int) (*Board, int, error) {
 	return b, fd, nil
 }
 
+// FileName is that of the board's file: a reader finds it among the master's
+// descriptors in /proc.
+const FileName = "gosrv-scoreboard"
+
 // Open maps the board behind fd, which may be closed afterwards.
-func Open(fd int) (*Board, error) {
+func Open(fd int) (*Board, error) { return mapped(fd, unix.PROT_READ|unix.PROT_WRITE) }
+
+// View maps the board behind fd for a reader: no Slot of it may be used.
+func View(fd int) (*Board, error) { return mapped(fd, unix.PROT_READ) }
+
+func mapped(fd, protection int) (*Board, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, fmt.Errorf("opening scoreboard: %w", err)
@@ -98,7 +107,7 @@ func Open(fd int) (*Board, error) {
 	if st.Size < SlotSize || st.Size%SlotSize != 0 {
 		return nil, fmt.Errorf("opening scoreboard: %d bytes are no whole slots", st.Size)
 	}
-	mem, err := unix.Mmap(fd, 0, int(st.Size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	mem, err := unix.Mmap(fd, 0, int(st.Size), protection, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("mapping scoreboard: %w", err)
 	}

@@ -22,6 +22,7 @@ type Serve struct {
 // Names in Serve.FDs and ReopenLogs.FDs.
 const (
 	FDScoreboard = "scoreboard"
+	FDMetrics    = "metrics" // only if something is measured
 	FDErrorLog   = "errorlog"
 	FDAccessLog  = "accesslog" // only if an access log is set
 	FDListener   = "listener"

@@ -5,6 +5,7 @@
 package commands
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/status"
+	"gosrv/cmd/gosrv/internal/view"
 )
 
 // Exit codes. notRunning is what init scripts call "not running".
@@ -27,7 +29,7 @@ const (
 	notRunning = 3
 )
 
-const usage = `usage: gosrv reload|stop|upgrade|status [--pid FILE] [--wait SECONDS]
+const usage = `usage: gosrv reload|stop|upgrade|status [--pid FILE] [--wait SECONDS] [--json]
 
   reload    load configuration and code anew (HUP); fails if they do not load
   stop      finish what runs, then end (TERM)
@@ -36,6 +38,7 @@ const usage = `usage: gosrv reload|stop|upgrade|status [--pid FILE] [--wait SECO
 
   --pid FILE       the server's pidfile; without it, the only server of this user
   --wait SECONDS   give up waiting, not the order, after this time (default 120)
+  --json           status: all that is known, as /status.json of metrics_bind has it (docs/status.schema.json)
 `
 
 var orders = map[string]func(*order) error{"reload": reload, "stop": stop, "upgrade": replace, "status": show}
@@ -51,6 +54,7 @@ type order struct {
 	pidfile  string
 	out      io.Writer
 	deadline time.Time
+	json     bool
 }
 
 // Run carries out args (the order first) and gives the exit code.
@@ -60,10 +64,11 @@ func Run(args []string, out, errors io.Writer) int {
 	pidfile := flags.String("pid", "", "")
 	flags.StringVar(pidfile, "p", "", "")
 	wait := flags.Float64("wait", 120, "")
+	asJSON := flags.Bool("json", false, "")
 	if err := flags.Parse(args[1:]); err == flag.ErrHelp {
 		fmt.Fprint(out, usage)
 		return done
-	} else if err != nil || flags.NArg() > 0 {
+	} else if err != nil || flags.NArg() > 0 || *asJSON && args[0] != "status" {
 		fmt.Fprint(errors, usage)
 		return misused
 	}
@@ -72,7 +77,7 @@ func Run(args []string, out, errors io.Writer) int {
 		fmt.Fprintf(errors, "gosrv %s: %v\n", args[0], err)
 		return notRunning
 	}
-	o := &order{before: before, pidfile: *pidfile, out: out, deadline: time.Now().Add(time.Duration(*wait * float64(time.Second)))}
+	o := &order{before: before, pidfile: *pidfile, out: out, json: *asJSON, deadline: time.Now().Add(time.Duration(*wait * float64(time.Second)))}
 	if err := orders[args[0]](o); err != nil {
 		fmt.Fprintf(errors, "gosrv %s: %v\n", args[0], err)
 		return failed
@@ -220,7 +225,26 @@ func (o *order) promoted(pid int) error {
 	})
 }
 
+// showJSON says all that is known.
+func showJSON(o *order) error {
+	source, err := view.Open(o.before.PID)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	r, err := source.Read()
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(o.out)
+	out.SetIndent("", "  ")
+	return out.Encode(r.Snapshot(view.ProportionalOf))
+}
+
 func show(o *order) error {
+	if o.json {
+		return showJSON(o)
+	}
 	s := o.before
 	fmt.Fprintf(o.out, "gosrv %s (pid %d): %s\napplication: %s\ngeneration: %d\nworkers: %d of %d ready\n",
 		s.Version, s.PID, s.Phase, s.App, s.Generation, s.Ready, s.Workers)

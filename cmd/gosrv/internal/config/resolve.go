@@ -3,10 +3,13 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gosrv/cmd/gosrv/internal/config/settings"
+	"gosrv/cmd/gosrv/internal/listen"
 )
 
 // Names of the worker classes gosrv has.
@@ -37,6 +40,9 @@ func (cfg *Config) resolve(words []string, dir string) error {
 		return err
 	}
 	if err := cfg.size(); err != nil {
+		return err
+	}
+	if err := cfg.checkMonitoring(); err != nil {
 		return err
 	}
 	if location := cfg.String("paste"); location != "" {
@@ -93,4 +99,46 @@ func workerAlternative(named string) string {
 	}
 	return "use sync or gthread; what a class of your own does goes into hooks: init_process into post_fork, handle_quit into worker_int, " +
 		"handle_abort into worker_abort, handle_request into pre_request and post_request"
+}
+
+// tokenLeast is how long, in bytes, metrics_token must be: it is guessed over a network.
+const tokenLeast = 16
+
+// checkMonitoring refuses an address for metrics that cannot be meant, and one that would show a network what the
+// server does.
+func (cfg *Config) checkMonitoring() error {
+	text := cfg.String("metrics_bind")
+	if text == "" {
+		return nil
+	}
+	fault := func(message, allowed string) error {
+		return &Error{Message: message, Source: cfg.where(settings.ByName["metrics_bind"]), Setting: "metrics_bind", Value: settings.ReprText(text), Allowed: allowed}
+	}
+	addr, err := listen.ParseAddr(text)
+	switch {
+	case err != nil:
+		return fault(err.Error(), "HOST:PORT, [IPV6]:PORT or unix:PATH")
+	case addr.Kind == listen.FD:
+		return fault("metrics_bind takes no inherited descriptor", "HOST:PORT, [IPV6]:PORT or unix:PATH")
+	case addr.Kind == listen.TCP && !strings.HasSuffix(text, ":"+strconv.Itoa(addr.Port)):
+		return fault("metrics_bind names no port", "HOST:PORT, [IPV6]:PORT or unix:PATH")
+	}
+	token := cfg.String("metrics_token")
+	if token != "" && len(token) < tokenLeast {
+		return &Error{
+			Message: "metrics_token is too short to keep anybody out: it has fewer than " + strconv.Itoa(tokenLeast) + " characters",
+			Source:  cfg.where(settings.ByName["metrics_token"]), Setting: "metrics_token", Value: "...",
+		}
+	}
+	if addr.Kind == listen.TCP && token == "" && !isLoopback(addr.Host) {
+		return fault("metrics_bind is an address that other machines reach: say by metrics_token (GOSRV_METRICS_TOKEN) who may ask there, "+
+			"or bind to 127.0.0.1 or to a unix socket", "")
+	}
+	return nil
+}
+
+// isLoopback tells whether only this machine reaches a host.
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback() || host == "localhost"
 }

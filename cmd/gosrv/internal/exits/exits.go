@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/wsgi/logs/errlog"
 )
@@ -19,6 +20,7 @@ type Exits struct {
 	kills  kills
 	tally  tally
 	looked time.Time
+	Ended  status.Endings // that were said
 }
 
 // New makes one. count reads the kernel's counter of processes killed for want of
@@ -29,22 +31,23 @@ func New(log *errlog.Logger, count func() (kills int, where string, ok bool)) Ex
 
 // Say logs how a worker ended. request is what was inside the application then, ""
 // for nothing. A worker that has logged its requests itself is not asked twice.
-func (e *Exits) Say(c *workers.Worker, status unix.WaitStatus, request string, now time.Time) {
+func (e *Exits) Say(c *workers.Worker, how unix.WaitStatus, request string, now time.Time) {
+	e.Ended.Count(cause(c, how))
 	lost := ""
 	if request != "" && c.Report != workers.LossReported {
 		lost = " Lost: " + request
 	}
 	switch {
-	case status.Signaled() && status.Signal() == unix.SIGKILL && c.Force == workers.Killed:
+	case how.Signaled() && how.Signal() == unix.SIGKILL && c.Force == workers.Killed:
 		e.log.Errorf("Worker (pid:%d) was sent SIGKILL!%s", c.PID, lost)
-	case status.Signaled() && status.Signal() == unix.SIGKILL:
+	case how.Signaled() && how.Signal() == unix.SIGKILL:
 		e.log.Errorf("Worker (pid:%d) was sent SIGKILL! %s%s", c.PID, e.kills.why(now), lost)
-	case status.Signaled() && status.Signal() == unix.SIGTERM:
+	case how.Signaled() && how.Signal() == unix.SIGTERM:
 		e.log.Infof("Worker (pid:%d) was sent SIGTERM!%s", c.PID, lost)
-	case status.Signaled():
-		e.log.Warningf("Worker (pid:%d) was sent %s!%s", c.PID, unix.SignalName(status.Signal()), lost)
-	case status.ExitStatus() != 0 || lost != "":
-		e.log.Errorf("Worker (pid:%d) exited with code %d.%s", c.PID, status.ExitStatus(), lost)
+	case how.Signaled():
+		e.log.Warningf("Worker (pid:%d) was sent %s!%s", c.PID, unix.SignalName(how.Signal()), lost)
+	case how.ExitStatus() != 0 || lost != "":
+		e.log.Errorf("Worker (pid:%d) exited with code %d.%s", c.PID, how.ExitStatus(), lost)
 	}
 }
 
@@ -78,4 +81,21 @@ func Describe(status unix.WaitStatus) string {
 		return "was sent " + unix.SignalName(status.Signal())
 	}
 	return fmt.Sprintf("exited with code %d", status.ExitStatus())
+}
+
+// cause sorts a worker's end by its cause.
+func cause(c *workers.Worker, how unix.WaitStatus) status.Ending {
+	switch {
+	case c.Force == workers.Aborted || c.Report != workers.NothingReported:
+		return status.TimedOut
+	case c.FailedToBoot():
+		return status.Unready
+	case !c.Lost() && c.Departure == workers.Leaving:
+		return status.Retired
+	case how.Signaled() && how.Signal() == unix.SIGKILL:
+		return status.Killed
+	case how == 0:
+		return status.Spent
+	}
+	return status.Crashed
 }

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/certs"
+	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
@@ -29,6 +30,9 @@ type Shared struct {
 	Exchange []int
 	// Tickets are the keys by which TLS clients resume with any worker of any generation.
 	Tickets certs.Store
+	// Metrics are the files in which workers count and measure, by slot. They outlive
+	// the workers, so that nothing that was counted is lost.
+	Metrics map[int]int
 }
 
 // Open makes it for a server that begins with so many workers.
@@ -47,6 +51,25 @@ func (s *Shared) Open(workers int) (err error) {
 	}
 	s.Exchange = []int{pair[0], pair[1], claims}
 	return nil
+}
+
+// Measure adds the file of a slot to a worker's order and to its descriptors; the
+// first time it is made.
+func (s *Shared) Measure(slot int, serve *workerctl.Serve, fds []int, log *errlog.Logger) []int {
+	fd, made := s.Metrics[slot]
+	if !made {
+		var err error
+		if fd, err = metrics.Create(slot); err != nil {
+			log.Warningf("Worker %d measures nothing: %v", serve.Worker.Nr, err)
+			return fds
+		}
+		if s.Metrics == nil {
+			s.Metrics = map[int]int{}
+		}
+		s.Metrics[slot] = fd
+	}
+	serve.FDs = append(serve.FDs, workerctl.FDMetrics)
+	return append(fds, fd)
 }
 
 // Request names what the worker with that slot and process is at inside the
@@ -70,6 +93,9 @@ func (s *Shared) Close() {
 	_ = s.Board.Close()
 	_ = unix.Close(s.BoardFD)
 	for _, fd := range s.Exchange {
+		_ = unix.Close(fd)
+	}
+	for _, fd := range s.Metrics {
 		_ = unix.Close(fd)
 	}
 	*s = Shared{Tickets: s.Tickets}

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/cmd/gosrv/internal/monitor"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/workers"
@@ -15,6 +18,8 @@ type announcer struct {
 	m         *Master
 	announced bool      // systemd knows that we are ready
 	watchdog  time.Time // last sign of life
+	metrics   logs.Metrics
+	started   int64 // Unix time, s
 }
 
 // tell tells systemd. It is no reason to fail if that does not listen.
@@ -82,8 +87,14 @@ func (a *announcer) publish() {
 		Reloads: a.m.reload.hups, Reloaded: a.m.reload.answered, ReloadError: a.m.reload.failure,
 		Upgrades: a.m.upgrade.history.begun, Upgrade: a.m.upgrade.history.state, UpgradePID: a.m.upgrade.history.pid, UpgradeError: a.m.upgrade.history.err,
 	}
+	s.Past = status.Past{Started: a.started, FailedReloads: a.m.reload.failed, Reloads: a.m.reload.history, Ended: a.m.exits.Ended}
+	s.Backlog = -1
 	if a.gens.Current.Plan != nil {
-		s.App = a.gens.Current.Plan.App
+		s.App, s.Threads = a.gens.Current.Plan.App, max(a.gens.Current.Plan.Worker.Threads, 1)
+	}
+	if a.m.monitor.On() { // who looks wants to know that this goes on
+		s.Beat = a.sys.Monotonic() / int64(time.Second)
+		s.Backlog = a.gens.Current.Backlog()
 	}
 	for _, c := range a.table.List {
 		if c.Counts() && c.State == workers.Ready {
@@ -93,4 +104,38 @@ func (a *announcer) publish() {
 	if err := a.sys.Publish(s); err != nil {
 		a.log.Debugf("%v", err)
 	}
+}
+
+// measure tells statsd how the server is.
+func (a *announcer) measure(now time.Time) {
+	g := a.gens.Current
+	if g.Stats == nil || a.phase != serving {
+		return
+	}
+	var backlog func() int
+	if g.Plan.Own.BacklogMetric {
+		backlog = g.Backlog
+	}
+	a.metrics.Tell(g.Stats, len(a.table.List), backlog, now)
+}
+
+// monitor makes the keeper of what shows metrics.
+func (a *announcer) monitor() monitor.Keeper {
+	return monitor.Keeper{Inherited: a.opt.Origin.Metrics, Server: monitor.Server{
+		Wanted: func() (listen.Addr, monitor.Order, bool) {
+			p := a.gens.Current.Plan
+			if p == nil || p.Own.MetricsBind == "" || p.CheckOnly() {
+				return listen.Addr{}, monitor.Order{}, false
+			}
+			at, err := listen.ParseAddr(p.Own.MetricsBind)
+			return at, monitor.Order{Master: a.pid, Token: p.Own.MetricsToken}, err == nil // it was checked with the settings
+		},
+		Options: func() listen.Options { return a.gens.Current.Plan.SocketOptions() },
+		Serves: func() bool {
+			u := &a.m.upgrade
+			return (u.parent == 0 || a.announced) && (u.successor == nil || !u.successor.ready)
+		},
+		Alone: a.m.upgrade.alone, Now: func() time.Time { return a.sys.Now() }, Log: a.log,
+		Start: func(order monitor.Order, socket int) (*monitor.Process, error) { return a.sys.Monitor(order, socket) },
+	}}
 }

@@ -20,6 +20,7 @@ import (
 	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
+	"gosrv/cmd/gosrv/internal/monitor"
 	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/reuseport"
 	"gosrv/cmd/gosrv/internal/status"
@@ -103,8 +104,8 @@ type Master struct {
 	timeouts timeouts
 	hooks    hooks
 	announce announcer
+	monitor  monitor.Keeper
 
-	metrics  logs.Metrics
 	rested   int             // generation after whose start memory was given back
 	calls    chan func()     // results of work done elsewhere
 	arrivals <-chan struct{} // something can be read
@@ -157,7 +158,8 @@ func newMaster(o Options) *Master {
 	m.exits = exits.New(log, func() (int, string, bool) { return s.sys.OOMKills() })
 	m.timeouts = timeouts{server: s, m: m}
 	m.hooks = hooks{server: s, m: m}
-	m.announce = announcer{server: s, m: m}
+	m.announce = announcer{server: s, m: m, started: time.Now().Unix()}
+	m.monitor = m.announce.monitor()
 	s.shared.Tickets.Restore(o.Origin.Tickets)
 	return m
 }
@@ -227,7 +229,10 @@ func (m *Master) step() {
 	}
 	m.reload.tell(now)
 	m.workers.killOverdue(now)
-	m.measure(now)
+	if m.phase != starting {
+		m.monitor.Tend()
+	}
+	m.announce.measure(now)
 }
 
 // pause is how long the loop may sleep, which begins now.
@@ -277,20 +282,8 @@ func (m *Master) pause() time.Duration {
 // finish ends the loop.
 func (m *Master) finish(code int) {
 	m.finished, m.exit = true, code
+	m.monitor.End()
 	m.gens.Current.Route.Close()
-}
-
-// measure tells statsd how the server is.
-func (m *Master) measure(now time.Time) {
-	g := m.gens.Current
-	if g.Stats == nil || m.phase != serving {
-		return
-	}
-	var backlog func() int
-	if g.Plan.Own.BacklogMetric {
-		backlog = g.Backlog
-	}
-	m.metrics.Tell(g.Stats, len(m.table.List), backlog, now)
 }
 
 // release closes the sockets that kept does not have. The path of a unix
@@ -357,7 +350,7 @@ func (m *Master) died(pid int, status unix.WaitStatus) {
 		_ = z.Channel.Close()
 		return
 	}
-	if m.seeds.died(pid, status) || m.refork.died(pid, status) || m.zygotes.retainedDied(pid, status) || m.upgrade.successorDied(pid, status) {
+	if m.seeds.died(pid, status) || m.refork.died(pid, status) || m.zygotes.retainedDied(pid, status) || m.upgrade.successorDied(pid, status) || m.monitor.Died(pid, status, exits.Describe) {
 		return
 	}
 	for _, g := range m.gens.All() {

@@ -8,6 +8,7 @@ import (
 	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/pidfile"
+	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/workers"
 	"gosrv/wsgi/ipc/scoreboard"
@@ -38,6 +39,8 @@ type reload struct {
 	hups     int      // received
 	answered int      // by reloads that have come to an end
 	failure  string   // of the last one
+	failed   int      // how many failed
+	history  status.History
 }
 
 // A reload brings up a second generation beside the first:
@@ -186,6 +189,10 @@ func (r *reload) abort(text string) {
 
 // ended notes the outcome of a reload; failure is "" for success.
 func (r *reload) ended(g *generation.Generation, failure string) {
+	r.history.Remember(status.Reload{At: r.sys.Now().Unix(), Generation: g.Number, Error: failure})
+	if failure != "" {
+		r.failed++
+	}
 	r.outcome = &outcome{hups: g.HUPs, failure: failure, until: r.sys.Now().Add(quietTime)}
 }
 

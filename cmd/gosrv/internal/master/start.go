@@ -160,6 +160,9 @@ func (fs *firstStart) opened(set listen.Set, err error) {
 		fs.gens.Current.Sockets = set
 		err = fs.shared.Open(fs.gens.Current.Workers)
 	}
+	if err == nil {
+		err = fs.m.monitor.Open()
+	}
 	if err != nil {
 		fs.log.Errorf("%v", err)
 		fs.m.hint(err)
@@ -169,6 +172,7 @@ func (fs *firstStart) opened(set listen.Set, err error) {
 	fs.table.Slots = fs.shared.Board.Slots()
 	p := fs.gens.Current.Plan
 	fs.log.Infof("Listening at: %s (%d)", fs.gens.Current.URLs(), fs.pid)
+	fs.m.monitor.Announce()
 	fs.log.Infof("Using worker: %s", p.Worker.WorkerClass)
 	fs.shared.SayCertificates(&fs.gens.Current.Resources, fs.log, fs.sys.Now())
 	for _, line := range p.StartLines(fs.opt.Interpreter) {

@@ -34,7 +34,7 @@ func TestStartLooksLikeGunicorns(t *testing.T) {
 	for i, k := range w.alive() {
 		id := workerctl.Identity{Nr: i, Age: i + 1, Generation: 1, Slot: i}
 		listeners := []workerctl.Listener{{Kind: "tcp", Host: "127.0.0.1", Port: port}}
-		if k.serve.Worker != id || !reflect.DeepEqual(k.serve.Listeners, listeners) || !reflect.DeepEqual(k.serve.FDs, []string{"scoreboard", "errorlog", "listener", "exchange-in", "exchange-out", "claims"}) {
+		if k.serve.Worker != id || !reflect.DeepEqual(k.serve.Listeners, listeners) || !reflect.DeepEqual(k.serve.FDs, []string{"scoreboard", "errorlog", "listener", "exchange-in", "exchange-out", "claims", "metrics"}) {
 			t.Errorf("worker %d is told %+v", i, k.serve)
 		}
 	}

@@ -126,7 +126,7 @@ func (u *succession) replaceApart(sockets []int, systemd bool, ready func()) (in
 	if tickets >= 0 {
 		defer u.sys.CloseFD(tickets)
 	}
-	pid, word, err := u.opt.Start.Execute(sockets, tickets, systemd)
+	pid, word, err := u.opt.Start.Execute(sockets, tickets, u.m.monitor.Share(), systemd)
 	if err != nil {
 		return 0, err
 	}

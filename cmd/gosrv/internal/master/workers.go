@@ -109,6 +109,9 @@ func (p *pool) serveOrder(g *generation.Generation, c *workers.Worker) (workerct
 	if c.HandsOver = g.HandsOver(); c.HandsOver {
 		serve.FDs, fds = append(serve.FDs, generation.ExchangeNames...), append(fds, p.shared.Exchange...)
 	}
+	if !g.Plan.Own.NoMetrics {
+		fds = p.shared.Measure(c.Slot, &serve, fds, p.log)
+	}
 	return serve, fds
 }
 

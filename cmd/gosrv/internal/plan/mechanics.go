@@ -26,6 +26,10 @@ type Mechanics struct {
 
 	BacklogMetric bool `json:"enable_backlog_metric"`
 
+	MetricsBind  string `json:"metrics_bind"` // "": none
+	MetricsToken string `json:"metrics_token"`
+	NoMetrics    bool   `json:"no_metrics"`
+
 	Secure
 }
 

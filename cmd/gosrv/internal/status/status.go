@@ -48,22 +48,80 @@ type Status struct {
 	Reloaded    int    `json:"reloaded"`     // of those, answered: with success unless ReloadError is set
 	ReloadError string `json:"reload_error"` // of the last one
 
+	Threads int   `json:"threads"` // of each worker
+	Backlog int   `json:"backlog"` // connections that wait to be accepted, -1: not looked at
+	Beat    int64 `json:"beat"`    // CLOCK_MONOTONIC s of the last sign of life, 0: none is given
+	Past    Past  `json:"past"`
+
 	Upgrades     int    `json:"upgrades"` // begun
 	Upgrade      string `json:"upgrade"`  // state of the last one, "" for none
 	UpgradePID   int    `json:"upgrade_pid"`
 	UpgradeError string `json:"upgrade_error"`
 }
 
+// Past is what has come of the server so far.
+type Past struct {
+	Started       int64   `json:"started"` // Unix time, s
+	FailedReloads int     `json:"failed_reloads"`
+	Reloads       History `json:"reloads"` // the last one first
+	Ended         Endings `json:"ended"`
+}
+
+// Reload is one reload that has ended. The zero value: none.
+type Reload struct {
+	At         int64  `json:"at"`         // Unix time, s
+	Generation int    `json:"generation"` // that it was to bring
+	Error      string `json:"error"`      // its last line; "": the generation serves
+}
+
+// Ending is what a worker ended of.
+type Ending int
+
+// The endings.
 const (
-	name = "gosrv-status"
-	size = 16 << 10 // texts are cut so that it suffices, however JSON writes them
-	text = 1000     // bytes
+	Retired  Ending = iota // told to go: a reload, TTOU, a stop, its successor is ready
+	Spent                  // it has left by itself
+	TimedOut               // a request, or the boot, took too long
+	Killed                 // SIGKILL that was not ours; out of memory, as a rule
+	Crashed                // any other signal or exit code
+	Unready                // it did not become ready
+	endings
 )
+
+// EndingNames are the endings as metrics name them.
+var EndingNames = [endings]string{"retired", "spent", "timed_out", "killed", "crashed", "unready"}
+
+// Endings counts workers by what they ended of.
+type Endings [endings]int
+
+// Count counts one.
+func (e *Endings) Count(of Ending) { e[of]++ }
+
+const (
+	name    = "gosrv-status"
+	size    = 32 << 10 // texts are cut so that it suffices, however JSON writes them
+	text    = 1000     // bytes
+	brief   = 200
+	history = 8
+)
+
+// History is the last reloads, the last one first.
+type History [history]Reload
+
+// Remember puts a reload before the others; what is too old goes.
+func (h *History) Remember(r Reload) {
+	lines := strings.Split(strings.TrimSpace(r.Error), "\n")
+	r.Error = lines[len(lines)-1]
+	r.Error = strings.ToValidUTF8(r.Error[:min(len(r.Error), brief)], "?")
+	copy(h[1:], h[:])
+	h[0] = r
+}
 
 // Board is where a master writes its status.
 type Board struct {
-	fd   int
-	last Status
+	fd     int
+	length int // bytes that are no blanks
+	last   Status
 }
 
 // NewBoard makes the memory file.
@@ -85,12 +143,14 @@ func (b *Board) Publish(s Status) error {
 	if err != nil {
 		return fmt.Errorf("writing status: %w", err)
 	}
-	page := bytes.Repeat([]byte{' '}, size)
 	if len(line) > size {
 		return errors.New("writing status: too long")
 	}
-	copy(page, line)
-	if _, err := unix.Pwrite(b.fd, page, 0); err != nil {
+	// Blanks up to where the last one ended: the master is small, and writes this often.
+	end := len(line)
+	line = append(line, bytes.Repeat([]byte{' '}, max(b.length-end, 0))...)
+	b.length = end
+	if _, err := unix.Pwrite(b.fd, line, 0); err != nil {
 		return fmt.Errorf("writing status: %w", err)
 	}
 	b.last = s

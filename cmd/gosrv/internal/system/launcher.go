@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/monitor"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/memfile"
 	"gosrv/wsgi/ipc/workerctl"
@@ -98,6 +99,10 @@ func (l *Launcher) exec() (int, zygotectl.Channel, error) {
 		return 0, nil, fmt.Errorf("starting the zygote: %w", err)
 	}
 	return pid, conn, nil
+}
+
+func (l *Launcher) monitor(order monitor.Order, socket int) (*monitor.Process, error) {
+	return monitor.Start(l.environ, order, socket)
 }
 
 func (l *Launcher) pair() (zygotectl.Channel, int, error) {

@@ -11,6 +11,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/cgroup"
 	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/monitor"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 )
@@ -47,6 +48,8 @@ type System struct {
 	Publish func(status.Status) error
 	// GiveBack returns unused memory to the system.
 	GiveBack func()
+	// Monitor starts what shows how the server is, on a listening socket.
+	Monitor func(order monitor.Order, socket int) (*monitor.Process, error)
 	// Bind opens sockets without holding up the loop; done runs in the loop.
 	Bind func(addrs []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error))
 }
@@ -56,7 +59,7 @@ type System struct {
 func New(l *Launcher) System {
 	return System{
 		Now: time.Now, Monotonic: monotonic, Exec: l.exec, Pair: l.pair, Library: l.library,
-		CloseFD: func(fd int) { _ = unix.Close(fd) }, Kill: unix.Kill, HasStacks: hasStacks, AskStacks: askStacks, Reap: reap,
+		CloseFD: func(fd int) { _ = unix.Close(fd) }, Kill: unix.Kill, HasStacks: hasStacks, AskStacks: askStacks, Reap: reap, Monitor: l.monitor,
 		OOMKills: cgroup.Find("/proc/self/cgroup", "/sys/fs/cgroup").Kills, ParentPID: os.Getppid, GiveBack: giveBack,
 	}
 }

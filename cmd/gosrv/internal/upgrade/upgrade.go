@@ -7,9 +7,10 @@
 //	GUNICORN_FD    numbers of the inherited sockets, with commas between; or,
 //	               where systemd made the sockets, LISTEN_PID and LISTEN_FDS
 //
-// Between two gosrv there are two things more: a pipe named by _GOSRV_READY, in
-// which the new master says that it serves, and a memory file named by
-// _GOSRV_TICKETS with the keys by which TLS clients resume.
+// Between two gosrv there are three things more: a pipe named by _GOSRV_READY, in
+// which the new master says that it serves; the socket of metrics_bind, named by
+// _GOSRV_METRICS; and a memory file named by _GOSRV_TICKETS with the keys by which
+// TLS clients resume.
 package upgrade
 
 import (
@@ -29,6 +30,7 @@ const (
 	envFD     = "GUNICORN_FD"
 	envReady  = "_GOSRV_READY"
 	envTicket = "_GOSRV_TICKETS"
+	envMetric = "_GOSRV_METRICS"
 	envListen = "_GOSRV_LISTEN" // the program to execute, once LISTEN_PID is known
 	firstFD   = 3
 )
@@ -39,6 +41,7 @@ type Origin struct {
 	Sockets []int // inherited through GUNICORN_FD, in the order of bind; close-on-exec
 	Ready   int   // descriptor to write to when this master serves; 0 for none
 	Tickets int   // descriptor of the keys of TLS session tickets (certs.Tickets); 0 for none
+	Metrics int   // the socket of metrics_bind; 0 for none
 }
 
 // Inherit reads the origin out of the environment and takes it out of there:
@@ -68,6 +71,11 @@ func Inherit() (Origin, error) {
 	if text := take(envTicket); text != "" {
 		if o.Tickets, err = descriptor(text); err != nil {
 			return o, fmt.Errorf("%s: %w", envTicket, err)
+		}
+	}
+	if text := take(envMetric); text != "" {
+		if o.Metrics, err = descriptor(text); err != nil {
+			return o, fmt.Errorf("%s: %w", envMetric, err)
 		}
 	}
 	return o, nil
@@ -122,8 +130,9 @@ func Remember() (Start, error) {
 // Execute starts the new master, a child of this process, and gives it the sockets
 // and tickets (Origin.Tickets; -1 for none). ready is to be read:
 // a byte means that the new master serves, end of file alone that it did not
-// come to that, or does not know of the pipe. The caller closes it.
-func (s Start) Execute(sockets []int, tickets int, systemd bool) (pid int, ready *os.File, err error) {
+// come to that, or does not know of the pipe. The caller closes it. metrics is the
+// socket of metrics_bind, -1 for none.
+func (s Start) Execute(sockets []int, tickets, metrics int, systemd bool) (pid int, ready *os.File, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return 0, nil, fmt.Errorf("making a pipe: %w", err)
@@ -138,6 +147,10 @@ func (s Start) Execute(sockets []int, tickets int, systemd bool) (pid int, ready
 	if tickets >= 0 {
 		env = append(env, fmt.Sprintf("%s=%d", envTicket, len(files)))
 		files = append(files, uintptr(tickets))
+	}
+	if metrics >= 0 {
+		env = append(env, fmt.Sprintf("%s=%d", envMetric, len(files)))
+		files = append(files, uintptr(metrics))
 	}
 	if systemd {
 		program = "/proc/self/exe" // which becomes the program when it knows its own pid, see Continue
@@ -154,7 +167,7 @@ func (s Start) Execute(sockets []int, tickets int, systemd bool) (pid int, ready
 // WATCHDOG_PID would name the wrong process; without it the watchdog is asked
 // of whoever reads it.
 func (s Start) environ(sockets int, systemd bool) []string {
-	ours := []string{envPID, envFD, envReady, envTicket, envListen, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"}
+	ours := []string{envPID, envFD, envReady, envTicket, envMetric, envListen, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"}
 	var env []string
 	for _, pair := range s.Environ {
 		name, _, _ := strings.Cut(pair, "=")

@@ -75,6 +75,18 @@ var ownRows = []Setting{
 		Help: "Let the application start programs that give it more rights than its user has, such as sudo. Without it, workers that were started by root and run as another user (user, group) can never get privileges again: sudo and other set-user-ID programs do not work in them (PR_SET_NO_NEW_PRIVS). Workers whose user is not changed are not touched.",
 	},
 	{
+		Name: "metrics_bind", Section: SectionOwn, Flags: []string{"--metrics-bind"}, Metavar: "ADDRESS", Check: anyString, Since: "gosrv",
+		Help: "Address (HOST:PORT or unix:PATH) at which the server shows how it is, whatever its workers are at: a page for people at /, /metrics for Prometheus and OpenMetrics, /status.json, /livez and /readyz. By default there is none. An address beyond this machine needs metrics_token.",
+	},
+	{
+		Name: "metrics_token", Section: SectionOwn, Flags: []string{"--metrics-token"}, Metavar: "TOKEN", Check: anyString, Since: "gosrv",
+		Help: "Who asks at metrics_bind must show this, as Authorization: Bearer TOKEN or as the password that a browser asks for; at least 16 characters. Best given by the environment variable GOSRV_METRICS_TOKEN, which ps does not show. Requests' paths are shown with it, or on a unix socket, only. /livez and /readyz need none.",
+	},
+	{
+		Name: "no_metrics", Section: SectionOwn, Flags: []string{"--no-metrics"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
+		Help: "Measure nothing of requests. Without it, workers keep counts and histograms of what each request waited for in shared memory, which metrics_bind, gosrv top and gosrv status show, at less than a hundredth of the time of the smallest request.",
+	},
+	{
 		Name: "no_environ_memo", Section: SectionOwn, Flags: []string{"--no-environ-memo"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Parse every request's headers and build its environ from nothing. Without it, what repeats (a whole header block, a line of it, the set of names) costs a comparison and a copy. The application sees no difference; the setting is for measurements.",
 	},

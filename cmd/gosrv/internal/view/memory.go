@@ -1,0 +1,78 @@
+package view
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Memory is what a process has of it, in bytes, and how old it is.
+type Memory struct {
+	RSS, PSS, Shared uint64
+	Age              float64 // seconds
+}
+
+// ticks of the kernel's clock a second, as /proc has them (USER_HZ).
+const ticks = 100
+
+// MemoryOf reads RSS, the share of it that other processes have too, and the age.
+// What cannot be read is 0.
+func MemoryOf(pid int) (m Memory) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return m
+	}
+	page := uint64(os.Getpagesize())
+	if fields := strings.Fields(string(text)); len(fields) > 2 {
+		rss, _ := strconv.ParseUint(fields[1], 10, 64)
+		shared, _ := strconv.ParseUint(fields[2], 10, 64)
+		m.RSS, m.Shared = rss*page, shared*page
+	}
+	m.Age = age(pid)
+	return m
+}
+
+// ProportionalOf is MemoryOf with the PSS, for which the kernel goes through all
+// pages of the process: a millisecond for each 10 MB.
+func ProportionalOf(pid int) Memory {
+	m := MemoryOf(pid)
+	file, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return m
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		name, rest, _ := strings.Cut(lines.Text(), ":")
+		if kib, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64); name == "Pss" {
+			m.PSS = kib << 10
+		} else if name == "Shared_Clean" || name == "Shared_Dirty" {
+			if name == "Shared_Clean" {
+				m.Shared = 0
+			}
+			m.Shared += kib << 10
+		}
+	}
+	return m
+}
+
+// age is how long ago the process was started, in seconds.
+func age(pid int) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(text), ") ") // the name may hold anything
+	fields := strings.Fields(after)
+	if len(fields) < 20 {
+		return 0
+	}
+	started, _ := strconv.ParseFloat(fields[19], 64)
+	uptime, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		return 0
+	}
+	now, _ := strconv.ParseFloat(strings.Fields(string(uptime))[0], 64)
+	return max(now-started/ticks, 0)
+}

@@ -1,0 +1,173 @@
+package view
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"gosrv/cmd/gosrv/internal/status"
+	"gosrv/wsgi/ipc/metrics"
+	"gosrv/wsgi/ipc/scoreboard"
+)
+
+// Reading is one look at a server.
+type Reading struct {
+	Status status.Status
+	Totals metrics.Totals
+	Board  []Slot // of workers that are there
+	At     int64  // CLOCK_MONOTONIC ns
+}
+
+// Slot is a worker's place on the scoreboard.
+type Slot struct {
+	scoreboard.Snapshot
+	Number int
+}
+
+// Read looks once. The error is status.ErrNoMaster when the master has gone.
+func (s *Source) Read() (r Reading, err error) {
+	if r.Status, err = status.Read(s.pid); err != nil {
+		return r, err
+	}
+	if r.Totals, err = s.Totals(); err != nil {
+		return r, err
+	}
+	r.At = Monotonic()
+	for i := 0; s.board != nil && i < s.board.Slots(); i++ {
+		if seen := s.board.Snapshot(i); seen.State != scoreboard.Free && seen.PID != 0 {
+			r.Board = append(r.Board, Slot{seen, i})
+		}
+	}
+	return r, nil
+}
+
+// Busy is how many threads are inside the application.
+func (r *Reading) Busy() (n int) {
+	for i := range r.Board {
+		n += r.Board[i].busy()
+	}
+	return n
+}
+
+func (s *Slot) busy() int {
+	if s.Start == 0 {
+		return 0
+	}
+	return max(s.Running, 1)
+}
+
+// Threads is how many could be.
+func (r *Reading) Threads() (n int) {
+	for i := range r.Board {
+		if r.Board[i].State == scoreboard.Idle || r.Board[i].State == scoreboard.Busy {
+			n += max(r.Status.Threads, 1)
+		}
+	}
+	return n
+}
+
+// Ready tells whether a new request would be served by the wanted code.
+func (r *Reading) Ready() bool { return r.Status.Phase == status.Serving && r.Status.Ready > 0 }
+
+// Snapshot puts a reading into the words of Snapshot. memory reads how much of it a
+// process has, which costs the more the more that is.
+func (r *Reading) Snapshot(memory func(pid int) Memory) *Snapshot {
+	st, now := &r.Status, time.Now()
+	s := &Snapshot{
+		Schema: Schema, Time: float64(now.UnixMilli()) / 1000, Version: st.Version, PID: st.PID, App: st.App, Phase: st.Phase,
+		Ready: r.Ready(), Generation: st.Generation, Uptime: now.Sub(time.Unix(st.Past.Started, 0)).Seconds(),
+		Capacity: Capacity{Wanted: st.Workers, Ready: st.Ready, Threads: r.Threads(), Busy: r.Busy()},
+		Requests: r.requests(), Phases: map[string]Timing{}, Routes: []Route{}, Slowest: []Slow{}, Workers: []Worker{},
+		Endings: map[string]int{}, Reloads: Reloads{Done: st.Reloaded, Failed: st.Past.FailedReloads, Last: []Reload{}},
+		LostLines: r.Totals.Counters[metrics.LostLines],
+		Clients: Clients{
+			Accepted: r.Totals.Counters[metrics.Connections], Gone: r.Totals.Counters[metrics.ClientsGone],
+			Received: r.Totals.Counters[metrics.ReceivedBytes], Sent: r.Totals.Counters[metrics.SentBytes],
+		},
+	}
+	if st.Backlog >= 0 {
+		s.Capacity.Backlog = &st.Backlog
+	}
+	for _, p := range metrics.Phases {
+		s.Phases[p.String()] = timing(&r.Totals.Phases[p])
+	}
+	for i, name := range status.EndingNames {
+		s.Endings[name] = st.Past.Ended[i]
+	}
+	for _, reload := range st.Past.Reloads {
+		if reload.At > 0 {
+			s.Reloads.Last = append(s.Reloads.Last, Reload{Ago: now.Sub(time.Unix(reload.At, 0)).Seconds(), Generation: reload.Generation, Error: reload.Error})
+		}
+	}
+	r.routes(s)
+	r.slowest(s)
+	r.workers(s, memory)
+	return s
+}
+
+func timing(h *metrics.Histogram) Timing {
+	return Timing{Count: h.Count(), Sum: h.Sum, P50: h.Quantile(0.5), P90: h.Quantile(0.9), P99: h.Quantile(0.99)}
+}
+
+func (r *Reading) requests() Requests {
+	c := &r.Totals.Counters
+	q := Requests{
+		Total: r.Totals.Requests(), ByClass: map[string]uint64{}, ByMethod: map[string]uint64{}, Health: c[metrics.HealthChecks],
+		Refused:  map[string]uint64{"head": c[metrics.RefusedHead], "body": c[metrics.RefusedBody], "load": c[metrics.RefusedLoad]},
+		Timeouts: map[string]uint64{"header": c[metrics.HeaderTimeout], "body": c[metrics.BodyTimeout], "write": c[metrics.WriteTimeout], "request": c[metrics.RequestTimeout]},
+	}
+	for m, name := range metrics.Methods {
+		for class, n := range r.Totals.Answers[m] {
+			q.ByMethod[name] += n
+			q.ByClass[metrics.Classes[class]] += n
+		}
+	}
+	return q
+}
+
+func (r *Reading) routes(s *Snapshot) {
+	for name, t := range r.Totals.Routes {
+		s.Routes = append(s.Routes, Route{
+			Route: name, Requests: t.Requests, Failed: t.Failed, Application: t.Times[metrics.Application],
+			Queue: t.Times[metrics.Queue], GIL: t.Times[metrics.GIL], Slowest: t.Slowest,
+		})
+	}
+	slices.SortFunc(s.Routes, func(a, b Route) int {
+		return cmp.Or(cmp.Compare(b.Application, a.Application), cmp.Compare(a.Route, b.Route))
+	})
+}
+
+func (r *Reading) slowest(s *Snapshot) {
+	for _, q := range r.Totals.Slow {
+		path := q.Path
+		shown := Slow{Method: q.Method, Path: &path, Status: q.Status, Trace: q.Trace, Ago: seconds(r.At - q.End), Times: map[string]float64{}}
+		for _, p := range metrics.Phases {
+			if q.Times[p] >= 0 {
+				shown.Times[p.String()] = seconds(q.Times[p])
+			}
+		}
+		s.Slowest = append(s.Slowest, shown)
+	}
+}
+
+func (r *Reading) workers(s *Snapshot, memory func(pid int) Memory) {
+	for i := range r.Board {
+		slot := &r.Board[i]
+		m := memory(slot.PID)
+		w := Worker{
+			Slot: slot.Number, PID: slot.PID, Generation: slot.Generation, State: slot.State.String(), Requests: slot.Requests,
+			Connections: slot.Connections, Running: slot.busy(), Age: m.Age, RSS: m.RSS, PSS: m.PSS, Shared: m.Shared,
+		}
+		if slot.State == scoreboard.Idle && w.Running > 0 {
+			w.State = scoreboard.Busy.String()
+		}
+		if slot.Start > 0 {
+			path := slot.Path
+			w.Request = &Running{Method: slot.Method, Path: &path, Age: max(seconds(r.At-slot.Start), 0)}
+		}
+		s.Clients.Open += slot.Connections
+		s.Workers = append(s.Workers, w)
+	}
+}
+
+func seconds(ns int64) float64 { return float64(ns) / 1e9 }

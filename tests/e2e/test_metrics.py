@@ -1,0 +1,293 @@
+"""What the address of --metrics-bind shows: numbers, whether the server lives and is ready, and to whom."""
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+import requests
+
+import harness
+from masters import Succession
+from test_orders import order
+from waiting import wait_for
+
+pytestmark = pytest.mark.gosrv_only("Gunicorn has statsd only")
+TOKEN = "a-token-of-this-test"
+
+
+def at(server):
+    """Where the server's metrics are, as its log says."""
+    return re.findall(r"Metrics at: (\S+)", server.log)[-1]
+
+
+def numbers(url, **kw):
+    """The metrics, by name and labels as they are written."""
+    text = requests.get(url + "/metrics", timeout=10, **kw).text
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line and line[0] != "#"}
+
+
+def ask(url, path, **kw):
+    return requests.get(url + path, timeout=10, **kw)
+
+
+def answers(url, path, status, **kw):
+    """Wait for that status: a process that has just been started may not listen yet."""
+    def look():
+        try:
+            return ask(url, path, **kw).status_code == status
+        except requests.ConnectionError:
+            return False
+
+    wait_for(look, "%d from %s" % (status, path))
+
+
+@pytest.fixture
+def measured(start):
+    def begin(*args, app="sleeping", **kw):
+        server = start(app, "--metrics-bind", "127.0.0.1:0", *args, **kw)
+        answers(at(server), "/livez", 200)
+        return server
+
+    return begin
+
+
+def test_a_slow_request_among_fast_ones_is_found(measured):
+    """One worker: what comes behind the slow one waits, and it is said for how long and for what."""
+    server = measured("--workers", "1")
+    url = at(server)
+    before = numbers(url)
+    slow = threading.Thread(target=lambda: server.get("/sleep?s=0.6"))
+    slow.start()
+    wait_for(lambda: any(w["request"] for w in ask(url, "/status.json").json()["workers"]), "the slow request in the application")
+    assert ask(url, "/livez").status_code == ask(url, "/readyz").status_code == 200  # the worker is busy, the answer is Go's
+    server.get("/")
+    slow.join()
+    now = numbers(url)
+
+    def grown(name):
+        return now[name] - before.get(name, 0)
+
+    assert grown('gosrv_http_requests_total{class="2xx",method="GET"}') == 2
+    assert grown('gosrv_http_request_duration_seconds_count') == 2
+    assert 0.6 <= grown('gosrv_http_request_phase_seconds_sum{phase="application"}') < 1.2
+    queued = grown('gosrv_http_request_phase_seconds_sum{phase="queue"}')
+    assert 0.1 < queued < 1.2, "the second request waited for the first"
+    assert grown('gosrv_http_request_duration_seconds_sum') >= 0.6 + queued
+    assert 0 < now["gosrv_capacity_used_ratio"] <= 1
+    slowest = ask(url, "/status.json").json()["slowest"]
+    assert any(s["times"]["application"] >= 0.6 for s in slowest)
+    assert all(s["path"] is None for s in slowest)  # nobody has shown a token
+    assert any(s["times"]["queue"] > 0.1 and s["times"]["application"] < 0.1 for s in slowest)
+
+
+@pytest.mark.parametrize("args", [("--workers", "2"), ("--threads", "4")], ids=["processes", "threads"])
+def test_every_request_is_counted_once(measured, args):
+    server = measured(*args, app="echo_request")
+    url = at(server)
+    before = numbers(url).get('gosrv_http_requests_total{class="2xx",method="POST"}', 0)
+    clients = [threading.Thread(target=lambda: [requests.post(server.url, data=b"x" * 100, timeout=10) for _ in range(25)]) for _ in range(4)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert numbers(url)['gosrv_http_requests_total{class="2xx",method="POST"}'] - before == 100
+
+
+def test_counts_outlive_workers_and_reloads(measured):
+    server = measured("--workers", "1")
+    url = at(server)
+    for _ in range(3):
+        server.get("/")
+    before = numbers(url)
+    os.kill(server.worker_pids()[0], signal.SIGKILL)
+    wait_for(lambda: numbers(url)['gosrv_worker_exits_total{cause="killed"}'] == 1, "the death in the metrics")
+    server.balance = False
+    server.get("/")
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_log("Generation 2 serves")
+    wait_for(lambda: numbers(url)['gosrv_reloads_total{outcome="done"}'] == 1, "the reload in the metrics")
+    name = 'gosrv_http_requests_total{class="2xx",method="GET"}'
+    assert numbers(url)[name] >= before[name] + 1
+    assert ask(url, "/status.json").json()["reloads"]["last"][0]["generation"] == 2
+
+
+def test_not_ready_while_draining(measured):
+    server = measured("--workers", "1")
+    url = at(server)
+    slow = threading.Thread(target=lambda: server.get("/sleep?s=2"))
+    slow.start()
+    wait_for(lambda: ask(url, "/status.json").json()["capacity"]["threads_busy"] == 1, "the request in the application")
+    server.process.send_signal(signal.SIGTERM)
+    answers(url, "/readyz", 503)
+    assert ask(url, "/livez").status_code == 200
+    slow.join()
+    server.wait_end()
+
+
+def test_paths_are_shown_with_the_token_only(start):
+    server = start("sleeping", "--metrics-bind", "127.0.0.1:0", env={"GOSRV_METRICS_TOKEN": TOKEN})
+    url = at(server)
+    answers(url, "/readyz", 200)  # load balancers have no token
+    server.get("/")
+    for headers in ({}, {"Authorization": "Bearer wrong-" + TOKEN}, {"Authorization": "Basic %%%"}):
+        for path in ("/metrics", "/status.json", "/events", "/"):
+            denied = ask(url, path, headers=headers)
+            assert denied.status_code == 401 and "Basic" in denied.headers["WWW-Authenticate"]
+    assert ask(url, "/metrics", headers={"Authorization": "Bearer " + TOKEN}).status_code == 200
+    shown = ask(url, "/status.json", auth=("anybody", TOKEN)).json()
+    assert {s["path"] for s in shown["slowest"]} == {"/"}  # and no query
+
+
+def test_a_name_is_no_way_in(measured):
+    """A page in a browser of this machine could have a name of its own that means 127.0.0.1."""
+    url = at(measured())
+    assert ask(url, "/status.json", headers={"Host": "evil.example"}).status_code == 403
+    allowed = ask(url, "/status.json", headers={"Origin": "http://evil.example"})
+    assert "Access-Control-Allow-Origin" not in allowed.headers
+
+
+def test_a_unix_socket(start, tmp_path):
+    path = tmp_path / "metrics.sock"
+    server = start("sleeping", "--metrics-bind", "unix:%s" % path)
+    server.get("/")
+
+    def get():
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(str(path))
+            client.sendall(b"GET /status.json HTTP/1.0\r\nHost: gosrv\r\n\r\n")
+            return b"".join(iter(lambda: client.recv(65536), b""))
+
+    shown = json.loads(wait_for(get, "an answer").partition(b"\r\n\r\n")[2])
+    assert shown["slowest"][0]["path"] == "/"  # whoever may use the socket may see it
+    server.stop()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("args, said", [
+    (("--metrics-bind", "0.0.0.0:0"), "other machines reach"),
+    (("--metrics-bind", "10.1.2.3"), "names no port"),
+    (("--metrics-bind", "fd://3"), "no inherited descriptor"),
+    (("--metrics-bind", "127.0.0.1:0", "--metrics-token", "short"), "too short"),
+])
+def test_bad_settings_are_refused(args, said):
+    done = harness.run_once("hello", *args)
+    assert done.returncode == 1 and said in done.stderr
+    assert "short" not in done.stderr.replace("too short", ""), "a token is not for terminals"
+
+
+def test_an_address_in_use_ends_the_start():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = harness.run_once("hello", "--bind", "127.0.0.1:0", "--metrics-bind", "127.0.0.1:%d" % other.getsockname()[1])
+    assert done.returncode == 1 and "another process listens on port" in done.stderr
+
+
+def test_a_monitor_that_dies_is_started_again(measured):
+    server = measured()
+    url = at(server)
+    monitor = int(subprocess.run(["pgrep", "-P", str(server.pid), "-f", "^gosrv: monitor"], capture_output=True, text=True, check=True).stdout)
+    os.kill(monitor, signal.SIGKILL)
+    server.wait_log(r"The monitor \(pid:%d\) was sent SIGKILL; it is started again" % monitor)
+    answers(url, "/livez", 200)
+    assert server.get("/").status_code == 200
+
+
+def test_an_upgrade_keeps_the_address(start, tmp_path):
+    pidfile = tmp_path / "pid"
+    server = start("sleeping", "--pid", pidfile, "--metrics-bind", "127.0.0.1:0")
+    url = at(server)
+    answers(url, "/readyz", 200)
+    assert order("upgrade", "--pid", pidfile).returncode == 0
+    masters = Succession(server, pidfile)
+    new = masters.recorded()
+    wait_for(lambda: ask(url, "/status.json").json()["pid"] == new, "the new master's numbers")
+    masters.pid = new
+    masters.stop()
+
+
+def test_who_reads_slowly_or_asks_a_lot_costs_nothing(measured):
+    server = measured()
+    host, port = at(server)[7:].split(":")
+    idle = [socket.create_connection((host, int(port))) for _ in range(60)]
+    for client in idle[:30]:
+        client.sendall(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert server.get("/").status_code == 200
+    for client in idle:
+        client.close()
+    answers(at(server), "/livez", 200)
+    statuses = {ask(at(server), "/metrics").status_code for _ in range(200)}
+    assert 200 in statuses and statuses <= {200, 503}
+
+
+def fits(value, schema, where="status"):
+    """A JSON schema's part that the file uses: type, properties, required, items, additionalProperties, const."""
+    types = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float), "null": type(None)}
+    wanted = schema.get("type", [])
+    assert not wanted or isinstance(value, tuple(types[t] for t in ([wanted] if isinstance(wanted, str) else wanted)) if not isinstance(wanted, str)
+                                    else types[wanted]), where
+    assert schema.get("const", value) == value, where
+    for name in schema.get("required", []):
+        if isinstance(value, dict):
+            assert name in value, "%s.%s" % (where, name)
+    for name, one in value.items() if isinstance(value, dict) else ():
+        inner = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
+        assert inner is not None, "%s.%s is not in the schema" % (where, name)
+        fits(one, inner, "%s.%s" % (where, name))
+    for one in value if isinstance(value, list) else ():
+        fits(one, schema["items"], where + "[]")
+
+
+def test_status_as_json_keeps_to_its_schema(measured, tmp_path):
+    schema = json.loads((harness.ROOT / "cmd" / "gosrv" / "docs" / "status.schema.json").read_text())
+    pidfile = tmp_path / "pid"
+    server = measured("--pid", pidfile)
+    server.get("/")
+    done = order("status", "--json", "--pid", pidfile)
+    told = json.loads(done.stdout)
+    fits(told, schema)
+    fits(ask(at(server), "/status.json").json(), schema)
+    assert told["slowest"][0]["path"] == "/" and told["workers"][0]["pss_bytes"] > 0  # whoever may run this may see it
+    assert order("stop", "--json").returncode == 2
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool (Debian: prometheus)")
+def test_promtool_has_nothing_to_say(measured):
+    server = measured()
+    server.get("/")
+    text = ask(at(server), "/metrics").text
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert ask(at(server), "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}).text.endswith("# EOF\n")
+
+
+@pytest.mark.skipif(not shutil.which("prometheus"), reason="needs prometheus (Debian: prometheus)")
+def test_a_real_prometheus_reads_it(measured, tmp_path):
+    server = measured()
+    server.get("/sleep?s=0.05", headers={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+    (tmp_path / "prometheus.yml").write_text(
+        "global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: gosrv\n  static_configs: [{targets: ['%s']}]\n" % at(server)[7:])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=127.0.0.1:%d" % port,
+         "--enable-feature=native-histograms,exemplar-storage"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        def query(text):
+            try:
+                found = requests.get("http://127.0.0.1:%d/api/v1/query" % port, params={"query": text}, timeout=5).json()["data"]["result"]
+            except (requests.ConnectionError, KeyError, ValueError):
+                return None
+            return found or None
+
+        assert wait_for(lambda: query("gosrv_ready"), "a scrape", 60)[0]["value"][1] == "1"
+        # A native histogram: one series, and quantiles out of it.
+        quantile = wait_for(lambda: query("histogram_quantile(0.99, gosrv_http_request_duration_seconds)"), "a native histogram", 60)
+        assert 0.05 <= float(quantile[0]["value"][1]) < 1
+    finally:
+        process.kill()
+        process.wait()
