@@ -147,6 +147,9 @@ class Zygote:
             self.sharing.load(message["modules"])
         except (stdlib.Obstacle, OSError) as e:
             obstacle = str(e)
+        gc.collect()
+        gc.freeze()  # as with preload: what workers share stays shared
+        _gosrv.fill_holes()
         process.flush()
         self.control.send("StdlibImported", modules=self.sharing.imported, obstacle=obstacle)
 

@@ -153,7 +153,7 @@ func newMaster(o Options) *Master {
 		Generations: &s.gens, Table: &s.table, Log: log, Alone: m.upgrade.alone, Tell: m.workers.instruct,
 	}}
 	m.zygotes.stdlib = stdlib.Sharing{Server: stdlib.Server{
-		Generations: &s.gens, Log: log, Cache: o.Stdlib, Tell: m.zygotes.tell, Renew: m.zygotes.renew,
+		Generations: &s.gens, Log: log, Cache: o.Stdlib, Tell: m.zygotes.tell, Alone: m.seeds.end, Renew: m.zygotes.renew,
 	}}
 	m.exits = exits.New(log, func() (int, string, bool) { return s.sys.OOMKills() })
 	m.timeouts = timeouts{server: s, m: m}

@@ -2,6 +2,7 @@ package master
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 	"gosrv/wsgi/ipc/workerctl"
 )
 
-var names = []string{"email", "email.mime"}
+var names = strings.Split("argparse asyncio ast copy csv decimal difflib email gettext glob gzip hashlib http html hmac pickle ssl", " ")
 
 // sharing is a world of three workers that share the standard library, at its start.
 func sharing(t *testing.T) *world {
@@ -55,6 +56,34 @@ func TestTheFirstWorkerTellsWhatAllShare(t *testing.T) {
 	again.run()
 	if z := again.zygotes[0]; len(again.workers) != 3 || len(z.imports) != 1 {
 		t.Errorf("next start: %d workers, imports %v", len(again.workers), z.imports)
+	}
+}
+
+// A seed is for those whose imports are short.
+func TestNoSeedBesideWhatIsShared(t *testing.T) {
+	w := sharing(t)
+	w.seeds = true
+	w.m.begin()
+	w.run()
+	w.tells(w.workers[0], workerctl.WorkerImported{Modules: names})
+	if seed := w.zygotes[1]; !seed.seed || !seed.dead || w.m.seeds.seed != nil {
+		t.Errorf("the seed is dead: %t", seed.dead)
+	}
+	for _, k := range w.workers[1:] {
+		w.ready(k)
+	}
+	w.signal(unix.SIGHUP)
+	if last := w.zygotes[len(w.zygotes)-1]; len(w.zygotes) != 3 || last.seed {
+		t.Errorf("%d zygotes and seeds after a reload", len(w.zygotes))
+	}
+
+	w = sharing(t)
+	w.seeds = true
+	w.m.begin()
+	w.run()
+	w.tells(w.workers[0], workerctl.WorkerImported{Modules: names[:3]})
+	if seed := w.zygotes[1]; seed.dead || w.zygotes[0].imports != nil || len(w.workers) != 3 {
+		t.Errorf("three modules: the seed is dead: %t", seed.dead)
 	}
 }
 

@@ -287,13 +287,14 @@ type seeds struct {
 // A seed is a zygote of no generation yet: a copy of another one from before that
 // read its orders, so that a reload need not start an interpreter. It says itself
 // whether it still is what a new one would be. None is kept where the application
-// is preloaded: its import takes the time then, and the pages that it rewrites in
-// the zygote would be in memory twice.
+// is preloaded, or much of the standard library imported: that takes the time then, and
+// the pages that it rewrites in the zygote would be in memory twice.
 
 // plant gives a zygote that is about to get its first order the channel of a
 // seed to leave behind. false: there is one already, or none is to be had.
 func (ss *seeds) plant() (peer int, ok bool) {
-	if ss.seed != nil || ss.gens.Current.Plan != nil && ss.gens.Current.Plan.Preloads() {
+	current := ss.gens.Current
+	if ss.seed != nil || current.Plan != nil && current.Plan.Preloads() || current.Stdlib.State >= generation.Known {
 		return -1, false
 	}
 	ch, peer, err := ss.sys.Pair()

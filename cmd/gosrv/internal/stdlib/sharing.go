@@ -29,6 +29,10 @@ import (
 // one's word. Later they import all themselves.
 const patience = 5 * time.Second
 
+// fewest is how many modules are worth it: those of an application that loads fewer
+// are small, and it is better served by a seed, for which its reloads are quick.
+const fewest = 16
+
 // Server is what it is done with.
 type Server struct {
 	Generations *generation.Generations
@@ -36,6 +40,9 @@ type Server struct {
 	Cache       Cache
 	// Tell sends a zygote an order.
 	Tell func(z *zygote.Process, order workerctl.Message, fds ...int)
+	// Alone ends the seed: what it has in common with the zygote was written to by the import, so
+	// it would be in memory twice.
+	Alone func()
 	// Renew gives a generation another zygote, and other workers.
 	Renew func(g *generation.Generation)
 }
@@ -95,7 +102,7 @@ func (s *Sharing) Told(g *generation.Generation, c *workers.Worker, msg workerct
 		if renew {
 			s.Renew(g)
 		}
-	case l.State == generation.Unknown && len(msg.Modules) == 0:
+	case l.State == generation.Unknown && len(msg.Modules) < fewest:
 		l.State = generation.Apart
 	case l.State == generation.Unknown:
 		*l = generation.Stdlib{State: generation.Known, Names: msg.Modules}
@@ -118,6 +125,7 @@ func (s *Sharing) Imported(g *generation.Generation, msg zygotectl.StdlibImporte
 		s.Log.Debugf("Workers of generation %d import the standard library themselves: %s", g.Number, msg.Obstacle)
 		return
 	}
+	s.Alone()
 	s.Log.Debugf("Workers of generation %d share %d modules of the standard library", g.Number, msg.Modules)
 }
 
