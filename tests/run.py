@@ -285,6 +285,7 @@ def do_test():
     debian(["chromium", "chromedriver"], "chromium", "chromium-driver")
     debian(["prometheus", "promtool"], "prometheus")
     debian(["nginx"], "nginx")
+    debian(["zsh", "fish", "man", "groff"], "zsh", "fish", "man-db", "groff")
     standalone()
     venv = test_venv()
     check()

@@ -170,3 +170,19 @@ def folder(tmp_path):
 def test_completion(shell, folder, line, offered, not_offered):
     words = [word.rstrip("/") for word in shell(line, folder)]
     assert offered in words and not_offered not in words
+
+
+def test_make_install_and_uninstall(tmp_path):
+    """The program that is there, its manual page and completions, below any prefix and any DESTDIR; and away again."""
+    if not (harness.ROOT / "bin" / "gosrv").exists():
+        pytest.skip("bin/gosrv was not built")
+    root = tmp_path / "a package"
+    made = ["make", "-s", "-C", str(harness.ROOT), "-o", "all", "DESTDIR=%s" % root, "PREFIX=/opt/gosrv"]  # -o: it is built, and others are running it
+    subprocess.run([*made, "install"], check=True)
+    names = {path.relative_to(root / "opt/gosrv").as_posix(): path for path in root.rglob("*") if path.is_file()}
+    assert set(names) == {"bin/gosrv", "share/man/man1/gosrv.1", "share/bash-completion/completions/gosrv",
+                          "share/fish/vendor_completions.d/gosrv.fish", "share/zsh/site-functions/_gosrv"}
+    for name, path in names.items():
+        assert path.stat().st_mode & 0o777 == (0o755 if name == "bin/gosrv" else 0o644) and path.stat().st_size > 1000
+    subprocess.run([*made, "uninstall"], check=True)
+    assert not [path for path in root.rglob("*") if path.is_file()]
