@@ -146,6 +146,16 @@ class TestServing:
         wait_for(lambda: "203.0.113.9" in server.out, "the client's address in the access log")
 
 
+    def test_a_certificate_of_ones_own(self, start, tmp_path):
+        env = {"XDG_CACHE_HOME": str(tmp_path)}
+        server = start("--tls-self-signed", "hello:app", ready=None, env=env)
+        made = tmp_path / "gosrv" / "self-signed.pem"
+        print_of_it = subprocess.run(["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", str(made)], check=True, capture_output=True, text=True).stdout
+        server.wait_log("is for development only; its SHA-256 fingerprint is " + print_of_it.strip().split("=")[1])
+        with connect(server, trust=context(made)) as wire:
+            assert wire.get("/").status == 200
+
+
 class TestWrongWords:
     def test_plain_http_is_told_so(self, start, pair):
         server = secure(start, pair, app="hello:app")

@@ -17,21 +17,24 @@ import (
 // Settings say which files there are and what is asked of clients, in Gunicorn's words
 // where it has them.
 type Settings struct {
-	Certfile string
-	Keyfile  string   // "": the key lies in Certfile
-	Others   []string // tls_certificates: CERT[:KEY], or a folder of them
-	CACerts  string
-	CertReqs int
-	Suites   []uint16 // of the ciphers setting; nil: Go's choice
-	Min, Max uint16   // crypto/tls's numbers; 0: 1.2, and the newest
-	Protos   []string // ALPN
-	Environ  bool     // tls_environ
-	Context  *Context // of the hook ssl_context; nil: it is not set
+	Certfile   string
+	Keyfile    string   // "": the key lies in Certfile
+	Others     []string // tls_certificates: CERT[:KEY], or a folder of them
+	CACerts    string
+	CertReqs   int
+	Suites     []uint16 // of the ciphers setting; nil: Go's choice
+	Min, Max   uint16   // crypto/tls's numbers; 0: 1.2, and the newest
+	Protos     []string // ALPN
+	Environ    bool     // tls_environ
+	SelfSigned bool     // tls_self_signed, and no certificate of another kind
+	Context    *Context // of the hook ssl_context; nil: it is not set
 }
 
 // On tells whether the server speaks TLS: any certificate or key switches it on, as with
 // Gunicorn.
-func (s *Settings) On() bool { return s.Certfile != "" || s.Keyfile != "" || len(s.Others) > 0 }
+func (s *Settings) On() bool {
+	return s.SelfSigned || s.Certfile != "" || s.Keyfile != "" || len(s.Others) > 0
+}
 
 // Loaded is what the files hold.
 type Loaded struct {
@@ -69,6 +72,17 @@ func Load(s *Settings, now time.Time) (*Loaded, error) {
 	l := &Loaded{Policy: tlspolicy.Policy{Min: s.Min, Max: s.Max, Suites: s.Suites, Protos: s.Protos, Describe: s.Environ}}
 	if l.Policy.Min == 0 {
 		l.Policy.Min = tls.VersionTLS12
+	}
+	if s.SelfSigned {
+		path, err := SelfSigned(now)
+		if err != nil {
+			return nil, err
+		}
+		from := source{"tls_self_signed", path}
+		if err := l.add(from, from, now); err != nil {
+			return nil, err
+		}
+		l.Warnings = append(l.Warnings, fmt.Sprintf("The certificate %s is for development only; its SHA-256 fingerprint is %s", path, Fingerprint(l.Policy.Pairs[0].Chain)))
 	}
 	if s.Context != nil {
 		if err := l.context(s.Context, now); err != nil {

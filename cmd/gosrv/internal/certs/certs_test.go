@@ -261,3 +261,31 @@ func TestSuites(t *testing.T) {
 }
 
 func lookPython() (string, error) { return exec.LookPath("python3") }
+
+func TestSelfSignedIsKeptAndRenewed(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	path, err := SelfSigned(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _ := os.ReadFile(path)
+	if again, err := SelfSigned(now.Add(20 * 24 * time.Hour)); err != nil || again != path {
+		t.Fatal(again, err)
+	}
+	if kept, _ := os.ReadFile(path); string(kept) != string(first) {
+		t.Error("a good certificate was made anew: browsers would have to be told again")
+	}
+	if _, err := SelfSigned(now.Add(25 * 24 * time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if renewed, _ := os.ReadFile(path); string(renewed) == string(first) {
+		t.Error("one that ends in five days was kept")
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+		t.Error(info.Mode())
+	}
+	l, err := Load(&Settings{SelfSigned: true}, now.Add(25*24*time.Hour))
+	if err != nil || len(l.Warnings) != 1 || !strings.Contains(l.Warnings[0], "SHA-256 fingerprint is ") {
+		t.Error(l, err)
+	}
+}

@@ -42,6 +42,7 @@ type Secure struct {
 	Ciphers      string   `json:"ciphers"`
 	Certificates []string `json:"tls_certificates"`
 	TLSMin       string   `json:"tls_min_version"`
+	SelfSigned   bool     `json:"tls_self_signed"`
 	NoTLSWatch   bool     `json:"no_tls_watch"`
 	NoTickets    bool     `json:"no_tls_session_tickets"`
 	TLSEnviron   bool     `json:"tls_environ"`

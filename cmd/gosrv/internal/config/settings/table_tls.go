@@ -54,6 +54,10 @@ var ownTLSRows = []Setting{
 		Help: "More certificates, chosen by the name that the client asks for (SNI) and by what it can check (RSA beside ECDSA); or a folder, of which each *.crt and *.pem is taken with the *.key beside it. May be repeated. A name that none of them has is answered with the first of all.",
 	},
 	{
+		Name: "tls_self_signed", Section: SectionOwn, Flags: []string{"--tls-self-signed"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
+		Help: "Make a certificate for this machine's names, for development: it is good for 30 days, lies in the user's cache folder and is used again. Browsers warn of it. Not with certfile.",
+	},
+	{
 		Name: "tls_min_version", Section: SectionOwn, Flags: []string{"--tls-min-version"}, Metavar: "VERSION", Default: "1.2", Check: tlsVersion, Since: "gosrv",
 		Help: "Oldest version of TLS that clients may use: 1.2 or 1.3.",
 	},
