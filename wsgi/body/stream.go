@@ -73,6 +73,7 @@ type Stream struct {
 type streamClock struct {
 	waited int64   // ns, in all
 	idle   int64   // ns, since its last byte
+	since  int64   // CLOCK_MONOTONIC ns: since when a reader that does not wait here has been waiting; 0: it has not
 	rate   MinRate // of the bytes that the application has
 }
 
@@ -137,26 +138,61 @@ func (t *Streams) Read(id uint64, p []byte) int {
 	return st.read(p)
 }
 
+// TryRead is Read for a thread that must not wait: EAGAIN says that nothing is here, and to come again when
+// something is, or at the end of the time that the body has.
+func (t *Streams) TryRead(id uint64, p []byte) int {
+	st := t.find(id)
+	if st == nil {
+		return -int(unix.ECANCELED)
+	}
+	return st.tryRead(p)
+}
+
+// tryRead is TryRead.
+func (st *Stream) tryRead(p []byte) int {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	now := loop.Now()
+	if since := st.clock.since; since != 0 {
+		st.clock.since = 0
+		st.waited(now-since, false)
+	}
+	n := st.next(p)
+	if n == -int(unix.EAGAIN) && st.invite() {
+		st.clock.since = now
+	} else if n == -int(unix.EAGAIN) {
+		n = -int(st.fault)
+	}
+	return n
+}
+
+// next is what is here, without waiting; -EAGAIN: nothing.
+func (st *Stream) next(p []byte) int {
+	if st.over {
+		return -int(unix.ECANCELED)
+	}
+	n := 0
+	if st.fault == 0 && !st.whole {
+		n = st.take(p)
+	}
+	switch {
+	case n > 0:
+		st.owner.Progressed(loop.Now())
+	case st.fault != 0:
+		n = -int(st.fault)
+	case !st.whole:
+		n = -int(unix.EAGAIN)
+	}
+	return n
+}
+
 // read is Read.
 func (st *Stream) read(p []byte) int {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for {
-		if st.over {
-			return -int(unix.ECANCELED)
-		}
-		n := 0
-		if st.fault == 0 && !st.whole {
-			n = st.take(p)
-		}
-		switch {
-		case n > 0:
-			st.owner.Progressed(loop.Now())
+		if n := st.next(p); n != -int(unix.EAGAIN) {
 			return n
-		case st.fault != 0:
-			return -int(st.fault)
-		case st.whole:
-			return 0
 		}
 		if st.invite() && !st.wait() {
 			return -int(unix.EINTR)
@@ -263,14 +299,19 @@ func (st *Stream) wait() bool {
 	if st.over {
 		return true
 	}
-	took := loop.Now() - began
+	return st.waited(loop.Now()-began, ready) || ready
+}
+
+// waited counts time in which the client was waited for, in ns. true: it was too long.
+func (st *Stream) waited(took int64, ready bool) bool {
+	limit := int64(st.rules.Timeout)
 	st.clock.waited += took
 	st.clock.idle += took
 	if limit > 0 && (!ready && st.clock.idle >= limit || st.clock.rate.TooSlow(st.clock.waited, st.got, st.rules.Timeout)) {
 		st.fail(unix.ETIMEDOUT, "sends its request body too slowly", nil)
 		return true
 	}
-	return ready
+	return false
 }
 
 // fail ends the reading for good.

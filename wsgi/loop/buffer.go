@@ -83,6 +83,17 @@ func (b *Buffer) MakeRoom(pool *Buffers) bool {
 	return b.Grow(pool, len(b.mem)+1)
 }
 
+// Fit moves the unread bytes to memory of just their size, which is nobody else's. The next ones need more.
+func (b *Buffer) Fit(pool *Buffers) {
+	if b.mem == nil || len(b.mem) < 2*b.Len() {
+		return
+	}
+	unread := append([]byte(nil), b.Unread()...)
+	b.Release(pool)
+	pool.lent += len(unread)
+	b.mem, b.w = unread, len(unread)
+}
+
 // Release gives the memory back, with whatever is in it.
 func (b *Buffer) Release(pool *Buffers) {
 	if b.mem != nil {

@@ -56,7 +56,9 @@ func (b *Buffers) Put(buf []byte) {
 			return
 		}
 	}
-	b.dropped += len(buf)
+	if len(buf) >= SmallBuffer { // less is what Fit has made: such garbage is any request's
+		b.dropped += len(buf)
+	}
 }
 
 // Lent is the number of bytes lent now.

@@ -54,6 +54,9 @@ type Owner struct {
 	// that belongs to the call is the watchdog's until Answer returns. "": the
 	// thread is at no request.
 	Answer func(thread int, begun bool) string
+	// Stuck describes a main thread that does not come back, in the place of Answer: it is at no request of its own.
+	// age is in seconds. nil: Answer does.
+	Stuck func(age float64) string
 	// Report logs what was found. pythonStuck: Python's loggers cannot.
 	Report func(lines []string, pythonStuck bool)
 	// ReportStacks logs the stacks of all threads, those that are late marked.
@@ -254,6 +257,10 @@ func (d *Watchdog) answer(thread int, now, word int64) *late {
 	defer t.release()
 	v := &late{ident: t.Ident.Load(), critical: t.Main}
 	age := time.Duration(now - word&^bits).Seconds()
+	if d.owner.Stuck != nil {
+		v.text = d.owner.Stuck(age)
+		return v
+	}
 	begun := word&committed != 0
 	v.text = d.owner.Answer(thread, begun)
 	switch {
