@@ -14,6 +14,7 @@ typedef struct {
 	PyObject *application, *handle_exception, *handle_fault, *file_wrapper, *sendfile_range,
 		*open_socket, *base_environ, *shutdown, *start_threads, *leave_child,
 		*reopen_logs, *log_route, *enable_faults, *last_words, *refork;
+	int hooked; /* hooks look at the request's head */
 } shim_calls;
 
 extern shim_calls shim;
@@ -84,6 +85,16 @@ const char *process_lacks(void);
 
 /* process_module.c: the module _gosrv that the shim uses; NULL with an exception on failure */
 PyObject *module_new(void);
+
+/* green_*.c: requests in greenlets. green_adopt: the shim's adaptor of the event loop; -1 with an exception. In a forked child:
+ * whether fd is Go's set, which stays as a number; who has forked; and whether the current greenlet is another one. */
+extern int green_on;
+int green_adopt(PyObject *adaptor);
+PyObject *green_pump(PyObject *module, PyObject *unused);
+PyObject *green_run(PyObject *module, PyObject *place);
+int green_after_fork_child(int fd);
+void green_forked(void);
+int green_is_copy(void);
 
 /* process_stacks.c: make faulthandler, registered for that signal, ready to write stacks; -1 with
  * an exception. And whether it has written any. */

@@ -148,6 +148,17 @@ static int keep(PyObject *worker, const char *name, PyObject **slot) {
 }
 
 /* enter_worker(fd, worker): this process is a worker; Go starts when the shim returns. */
+/* adopt_hub: the event loop of Python's that the worker has, if it has one. -1 with an exception. */
+static int adopt_hub(PyObject *worker) {
+	PyObject *hub = NULL, *hooked = NULL;
+	if (keep(worker, "hub", &hub) || keep(worker, "hooked", &hooked)) return -1;
+	shim.hooked = py.PyObject_IsTrue(hooked);
+	py.Py_DecRef(hooked);
+	int failed = hub == py._Py_NoneStruct ? 0 : green_adopt(hub);
+	py.Py_DecRef(hub);
+	return failed;
+}
+
 static PyObject *enter_worker(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
 	(void)self;
 	if (nargs != 2) {
@@ -165,7 +176,7 @@ static PyObject *enter_worker(PyObject *self, PyObject *const *args, Py_ssize_t 
 		|| keep(w, "leave_child", &shim.leave_child)
 		|| keep(w, "reopen_logs", &shim.reopen_logs) || keep(w, "log_route", &shim.log_route)
 		|| keep(w, "refork", &shim.refork) || keep(w, "enable_faults", &shim.enable_faults) || keep(w, "last_words", &shim.last_words)
-		|| objects_init() || environ_init())
+		|| objects_init() || environ_init() || adopt_hub(w))
 		return NULL;
 	process_enter_worker((int)fd);
 	return none();
@@ -298,6 +309,8 @@ static PyMethodDef functions[] = {
 	{"after_fork", after_fork, METH_NOARGS, NULL},
 	{"after_fork_child", after_fork_child, METH_NOARGS, NULL},
 	{"enter_thread", enter_thread, METH_O, NULL},
+	{"pump", green_pump, METH_NOARGS, NULL},
+	{"run_request", green_run, METH_O, NULL},
 	{NULL, NULL, 0, NULL}};
 
 PyObject *module_new(void) {

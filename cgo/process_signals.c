@@ -244,8 +244,9 @@ void signals_after_fork_child(void) {
 	for (int fd = 0; own && fd < size; fd++)
 		if (own[fd]) {
 			own[fd] = 0; /* a child of this one may find something of its own at the number */
-			close(fd);
+			if (!green_after_fork_child(fd)) close(fd);
 		}
+	green_forked();
 	if (wakeup[0] >= 0) close(wakeup[0]);
 	wakeup[0] = -1;
 	transmit_forget();

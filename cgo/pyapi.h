@@ -90,6 +90,8 @@ enum { TPFLAGS_DEFAULT = 1 << 18 };
 	X(PyObject *, PyIter_Next, (PyObject *)) \
 	X(int, PyObject_IsTrue, (PyObject *)) \
 	X(void, PyObject_Free, (void *)) \
+	X(void, PyObject_GetArenaAllocator, (void *)) \
+	X(void, PyObject_SetArenaAllocator, (void *)) \
 	X(PyObject *, PyType_FromSpec, (PyType_Spec *)) \
 	X(PyObject *, PyType_GenericAlloc, (PyObject *, Py_ssize_t)) \
 	X(unsigned long, PyType_GetFlags, (PyObject *)) \

@@ -13,6 +13,7 @@
 enum { MAX_LISTENERS = 64 };
 
 typedef struct gosrv_call gosrv_call;
+struct green;
 
 /* Stands behind start_response, write and early_hints: they are bound to it, and it
  * outlives the call when the application keeps one of them (call is NULL then). */
@@ -35,6 +36,7 @@ typedef struct {
 	uint64_t stream; /* 0, or Go's number for a body that still comes; own holds what has */
 	Py_ssize_t room; /* of own, for a stream */
 	int ended, fault, busy; /* no more comes; errno instead; a thread waits for Go */
+	struct green *green; /* the call runs in a greenlet: reads wait there */
 } input_object;
 
 /* gunicorn.socket: becomes a real socket.socket (of a dup) at its first use. */
@@ -72,6 +74,7 @@ struct gosrv_call {
 	char *where;
 	int started, head_sent, kind, fd;
 	Py_ssize_t index;
+	struct green *green; /* NULL: the call runs in crossings of a thread (green_call.c) */
 	gosrv_call *next;
 };
 
@@ -122,6 +125,7 @@ struct gosrv_thread {
 	batch batch; /* of the call that is in gosrv_call_next */
 };
 
+extern int child_turned_away; /* what ends the forked child's request is that it cannot answer it */
 extern uint64_t steps; /* crossings of calls; guarded by the GIL */
 
 /* hash_bytes: eight bytes a step, the bits of fold set in each. Need not be strong: the tables
@@ -139,8 +143,13 @@ static inline uint32_t hash_bytes(const char *p, size_t n, uint64_t fold) {
 	return (uint32_t)(h >> 32);
 }
 
+/* green_wait.c: a leaf call is under way (leaf.h), from which nothing enters Python. leaf_broken does not return. */
+extern int leaf_inside;
+void leaf_broken(const char *what) __attribute__((noreturn, cold));
+
 /* gil_take, gil_give: around all that a crossing does with Python. */
 static inline void gil_take(gosrv_thread *t) {
+	if (leaf_inside) leaf_broken("Python is entered");
 	if (!t->holding) py.PyEval_RestoreThread(t->state);
 	t->holding = 0;
 }
@@ -253,7 +262,19 @@ int batch_step(gosrv_call *c, int patient, uint32_t flags, gosrv_result *res);
 char *chunk_line(char *at, uint64_t n); /* the size line of a chunk, as http1.AppendChunkHeader writes it; its end. At most 18 bytes */
 int failure_raise(gosrv_call *c); /* 1: what was kept is the exception that is set */
 
-/* request_call.c */
+/* green_call.c: what a call does that runs in a greenlet, in place of a crossing. write: -1 with an exception. hints: 0: invalid,
+ * -1 with an exception. socket: as gosrvSocket. read: as gosrvReadBody; -EINTR with an exception that was thrown in. */
+int green_write(gosrv_call *c, PyObject *data, char *p, Py_ssize_t n);
+int green_hints(gosrv_call *c, char *head, uint32_t head_len);
+int64_t green_socket(gosrv_call *c, int use, char *buf, uint64_t room);
+int64_t green_read(struct green *g, uint64_t stream, char *to, uint64_t room);
+int green_may_enter(void);
+int green_ended_by(const gosrv_call *c); /* the exception that is set has ended the greenlet: no fault */
+void green_keep_notes(gosrv_call *c);
+void green_ends(gosrv_call *c); /* the connection is to end with the answer */
+
+/* request_call.c. call_begin: the call of a request and the environ for it, NULL without memory, or with an exception. */
+gosrv_call *call_begin(gosrv_thread *t, const gosrv_request *r, const packed *request, const char *mem, struct green *g, PyObject **environ);
 void call_close(gosrv_call *c);
 int call_failed(gosrv_call *c);                   /* the exception that is set, or a logged fault, ends it */
 int call_wrong(gosrv_call *c, const char *what); /* call_fault and the end */

@@ -91,7 +91,7 @@ static int list_step(gosrv_call *c, char *out, uint64_t cap, gosrv_result *res) 
 		c->index++;
 	}
 	if (c->index < list_size(c)) return GOSRV_MORE;
-	if (res->ref != NULL) return GOSRV_LAST;
+	if (res->ref != NULL || c->green) return GOSRV_LAST; /* closing may switch greenlets, and they share out */
 	call_close(c);
 	return GOSRV_DONE;
 }
@@ -173,7 +173,7 @@ static int file_step(gosrv_call *c, char *out, uint64_t cap, gosrv_result *res) 
 int call_outlive(gosrv_call *c, int state, gosrv_result *res) {
 	if (state == GOSRV_DONE || state >= GOSRV_FAILED) return state;
 	res->handle = c;
-	if (c->where != NULL) return state;
+	if (c->where != NULL) return state; /* of a greenlet from its begin */
 	c->where = malloc(c->method_len + c->uri_len + 1);
 	if (c->where == NULL || input_own((input_object *)c->objects.input) < 0)
 		return call_wrong(c, "no memory to keep the request while its answer is sent");

@@ -12,15 +12,17 @@
 #include <unistd.h>
 
 uint64_t steps;
+int child_turned_away;
 
 /* leave_if_child: the application forked and its child came back into the server: it must
  * not answer the request a second time. It ends as a Python script would. */
 void leave_if_child(void) {
-	if (!is_child) return;
+	if (!is_child || green_is_copy()) return;
+	int code = py.PyErr_Occurred() && !child_turned_away;
 	if (py.PyErr_Occurred()) py.PyErr_Print(); /* exits for SystemExit */
 	PyObject *none = py.PyObject_VectorcallDict(shim.leave_child, NULL, 0, NULL);
 	if (none == NULL) py.PyErr_Clear();
-	_exit(0);
+	_exit(code);
 }
 
 /* guest_await: Go's side of a slot is one thread's at a time, and a thread of the application
@@ -158,7 +160,7 @@ static void run_close(gosrv_call *c) {
 
 /* failure_tell: log the exception that is set, unless the client's body is to blame. */
 static void failure_tell(gosrv_call *c) {
-	if (stream_to_blame((input_object *)c->objects.input))
+	if (stream_to_blame((input_object *)c->objects.input) || green_ended_by(c) || is_child)
 		py.PyErr_Clear();
 	else
 		call_report(c);
@@ -170,7 +172,10 @@ void call_close(gosrv_call *c) {
 	drop(c->piece);
 	drop(c->next_item);
 	if (failure_raise(c)) failure_tell(c);
-	if (c->environ) notes_take(c);
+	if (c->environ) {
+		notes_take(c);
+		green_keep_notes(c);
+	}
 	if (c->result) run_close(c);
 	drop(c->iterator);
 	drop(c->result);
@@ -255,32 +260,41 @@ static void step_end(gosrv_thread *t, int keep) {
 	if (!keep) gil_give(t);
 }
 
+gosrv_call *call_begin(gosrv_thread *t, const gosrv_request *r, const packed *request, const char *mem, struct green *g, PyObject **environ) {
+	if (t->bases[r->base] == NULL) thread_prepare(t);
+	gosrv_call *c = call_new(t);
+	if (c == NULL) return NULL;
+	if (g == NULL) t->current = c;
+	c->request = request;
+	c->method = request_string(request->head, request->extra, request->desc[0]);
+	c->method_len = request->desc[1];
+	c->uri = request_string(request->head, request->extra, request->desc[2]);
+	c->uri_len = request->desc[3];
+	input_object *input = (input_object *)c->objects.input;
+	if (r->flags & GOSRV_BLOCKS)
+		input_lend_blocks(input, (const gosrv_block *)mem, r->body_len);
+	else
+		input_lend(input, mem, r->body_fd, r->body_len, r->stream);
+	c->green = input->green = g;
+	c->fd = r->conn_fd;
+	socket_lend((socket_object *)c->objects.socket, c, r->conn_fd);
+	*environ = call_environ(c, r->base, request);
+	return c;
+}
+
 int gosrv_app_call(gosrv_thread *t, const gosrv_request *r, const char *head, const char *extra, const uint32_t *desc,
 	const char *mem, char *out) {
 	const packed request = {head, extra, desc, r->headers, r->flags, r->head_len};
 	gosrv_result *res = &t->result;
 	int kept = t->holding;
+	PyObject *environ = NULL;
 	step_begin(t, NULL);
 	int64_t held = kept ? 0 : monotonic_now();
 	int state = GOSRV_FAILED;
 	t->ends = 0;
-	if (t->bases[r->base] == NULL) thread_prepare(t);
-	gosrv_call *c = t->current = call_new(t);
 	*res = (gosrv_result){.fd = -1, .total = -1, .held = held};
+	gosrv_call *c = call_begin(t, r, &request, mem, NULL, &environ);
 	if (c != NULL) {
-		c->request = &request;
-		c->method = request_string(head, extra, desc[0]);
-		c->method_len = desc[1];
-		c->uri = request_string(head, extra, desc[2]);
-		c->uri_len = desc[3];
-		input_object *input = (input_object *)c->objects.input;
-		if (r->flags & GOSRV_BLOCKS)
-			input_lend_blocks(input, (const gosrv_block *)mem, r->body_len);
-		else
-			input_lend(input, mem, r->body_fd, r->body_len, r->stream);
-		c->fd = r->conn_fd;
-		socket_lend((socket_object *)c->objects.socket, c, r->conn_fd);
-		PyObject *environ = call_environ(c, r->base, &request);
 		if (environ) {
 			PyObject *args[2] = {environ, c->objects.start_response};
 			c->result = take(py.PyObject_VectorcallDict(shim.application, args, 2, NULL));

@@ -17,6 +17,7 @@ void input_lend(input_object *in, const char *mem, int fd, int64_t len, uint64_t
 	in->stream = stream;
 	in->room = 0;
 	in->ended = in->fault = in->busy = 0;
+	in->green = NULL;
 }
 
 /* input_lend_blocks: as input_lend, for a body that lies in blocks. */
@@ -82,6 +83,7 @@ void input_detach(input_object *in) {
 	in->map = NULL;
 	in->map_fd = -1;
 	in->mem = NULL;
+	in->green = NULL;
 	in->len = in->pos = 0;
 }
 

@@ -49,6 +49,13 @@ static int make_room(input_object *in) {
 	return 0;
 }
 
+static int64_t wait_for_body(uint64_t stream, char *to, uint64_t cap) {
+	PyThreadState *state = py.PyEval_SaveThread();
+	int64_t n = gosrvReadBody(stream, to, cap);
+	py.PyEval_RestoreThread(state);
+	return n;
+}
+
 /* refill: waits for bytes of the body, at least one. The application may have handed the
  * input to a thread of its own, so the thread state is not the call's. -1 with an exception. */
 static int refill(input_object *in) {
@@ -61,9 +68,7 @@ static int refill(input_object *in) {
 	char *to = in->own + in->len;
 	uint64_t cap = in->room - in->len;
 	in->busy = 1;
-	PyThreadState *state = py.PyEval_SaveThread();
-	int64_t n = gosrvReadBody(stream, to, cap);
-	py.PyEval_RestoreThread(state);
+	int64_t n = in->green ? green_read(in->green, stream, to, cap) : wait_for_body(stream, to, cap);
 	in->busy = 0;
 	if (in->mem == NULL) { /* input_detach came meanwhile and left the buffer to its user */
 		free(in->own);
@@ -73,7 +78,7 @@ static int refill(input_object *in) {
 	} else if (n == 0) {
 		in->ended = 1;
 	} else if (n == -EINTR) {
-		return py.PyErr_CheckSignals();
+		return py.PyErr_Occurred() ? -1 : py.PyErr_CheckSignals();
 	} else {
 		in->fault = (int)-n;
 	}
@@ -89,6 +94,7 @@ int stream_ahead(input_object *in, Py_ssize_t want) {
 			: "another thread is reading wsgi.input");
 		return -1;
 	}
+	if (in->green && !green_may_enter()) return -1;
 	while (!in->ended && (want < 0 || in->len - in->pos < want))
 		if (refill(in) < 0) return -1;
 	return 0;

@@ -23,16 +23,21 @@ static void flush_batch(const socket_object *s) {
 /* none_of: there is nothing to ask Go for: in a forked child the socket is the child's copy, and
  * an answer that is suspended has begun. */
 static int none_of(const socket_object *s, const gosrv_call *c) {
-	return is_child || c == NULL || s->call != c || c->thread->current != c;
+	return is_child || c == NULL || s->call != c || (c->thread->current != c && !c->green);
+}
+
+static int64_t ask_by_thread(gosrv_thread *t, int use, char *buf, uint64_t room) {
+	PyThreadState *state = guest_enter(t);
+	int64_t n = gosrvSocket(t->slot, use, buf, room);
+	guest_leave(t, state);
+	return n;
 }
 
 /* ask_go: *bytes are malloc'ed, what was received behind the request; their number, or -errno. */
-static int64_t ask_go(gosrv_thread *t, int use, char **bytes) {
+static int64_t ask_go(gosrv_call *c, int use, char **bytes) {
 	uint64_t room = 0;
 	for (;;) {
-		PyThreadState *state = guest_enter(t);
-		int64_t n = gosrvSocket(t->slot, use, *bytes, room);
-		guest_leave(t, state);
+		int64_t n = c->green ? green_socket(c, use, *bytes, room) : ask_by_thread(c->thread, use, *bytes, room);
 		if (n <= (int64_t)room) return n;
 		free(*bytes);
 		if ((*bytes = malloc(n)) == NULL) return -ENOMEM;
@@ -54,7 +59,7 @@ static PyObject *grant(PyObject *self, PyObject *number) {
 	if (asked == READ || (asked == TAKE && !none && c->head_sent)) use = GOSRV_SOCKET_READ;
 	if ((asked == TAKE || asked == SEND) && !none && !c->head_sent) use = GOSRV_SOCKET_TAKE;
 	char *bytes = NULL;
-	int64_t n = none ? 0 : ask_go(c->thread, use, &bytes);
+	int64_t n = none ? 0 : ask_go(c, use, &bytes);
 	PyObject *result = NULL;
 	if (n < 0) {
 		errno = (int)-n;

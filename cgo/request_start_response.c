@@ -149,6 +149,7 @@ static int put_headers(gosrv_call *c, PyObject *headers) {
 
 /* call_of: the live call behind a bound function; NULL with an exception after its end. */
 static gosrv_call *call_of(PyObject *self) {
+	child_turned_away |= is_child;
 	gosrv_call *c = is_child ? NULL : ((request_object *)self)->call;
 	if (c == NULL)
 		py.PyErr_SetString(py.PyExc_RuntimeError, is_child
@@ -161,6 +162,7 @@ static gosrv_call *call_of(PyObject *self) {
  * two crossings it may not: Go serves others then, and their connection would get it. 0 with
  * an exception. */
 static int admit(PyObject *self, const gosrv_call *c) {
+	if (c->green) return 1; /* a leaf call is over before another one begins */
 	guest_await(c->thread);
 	if (((request_object *)self)->call == c && c->thread->current == c) return 1;
 	py.PyErr_SetString(py.PyExc_RuntimeError, "the application is not asked for anything now: the request is over, or its client is slow to read");
@@ -190,6 +192,11 @@ static PyObject *write_body(PyObject *self, PyObject *data) {
 	if (socket_taken(c)) {
 		errno = EPIPE;
 		return py.PyErr_SetFromErrno(py.PyExc_OSError);
+	}
+	if (c->green) {
+		if (green_write(c, data, p, n) < 0) return NULL;
+		py.Py_IncRef(py._Py_NoneStruct);
+		return py._Py_NoneStruct;
 	}
 	uint32_t head_len = c->head_sent ? 0 : c->head_len;
 	c->head_sent = 1;
@@ -258,6 +265,17 @@ static PyObject *start_response(PyObject *self, PyObject *const *args, Py_ssize_
 PyMethodDef start_response_def = {"start_response", (PyCFunction)(void *)start_response,
 	METH_FASTCALL | METH_KEYWORDS, "start_response(status, headers, exc_info=None) -> write"};
 
+/* hint: 103 with these headers; 0: one of them is invalid, -1 with an exception. */
+static int hint(gosrv_call *c, char *head, uint32_t len) {
+	gosrv_thread *t = c->thread;
+	if (c->green) return green_hints(c, head, len);
+	guest_await(t); /* the headers may have been an iterator */
+	PyThreadState *state = guest_enter(t);
+	int valid = gosrvEarlyHints(t->slot, head, len);
+	guest_leave(t, state);
+	return valid;
+}
+
 /* early_hints: packed like a head, after the response's own bytes, and taken off again. */
 static PyObject *early_hints(PyObject *self, PyObject *headers) {
 	gosrv_call *c = call_of(self);
@@ -274,11 +292,8 @@ static PyObject *early_hints(PyObject *self, PyObject *headers) {
 		uint32_t len = c->head_len - before;
 		c->head_len = before;
 		if (failed) return NULL;
-		gosrv_thread *t = c->thread;
-		guest_await(t); /* the headers may have been an iterator */
-		PyThreadState *state = guest_enter(t);
-		int valid = gosrvEarlyHints(t->slot, c->head + before, len);
-		guest_leave(t, state);
+		int valid = hint(c, c->head + before, len);
+		if (valid < 0) return NULL;
 		if (!valid) { /* Gunicorn: InvalidResponseHeader, which an application sees as an exception too */
 			py.PyErr_SetString(py.PyExc_ValueError, "early_hints: a header's name or value is invalid");
 			return NULL;
@@ -323,7 +338,10 @@ PyObject *request_close_connection(PyObject *module, PyObject *start_response) {
 	(void)module;
 	gosrv_call *c = live_call(start_response);
 	if (c == NULL) return NULL;
-	c->thread->ends = 1;
+	if (c->green)
+		green_ends(c);
+	else
+		c->thread->ends = 1;
 	py.Py_IncRef(py._Py_NoneStruct);
 	return py._Py_NoneStruct;
 }

@@ -20,7 +20,7 @@ import (
 const (
 	goFileAsk, goFileNever = 400, 600
 	cFileAsk, cFileNever   = 400, 500
-	boundaryNever          = 30
+	boundaryNever          = 31
 	functionNever          = 60
 	cgoFilesNever          = 8
 	exportsNever           = 12

@@ -171,7 +171,7 @@ func (s *responder) compose(c *conn, a *answer) verdict {
 	s.now = a.res.Now
 	s.keepNotes(a)
 	if a.handled() {
-		return concede(s, a)
+		return concede(s, a, s.out)
 	}
 	if a.state == call.Failed || a.state == call.Quit {
 		if a.state == call.Quit {

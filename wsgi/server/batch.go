@@ -38,7 +38,7 @@ func (s *responder) pull(c *conn, a *answer) verdict {
 	s.keepNotes(a)
 	s.composeBatch(a)
 	if a.handled() {
-		return concede(s, a)
+		return concede(s, a, s.out)
 	}
 	if a.state != call.Failed && a.state != call.Quit {
 		return sent

@@ -84,6 +84,10 @@ func (s *slot) discard(c *conn) {
 // abandon closes a connection whatever it is at. A call of the application
 // that hangs on it is finished first, by the thread that runs it.
 func (s *slot) abandon(c *conn) {
+	if c.call != nil {
+		s.w.hub.lose(c)
+		return
+	}
 	if c.stream != nil {
 		c.stream.Cancel() // close() must not wait for more of it
 	}

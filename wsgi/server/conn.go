@@ -96,6 +96,8 @@ type suspension struct {
 	ans     *answer // nil: none
 	verdict verdict // of that slot, until the leader has read it
 	aborted bool    // its suspended call is only to be finished
+
+	call *greenCall // in the application, in a greenlet; nil otherwise
 }
 
 // become changes the phase. A change that the table does not have is an error of

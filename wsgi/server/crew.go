@@ -93,6 +93,7 @@ func (p *place) unshow(w *worker) {
 	switch {
 	case !w.crew.oneCalls():
 		w.crew.shown.End(w.score, &p.shown)
+	case w.hub != nil: // which shows the oldest of many
 	case p.n == 0: // not the backup's: the main thread's request goes on
 		w.score.End()
 	}

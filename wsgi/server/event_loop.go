@@ -41,6 +41,7 @@ type worker struct {
 	meters  measure.Meters
 	tls     *tlsio.Handshakes // nil: plain
 	crew    crew
+	hub     *hub   // nil: nothing but the loop waits
 	keeps   bool   // small answers of a batch may leave together: outbox
 	notice  string // what the master is to say of the place for spool files
 }
@@ -188,7 +189,11 @@ func (w *eventLoop) giveMemoryBack(s *slot) {
 	freed := w.mem.DropBlocks(s, w.now)
 	dropped, swollen := w.mem.Bufs.Dropped(), w.mem.Bufs.Swollen()
 	if freed || swollen || dropped > 0 || w.now >= w.restDue {
-		w.restDue = w.Idle.Look(s, w.now, dropped, freed, swollen)
+		t := Resting(s)
+		if w.hub != nil {
+			t = w.hub
+		}
+		w.restDue = w.Idle.Look(t, w.now, dropped, freed, swollen)
 	}
 }
 
@@ -239,6 +244,9 @@ func (w *eventLoop) dispatch(s *slot, ev loop.Event) leads {
 	}
 	if c.phase == serving {
 		c.pending |= ev.Mask
+		if w.hub != nil {
+			w.hub.noticed(c)
+		}
 		return stillLeads
 	}
 	c.note(ev)
@@ -282,8 +290,11 @@ func (w *eventLoop) dispatchSpecial(s *slot, ev loop.Event) leads {
 }
 
 // patience is how many milliseconds the wait for events may last; -1: for ever.
-func (w *eventLoop) patience() int {
-	return w.until(min(w.timers.Next(), w.drain.next(), w.gateTime(), w.restDue, w.mem.NextDrop()))
+func (w *eventLoop) patience() int { return w.until(w.next()) }
+
+// next is when something is due, whatever comes, CLOCK_MONOTONIC ns.
+func (w *eventLoop) next() int64 {
+	return min(w.timers.Next(), w.drain.next(), w.gateTime(), w.restDue, w.mem.NextDrop())
 }
 
 // until is the time to a moment as a time-out for a wait, in ms; -1: for ever.
@@ -300,7 +311,7 @@ func (w *eventLoop) until(next int64) int {
 
 // idle waits for events.
 func (w *eventLoop) idle(s *slot, wait int) {
-	if !s.rests() {
+	if w.hub != nil || !s.rests() {
 		return
 	}
 	_, interrupted := s.l.poll.Wait(wait)

@@ -41,6 +41,10 @@ func newSlot(w *eventLoop, n int, app Application) *slot {
 // gone to the thread that does.
 func (s *slot) serve(c *conn) leads {
 	w := s.l
+	if w.hub != nil {
+		w.hub.serve(c)
+		return stillLeads
+	}
 	r := s.request(c)
 	head := c.in.Unread()[:r.HeadLen]
 	s.call = call.Request{
@@ -90,6 +94,10 @@ func (s *slot) serve(c *conn) leads {
 // resume goes on with a suspended answer, after the socket has made room or
 // others have had their turn. It reports whether this thread still leads.
 func (s *slot) resume(c *conn) leads {
+	if c.call != nil {
+		s.w.hub.resume(c)
+		return stillLeads
+	}
 	a := c.ans
 	if a.app && c.slot != s.n {
 		s.l.delegate(c, false)

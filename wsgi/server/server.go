@@ -3,6 +3,7 @@
 package server
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -107,6 +108,8 @@ type Process struct {
 	Idle   IdleMemory
 	Outbox func() (call.Outbox, bool) // see cpython.NewOutbox
 
+	Hub func(epollFD int, l call.Leaves) bool // runs Python's own event loop with the set in it; nil: there is none
+
 	Probe  func()                           // takes the GIL and gives it back; nil: there is none
 	Stacks func(late, idle []uint64) string // cpython.Stacks; nil: there are none
 	Ident  func() uint64                    // cpython.ThreadIdent
@@ -209,6 +212,21 @@ func (s *Server) UseSocket(n int, use call.SocketUse, buf []byte) int {
 	return useSocket(&s.w.slots[n].responder, use, buf)
 }
 
+// ReopenPythonLog gives Python's loggers a new error log, which stays the caller's, by reopen where that may be called
+// while the loop runs.
+func (s *Server) ReopenPythonLog(reopen func(fd int)) func(fd int) {
+	if s.w.Hub == nil {
+		return reopen
+	}
+	return func(fd int) {
+		if s.w.hub == nil {
+			reopen(fd)
+			return
+		}
+		s.w.hub.reopen(fd)
+	}
+}
+
 // Graceful is how long a drain may take, 0: any time. Any thread may ask.
 func (s *Server) Graceful() time.Duration { return time.Duration(s.w.graceful.Load()) }
 
@@ -240,7 +258,7 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 	if err := newPool(w, w.set.Threads); err != nil {
 		return err
 	}
-	if err := attendTo(w.worker); err != nil {
+	if err := attendTo(s); err != nil {
 		return err
 	}
 	if w.handover.exchange.Joined() && w.set.Threads == 1 {
@@ -257,6 +275,9 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 	}
 	w.now = loop.Now()
 	w.restDue = w.Idle.Begin(w.now)
+	if w.Hub != nil {
+		return runHub(s)
+	}
 	w.watch = newWatchdog(w.worker)
 	defer w.watch.End()
 	if !w.crew.oneCalls() {
@@ -272,6 +293,21 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 	for c := s.nextTodo(); c != nil; c = s.nextTodo() {
 		s.finish(c.ans)
 	}
+	return nil
+}
+
+// runHub serves in an event loop of Python's. Requests that are still in the application at the end end with
+// the process.
+func runHub(s *slot) error {
+	w := s.l
+	s.app = nil // no leaf enters Python
+	w.hub.startWatch()
+	defer w.hub.watch.End()
+	w.Tell(workerctl.WorkerReady{Notice: w.notice})
+	if !w.Hub(w.poll.FD(), w.hub) {
+		return errors.New("the event loop of Python has ended before its time; the reason is in the error log")
+	}
+	shut(s)
 	return nil
 }
 

@@ -134,7 +134,15 @@ func signals(s *slot) {
 			break
 		}
 	}
-	flags := s.runSignals()
+	if w.hub != nil {
+		w.hub.chores |= call.ChoreSignals
+		return
+	}
+	heed(w, s.runSignals())
+}
+
+// heed is what Python's signal handlers have asked for.
+func heed(w *worker, flags call.Flags) {
 	if flags&call.QuitRequested != 0 {
 		w.order(quitOrder)
 	}
@@ -146,10 +154,11 @@ func signals(s *slot) {
 
 // attend answers an event of the control channel, the signals, or a waker.
 func (w *worker) attend(s *slot, fd int) {
-	switch fd {
-	case w.Wakeup:
+	switch {
+	case w.hub != nil && w.hub.attend(fd):
+	case fd == w.Wakeup:
 		signals(s)
-	case w.Control:
+	case fd == w.Control:
 		w.ReadOrders()
 	default:
 		w.crew.clearWaker(fd)
@@ -157,8 +166,9 @@ func (w *worker) attend(s *slot, fd int) {
 }
 
 // attendTo registers the control channel and the wake-up descriptor of
-// Python's signal handlers where the main thread waits.
-func attendTo(w *worker) error {
+// Python's signal handlers where the main thread waits, and makes the hub if it waits in one.
+func attendTo(s *slot) error {
+	w := s.w
 	fds := []int{w.Control, w.Wakeup}
 	if w.crew.pool.size > 1 {
 		var err error
@@ -175,6 +185,9 @@ func attendTo(w *worker) error {
 		if e := w.watcher.Add(fd, special, loop.ReadLevel); e != loop.None {
 			return unix.Errno(e)
 		}
+	}
+	if w.Hub != nil {
+		return newHub(s)
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func giveAway(w *worker, c *conn) {
 // concede ends the answer of such a request without a word. What is logged is
 // what Gunicorn logs: nothing where the application says by an exception that
 // all is done.
-func concede(s *responder, a *answer) verdict {
+func concede(s *responder, a *answer, out []byte) verdict {
 	switch {
 	case a.begun:
 	case a.state == call.Failed:
@@ -109,7 +109,7 @@ func concede(s *responder, a *answer) verdict {
 	case a.state == call.Handled || a.state == call.Quit:
 		a.logged = true
 	case a.res.HeadLen > 0:
-		head := response.PackedHead(s.out[:a.res.HeadLen])
+		head := response.PackedHead(out[:a.res.HeadLen])
 		a.frame.Status, _ = http1.ParseStatus(head.Status())
 	default:
 		a.frame.Status = noStatus

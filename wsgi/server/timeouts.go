@@ -78,6 +78,9 @@ func (t *timeouts) expire(s *slot) leads {
 		}
 		c := w.conns[e.FD]
 		if c.phase == serving {
+			if w.hub != nil {
+				w.hub.noticed(c)
+			}
 			continue
 		}
 		c.class = classNone

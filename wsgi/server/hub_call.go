@@ -1,0 +1,267 @@
+package server
+
+import (
+	"gosrv/wsgi/call"
+	"gosrv/wsgi/http1"
+	"gosrv/wsgi/loop"
+	"gosrv/wsgi/response"
+)
+
+// serve takes a complete request on: the turn that it came with tells Python of it.
+func (h *hub) serve(c *conn) {
+	s, w := h.s, h.l
+	s.keepRequest(c)
+	r := c.req
+	method := r.Method.Of(c.in.Unread())
+	w.countRequest(s)
+	w.timers.Disarm(&c.timer)
+	c.class = classNone
+	w.gate.engage(c)
+	c.become(serving)
+	c.slot = s.n
+	g := h.newCall()
+	g.c, g.body = c, s.body
+	if c.stream != nil {
+		g.body = c.stream.Whole()
+	}
+	g.answer = answer{started: w.now, resumed: w.now, app: true, x: response.Request{
+		Head: isHead(method), Old: r.Major == 1 && r.Minor == 0,
+		Keep: r.KeepAlive && w.keepAlive, Kept: w.kept, Server: w.server,
+	}}
+	c.call, c.ans = g, &g.answer
+	h.timed.add(h, g)
+	h.ready.put(g)
+	if h.relax == 0 {
+		h.relax = w.now + runRelax
+	}
+	h.quiet = false
+}
+
+// newCall takes a place.
+func (h *hub) newCall() *greenCall {
+	h.running.Add(1)
+	h.last++
+	if n := len(h.free); n > 0 {
+		g := h.free[n-1]
+		h.free = h.free[:n-1]
+		*g = greenCall{ref: call.Ref{Place: g.ref.Place, Number: h.last}}
+		return g
+	}
+	g := &greenCall{ref: call.Ref{Place: uint32(len(h.calls)), Number: h.last}}
+	h.calls = append(h.calls, g)
+	return g
+}
+
+// find is nil for a request that is over.
+func (h *hub) find(r call.Ref) *greenCall {
+	if int(r.Place) >= len(h.calls) {
+		return nil
+	}
+	if g := h.calls[r.Place]; g.c != nil && g.ref == r {
+		return g
+	}
+	return nil
+}
+
+// forget frees the place of a request. Its connection and its answer are the caller's.
+func (h *hub) forget(g *greenCall) {
+	h.timed.remove(h, g)
+	g.c.call, g.c = nil, nil
+	h.free = append(h.free, g)
+	h.running.Add(-1)
+}
+
+// Answer is call.Leaves': one piece.
+func (h *hub) Answer(ref call.Ref, state call.State, res *call.Result, out []byte) call.Outcome {
+	g := h.find(ref)
+	if g == nil || g.gone {
+		return call.Gone
+	}
+	if state == call.Failed {
+		h.unblock(g)
+		g.gone = true
+		return call.Gone
+	}
+	s, c, a := h.s, g.c, &g.answer
+	s.cur, s.curAns = c, a
+	s.now = loop.Now()
+	a.state, a.res = state, *res
+	a.res.Handle = nil // the call is the greenlet's to close
+	if res.Ends != 0 {
+		a.x.Keep, a.frame.Keep = false, false
+	}
+	v := lay(&s.responder, a, out)
+	if v == sent {
+		v = s.flush(c, a)
+	}
+	return h.outcome(g, v)
+}
+
+// lay turns a piece, and the head if it is the first, into bytes to be sent. lost: the head is faulty.
+func lay(s *responder, a *answer, out []byte) verdict {
+	buf := s.head[:0]
+	if a.res.HeadLen > 0 && !a.begun {
+		var ok bool
+		if buf, ok = s.open(a, buf, response.PackedHead(out[:a.res.HeadLen]), a.res.Total); !ok {
+			return lost
+		}
+		a.reply = append(response.PackedHead(nil), a.reply...)
+	}
+	if a.state == call.File {
+		s.composeFile(a, buf)
+		return sent
+	}
+	data := a.res.RefBytes()
+	if data == nil {
+		data = out[a.res.BodyOff:]
+	}
+	s.composeData(a, buf, data, true)
+	return sent
+}
+
+// outcome is what the greenlet is told.
+func (h *hub) outcome(g *greenCall, v verdict) call.Outcome {
+	s, c, a := h.s, g.c, &g.answer
+	switch {
+	case v == lost: // with a fault of the application's, which End reports
+		g.gone = true
+		return call.Gone
+	case v == blocked:
+		a.left.keep(a.res.Ref != nil)
+		c.become(sending)
+		s.rest(c)
+		return call.Wait
+	case v != sent:
+		g.gone = true
+		return call.Gone
+	case a.frame.NoBody && a.frame.Status != 101, a.state != call.More:
+		return call.Enough
+	}
+	return call.Sent
+}
+
+// resume goes on with an answer for which there may be room now.
+func (h *hub) resume(c *conn) {
+	s, g, a := h.s, c.call, c.ans
+	s.cur, s.curAns = c, a
+	v := s.flush(c, a)
+	if v == blocked {
+		s.rest(c)
+		return
+	}
+	h.unblock(g)
+	g.gone = v != sent
+	h.wakes.put(g)
+}
+
+// unblock ends the wait of a connection for room.
+func (h *hub) unblock(g *greenCall) {
+	c := g.c
+	h.l.timers.Disarm(&c.timer)
+	c.class = classNone
+	if c.phase == sending {
+		c.become(serving)
+	}
+	g.left.clear()
+	g.fileLeft = 0
+}
+
+// lose is the end of a connection under a request: its greenlet finds out when it looks, or is woken to do so.
+func (h *hub) lose(c *conn) {
+	g := c.call
+	h.unblock(g)
+	g.gone = true
+	h.wakes.put(g)
+	h.waker.Wake()
+}
+
+// End is call.Leaves': the application is done with the request.
+func (h *hub) End(ref call.Ref, state call.State, res *call.Result, head []byte) {
+	g := h.find(ref)
+	if g == nil {
+		return
+	}
+	s, w, c := h.s, h.l, g.c
+	s.cur, s.curAns = c, &g.answer
+	s.now = loop.Now()
+	w.now = max(w.now, s.now)
+	if c.phase == sending {
+		h.unblock(g)
+		g.gone = true
+	}
+	v := h.verdict(g, state, res, head)
+	kept := g.answer // what is not sent yet outlives the place
+	h.forget(g)
+	a := &kept
+	c.ans = a
+	s.report(c, a, v)
+	s.cur, s.curAns = nil, nil
+	s.settle(c, a, v)
+	s.follow(c)
+	if h.unfinished() || w.ended() {
+		h.waker.Wake()
+	}
+}
+
+// verdict judges a request that is over.
+func (h *hub) verdict(g *greenCall, state call.State, res *call.Result, head []byte) verdict {
+	s, c, a := h.s, g.c, &g.answer
+	a.app = false
+	a.state, a.res.FD, a.res.HeadLen, a.res.Ref = state, res.FD, uint32(len(head)), nil
+	if a.holder == appHas && state == call.Last {
+		a.state = call.Done
+	}
+	a.notes = append([]byte(nil), res.NotesBytes()...)
+	if a.holder == watchdogHas {
+		a.state = call.Done
+		return lost
+	}
+	if a.handled() {
+		return concede(&s.responder, a, head)
+	}
+	if a.state == call.Quit {
+		s.w.order(quitOrder)
+		if h.stuck.Load() && !a.begun && !g.gone { // this is what has not given way
+			send504(s, c)
+			a.lose()
+			a.state = call.Done
+			return lost
+		}
+	}
+	switch {
+	case g.gone && a.begun:
+		a.drop = !a.frame.Chunked
+		fallthrough
+	case g.gone && a.fault == "":
+		a.state = call.Done
+		return cut
+	case a.fault != "" && !a.begun, a.state == call.Failed, a.state == call.Quit, !a.begun:
+		v := s.failed(c, a)
+		if v == sent {
+			if v = s.flush(c, a); v == blocked {
+				a.left.keep(false)
+			}
+		}
+		return v
+	}
+	a.state = call.Done
+	return a.ended()
+}
+
+// refuseLate answers 504 in a request's place, where nothing was said.
+func (h *hub) refuseLate(g *greenCall) {
+	s, c, a := h.s, g.c, &g.answer
+	h.unblock(g)
+	if !a.begun && a.holder == serverHas {
+		s.cur, s.curAns = c, a
+		send504(s, c)
+		a.lose()
+	}
+	g.gone = true
+	h.throws.put(g)
+}
+
+// request is the head of a request in the application, and its bytes.
+func (g *greenCall) request() (*http1.Request, []byte) {
+	return g.c.req, g.c.in.Unread()[:g.c.req.HeadLen]
+}
