@@ -12,6 +12,7 @@ import (
 var rooms = map[string][]string{
 	"gosrv_shim/process": {},
 	"gosrv_shim/request": {},
+	"gosrv_shim/green":   {},
 	"gosrv_shim/loading": {},
 	"gosrv_shim/forks":   {"gosrv_shim/process"},
 	"gosrv_shim/view":    {"gosrv_shim/process", "gosrv_shim/loading", "gosrv_shim"},

@@ -51,7 +51,7 @@ func Run() {
 	}
 	orphan.Follow(ctl.FD(), func() time.Duration { return p.Graceful() + server.LateThreads }, p.log)
 	p.access.Follow(access.Python(t.LogRoute()))
-	p.pythonLog = t.ReopenLogs
+	p.pythonLog = p.ReopenPythonLog(t.ReopenLogs)
 	cpython.OwnFD(ctl.FD(), true)
 	cpython.SetCallbacks(cpython.Callbacks{
 		Write: p.Write, EarlyHints: p.EarlyHints, ReadBody: p.ReadBody, Socket: p.UseSocket,
@@ -160,7 +160,7 @@ func (p *process) config(m *workerctl.Serve, t *cpython.Thread) (*server.Config,
 	}
 	p.caller = caller.New(rules)
 	files, notice := spool.New(spool.Dirs(m.Settings.TmpUploadDir, t.Getenv))
-	return &server.Config{
+	c := &server.Config{
 		Settings: newSettings(&m.Settings), Worker: m.Worker, Policy: newPolicy(&m.Settings),
 		Log: p.log, Access: p.access, Meter: p.meter, Files: files, Notice: notice,
 		Caller: server.Caller{
@@ -174,7 +174,11 @@ func (p *process) config(m *workerctl.Serve, t *cpython.Thread) (*server.Config,
 			Outbox: cpython.NewOutbox,
 			Probe:  cpython.ProbeGIL, Stacks: cpython.Stacks, Ident: cpython.ThreadIdent,
 		},
-	}, nil
+	}
+	if green(&m.Settings) {
+		c.Hub = p.caller.Hub(t)
+	}
+	return c, nil
 }
 
 // takeSockets gives the server the other descriptors of Serve.

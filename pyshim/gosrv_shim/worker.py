@@ -7,7 +7,7 @@ import sys
 import threading
 import traceback
 
-from . import hooks, logs, process
+from . import green, hooks, logs, process
 from .process import privileges, stacks
 from .request import files
 
@@ -33,6 +33,8 @@ class Worker:
         self.max_requests = cfg.draw_lifetime()
         self.application = self.wsgi = None
         self.sharing = None  # with its zygote: what both have of the standard library (forks/stdlib.py)
+        self.hub = None  # the event loop of Python's in which requests run, if the class has one
+        self.hooked = False  # the application is called through HookedApplication
         self.log, self._server, self._alive = log, server, True
         self._errors, self._relay, self._route = errors, None, 0
         self.renewed = set()  # threads that every worker starts anew
@@ -63,6 +65,8 @@ class Worker:
         self.limit_requests()
         _gosrv.set_title("gosrv: worker %s [%s]" % (self.number, self.title()))
         hooks.run(cfg, self.log, "post_fork", self._server, self)
+        if not preloaded:
+            green.patch(cfg)
         self.renewed = set(threading.enumerate())
         privileges.drop(cfg)
         self.end_with_master()  # another user: the kernel has forgotten it
@@ -76,11 +80,17 @@ class Worker:
         hooks.run(cfg, self.log, "post_worker_init", self)
         self.renewed.update(set(threading.enumerate()) - of_import)
         self._server.take_back()
+        self.hub = green.make(cfg, self.log)
+        try:
+            self.application = green.complete(cfg, self.application)
+        except green.library.Missing as e:
+            raise Refused(str(e)) from e
         self._route = logs.route(self.log)  # the application may have configured the loggers, too
         if "pre_request" in cfg.hooks or "post_request" in cfg.hooks or self._route & logs.ACCESS:
             from .request import hooked
 
-            self.application = hooked.HookedApplication(self.wsgi, self, self._route & logs.ACCESS)
+            self.application = hooked.HookedApplication(self.application, self, self._route & logs.ACCESS)
+            self.hooked = True
         if self._route:
             self._relay = logs.Relay(self.log, cfg)
         if not self._route & logs.ACCESS and logs.noted(cfg):
@@ -194,7 +204,7 @@ class Worker:
     def leave(self, code):
         """Breaks into the application, or into its import. Anywhere else, in atexit or in
         threading, an exception would only disturb: the loop has its order to quit."""
-        if _gosrv.calling() or not self.booted:
+        if not self.booted or (self.hub.at_request() if self.hub else _gosrv.calling()):
             raise SystemExit(code)
 
     def after_fork_in_child(self):
@@ -312,7 +322,7 @@ def constants(cfg, server):
     """What environ says in all requests of a process."""
     return {
         "SERVER_SOFTWARE": server.software, "wsgi.version": (1, 0), "wsgi.url_scheme": "http", "wsgi.run_once": False,
-        "wsgi.multithread": cfg.worker_class_str == "gthread", "wsgi.multiprocess": cfg.workers > 1,
+        "wsgi.multithread": cfg.worker_class_str != "sync", "wsgi.multiprocess": cfg.workers > 1,
         "wsgi.file_wrapper": files.FileWrapper, "wsgi.input_terminated": True,
     }
 

@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 
-from . import hooks, logs, process, view
+from . import green, hooks, logs, process, view
 from .loading import application, conffile
 from .process import channel, stacks
 from .worker import Refused, Worker, warm_up
@@ -125,11 +125,14 @@ class Zygote:
             self.entitle()
             self.import_hooks(message["settings"])
             tls = self.tls_context()
+            self.check_library()
             found = self.preload(message) if message["settings"].get("preload_app") else []
         except Unfit as e:
             self.failed(*e.args)
             return
         process.flush()
+        if self.cfg.worker_class_str == "eventlet":
+            found.append(green.library.EVENTLET)
         if process.threads_patched() and self.cfg.threads > 1:
             found.append(process.THREADS_PATCHED % self.cfg.threads)
         self.configured(found + logs.ignored(self.cfg), tls)
@@ -206,6 +209,13 @@ class Zygote:
 
         return tls_context.of_hook(hook, self.cfg)
 
+    def check_library(self):
+        """What the worker class needs is there, before any worker is started."""
+        try:
+            green.check(self.cfg)
+        except green.library.Missing as e:
+            raise Unfit("config", 1, str(e), "") from e
+
     def preload(self, message):
         """Imports the application; gives what there is to warn of: what it has left behind for its workers to share."""
         from .forks import leftovers
@@ -214,6 +224,7 @@ class Zygote:
             from .loading import development
 
             development.note_imports(message["settings"].get("reload_extra_files") or ())
+        green.patch(self.cfg)  # before what the application imports is bound to anything that is not patched
         try:
             with leftovers.Watch(message["app"]) as watch:
                 warm_up(self.server.app.wsgi(), self.cfg, self.log, self.server)
@@ -366,7 +377,8 @@ def become_worker(worker, control, preloaded, log):
     try:
         worker.end_with_master()
         log.info("Booting worker with pid: %s", worker.pid)
-        process.after_fork()
+        if not green.after_fork(worker.cfg):
+            process.after_fork()
         worker.boot(preloaded)
         _gosrv.enter_worker(control.detach(), worker)
     except SystemExit as e:

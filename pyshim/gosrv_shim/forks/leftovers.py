@@ -148,7 +148,7 @@ class Watch:
         new = self.seen - self.before
         loops = [loop for loop in event_loops() if id(loop) not in self.loops_before]
         own = {fd for loop in loops for fd in descriptors(loop)}
-        fds = sorted(fd for kind, fd in new if kind == "fd" and fd not in own)
+        fds = sorted(fd for kind, fd in new if kind == "fd" and fd not in own and is_open(fd))
         said = [
             warning(THREADS, "a thread", self.threads({tid for kind, tid in new if kind == "task"})),
             warning(SOCKETS, "a socket", ["%s (%s)" % (socket_text(fd), self.makers["fd", fd]) for fd in fds if is_socket(fd)]),
@@ -215,6 +215,15 @@ def descriptors(loop):
     """Those of asyncio's own loops; others do not show theirs."""
     ends = (getattr(loop, name, None) for name in ("_ssock", "_csock", "_selector"))
     return [end.fileno() for end in ends if hasattr(end, "fileno") and end.fileno() >= 0]
+
+
+def is_open(fd):
+    """Looking at loops may have closed it since it was seen: gevent closes what nobody refers to when its loop is made."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def is_socket(fd):

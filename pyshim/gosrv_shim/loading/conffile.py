@@ -60,12 +60,22 @@ def split(values):
         if name.startswith("_") or name != name.lower() or isinstance(value, type(os)):
             continue
         if isinstance(value, type):
-            settings[name] = "%s.%s" % (value.__module__, value.__qualname__)
+            settings[name] = class_name(name, value)
         elif callable(value):
             arities[name] = arity(value)
         else:
             settings[name] = plain(value)
     return settings, arities
+
+
+def class_name(setting, value):
+    """Its dotted path; of a worker class of the user's own what it is made of, too, which decides what to use instead."""
+    path = "%s.%s" % (value.__module__, value.__qualname__)
+    if setting == "worker_class":
+        for base in value.__mro__[1:]:
+            if base.__name__ in ("GeventWorker", "EventletWorker") and not path.startswith("gunicorn.workers."):
+                return "%s, a subclass of %s.%s" % (path, base.__module__, base.__name__)
+    return path
 
 
 def arity(function):

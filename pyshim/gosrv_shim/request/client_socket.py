@@ -12,7 +12,13 @@ LOOK, READ, TAKE, SEND = range(4)
 INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9]\b")
 
 
-class ClientSocket(socket.socket):
+if hasattr(socket.socket, "detach"):
+    Socket = socket.socket  # gevent's, where that has patched it
+else:
+    from .eventlet_socket import WholeSocket as Socket
+
+
+class ClientSocket(Socket):
     """A blocking socket, as Gunicorn's. Its addresses and options can be looked at freely. Whatever may
     wait asks the server first, and the first byte that is read or written takes the connection over:
     from then on nobody else reads from it or writes to it.

@@ -29,21 +29,21 @@ func VersionText() string { return "gosrv (version " + Version + ")\n" }
 
 // Config holds the resolved value of every setting. It does not change after Merge.
 type Config struct {
-	values      map[string]any
-	sources     map[string]Source
-	hooks       map[string]int // callables of the configuration file, with their arity
-	app         string
-	workerClass string
-	sizing      string            // how workers = auto came out, "" if a number was given
-	places      map[string]string // where a value was said, by setting
-	read        []string          // what was read, lowest precedence first
+	values  map[string]any
+	sources map[string]Source
+	hooks   map[string]int // callables of the configuration file, with their arity
+	app     string
+	worker  workerName
+	sizing  string            // how workers = auto came out, "" if a number was given
+	places  map[string]string // where a value was said, by setting
+	read    []string          // what was read, lowest precedence first
 }
 
 // App gives the application as the user named it: module, module:name or module:factory(...). It is never empty.
 func (c *Config) App() string { return c.app }
 
-// WorkerClass gives WorkerSync or WorkerGThread; sync with more than one thread is gthread.
-func (c *Config) WorkerClass() string { return c.workerClass }
+// WorkerClass gives one of WorkerSync to WorkerEventlet; sync with more than one thread is gthread.
+func (c *Config) WorkerClass() string { return c.worker.class }
 
 // ProcName gives the name for process titles: proc_name, or else default_proc_name, or else the application.
 func (c *Config) ProcName() string {
@@ -144,7 +144,11 @@ func (c *Config) Map() map[string]any {
 		}
 		resolved[name] = value
 	}
-	resolved["worker_class"] = c.workerClass
+	resolved["worker_class"] = c.worker.class
+	resolved["worker_class_named"], resolved["worker_class_variant"] = c.String("worker_class"), c.worker.variant
+	if green(c.worker.class) {
+		resolved["threads"] = 1
+	}
 	resolved["proc_name"] = c.ProcName()
 	resolved["sendfile"] = c.Bool("sendfile")
 	resolved["http_protocols"] = strings.Join(c.Strings("http_protocols"), ",")

@@ -76,7 +76,7 @@ func (cl *CommandLine) Merge(file File) (*Config, []Warning, error) {
 	if err := cfg.resolve(words, cl.dir); err != nil {
 		return nil, nil, err
 	}
-	return cfg, warnings, nil
+	return cfg, append(warnings, cfg.workerWarnings()...), nil
 }
 
 // overlay takes over what one more place says, and notes the place down.
@@ -136,7 +136,7 @@ func (cfg *Config) readCallable(s *settings.Setting, arity int, file File) error
 	fault := &Error{Source: locate(file.Path, s.Name), Setting: s.Name, Value: "<" + s.Name + ">", Allowed: s.Check.Allowed}
 	switch {
 	case s.Name == "worker_class":
-		fault.Message, fault.Allowed = "worker_class is a class, which gosrv cannot run", "sync, gthread"
+		fault.Message, fault.Allowed = "worker_class is a class, which gosrv cannot run", "sync, gthread, gevent, eventlet"
 		return fault
 	case s.Name == "logger_class":
 	case s.Arity == 0:

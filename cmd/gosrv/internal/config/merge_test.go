@@ -94,9 +94,12 @@ func TestCombinationsThatAreRefused(t *testing.T) {
 		{nil, "No application module specified."},
 		{[]string{"a", "-e", "FOO"}, "environment setting 'FOO' invalid"},
 		{[]string{"a", "-k", "uvicorn.workers.UvicornWorker"}, "worker_class 'uvicorn.workers.UvicornWorker' is not supported: gosrv serves WSGI applications"},
-		{[]string{"a", "-k", "gevent"}, "worker_class 'gevent' is not supported: use --worker-class gthread"},
+		{[]string{"a", "-k", "my.GeventWorker"}, "worker_class 'my.GeventWorker' is not supported: use --worker-class gevent; what a class of your own does goes into hooks"},
+		{[]string{"a", "-k", "my.Eventlet"}, "worker_class 'my.Eventlet' is not supported: use --worker-class eventlet"},
+		{[]string{"a", "-k", "meinheld.gmeinheld.MeinheldWorker"}, "worker_class 'meinheld.gmeinheld.MeinheldWorker' is not supported: meinheld is not maintained any more; use --worker-class gevent"},
+		{[]string{"a", "-k", "gevent", "--refork-after", "5"}, "refork_after does not go with worker_class 'gevent'"},
 		{[]string{"a", "-k", "tornado"}, "worker_class 'tornado' is not supported: run a Tornado"},
-		{[]string{"a", "-k", "my.Worker"}, "worker_class 'my.Worker' is not supported: use sync or gthread"},
+		{[]string{"a", "-k", "my.Worker"}, "worker_class 'my.Worker' is not supported: use sync, gthread, gevent or eventlet"},
 		{[]string{"a", "--protocol", "uwsgi"}, "protocol is not supported: gosrv speaks HTTP only"},
 		{[]string{"a", "--dirty-workers", "2"}, "dirty_workers is not supported: gosrv has no dirty workers"},
 		{[]string{"a", "--asgi-loop", "uvloop"}, "asgi_loop is not supported: gosrv serves WSGI"},
@@ -208,8 +211,8 @@ func TestMapIsWhatWorkersNeed(t *testing.T) {
 			t.Errorf("%s = %v, want %v", name, back[name], value)
 		}
 	}
-	if len(back) != len(settings.Table)-20 {
-		t.Errorf("%d settings, want all %d but the 20 hooks", len(back), len(settings.Table))
+	if len(back) != len(settings.Table)-20+2 {
+		t.Errorf("%d settings, want all %d but the 20 hooks, and two of what worker_class was called", len(back), len(settings.Table))
 	}
 	if headers := cfg.StringMap("secure_scheme_headers"); headers["X-FORWARDED-PROTO"] != "https" || len(headers) != 3 {
 		t.Error(headers)

@@ -14,24 +14,55 @@ import (
 
 // Names of the worker classes gosrv has.
 const (
-	WorkerSync    = "sync"
-	WorkerGThread = "gthread"
+	WorkerSync     = "sync"
+	WorkerGThread  = "gthread"
+	WorkerGevent   = "gevent"
+	WorkerEventlet = "eventlet"
 )
 
-// workerClasses maps every way to name a worker class that Gunicorn users write to what runs here.
-var workerClasses = map[string]string{
-	"sync":                                  WorkerSync,
-	"gunicorn.workers.sync.SyncWorker":      WorkerSync,
-	"egg:gunicorn#sync":                     WorkerSync,
-	"gthread":                               WorkerGThread,
-	"gunicorn.workers.gthread.ThreadWorker": WorkerGThread,
-	"egg:gunicorn#gthread":                  WorkerGThread,
+// What a name adds to environ.
+const (
+	addsSocket    = "pywsgi"    // gunicorn.sock
+	addsWebSocket = "websocket" // wsgi.websocket
+)
+
+// workerName is what one name of a worker class means here.
+type workerName struct{ class, variant string }
+
+// workerNames maps every way to name a worker class that Gunicorn users write to what runs here.
+var workerNames = map[string]workerName{
+	"sync":                                        {class: WorkerSync},
+	"gunicorn.workers.sync.SyncWorker":            {class: WorkerSync},
+	"egg:gunicorn#sync":                           {class: WorkerSync},
+	"gthread":                                     {class: WorkerGThread},
+	"gunicorn.workers.gthread.ThreadWorker":       {class: WorkerGThread},
+	"egg:gunicorn#gthread":                        {class: WorkerGThread},
+	"gevent":                                      {class: WorkerGevent},
+	"gunicorn.workers.ggevent.GeventWorker":       {class: WorkerGevent},
+	"egg:gunicorn#gevent":                         {class: WorkerGevent},
+	"gevent_wsgi":                                 {WorkerGevent, addsSocket},
+	"gevent_pywsgi":                               {WorkerGevent, addsSocket},
+	"egg:gunicorn#gevent_wsgi":                    {WorkerGevent, addsSocket},
+	"egg:gunicorn#gevent_pywsgi":                  {WorkerGevent, addsSocket},
+	"gunicorn.workers.ggevent.GeventPyWSGIWorker": {WorkerGevent, addsSocket},
+	"geventwebsocket.gunicorn.workers.GeventWebSocketWorker": {WorkerGevent, addsWebSocket},
+	"flask_sockets.worker": {WorkerGevent, addsWebSocket},
+	"eventlet":             {class: WorkerEventlet},
+	"gunicorn.workers.geventlet.EventletWorker": {class: WorkerEventlet},
+	"egg:gunicorn#eventlet":                     {class: WorkerEventlet},
 }
 
 // WorkerClasses lists the names of the worker classes, in order.
 func WorkerClasses() []string {
-	return slices.Compact(slices.Sorted(maps.Values(workerClasses)))
+	classes := map[string]bool{}
+	for _, worker := range workerNames {
+		classes[worker.class] = true
+	}
+	return slices.Sorted(maps.Keys(classes))
 }
+
+// green tells whether requests of a class run in greenlets.
+func green(class string) bool { return class == WorkerGevent || class == WorkerEventlet }
 
 // resolve works out what follows from several settings together. words are the loose words of the command line; dir is
 // what relative paths are relative to.
@@ -75,29 +106,45 @@ func (cfg *Config) resolve(words []string, dir string) error {
 
 func (cfg *Config) resolveWorker() error {
 	named := cfg.String("worker_class")
-	class, known := workerClasses[strings.TrimLeft(named, "#")]
+	worker, known := workerNames[strings.TrimLeft(named, "#")]
 	if !known {
 		return &Error{Message: fmt.Sprintf("worker_class %s is not supported: %s", settings.ReprText(named), workerAlternative(named))}
 	}
-	if class == WorkerSync && cfg.Int("threads") > 1 {
-		class = WorkerGThread
+	switch {
+	case worker.class == WorkerSync && cfg.Int("threads") > 1:
+		worker.class = WorkerGThread
+	case green(worker.class) && cfg.Int("refork_after") > 0:
+		return &Error{Message: fmt.Sprintf("refork_after does not go with worker_class %s: a worker whose greenlets run cannot become the parent of others; use max_requests", settings.ReprText(named))}
 	}
-	cfg.workerClass = class
+	cfg.worker = worker
+	return nil
+}
+
+// workerWarnings says which settings the worker class has no use for, in Gunicorn as well.
+func (cfg *Config) workerWarnings() []Warning {
+	if n := cfg.Int("threads"); green(cfg.worker.class) && n > 1 {
+		return []Warning{{Setting: "threads", Text: fmt.Sprintf("ignored with worker_class %s, as in Gunicorn: each request runs in a greenlet, worker_connections of them at the same time", cfg.worker.class)}}
+	}
 	return nil
 }
 
 // workerAlternative says what to use instead of a worker class that gosrv does not have.
 func workerAlternative(named string) string {
+	const hooks = "what a class of your own does goes into hooks: "
 	word := strings.ToLower(named)
 	switch {
-	case strings.Contains(word, "uvicorn"), strings.Contains(word, "asgi"), strings.Contains(word, "aiohttp"):
+	case strings.Contains(word, "uvicorn"), strings.Contains(word, "asgi"), strings.Contains(word, "aiohttp"), strings.Contains(word, "sanic"):
 		return settings.NoASGI
-	case strings.Contains(word, "gevent"), strings.Contains(word, "eventlet"), strings.Contains(word, "meinheld"):
-		return "use --worker-class gthread --threads N; slow clients and idle connections cost no thread here"
+	case strings.Contains(word, "meinheld"):
+		return "meinheld is not maintained any more; use --worker-class gevent"
 	case strings.Contains(word, "tornado"):
-		return "run a Tornado application with Tornado's own server, a WSGI one with --worker-class gthread"
+		return "run a Tornado application with Tornado's own server; a WSGI one runs one request at a time on it, as with --worker-class sync"
+	case strings.Contains(word, "eventlet"):
+		return "use --worker-class eventlet; " + hooks + "what its patch() does into post_fork, the rest of it into post_worker_init"
+	case strings.Contains(word, "gevent"):
+		return "use --worker-class gevent; " + hooks + "what its patch() does (psycogreen.gevent.patch_psycopg() in most) into post_fork, the rest of init_process into post_worker_init"
 	}
-	return "use sync or gthread; what a class of your own does goes into hooks: init_process into post_fork, handle_quit into worker_int, " +
+	return "use sync, gthread, gevent or eventlet; " + hooks + "init_process into post_fork, handle_quit into worker_int, " +
 		"handle_abort into worker_abort, handle_request into pre_request and post_request"
 }
 

@@ -96,7 +96,7 @@ var rules = map[string]rule{
 	"snmp":                      {none: "gosrv status, and the statsd settings"},
 	"route":                     {none: "rules of nginx, or a middleware"},
 	"add-header":                {none: "a middleware, or add_header of nginx"},
-	"gevent":                    {none: "threads; what needs an event loop has to run on an ASGI server"},
+	"gevent":                    {none: "worker_class = \"gevent\", with worker_connections as its number; the package gevent has to be installed"},
 	"asyncio":                   {none: "threads; what needs an event loop has to run on an ASGI server"},
 	"async":                     {none: "threads"},
 	"ugreen":                    {none: "threads"},

@@ -45,16 +45,16 @@ var startRows = []Setting{
 	},
 	{
 		Name: "worker_class", Section: SectionWorkers, Flags: []string{"-k", "--worker-class"}, Metavar: "STRING", Default: "sync", Check: className,
-		State: Better, Note: "sync and gthread; slow clients and idle connections cost neither of them a thread",
-		Help: "How a worker runs the application: sync (one request at a time) or gthread (several threads). Gunicorn's class paths for the two are accepted.",
+		State: Better, Note: "sync, gthread, gevent and eventlet; slow clients and idle connections cost none of them a thread or a greenlet",
+		Help: "How a worker runs the application: sync (one request at a time), gthread (several threads), gevent or eventlet (a greenlet for each request; the package must be installed). Gunicorn's class paths are accepted, and gevent_pywsgi, geventwebsocket's worker and flask_sockets.worker for gevent.",
 	},
 	{
 		Name: "threads", Section: SectionWorkers, Flags: []string{"--threads"}, Metavar: "INT", Type: Int, Default: 1, Check: posInt,
-		Help: "Threads in each worker that run the application. More than one turns sync into gthread.",
+		Help: "Threads in each worker that run the application. More than one turns sync into gthread. gevent and eventlet have no use for it.",
 	},
 	{
 		Name: "worker_connections", Section: SectionWorkers, Flags: []string{"--worker-connections"}, Metavar: "INT", Type: Int, Default: 1000, Check: posInt,
-		Help: "Requests that one gthread worker takes on at the same time. Open connections without a request are limited by max_connections instead.",
+		Help: "Requests that one gthread, gevent or eventlet worker takes on at the same time. Open connections without a request are limited by max_connections instead.",
 	},
 	{
 		Name: "max_requests", Section: SectionWorkers, Flags: []string{"--max-requests"}, Metavar: "INT", Type: Int, Default: 0, Check: posInt,
