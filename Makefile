@@ -140,6 +140,11 @@ musl:
 freethreaded:
 	$(PYTHON) tests/run.py freethreaded
 
+# The arm64 wheel under an emulator: 1 minute to fetch it, 5 to run. ARGS="test_stop.py" for a part.
+.PHONY: arm64
+arm64:
+	$(PYTHON) tests/run.py arm64 $(ARGS)
+
 # T is the time for each target, or how many inputs: T=20000x.
 T ?= 60s
 fuzz:

@@ -29,7 +29,7 @@ static const struct limit {
 enum {
 	FILES = 64,   /* fewer descriptors do not last for a start */
 	THREADS = 8,  /* of Go in a process that does little */
-	STACK = 64 << 10,
+	STACK = 64 << 10, /* or what the machine asks for at least: 128 KiB on arm64, a page of 64 KiB and more */
 };
 
 /* used: what the process has of it, in MiB; 0 if /proc does not say. */
@@ -80,14 +80,16 @@ static int lacks_threads(void) {
 	pthread_attr_t attr;
 	sigset_t all, before;
 	int started = 0, error = 0;
-	char *stacks = mmap(NULL, THREADS * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	long least = sysconf(_SC_THREAD_STACK_MIN), page = sysconf(_SC_PAGESIZE);
+	size_t stack = least > STACK ? ((size_t)least + page - 1) / page * page : STACK;
+	char *stacks = mmap(NULL, THREADS * stack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stacks == MAP_FAILED) return 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_attr_init(&attr);
 	pthread_mutex_lock(&gate);
 	while (started < THREADS && error == 0) {
-		error = pthread_attr_setstack(&attr, stacks + started * STACK, STACK);
+		error = pthread_attr_setstack(&attr, stacks + started * stack, stack);
 		if (error == 0) error = pthread_create(&threads[started], &attr, pass, &gate);
 		if (error == 0) started++;
 	}
@@ -95,7 +97,7 @@ static int lacks_threads(void) {
 	for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
 	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	munmap(stacks, THREADS * STACK);
+	munmap(stacks, THREADS * stack);
 	if (error == 0) return 0;
 	snprintf(text, sizeof text, "only %d of the %d threads that the Go runtime needs could be started (%s): raise the limit of processes and threads (ulimit -u, TasksMax=, docker run --pids-limit, pids.max of the cgroup)",
 		started, THREADS, strerror(error));

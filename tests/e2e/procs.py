@@ -11,6 +11,9 @@ class Proc:
             fields = f.read().rpartition(")")[2].split()
         with open("/proc/%d/cmdline" % pid, "rb") as f:
             self.title = f.read().replace(b"\0", b" ").decode(errors="replace").strip()
+        if "/qemu-aarch64 " in self.title:  # an emulator shows its own command line; the name is the program's
+            with open("/proc/%d/comm" % pid) as f:
+                self.title = f.read().strip()
         self.pid = pid
         self.state = fields[0]
         self.ppid = int(fields[1])
