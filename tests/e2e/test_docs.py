@@ -1,4 +1,5 @@
 """What the documentation says holds: its links lead somewhere, its commands run, its transcript is what one sees."""
+import json
 import re
 import shutil
 import subprocess
@@ -114,6 +115,18 @@ def test_commands_run(words, project):
     done = harness.run_once(*words, *served, cwd=project)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr and "WARNING" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("page", ["cmd/gosrv/docs/deploy/docker.md", "cmd/gosrv/docs/deploy/alpine.md"])
+def test_images_run_what_is_in_them(page, project):
+    """Files are there before they are used, and the command serves."""
+    block = next(block for language, block in pages.blocks(PAGES[page]) if language == "dockerfile")
+    orders = [line.partition(" ")[::2] for line in block.splitlines()]
+    copied = [text.split()[0] for order, text in orders[:[order for order, _ in orders].index("RUN")] if order == "COPY"]
+    assert "requirements.txt" in copied
+    command = json.loads(dict(orders)["CMD"])
+    done = harness.run_once(*command[1:], "--check-config", cwd=project)
+    assert command[0] == "gosrv" and done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("page", ["README.md", "cmd/gosrv/docs/index.md"])
