@@ -102,6 +102,12 @@ func (p *Poller) Next() (Event, bool) {
 	return Event{FD: int(ev.Fd), Gen: uint32(ev.Pad), Mask: ev.Events}, true
 }
 
+// Ahead is the event that Next gives after n others; n is less than Left.
+func (p *Poller) Ahead(n int) Event {
+	ev := &p.events[p.next+n]
+	return Event{FD: int(ev.Fd), Gen: uint32(ev.Pad), Mask: ev.Events}
+}
+
 // Left is the number of events of the batch not yet taken.
 func (p *Poller) Left() int { return p.n - p.next }
 

@@ -71,6 +71,7 @@ type readiness struct {
 	readable   bool   // the socket may hold bytes or a FIN
 	fin        bool   // epoll has reported the client's FIN
 	eof        bool   // and it was read
+	ahead      bool   // the event of this batch was noted, and what it told of was read
 	pending    uint32 // events that came while serving
 }
 

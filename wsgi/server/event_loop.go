@@ -181,7 +181,7 @@ func (w *eventLoop) turn(s *slot) leads {
 	if s.returned() == handedOver || w.timers.Next() <= w.now && s.l.expire(s) == handedOver {
 		return handedOver
 	}
-	return s.l.takeTurns(s)
+	return s.l.takeTurns(s) && s.readAhead()
 }
 
 // giveMemoryBack gives back what nothing needs just now.
@@ -241,6 +241,9 @@ func (w *eventLoop) dispatch(s *slot, ev loop.Event) leads {
 	c := w.conns[ev.FD]
 	if c == nil || c.gen != ev.Gen {
 		return stillLeads // closed earlier in this batch
+	}
+	if c.ahead {
+		c.ahead, ev.Mask = false, 0 // noted, and read
 	}
 	if c.phase == serving {
 		c.pending |= ev.Mask

@@ -107,8 +107,10 @@ type callTime int64
 // add counts a call, and tells whether calls are long enough for answers to wait.
 func (t *callTime) add(took int64) bool {
 	*t += (callTime(min(took, longCall)) - *t) / 8
-	return *t >= keptCall
+	return t.long()
 }
+
+func (t *callTime) long() bool { return *t >= keptCall }
 
 // mayBeKept tells whether all of the answer's bytes are here, few, and not to be
 // followed by the answer to a request that has come already.

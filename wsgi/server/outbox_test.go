@@ -91,6 +91,49 @@ func TestAnswersOfOneBatchLeaveTogether(t *testing.T) {
 	t.Error("the answers of a batch never waited for each other")
 }
 
+func TestRequestsOfOneBatchAreReadBeforeTheFirstIsServed(t *testing.T) {
+	var b *eventBatch
+	read := make(chan int, 1) // connections whose requests are in the buffer, when the first is served
+	b = batchOf(t, 4, func(r *fakeRequest) fakeReply {
+		if r.path == "/1" {
+			n := 0
+			for _, c := range b.conns {
+				if c != nil && c.in.Len() > 0 {
+					n++
+				}
+			}
+			read <- n
+		}
+		return hello(r)
+	})
+	for range 3 { // those that were read ahead are served once, and can go on
+		b.send(get("/1"), get("/2"), get("/3"), get("/4"))
+		for i, c := range b.clients {
+			wantAnswer(c, "GET /"+string(rune('1'+i))+" ")
+		}
+		if n := <-read; n != 4 {
+			t.Errorf("%d requests were read when the first was served, not 4", n)
+		}
+	}
+}
+
+// A client that has asked, and one that has left, while others of the batch wait.
+func TestReadingAheadMeetsTheEndOfAConnection(t *testing.T) {
+	var b *eventBatch
+	b = batchOf(t, 3, hello)
+	first := b.dial()
+	first.send(get("/gate"))
+	<-b.entered
+	b.clients[0].send(get("/1"))
+	b.clients[1].Close()
+	b.clients[2].send(get("/3") + get("/4"))
+	b.gate <- true
+	wantAnswer(first, "GET /gate ")
+	wantAnswer(b.clients[0], "GET /1 ")
+	wantAnswer(b.clients[2], "GET /3 ")
+	wantAnswer(b.clients[2], "GET /4 ")
+}
+
 // What one client gets does not depend on how long the application takes for another.
 func TestLongCallKeepsNoAnswerBack(t *testing.T) {
 	var b *eventBatch

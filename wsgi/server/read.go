@@ -105,6 +105,35 @@ func (s *slot) fill(c *conn) (progress, *body.Refusal) {
 	return clientGone, nil
 }
 
+// readAhead reads what the clients of a batch of events have sent before the first
+// of their requests is served, so that calls of the application follow one
+// another. It is for those whose answers wait for one another (outbox): short calls
+// lose more by buffers that are not in the cache. A connection that is new, or
+// speaks TLS, may need more than a read, and has its turn as ever. The thread goes on
+// leading.
+func (s *slot) readAhead() leads {
+	w := s.l
+	if !w.keeps || !s.calls.long() || w.poll.Left() < 2 {
+		return stillLeads
+	}
+	for n := range w.poll.Left() {
+		ev := w.poll.Ahead(n)
+		if ev.Gen == special {
+			continue
+		}
+		c := w.conns[ev.FD]
+		if c == nil || c.gen != ev.Gen || c.phase != reading || !c.used || c.tls != nil || c.in.Len() > 0 {
+			continue
+		}
+		c.note(ev)
+		c.ahead = true
+		if p, bad := s.fill(c); p != incomplete {
+			s.end(c, p, bad)
+		}
+	}
+	return stillLeads
+}
+
 // hungup is the client's FIN: nothing more will come. What is incomplete now
 // is so for ever.
 func (c *conn) hungup() (progress, *body.Refusal) {
