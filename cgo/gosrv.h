@@ -39,6 +39,7 @@ enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2 }; /* bits that gosrv_signals_run
 #define GOSRV_CACHED 64             /* numbers of cached environs are 1 to this - 1; 0 is none */
 #define GOSRV_SLOTS 10             /* strings at the start of desc, as environ.Slot has them */
 #define GOSRV_BLOCK 65536          /* bytes of a gosrv_block */
+#define GOSRV_ROUTE 96 /* bytes of a route's name that are kept */
 typedef struct {
 	uint32_t head_len, body_off, body_len; /* bytes of out */
 	int32_t fd;                            /* GOSRV_FILE; of a connection that was taken over, once it is closed */
@@ -48,6 +49,7 @@ typedef struct {
 	const void *notes; uint64_t notes_len; /* of a closed call: environ for the access log (request_environ.c) */
 	uint32_t sent, iterates; uint64_t payload; /* batch: what of out has left; may be used; body in out */
 	uint64_t ends; /* the connection ends with this answer */
+	const char *route; uint64_t route_len; /* call: environ["gosrv.route"], as the application left it; lent until the next call */
 	int64_t held; /* call: CLOCK_MONOTONIC ns at which the GIL was had, 0: it was kept from before */
 } gosrv_result;
 /* What gosrv_app_call is told of a request, beside its bytes. Those are arguments: Go may lend its memory as

@@ -105,6 +105,7 @@ enum { TPFLAGS_DEFAULT = 1 << 18 };
 	X(PyObject *, PyDict_New, (void)) \
 	X(PyObject *, PyDict_Copy, (PyObject *)) \
 	X(PyObject *, PyDict_GetItemWithError, (PyObject *, PyObject *)) \
+	X(Py_ssize_t, PyDict_Size, (PyObject *)) \
 	X(int, PyDict_SetItem, (PyObject *, PyObject *, PyObject *)) \
 	X(int, PyDict_SetItemString, (PyObject *, const char *, PyObject *)) \
 	X(Py_ssize_t, PyList_Size, (PyObject *)) \

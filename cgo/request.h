@@ -116,6 +116,7 @@ struct gosrv_thread {
 	shape shapes[SHAPES];
 	char *notes;                    /* of the call that was closed last: gosrv_result */
 	uint64_t notes_cap;
+	char route[GOSRV_ROUTE];        /* of the call that was begun last: gosrv_result */
 	int calling;                    /* inside the application, as against a signal handler's call */
 	gosrv_call *current;            /* the call of this crossing; NULL outside of one, and Go's side is another's */
 	int ends;                       /* a hook wants the connection to end with this call's answer */
@@ -189,6 +190,7 @@ int stream_to_blame(input_object *in);
 /* request_environ.c; notes_take: what the access log shows of environ, as the application leaves it */
 extern PyObject *noted_keys;
 void notes_take(gosrv_call *c);
+void route_take(gosrv_thread *t, PyObject *environ, Py_ssize_t before);
 int environ_init(void);
 typedef struct packed {
 	const char *head, *extra;

@@ -185,7 +185,7 @@ int call_outlive(gosrv_call *c, int state, gosrv_result *res) {
 }
 
 int call_step(gosrv_call *c, uint32_t flags, char *out, uint64_t cap, gosrv_result *res) {
-	*res = (gosrv_result){.fd = -1, .total = -1};
+	*res = (gosrv_result){.fd = -1, .total = -1, .route = res->route, .route_len = res->route_len, .held = res->held};
 	int state = c->kind == KIND_LIST ? list_step(c, out, cap, res)
 		: c->kind == KIND_FILE   ? file_step(c, out, cap, res)
 					 : iterator_step(c, flags, out, cap, res);

@@ -296,9 +296,11 @@ int gosrv_app_call(gosrv_thread *t, const gosrv_request *r, const char *head, co
 	gosrv_call *c = call_begin(t, r, &request, mem, NULL, &environ);
 	if (c != NULL) {
 		if (environ) {
+			Py_ssize_t keys = py.PyDict_Size(environ);
 			PyObject *args[2] = {environ, c->objects.start_response};
 			c->result = take(py.PyObject_VectorcallDict(shim.application, args, 2, NULL));
 			call_returned(t);
+			if (c->result) route_take(t, environ, keys);
 			if (noted_keys)
 				c->environ = environ;
 			else

@@ -15,7 +15,7 @@ PyObject *slot_keys[GOSRV_SLOTS];
 enum { PROXY_KEYS = 3 };
 static const char *proxy_names[PROXY_KEYS] = {"PROXY_PROTOCOL", "PROXY_ADDR", "PROXY_PORT"};
 static PyObject *proxy_keys[PROXY_KEYS];
-static PyObject *key_scheme, *https, *key_input, *key_early_hints, *key_socket;
+static PyObject *key_scheme, *https, *key_input, *key_early_hints, *key_socket, *key_route;
 
 /* Header names seen, as sent but for case. Bounded, so that a client that sends new names
  * for ever costs a fresh key a header and no memory. */
@@ -102,9 +102,10 @@ int environ_init(void) {
 	key_scheme = py.PyUnicode_InternFromString("wsgi.url_scheme");
 	https = py.PyUnicode_InternFromString("https");
 	key_input = py.PyUnicode_InternFromString("wsgi.input");
+	key_route = py.PyUnicode_InternFromString("gosrv.route");
 	key_early_hints = py.PyUnicode_InternFromString("wsgi.early_hints");
 	key_socket = py.PyUnicode_InternFromString("gunicorn.socket");
-	return key_scheme && https && key_input && key_early_hints && key_socket ? 0 : -1;
+	return key_scheme && https && key_input && key_early_hints && key_socket && key_route ? 0 : -1;
 }
 
 int environ_set(PyObject *d, PyObject *key, const char *p, uint32_t n) {
@@ -234,6 +235,21 @@ static void put_note(gosrv_thread *t, PyObject *name, PyObject *value) {
 		t->result.notes_len = before;
 	}
 	drop(text);
+}
+
+/* route_take: once the application has returned. before: how many keys environ had then; one with no more has no route. */
+void route_take(gosrv_thread *t, PyObject *environ, Py_ssize_t before) {
+	Py_ssize_t len;
+	PyObject *route = py.PyDict_Size(environ) == before ? NULL : py.PyDict_GetItemWithError(environ, key_route);
+	if (route == NULL || !py_has_flag(route, FLAG_UNICODE)) return;
+	const char *p = py.PyUnicode_AsUTF8AndSize(route, &len);
+	if (p == NULL) {
+		py.PyErr_Clear(); /* no UTF-8: there is no route */
+		return;
+	}
+	t->result.route = t->route;
+	t->result.route_len = len < GOSRV_ROUTE ? (uint64_t)len : GOSRV_ROUTE;
+	memcpy(t->route, p, t->result.route_len);
 }
 
 /* notes_take: at the end of a call, before its close(), as Gunicorn logs. */

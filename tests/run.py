@@ -284,6 +284,7 @@ def standalone():
 def do_test():
     debian(["chromium", "chromedriver"], "chromium", "chromium-driver")
     debian(["prometheus", "promtool"], "prometheus")
+    debian(["tmux"], "tmux")
     debian(["nginx"], "nginx")
     debian(["zsh", "fish", "man", "groff"], "zsh", "fish", "man-db", "groff")
     standalone()

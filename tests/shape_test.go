@@ -68,6 +68,7 @@ var smallPackages = map[string]string{
 var largeTypes = map[string]map[string]exception{
 	"wsgi/ipc/workerctl.Settings": {"fields": {65, oneField}},
 	"wsgi/http1.Request":          {"fields": {25, "the parts of one request, as offsets into one buffer"}},
+	"wsgi/call.Result":            {"fields": {21, "the layout of gosrv_result: one crossing gives all of it"}},
 }
 
 const oneField = "one field a setting, read by name"

@@ -49,6 +49,8 @@ func run() int {
 		return fail(err)
 	} else if monitor.Ordered() {
 		return failing(monitor.Become(os.Args[0]))
+	} else if commands.IsTop(os.Args) {
+		return failing(monitor.Become("gosrv", os.Args[1:]...))
 	} else if commands.Is(os.Args) {
 		return commands.Run(os.Args[1:], os.Stdout, os.Stderr)
 	} else if wantsManual(os.Args) {

@@ -291,3 +291,68 @@ def test_a_real_prometheus_reads_it(measured, tmp_path):
     finally:
         process.kill()
         process.wait()
+
+
+def test_routes_are_what_the_application_says(start, tmp_path):
+    (tmp_path / "routed.py").write_text(
+        "def app(environ, start_response):\n"
+        "    path = environ['PATH_INFO']\n"
+        "    if path.startswith('/r'):\n"
+        "        environ['gosrv.route'] = '/many/%s' % path[2:] if path.startswith('/rm') else '/r/<id>'\n"
+        "    start_response('500 No' if path == '/r9' else '200 OK', [])\n"
+        "    return [b'ok']\n")
+    server = start("routed:app", "--metrics-bind", "127.0.0.1:0", "--threads", "2", cwd=tmp_path)
+    url = at(server)
+    answers(url, "/livez", 200)
+    for path in ["/r1", "/r2", "/r9", "/other"] + ["/rm%d" % i for i in range(250)]:
+        server.get(path)
+    now = numbers(url)
+    assert now['gosrv_route_application_seconds_count{route="/r/<id>"}'] == 3
+    assert now['gosrv_route_failures_total{route="/r/<id>"}'] == 1
+    routes = [name for name in now if name.startswith("gosrv_route_application_seconds_count")]
+    assert len(routes) == 201, "200 and the rest as other"
+    assert now['gosrv_route_application_seconds_count{route="other"}'] == 51
+
+
+def test_the_wait_for_the_gil_is_found(start, tmp_path):
+    (tmp_path / "spinning.py").write_text(
+        "import threading\n"
+        "def spin():\n"
+        "    while True:\n"
+        "        sum(range(1000))\n"
+        "threading.Thread(target=spin, daemon=True).start()\n"
+        "def app(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'ok']\n")
+    server = start("spinning:app", "--metrics-bind", "127.0.0.1:0", cwd=tmp_path)
+    url = at(server)
+    answers(url, "/livez", 200)
+    for _ in range(20):
+        server.get("/")
+    now = numbers(url)
+    waits = now['gosrv_http_request_phase_seconds_count{phase="gil"}']
+    assert waits > 0 and now['gosrv_http_request_phase_seconds_sum{phase="gil"}'] / waits > 0.001  # of a switch interval of 5 ms
+
+
+MONITORING = harness.ROOT / "cmd" / "gosrv" / "docs" / "monitoring"
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool (Debian: prometheus)")
+def test_the_alerts_go_off_when_they_should():
+    for args in (["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]):
+        done = subprocess.run(["promtool"] + args, cwd=MONITORING, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_dashboard_alerts_and_pages_ask_for_what_there_is(start, tmp_path):
+    (tmp_path / "routed.py").write_text(
+        "def app(environ, start_response):\n    environ['gosrv.route'] = '/'\n    start_response('200 OK', [])\n    return [b'ok']\n")
+    server = start("routed:app", "--metrics-bind", "127.0.0.1:0", cwd=tmp_path)
+    server.get("/")
+    answers(at(server), "/livez", 200)
+    shown = requests.get(at(server) + "/metrics", timeout=10).text
+    known = set(re.findall(r"^# TYPE (\S+)", shown, re.M)) | {"gosrv_worker_proportional_bytes", "gosrv_capacity_used_ratio"}  # a few seconds later
+    json.loads((MONITORING / "dashboard.json").read_text())
+    for page in [*MONITORING.iterdir(), MONITORING.parent / "metrics.md"]:
+        asked = set(re.findall(r"\bgosrv_[a-z_]+", page.read_text()))
+        assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked} <= known, page.name

@@ -46,7 +46,18 @@ type Result struct {
 	Sent, Iterates            uint32 // Batch: what of the buffer has left; may be used
 	Payload                   uint64 // Batch: body in the buffer
 	Ends                      uint64 // not 0: the connection ends with this answer
+	Route                     unsafe.Pointer
+	RouteLen                  uint64 // Call: RouteBytes
 	Held                      int64  // Call: CLOCK_MONOTONIC ns at which the GIL was had, 0: it was kept from before
+}
+
+// RouteBytes is what the application has put into environ["gosrv.route"], nil if nothing. It is valid
+// until the thread's next Call.
+func (r *Result) RouteBytes() []byte {
+	if r.Route == nil {
+		return nil
+	}
+	return unsafe.Slice((*byte)(r.Route), r.RouteLen)
 }
 
 // RefBytes is the piece that stayed in Python's memory, nil if none.

@@ -75,6 +75,7 @@ type forLog struct {
 	fault  string
 	reply  response.PackedHead // the application's head
 	notes  []byte              // environ at the application's end (call.Note)
+	route  []byte              // environ["gosrv.route"]
 	logged bool                // its line in the access log is written
 }
 
@@ -92,6 +93,7 @@ type responder struct {
 	cache response.Cache
 	reply response.PackedHead // copy of the last head, for the access log
 	notes []byte              // and of what it shows of environ
+	route []byte              // and of the route, for what is measured
 
 	now     int64           // CLOCK_MONOTONIC ns: when the application returned last
 	cur     *conn           // being served

@@ -69,7 +69,7 @@ func measureAnswer(s *slot, c *conn, a *answer, v verdict) {
 		end = loop.Now()
 	}
 	of := metrics.Request{
-		Method: r.Method.Of(head), Path: r.Path.Of(head), Status: a.frame.Status,
+		Method: r.Method.Of(head), Path: r.Path.Of(head), Route: a.route, Status: a.frame.Status,
 		In: int64(c.size), Out: a.out, End: end, Times: measure.Times(&c.arrival, &a.Course, a.started, s.now, end, c.ans != nil),
 	}
 	if c.body != nil {

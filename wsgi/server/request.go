@@ -81,6 +81,10 @@ func (s *slot) serve(c *conn) leads {
 	a.state = s.app.Call(&s.call, &a.res)
 	s.call.Head = nil // the read buffer is the connection's
 	a.Held = a.res.Held
+	if route := a.res.RouteBytes(); route != nil {
+		s.route = append(s.route[:0], route...)
+		a.route = s.route
+	}
 	if a.res.Ends != 0 {
 		a.x.Keep = false // a hook wants it so
 	}

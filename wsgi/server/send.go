@@ -174,6 +174,7 @@ func (s *responder) suspend(c *conn, a *answer, v verdict) verdict {
 		kept := *a
 		kept.reply = append(response.PackedHead(nil), a.reply...)
 		kept.notes = append([]byte(nil), a.notes...)
+		kept.route = append([]byte(nil), a.route...)
 		c.ans = &kept
 	}
 	return v

@@ -20,9 +20,10 @@ type slowWords struct {
 	seq    word
 	end    word // CLOCK_MONOTONIC ns; 0: none
 	status word
-	lens   word // method, path, trace: 8 bits, 16 bits, 8 bits
+	lens   word // method, path, trace, route: 8 bits, 16 bits, 8 bits, 8 bits
 	times  [phases]word
 	trace  [traceID / 8]word
+	route  [routeText / 8]word
 	text   [slowText / 8]word
 }
 
@@ -31,6 +32,7 @@ type Slow struct {
 	End          int64 // CLOCK_MONOTONIC ns
 	Method, Path string
 	Trace        string
+	Route        string // "": none is known
 	Status       int
 	Times        [phases]int64 // ns; -1: it was not measured
 }
@@ -81,10 +83,11 @@ func (w *slowWords) write(r *Request) {
 	if len(r.Trace) == traceID {
 		t = traceID
 	}
+	n := min(len(r.Route), routeText)
 	w.seq.Store(w.seq.Load() | 1) // whoever died over it has left it odd
 	w.end.Store(uint64(r.End))
 	w.status.Store(uint64(r.Status))
-	w.lens.Store(uint64(m) | uint64(p)<<8 | uint64(t)<<24)
+	w.lens.Store(uint64(m) | uint64(p)<<8 | uint64(t)<<24 | uint64(n)<<32)
 	for i := range w.times {
 		w.times[i].Store(uint64(r.Times[i]))
 	}
@@ -92,6 +95,7 @@ func (w *slowWords) write(r *Request) {
 	copy(text[copy(text[:], r.Method[:m]):], r.Path[:p])
 	put(w.text[:], text[:])
 	put(w.trace[:], r.Trace[:t])
+	put(w.route[:], r.Route[:n])
 	w.seq.Add(1)
 }
 
@@ -129,6 +133,7 @@ func (w *slowWords) read() (s Slow, ok bool) {
 		return s, false
 	}
 	s.Method, s.Path, s.Trace = text[:m], text[m:], take(w.trace[:], t)
+	s.Route = take(w.route[:], int(lens>>32&0xff))
 	for i := range w.times {
 		s.Times[i] = int64(w.times[i].Load())
 	}

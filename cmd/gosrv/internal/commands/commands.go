@@ -10,9 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,12 +26,13 @@ const (
 	notRunning = 3
 )
 
-const usage = `usage: gosrv reload|stop|upgrade|status [--pid FILE] [--wait SECONDS] [--json]
+const usage = `usage: gosrv reload|stop|upgrade|status|top [--pid FILE] [--wait SECONDS] [--json]
 
   reload    load configuration and code anew (HUP); fails if they do not load
   stop      finish what runs, then end (TERM)
   upgrade   start the binary anew beside the running one (USR2); once it serves, stop the old one
   status    say how the server is
+  top       show how it is, second by second; gosrv top --help has the keys
 
   --pid FILE       the server's pidfile; without it, the only server of this user
   --wait SECONDS   give up waiting, not the order, after this time (default 120)
@@ -47,6 +45,9 @@ var orders = map[string]func(*order) error{"reload": reload, "stop": stop, "upgr
 // take precedence over an application module of that name, which can be named
 // as status:application.
 func Is(args []string) bool { return len(args) > 1 && orders[args[1]] != nil }
+
+// IsTop tells whether it is `gosrv top`, which is the other program's.
+func IsTop(args []string) bool { return len(args) > 1 && args[1] == "top" }
 
 // order is one order to one master.
 type order struct {
@@ -72,7 +73,7 @@ func Run(args []string, out, errors io.Writer) int {
 		fmt.Fprint(errors, usage)
 		return misused
 	}
-	before, err := find(*pidfile)
+	before, err := status.Find(*pidfile)
 	if err != nil {
 		fmt.Fprintf(errors, "gosrv %s: %v\n", args[0], err)
 		return notRunning
@@ -83,33 +84,6 @@ func Run(args []string, out, errors io.Writer) int {
 		return failed
 	}
 	return done
-}
-
-// find gives the status of the master that is meant.
-func find(pidfile string) (status.Status, error) {
-	if pidfile == "" {
-		found := status.Masters()
-		if len(found) == 1 {
-			return found[0], nil
-		}
-		if len(found) == 0 {
-			return status.Status{}, status.ErrNoMaster
-		}
-		var list []string
-		for _, s := range found {
-			list = append(list, fmt.Sprintf("%d (%s)", s.PID, s.App))
-		}
-		return status.Status{}, fmt.Errorf("several servers run, name one by --pid FILE: %s", strings.Join(list, ", "))
-	}
-	text, err := os.ReadFile(pidfile)
-	if err != nil {
-		return status.Status{}, err
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		return status.Status{}, fmt.Errorf("%s holds no process id", pidfile)
-	}
-	return status.Read(pid)
 }
 
 // signal gives the order.

@@ -224,3 +224,31 @@ func Masters() []Status {
 	}
 	return found
 }
+
+// Find gives the status of the master that is meant: that of a pidfile, or with "" the only
+// one of this user.
+func Find(pidfile string) (Status, error) {
+	if pidfile == "" {
+		found := Masters()
+		if len(found) == 1 {
+			return found[0], nil
+		}
+		if len(found) == 0 {
+			return Status{}, ErrNoMaster
+		}
+		var list []string
+		for _, s := range found {
+			list = append(list, fmt.Sprintf("%d (%s)", s.PID, s.App))
+		}
+		return Status{}, fmt.Errorf("several servers run, name one by --pid FILE: %s", strings.Join(list, ", "))
+	}
+	text, err := os.ReadFile(pidfile)
+	if err != nil {
+		return Status{}, err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return Status{}, fmt.Errorf("%s holds no process id", pidfile)
+	}
+	return Read(pid)
+}

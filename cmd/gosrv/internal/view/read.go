@@ -140,7 +140,7 @@ func (r *Reading) routes(s *Snapshot) {
 func (r *Reading) slowest(s *Snapshot) {
 	for _, q := range r.Totals.Slow {
 		path := q.Path
-		shown := Slow{Method: q.Method, Path: &path, Status: q.Status, Trace: q.Trace, Ago: seconds(r.At - q.End), Times: map[string]float64{}}
+		shown := Slow{Method: q.Method, Path: &path, Route: q.Route, Status: q.Status, Trace: q.Trace, Ago: seconds(r.At - q.End), Times: map[string]float64{}}
 		for _, p := range metrics.Phases {
 			if q.Times[p] >= 0 {
 				shown.Times[p.String()] = seconds(q.Times[p])

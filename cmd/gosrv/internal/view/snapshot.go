@@ -86,7 +86,8 @@ type Route struct {
 // Slow is one of the slowest requests.
 type Slow struct {
 	Method string             `json:"method"`
-	Path   *string            `json:"path"` // without its query; null: not shown to whoever asks
+	Path   *string            `json:"path"`            // without its query; null: not shown to whoever asks
+	Route  string             `json:"route,omitempty"` // environ["gosrv.route"]
 	Status int                `json:"status"`
 	Trace  string             `json:"trace_id,omitempty"`
 	Ago    float64            `json:"ago_seconds"` // since its end

@@ -16,6 +16,7 @@ var commands = []struct{ name, text string }{
 	{"stop", "Finish what runs, then end"},
 	{"upgrade", "Start the binary anew, then stop the old one"},
 	{"status", "Say how the server is"},
+	{"top", "Show how it is, second by second"},
 	{"install-stub", "Let programs that start Gunicorn get gosrv"},
 	{"import-uwsgi", "Translate a configuration of uWSGI"},
 	{"help", "Explain a topic or a setting"},
