@@ -28,7 +28,8 @@ library:
 # A real project under the server in one command, on a machine that has only Go, a C compiler and a Python.
 run: all site
 	@echo "The example project: http://127.0.0.1:8000/ (admin at /admin/, user admin, password admin)"
-	cd $(SITE) && DJANGOSITE_DATA="$(CURDIR)/$(RUN_DATA)" exec "$(CURDIR)/bin/gosrv" --python "$(CURDIR)/$(RUN_VENV)/bin/python" --workers 2 myproject.wsgi
+	@echo "What its requests wait for: http://127.0.0.1:9100/, or bin/gosrv top"
+	cd $(SITE) && DJANGOSITE_ROUTES=1 DJANGOSITE_DATA="$(CURDIR)/$(RUN_DATA)" exec "$(CURDIR)/bin/gosrv" --python "$(CURDIR)/$(RUN_VENV)/bin/python" --workers 2 --metrics-bind 127.0.0.1:9100 myproject.wsgi
 
 # The same with Django's debug pages and a restart whenever a file changes.
 dev: all site

@@ -300,10 +300,14 @@ def test_environ_in_the_access_log_is_as_the_application_left_it(start):
     assert "127.0.0.1|m\xefa|42|shown as text|-|%s|http|/pieces\n" % host in out
 
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
 @pytest.mark.gosrv_only("its format json")
 def test_json_access_lines(start):
     server = start("logging_lines", "--access-logfile", "-", "--access-log-format", "json")
-    server.get("/a?b=c", headers={"X-Forwarded-For": "1.2.3.4", "X-Request-Id": "asked", "User-Agent": "t\"1", "Authorization": "Basic YW5uZTp4"})
+    server.get("/a?b=c", headers={"X-Forwarded-For": "1.2.3.4", "X-Request-Id": "asked", "User-Agent": "t\"1", "Authorization": "Basic YW5uZTp4",
+                                        "traceparent": TRACE})
     server.get("/b", headers={"X-Real-IP": "5.6.7.8"})
     out = wait_text(lambda: server.out, '"/b"', '"/a"')
     lines = {line["path"]: line for line in map(json.loads, out.splitlines())}
@@ -313,7 +317,7 @@ def test_json_access_lines(start):
     assert a == {
         "remote_addr": "127.0.0.1", "forwarded_for": "1.2.3.4", "user": "anne", "method": "GET", "target": "/a?b=c", "path": "/a", "query": "b=c",
         "protocol": "HTTP/1.1", "scheme": "http", "host": "127.0.0.1:%d" % server.port, "status": 200, "bytes": 2, "referer": None,
-        "user_agent": "t\"1", "request_id": "asked", "pid": server.worker_pids()[0],
+        "user_agent": "t\"1", "request_id": "asked", "traceparent": TRACE, "pid": server.worker_pids()[0],
     }
     assert b["forwarded_for"] == "5.6.7.8" and b["request_id"] == "answered" and b["user"] is None
 

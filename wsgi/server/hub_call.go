@@ -194,6 +194,7 @@ func (h *hub) End(ref call.Ref, state call.State, res *call.Result, head []byte)
 	h.forget(g)
 	a := &kept
 	c.ans = a
+	a.Inside = max(s.now-a.started, 0) // what a greenlet waits for is the application's
 	s.report(c, a, v)
 	s.cur, s.curAns = nil, nil
 	s.settle(c, a, v)

@@ -142,7 +142,7 @@ func TestJSON(t *testing.T) {
 	want := `{"time":"2026-11-21T15:43:00.000Z","remote_addr":"127.0.0.1","forwarded_for":"1.2.3.4, 5.6.7.8","user":"anne",` +
 		`"method":"GET","target":"/a%20b?x=1&y=\"z\"","path":"/a b","query":"x=1&y=\"z\"","protocol":"HTTP/1.1",` +
 		`"scheme":"http","host":"example.com","status":200,"bytes":1234,"duration":2.345678,"referer":null,"user_agent":"curl \"8\"",` +
-		`"request_id":null,"pid":4242}`
+		`"request_id":null,"traceparent":null,"pid":4242}`
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}

@@ -44,6 +44,8 @@ func (f *Format) appendJSON(dst []byte, e *Entry) []byte {
 	dst = appendJSONText(dst, e.Source.RequestHeader("user-agent"))
 	dst = append(dst, `,"request_id":`...)
 	dst = appendJSONText(dst, e.requestID())
+	dst = append(dst, `,"traceparent":`...)
+	dst = appendJSONText(dst, e.Source.RequestHeader("traceparent"))
 	dst = append(dst, `,"pid":`...)
 	dst = strconv.AppendInt(dst, int64(f.pid), 10)
 	return append(dst, "}\n"...)

@@ -33,6 +33,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
+if os.environ.get("DJANGOSITE_ROUTES"):  # not for the benchmarks: other servers have no use for it
+    MIDDLEWARE.append("myproject.routes.routes")
 
 TEMPLATES = [
     {
