@@ -159,7 +159,10 @@ def installs(run, target, work):
         said = subprocess.run([str(program), "--version"], capture_output=True, text=True)
         good = said.returncode == 0 and "commit unknown" not in said.stdout
         run.totals.add(passed=int(good), failed=int(not good), note=None if good else "%s says %r" % (name, said.stdout + said.stderr))
+        before = run.totals.passed
         run.pytest("smoke: " + name, run.test_venv(), "-n", "2", *SMOKE, binary=program)
+        if run.totals.passed == before:
+            run.totals.add(failed=1, note="smoke: %s: no test was run" % name)
 
 
 def by_pip(run, home, *what):

@@ -111,8 +111,7 @@ def test_commands_run(words, project):
         served = []
     else:
         served = ["--check-config"]
-    # A user and a group of the machine that the page is about need not be on this one.
-    done = harness.run_once(*words, *served, cwd=project)
+    done = harness.run_once(*words, *served, cwd=project, env={"HOME": project, "XDG_CACHE_HOME": project / "cache", "XDG_CONFIG_HOME": None, "XDG_STATE_HOME": None, "XDG_DATA_HOME": None})
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr and "WARNING" not in done.stderr, done.stderr
 

@@ -159,7 +159,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("line, offered, not_offered", [
     ("gosrv --worker-cl", "--worker-class", "--workers"),
     ("gosrv --max-requests-", "--max-requests-jitter", "--bind"),
-    ("gosrv --worker-class g", "gthread", "sync"),
+    ("gosrv --worker-class gt", "gthread", "sync"),
     ("gosrv -k s", "sync", "gthread"),
     ("gosrv rel", "reload", "status"),
     ("gosrv help exit", "exit-codes", "timeout"),
