@@ -53,11 +53,11 @@ const licences = "../pyshim/wheel/licenses"
 // legal are the files of a module whose text has to go with its code.
 var legal = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents)(\.[a-z]+)?$`)
 
-// TestTheLicencesOfOthersAreShipped compares the texts that packages carry with those of the modules in the two
-// binaries, and of Go, whose runtime is in both.
+// TestTheLicencesOfOthersAreShipped compares the texts that packages carry with those of the modules in the three
+// binaries, and of Go, whose runtime is in all of them.
 func TestTheLicencesOfOthersAreShipped(t *testing.T) {
 	wanted := map[string]string{"go": goEnv(t, "GOROOT")}
-	for line := range strings.Lines(run(t, "go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}", "./cmd/gosrv", "./cmd/libgosrv")) {
+	for line := range strings.Lines(run(t, "go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}", "./cmd/gosrv", "./cmd/libgosrv", "./cmd/gosrv/monitor")) {
 		if path, dir, found := strings.Cut(strings.TrimSpace(line), " "); found {
 			wanted[strings.ReplaceAll(path, "/", "_")] = dir
 		}

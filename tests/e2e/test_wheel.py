@@ -254,7 +254,7 @@ def test_an_sdist_without_go_says_what_to_do(hook, monkeypatch):
 def test_the_sdist_holds_what_a_build_reads(tmp_path, hook):
     names = set(hook.source_files())
     wanted = json.loads("[%s]" % run("go", "list", "-deps", "-json=ImportPath,Dir,GoFiles,CgoFiles,CFiles,HFiles,EmbedFiles,Standard", "./cmd/gosrv",
-                                     "./cmd/libgosrv", cwd=harness.ROOT).replace("\n}\n{", "\n},\n{"))
+                                     "./cmd/libgosrv", "./cmd/gosrv/monitor", cwd=harness.ROOT).replace("\n}\n{", "\n},\n{"))
     missing = set()
     for package in wanted:
         if package.get("Standard") or not package["ImportPath"].startswith("gosrv/"):
@@ -262,7 +262,7 @@ def test_the_sdist_holds_what_a_build_reads(tmp_path, hook):
         for key in ("GoFiles", "CgoFiles", "CFiles", "HFiles", "EmbedFiles"):
             for name in package.get(key) or ():
                 path = os.path.relpath(os.path.join(package["Dir"], name), harness.ROOT)
-                if path not in names and not path.endswith("libgosrv.so"):
+                if path not in names and not path.endswith(("libgosrv.so", "gosrv-monitor.gz")):
                     missing.add(path)
     assert not missing
     assert not [name for name in names if name.endswith("_test.go")]
