@@ -49,6 +49,7 @@ const (
 	_ = -(uint(call.Quit) ^ C.GOSRV_QUIT) - (uint(call.Handled) ^ C.GOSRV_HANDLED)
 	_ = -(uint(call.SentAll) ^ C.GOSRV_SENT_ALL) - (uint(call.Chunked) ^ C.GOSRV_CHUNKED)
 	_ = -(uint(call.SocketLook) ^ C.GOSRV_SOCKET_LOOK) - (uint(call.SocketRead) ^ C.GOSRV_SOCKET_READ) - (uint(call.SocketTake) ^ C.GOSRV_SOCKET_TAKE)
+	_ = -(uint(call.SocketSecure) ^ C.GOSRV_SOCKET_SECURE) - (uint(call.SocketTunnel) ^ C.GOSRV_SOCKET_TUNNEL)
 	_ = -(uint(call.DrainRequested) ^ C.GOSRV_SIG_DRAIN) - (uint(call.QuitRequested) ^ C.GOSRV_SIG_QUIT)
 	_ = -(uint(call.BodyBlockSize) ^ C.GOSRV_BLOCK) - (uint(http1.BlockNumbers) ^ C.GOSRV_CACHED)
 	_ = -(unsafe.Sizeof(Block{}) ^ C.sizeof_gosrv_block) - (unsafe.Offsetof(Block{}.Mem) ^ unsafe.Offsetof(C.gosrv_block{}.mem))

@@ -29,8 +29,9 @@ enum {
 	GOSRV_CHUNKED = 64,  /* batch: each piece becomes a chunk */
 	GOSRV_CACHED_SHIFT = 8, /* call: the bits from here on are the cached environ's number */
 };
-/* What gunicorn.socket is about to be used for (gosrvSocket): waited for; read from; to go on with it alone. */
-enum { GOSRV_SOCKET_LOOK, GOSRV_SOCKET_READ, GOSRV_SOCKET_TAKE };
+/* What gunicorn.socket is about to be used for (gosrvSocket): waited for; read from; to go on with it alone. Or a
+ * question: what TLS has settled; the descriptor of a tunnel. */
+enum { GOSRV_SOCKET_LOOK, GOSRV_SOCKET_READ, GOSRV_SOCKET_TAKE, GOSRV_SOCKET_SECURE, GOSRV_SOCKET_TUNNEL };
 enum { GOSRV_SIG_DRAIN = 1, GOSRV_SIG_QUIT = 2 }; /* bits that gosrv_signals_run returns */
 #define GOSRV_ABSENT 0xFFFFFFFFu   /* the length of a string of the request that is absent */
 #define GOSRV_IN_EXTRA 0x80000000u /* in an offset: the string lies in `extra`, not in `head` */

@@ -50,7 +50,7 @@ static int64_t ask_go(gosrv_call *c, int use, char **bytes) {
  * on, and so is all that comes. An answer that has begun is still the server's to end, as
  * Gunicorn does: what the application sends stands between its pieces. */
 static PyObject *grant(PyObject *self, PyObject *number) {
-	enum { LOOK, READ, TAKE, SEND }; /* client_socket.py has these numbers, too */
+	enum { LOOK, READ, TAKE, SEND, SECURE, TUNNEL }; /* client_socket.py has these numbers, too */
 	socket_object *s = (socket_object *)self;
 	gosrv_call *c = s->call;
 	int asked = (int)py.PyLong_AsLongLong(number), use = GOSRV_SOCKET_LOOK;
@@ -58,6 +58,7 @@ static PyObject *grant(PyObject *self, PyObject *number) {
 	int none = none_of(s, c);
 	if (asked == READ || (asked == TAKE && !none && c->head_sent)) use = GOSRV_SOCKET_READ;
 	if ((asked == TAKE || asked == SEND) && !none && !c->head_sent) use = GOSRV_SOCKET_TAKE;
+	if (asked == SECURE || asked == TUNNEL) use = asked == SECURE ? GOSRV_SOCKET_SECURE : GOSRV_SOCKET_TUNNEL;
 	char *bytes = NULL;
 	int64_t n = none ? 0 : ask_go(c, use, &bytes);
 	PyObject *result = NULL;
@@ -65,7 +66,7 @@ static PyObject *grant(PyObject *self, PyObject *number) {
 		errno = (int)-n;
 		py.PyErr_SetFromErrno(py.PyExc_OSError);
 	} else {
-		s->used = 1;
+		s->used = s->used || asked != SECURE;
 		s->taken = s->taken || use == GOSRV_SOCKET_TAKE;
 		result = asked == SEND && use == GOSRV_SOCKET_LOOK ? py._Py_NoneStruct : py.PyBytes_FromStringAndSize(bytes ? bytes : "", n);
 		if (result == py._Py_NoneStruct) py.Py_IncRef(result);

@@ -283,9 +283,9 @@ class Worker:
 
     @staticmethod
     def open_socket(fd, grant):
-        from .request import client_socket
+        from .request import open_socket
 
-        return client_socket.of_request(fd, grant)
+        return open_socket.of_request(fd, grant)
 
     def start_threads(self, count, name):
         if process.threads_patched() and not self._warned and self.number == 0:  # by the application, in every worker

@@ -13,6 +13,7 @@ import threading
 
 import pytest
 import requests
+import websocket
 
 import authority
 import harness
@@ -420,3 +421,43 @@ def ssl_context(config, default_ssl_context_factory):
         path = self.conf(tmp_path, pair, ["context = default_ssl_context_factory()", line, "return context"])
         ended = harness.run_once("--bind", "127.0.0.1:0", "-c", str(path), "hello:app")
         assert ended.returncode == 1 and says in ended.stderr, ended.stderr
+
+
+@pytest.mark.parametrize("threads", ["1", "4"])
+class TestSocket:
+    """gunicorn.socket over TLS."""
+
+    def test_what_it_says_of_the_session(self, start, pair, threads):
+        server = secure(start, pair, "--cert-reqs", "1", "--ca-certs", str(authority.ca_file("clients")), "--threads", threads, app="tls_socket")
+        trust = context()
+        trust.load_cert_chain(*map(str, authority.issue("client", "client@example.org", signer="clients")))
+        with connect(server, trust=trust) as wire:
+            for _ in range(2):  # to look is not to take it over
+                said = json.loads(wire.get("/").body)
+            assert said["cipher"] == list(wire.sock.cipher()) and said["version"] == wire.sock.version() and said["alpn"] is None
+            assert said["peer"] == list(wire.sock.getsockname()) and said["der"] > 100
+            assert ["email", "client@example.org"] in said["cert"]["subjectAltName"]
+        with connect(server) as wire:
+            assert json.loads(wire.get("/").body)["cert"] is None
+
+    def test_who_reads_from_it_gets_plain_text(self, start, pair, threads):
+        server = secure(start, pair, "--threads", threads, app="tls_socket")
+        with connect(server) as wire:
+            wire.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\nbehind ")  # comes with the request
+            assert wire.until(b"BEHIND ").endswith(b"hello ")
+            for word in (b"more ", b"x" * 100000 + b" ", b"end."):
+                wire.send(word)
+                assert wire.exactly(len(word)) == word.upper()
+            assert wire.closed()
+        with connect(server) as wire:
+            assert wire.get("/").status == 200
+
+    def test_websockets(self, start, pair, threads):
+        server = secure(start, pair, "--threads", threads, app="websockets")
+        client = websocket.create_connection("wss://localhost:%d/echo" % server.port, sslopt={"ca_certs": str(authority.ca_file())}, timeout=20)
+        for text in ("first", "x" * 200000, "last"):
+            client.send(text)
+            assert client.recv() == text
+        client.close()
+        with connect(server) as wire:
+            assert wire.get("/").status == 200

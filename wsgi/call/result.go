@@ -104,6 +104,10 @@ const (
 	SocketLook SocketUse = iota // wait for it, ask for its descriptor
 	SocketRead                  // read from it
 	SocketTake                  // go on with it alone
+
+	// Questions, which change nothing. The answer is text.
+	SocketSecure // what TLS has settled (tlsio.Facts, JSON); nothing: the connection is plain
+	SocketTunnel // after SocketTake over TLS: the number of the application's own descriptor
 )
 
 // Word is what hooks and the loop of a worker tell each other. Python writes what is atomic; Requests has one

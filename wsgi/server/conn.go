@@ -61,6 +61,7 @@ type conn struct {
 	known    http1.Known // of its header block
 	wire     loop.Transport
 	tls      *tlsio.Session // nil: plain, or its handshake has not begun
+	tunnel   int            // taken over from TLS: the application's descriptor
 	in       loop.Buffer
 }
 
@@ -111,15 +112,6 @@ func (c *conn) become(p phase) {
 }
 
 func (c *conn) fd() int { return c.timer.FD }
-
-// socket is the descriptor that gunicorn.socket is made of; -1: none, since what the
-// application read from it would be ciphertext.
-func (c *conn) socket() int {
-	if !c.wire.Plain() {
-		return -1
-	}
-	return c.fd()
-}
 
 // note remembers what an edge said.
 func (c *conn) note(ev loop.Event) {

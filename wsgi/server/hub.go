@@ -205,7 +205,7 @@ func (h *hub) tell(t call.Turn) {
 func (h *hub) begin(g *greenCall, t call.Turn) bool {
 	s, c := h.s, g.c
 	r, head := g.request()
-	s.call = call.Request{Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &g.body, Socket: c.socket()}
+	s.call = call.Request{Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &g.body, Socket: c.fd()}
 	if !t.Room(&s.call) {
 		return false
 	}

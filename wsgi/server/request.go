@@ -48,7 +48,7 @@ func (s *slot) serve(c *conn) leads {
 	r := s.request(c)
 	head := c.in.Unread()[:r.HeadLen]
 	s.call = call.Request{
-		Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &s.body, Socket: c.socket(), Out: s.out,
+		Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &s.body, Socket: c.fd(), Out: s.out,
 	}
 	if !w.set.NoEnvironCache {
 		s.call.Block = w.headBlocks.Number(head, r, &c.known)

@@ -1,6 +1,9 @@
 package server
 
 import (
+	"encoding/json"
+	"strconv"
+
 	"golang.org/x/sys/unix"
 
 	"gosrv/wsgi/call"
@@ -36,6 +39,9 @@ const noStatus = -1
 // the connection but for its count; regain says how it comes back.
 func useSocket(s *responder, use call.SocketUse, buf []byte) int {
 	c, a := s.cur, s.curAns
+	if c != nil && use >= call.SocketSecure {
+		return answerSocket(c, a, use, buf)
+	}
 	if c == nil || !lendSocket(s, a) {
 		return -int(unix.ECONNABORTED)
 	}
@@ -49,8 +55,10 @@ func useSocket(s *responder, use call.SocketUse, buf []byte) int {
 	copy(buf, behind)
 	a.x.Keep, a.frame.Keep = false, false // a part of the next request may be read
 	if use == call.SocketTake {
+		if e := giveAway(s.w, c); e != loop.None {
+			return -int(e)
+		}
 		a.holder = appHas
-		giveAway(s.w, c)
 	}
 	return len(behind)
 }
@@ -82,9 +90,18 @@ func (c *conn) behindRequest() []byte {
 	return st.Unread()
 }
 
-// giveAway drops the descriptor: the application's is the last one. The next
+// giveAway drops the descriptor: the application's is the last one. Over TLS the
+// application gets the end of a tunnel instead. The next
 // connection may get its number while this one still stands in conns.
-func giveAway(w *worker, c *conn) {
+func giveAway(w *worker, c *conn) unix.Errno {
+	tunnel := -1
+	if c.tls != nil {
+		var err error
+		if tunnel, err = c.tls.Tunnel(); err != nil {
+			w.log.Errorf("gunicorn.socket: %v", err)
+			return unix.EMFILE
+		}
+	}
 	if c.stream != nil {
 		c.stream.Cancel()
 	}
@@ -94,8 +111,29 @@ func giveAway(w *worker, c *conn) {
 		c.registered, c.duplex = false, false
 	}
 	w.Own(fd, false)
-	c.wire.Drop()
-	c.wire = loop.NewTransport(-1)
+	if c.tls == nil {
+		c.wire.Drop()
+	}
+	c.wire, c.tunnel = loop.NewTransport(-1), tunnel
+	return loop.None
+}
+
+// answerSocket answers the questions among the uses.
+func answerSocket(c *conn, a *answer, use call.SocketUse, buf []byte) int {
+	var text []byte
+	switch {
+	case c.tls == nil:
+	case use == call.SocketSecure:
+		text, _ = json.Marshal(c.tls.Facts()) // strings and numbers: it cannot fail
+	case a.holder != appHas:
+		return -int(unix.EOPNOTSUPP) // the answer has begun, and its bytes are encrypted with the server's
+	default:
+		text = strconv.AppendInt(nil, int64(c.tunnel), 10)
+	}
+	if len(text) <= len(buf) {
+		copy(buf, text)
+	}
+	return len(text)
 }
 
 // concede ends the answer of such a request without a word. What is logged is

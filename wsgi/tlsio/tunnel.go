@@ -35,6 +35,7 @@ func (s *Session) Tunnel() (int, error) {
 	w := s.socket
 	w.mu.Lock()
 	w.push()
+	_ = unix.SetNonblock(w.fd, true)             // the application may have asked for the opposite
 	w.file = os.NewFile(uintptr(w.fd), "client") // non-blocking, so it goes into Go's poller
 	rest := append([]byte(nil), w.out...)
 	w.release()

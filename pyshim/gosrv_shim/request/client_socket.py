@@ -6,7 +6,7 @@ import socket
 import threading
 
 # What the server is asked for (cgo/request_socket.c, grant).
-LOOK, READ, TAKE, SEND = range(4)
+LOOK, READ, TAKE, SEND, SECURE, TUNNEL = range(6)
 
 # Further answers of the server's may follow one of these; 101 is the end of HTTP.
 INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9]\b")
@@ -195,14 +195,3 @@ class ClientSocket(Socket):
         with self._lock:
             self._grant, self._behind = None, b""
             return super().detach()
-
-
-def of_request(fd, grant):
-    """The socket of a request; fd stays the caller's. With -1 it is one whose request is over."""
-    if fd >= 0:
-        return ClientSocket(fd, grant)
-    one, other = socket.socketpair()
-    with one, other:
-        over = ClientSocket(one.fileno(), None)
-    os.close(over.end())
-    return over

@@ -1,0 +1,21 @@
+"""Which socket gunicorn.socket is."""
+
+import os
+import socket
+
+from .client_socket import SECURE, ClientSocket
+
+
+def of_request(fd, grant):
+    """The socket of a request; fd stays the caller's. With -1 it is one whose request is over."""
+    if fd >= 0 and grant(SECURE):
+        from .secure_socket import SecureClientSocket
+
+        return SecureClientSocket(fd, grant)
+    if fd >= 0:
+        return ClientSocket(fd, grant)
+    one, other = socket.socketpair()
+    with one, other:
+        over = ClientSocket(one.fileno(), None)
+    os.close(over.end())
+    return over

@@ -1,0 +1,47 @@
+package tlsio
+
+import (
+	"crypto/tls"
+	"strings"
+)
+
+// Facts is what gunicorn.socket says of a session, in the words of Python's ssl module.
+type Facts struct {
+	Version     string `json:"version"`     // "TLSv1.3"
+	Cipher      string `json:"cipher"`      // OpenSSL's name
+	Bits        int    `json:"bits"`        // of the cipher's key
+	Protocol    string `json:"alpn"`        // "": none was agreed on
+	Certificate []byte `json:"certificate"` // the client's, DER; nil: none was shown
+}
+
+// Facts describes a session whose handshake is over.
+func (s *Session) Facts() Facts {
+	state := s.conn.ConnectionState()
+	f := Facts{
+		Version: strings.Replace(tls.VersionName(state.Version), "TLS ", "TLSv", 1),
+		Cipher:  opensslName(state.CipherSuite), Bits: 128, Protocol: state.NegotiatedProtocol,
+	}
+	for _, long := range []string{"AES256", "AES_256", "CHACHA20"} {
+		if strings.Contains(f.Cipher, long) {
+			f.Bits = 256
+		}
+	}
+	if len(state.PeerCertificates) > 0 {
+		f.Certificate = state.PeerCertificates[0].Raw
+	}
+	return f
+}
+
+// opensslName is the name that OpenSSL has for a suite of TLS 1.2; those of 1.3 have one name.
+func opensslName(id uint16) string {
+	name := tls.CipherSuiteName(id)
+	pair, rest, old := strings.Cut(strings.TrimPrefix(name, "TLS_"), "_WITH_")
+	if !old {
+		return name
+	}
+	rest = strings.NewReplacer("AES_128_", "AES128_", "AES_256_", "AES256_", "_CBC", "", "CHACHA20_POLY1305_SHA256", "CHACHA20_POLY1305").Replace(rest)
+	if pair != "RSA" {
+		rest = pair + "_" + rest
+	}
+	return strings.ReplaceAll(rest, "_", "-")
+}
