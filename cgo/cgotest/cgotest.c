@@ -233,3 +233,9 @@ void test_result_layout(size_t *o) {
 		offsetof(gosrv_result, sent), offsetof(gosrv_result, iterates), offsetof(gosrv_result, payload), offsetof(gosrv_result, ends)};
 	memcpy(o, layout, sizeof layout);
 }
+
+int test_leaf_rule(void) {
+	leaf_inside = 1;
+	gil_take(&main_thread);
+	return leaf_inside;
+}

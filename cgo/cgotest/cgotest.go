@@ -54,6 +54,9 @@ func Object(references int) (o unsafe.Pointer, counted uint32) {
 	return o, uint32(n)
 }
 
+// BreakLeafRule enters Python from inside of a leaf call. It does not return.
+func BreakLeafRule() { C.test_leaf_rule() }
+
 // Refs are the references that C counted as taken and dropped.
 func Refs() (taken, dropped uint64) {
 	return uint64(C.test_refs_taken()), uint64(C.test_refs_dropped())

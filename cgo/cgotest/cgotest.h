@@ -17,4 +17,6 @@ const char *test_batches_in_order(void);
 int test_chunk_line(uint64_t n, char *out);
 void test_result_layout(size_t *offsets);
 void test_request_layout(size_t *offsets);
+int test_leaf_rule(void);
+
 #endif

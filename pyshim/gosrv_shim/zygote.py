@@ -244,8 +244,7 @@ class Zygote:
             app = app or view.app.Application(self.cfg, named)
             self.server = view.server.Arbiter(self.cfg, self.log, message, app)
             self.server.resize_by(self.resize)
-            threads = self.cfg.worker_class_str == "gthread"
-            self.worker_class = view.worker.ThreadWorker if threads else view.worker.SyncWorker
+            self.worker_class = view.worker.CLASSES[self.cfg.worker_class_str]
         else:
             app = app or application.Application(named)
             self.server = hooks.Server(self.cfg, self.log, message["master_pid"], message["software"], app)

@@ -162,8 +162,9 @@ class Config(hooks.Settings):
     def worker_class(self):
         import gunicorn.util
 
-        return gunicorn.util.load_class({"gthread": "gunicorn.workers.gthread.ThreadWorker"}.get(
-            self.worker_class_str, "gunicorn.workers.sync.SyncWorker"))
+        from .worker import CLASSES
+
+        return gunicorn.util.load_class(CLASSES[self.worker_class_str].name_of_class)
 
     @property
     def logger_class(self):

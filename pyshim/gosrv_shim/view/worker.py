@@ -177,6 +177,21 @@ class ThreadWorker(GunicornWorker):
         """The master has checked the settings."""
 
 
+class GeventWorker(GunicornWorker):
+    name_of_class = "gunicorn.workers.ggevent.GeventWorker"
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.worker_connections = self.cfg.worker_connections
+
+
+class EventletWorker(GeventWorker):
+    name_of_class = "gunicorn.workers.geventlet.EventletWorker"
+
+
+CLASSES = {"sync": SyncWorker, "gthread": ThreadWorker, "gevent": GeventWorker, "eventlet": EventletWorker}
+
+
 class Deferred:
     """worker.method_queue: what is deferred is done at once."""
 

@@ -20,8 +20,9 @@ def load_class(uri, default="gunicorn.workers.sync.SyncWorker", section="gunicor
     """The class at a dotted path; a class comes back as it is."""
     if isinstance(uri, type):
         return uri
-    name = {"sync": "gunicorn.workers.sync.SyncWorker",
-            "gthread": "gunicorn.workers.gthread.ThreadWorker"}.get(uri, uri or default)
+    from .workers import SUPPORTED_WORKERS
+
+    name = SUPPORTED_WORKERS.get(uri, uri or default)
     module, _, attribute = name.rpartition(".")
     if not module:
         raise RuntimeError("class uri %r invalid or not found" % uri)
