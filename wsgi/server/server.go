@@ -304,6 +304,7 @@ func runHub(s *slot) error {
 	w.hub.startWatch()
 	defer w.hub.watch.End()
 	w.Tell(workerctl.WorkerReady{Notice: w.notice})
+	w.hub.waker.Wake() // orders may have been read before there was anybody to obey them
 	if !w.Hub(w.poll.FD(), w.hub) {
 		return errors.New("the event loop of Python has ended before its time; the reason is in the error log")
 	}
