@@ -123,7 +123,7 @@ class Worker:
         if self.cfg.resolved.get("reload"):
             from .loading import development
 
-            reloader = development.watch(self)
+            reloader = development.watch(self, process.sleep)
             if not preloaded:
                 development.note_imports(reloader.extra)
         try:
@@ -140,7 +140,7 @@ class Worker:
         self.application = self.wsgi
         if reloader is not None and (not preloaded or self.number == 0):  # one is enough to ask for all
             self._preloaded = preloaded
-            process.start_thread(reloader)
+            process.start_thread(reloader, loop=False)
 
     def leave_for(self, name):
         """A source file has changed; called in the reloader's thread. True if this worker goes:

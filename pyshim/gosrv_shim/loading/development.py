@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import traceback
 
 INTERVAL = 1.0  # seconds between two looks at the files, Gunicorn's
@@ -55,9 +54,9 @@ class Reloader(threading.Thread):
     """Looks at every imported source file and at the extra ones; ends the worker when one
     has changed. Its successor imports the new code."""
 
-    def __init__(self, worker, extra):
+    def __init__(self, worker, extra, sleep):
         super().__init__(daemon=True, name="reloader")
-        self.worker, self.extra = worker, list(extra)
+        self.worker, self.extra, self.sleep = worker, list(extra), sleep
 
     def files(self):
         for module in tuple(sys.modules.values()):
@@ -71,13 +70,13 @@ class Reloader(threading.Thread):
             name = next(filter(changed, self.files()), None)
             if name is not None and self.worker.leave_for(name):
                 return
-            time.sleep(INTERVAL)
+            self.sleep(INTERVAL)
 
 
-def watch(worker):
-    """The reloader of a worker, not started yet."""
+def watch(worker, sleep):
+    """The reloader of a worker, not started yet; it waits by the given time.sleep, which nothing has patched."""
     worker.log.warning("Reloader is on. Use in development only!")
-    return Reloader(worker, worker.cfg.reload_extra_files or ())
+    return Reloader(worker, worker.cfg.reload_extra_files or (), sleep)
 
 
 def ask_master():

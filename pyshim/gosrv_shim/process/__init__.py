@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 # What the zygote passes over and what a worker begins with, as in a fresh `python`.
 FRESH = {
@@ -20,7 +21,7 @@ FRESH = {
 # Threads are none where gevent or eventlet has put greenlets in their place, which get no turn in a loop that is not
 # Python's. What is kept here is there before any code of the user's.
 allocate_lock, start_new_thread, Lock = _thread.allocate_lock, _thread.start_new_thread, threading.Lock
-stack_size = _thread.stack_size
+stack_size, sleep = _thread.stack_size, time.sleep
 LOOPS = allocate_lock()
 THREADS_PATCHED = ("The module threading is patched (gevent, eventlet): the %d threads of each worker are real ones all the same, "
            "and each waits by itself. Leave out monkey.patch_all() or the setting threads")
@@ -45,16 +46,21 @@ def threads_patched():
     return threading.Lock is not Lock
 
 
-def start_thread(thread):
-    """Starts a threading.Thread; where those are none, what it would run, in a nameless thread."""
+def start_thread(thread, loop=True):
+    """Starts a threading.Thread; where those are none, what it would run, in a nameless thread.
+
+    loop: it runs code of the user's, which may wait in an event loop. Without one it waits by sleep above.
+    """
     before = stack_size()
     if MUSL and before == 0:  # else the application has chosen
         stack_size(STACK)
     try:
-        if threads_patched():
+        if not threads_patched():
+            thread.start()
+        elif loop:
             start_new_thread(run_with_loop, (thread.run,))
         else:
-            thread.start()
+            start_new_thread(thread.run, ())
     finally:
         stack_size(before)
 

@@ -89,5 +89,5 @@ class Listeners(list):
 
 def make(fd, asked, conf, log):
     sock = Duplicate(fileno=fd)
-    sock.name = socket.socket.getsockname(sock)
+    sock.name = super(Duplicate, sock).getsockname()  # not socket.socket's, which may be another class by now: gevent's, eventlet's
     return KINDS.get(sock.family, BaseSocket)(sock, asked, conf, log)
