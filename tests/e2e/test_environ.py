@@ -102,7 +102,7 @@ def test_the_required_keys_and_types(echo):
     assert values["wsgi.version"] == [1, 0] and got["wsgi.version"]["type"] == "tuple"
     assert values["wsgi.url_scheme"] == "http"
     assert values["wsgi.run_once"] is False and values["wsgi.input_terminated"] is True
-    assert values["wsgi.multithread"] is False and values["wsgi.multiprocess"] is False
+    assert values["wsgi.multithread"] is bool(harness.worker_class()) and values["wsgi.multiprocess"] is False
     assert values["SERVER_SOFTWARE"].startswith(harness.kind() + "/")
     for key in ("wsgi.input", "wsgi.errors", "wsgi.file_wrapper", "wsgi.early_hints", "gunicorn.socket"):
         assert key in got
@@ -111,6 +111,7 @@ def test_the_required_keys_and_types(echo):
     assert {"write", "flush"} <= set(got["wsgi.errors"]["methods"])
 
 
+@pytest.mark.not_green("it is about threads")
 def test_multithread_and_multiprocess_are_true_to_the_settings(threaded, start):
     got = facts(threaded, "plain")
     assert got["wsgi.multithread"]["value"] is True

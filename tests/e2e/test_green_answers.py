@@ -9,7 +9,7 @@ import harness
 from waiting import wait_for
 from wire import Wire
 
-pytestmark = [pytest.mark.green, pytest.mark.matrix]
+pytestmark = pytest.mark.green
 MIB = 1 << 20
 
 

@@ -1,6 +1,7 @@
 """The names by which people ask for gevent and eventlet, wherever Gunicorn takes a worker class, and what is said where one cannot be had."""
 import subprocess
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -100,15 +101,16 @@ def test_the_library_is_too_old(tmp_path):
 
 @OURS
 def test_gevent_websocket_is_not_there(tmp_path):
-    text = refused("-k", "geventwebsocket.gunicorn.workers.GeventWebSocketWorker", "hello", env={"PYTHONPATH": hidden(tmp_path, "geventwebsocket")})
+    """An environment that has all the others: theirs are linked into it."""
+    subprocess.run([harness.python(), "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    source, target = (Path(subprocess.run([python, "-c", where], capture_output=True, text=True, check=True).stdout.strip())
+                      for python in (harness.python(), tmp_path / "bare" / "bin" / "python"))
+    for entry in source.iterdir():
+        if "websocket" not in entry.name:
+            (target / entry.name).symlink_to(entry)
+    text = refused("-k", "geventwebsocket.gunicorn.workers.GeventWebSocketWorker", "hello", "--python", tmp_path / "bare" / "bin" / "python")
     assert "pip install gevent-websocket" in text
-
-
-def hidden(folder, package):
-    """A folder that makes a package impossible to import."""
-    (folder / package).mkdir()
-    (folder / package / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named '%s'\", name=%r)\n" % (package, package))
-    return folder
 
 
 @OURS

@@ -10,7 +10,7 @@ import requests
 import sites
 from waiting import wait_for
 
-pytestmark = [pytest.mark.green, pytest.mark.matrix]
+pytestmark = pytest.mark.green
 VISITORS = 10
 
 

@@ -10,7 +10,7 @@ import procs
 from waiting import wait_for
 from wire import Wire
 
-pytestmark = [pytest.mark.green, pytest.mark.matrix]
+pytestmark = pytest.mark.green
 
 WORKER_EXIT = """
 import os, time

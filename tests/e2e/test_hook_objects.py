@@ -88,6 +88,7 @@ EARLIER = {("server.app", "callable"), ("worker", "tpool"), ("worker", "poller")
 
 
 @pytest.mark.gosrv_only("it asks both servers")
+@pytest.mark.not_green("the names are those of sync and gthread")
 @pytest.mark.parametrize("args", [(), ("--threads", "2"), ("--preload",)], ids=["sync", "threads", "preload"])
 def test_every_object_has_gunicorns_names(start, tmp_path, args):
     gunicorn = pytest.importorskip("gunicorn")
@@ -248,6 +249,7 @@ def test_what_pre_request_changes_reaches_the_application(hooked):
     assert "HTTP_X_SECRET" not in got
 
 
+@pytest.mark.not_green("it is about threads")
 def test_a_hook_ends_the_connection(hooked):
     server, _ = hooked("def pre_request(worker, req):\n    if req.path == '/last': req.force_close()", "-w", "1", "--threads", "2", "--keep-alive", "75")
     with server.wire() as wire:

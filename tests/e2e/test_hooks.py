@@ -100,6 +100,7 @@ def test_worker_int(hooked, sig):
     assert hooks.named("worker_int", "worker_exit") == ["worker_int(worker(age=1))", "worker_exit(server(num_workers=1), worker(age=1))"]
 
 
+@pytest.mark.not_green("a greenlet that waits is not late")
 def test_worker_abort(hooked, tmp_path):
     server, hooks = hooked("-w", "1", "--timeout", "1", ready=None, env={"GATE": tmp_path / "gate"})
     hooks.wait("post_worker_init")

@@ -4,11 +4,12 @@ import time
 
 import pytest
 
+import harness
 import procs
 from waiting import wait_for
 
 pytestmark = pytest.mark.gosrv_only("Gunicorn's sync worker holds no idle connection, its threads close theirs at once")
-LIMIT = 1.0  # seconds from the signal to the end
+LIMIT = 2.0 if harness.worker_class() else 1.0  # seconds from the signal to the end; the next workers import gevent in it
 TRIES = 3  # the machine may be busy with something else: one of so many must be in time
 CLASSES = [(), ("--threads", "4"), ("--reuse-port",)]
 IDS = ["sync", "threads", "reuse-port"]
@@ -66,6 +67,7 @@ def test_the_old_workers_of_a_reload_do_not_wait_for_idle_connections(start, arg
     in_time(measure)
 
 
+@pytest.mark.not_green("it is about threads")
 def test_an_idle_connection_stays_while_a_request_runs(start, tmp_path):
     """The worker is there anyway: a client that comes back meanwhile is answered."""
     server = start("sleeping", "--threads", "4", "--keep-alive", "75", env={"GATE": tmp_path / "gate"})

@@ -112,6 +112,7 @@ def test_a_body_that_is_not_complete_never_reaches_the_application(start_shared,
     assert "/incomplete" not in server.get("/seen").json()
 
 
+@pytest.mark.not_green("a body of more than a megabyte goes to a file, since thousands may wait")
 def test_the_spool_file_is_in_tmp_upload_dir_and_has_no_name(start, tmp_path):
     """What is too large for memory goes to a file that nobody else can see; the directory is the user's choice."""
     if harness.kind() == "gunicorn":

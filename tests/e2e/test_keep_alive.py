@@ -11,6 +11,7 @@ def said(server, version="HTTP/1.1", *headers):
         return wire.get("/", *headers, version=version).get("Keep-Alive")
 
 
+@pytest.mark.not_green("these classes have Gunicorn's 2 seconds")
 def test_sync_without_the_setting_outlives_a_balancer(start):
     """A balancer with an idle time-out of 60 s must be the one that closes."""
     assert said(start("hello")) == "timeout=75"
@@ -23,6 +24,7 @@ def test_the_setting_means_what_it_says(start, seconds, args):
     assert said(server) == "timeout=%d" % seconds
 
 
+@pytest.mark.not_green("it is about threads")
 def test_gthread_without_the_setting_is_as_gunicorns(start):
     assert said(start("hello", "--threads", "2")) == "timeout=2"
 

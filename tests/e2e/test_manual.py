@@ -14,7 +14,7 @@ import pytest
 
 import harness
 
-pytestmark = pytest.mark.gosrv_only("Gunicorn has none of it")
+pytestmark = [pytest.mark.gosrv_only("Gunicorn has none of it"), pytest.mark.not_green("nothing is served")]
 
 
 def gosrv(*words, **env):

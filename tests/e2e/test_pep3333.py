@@ -190,7 +190,7 @@ class TestStrings:
 @pytest.mark.parametrize("args, thread, process", [((), False, False), (("--threads", "2"), True, False), (("-w", "2"), False, True)])
 def test_multithread_and_multiprocess(start, args, thread, process):
     got = start("echo_environ", *args).get().json()
-    assert got["wsgi.multithread"]["value"] is thread
+    assert got["wsgi.multithread"]["value"] is (thread or bool(harness.worker_class()))
     assert got["wsgi.multiprocess"]["value"] is process
     assert got["wsgi.run_once"]["value"] is False
 

@@ -94,6 +94,7 @@ def test_pieces_arrive_while_the_generator_does_something_else(served, fifo, kin
         request.end()
 
 
+@pytest.mark.not_green("it is about threads")
 def test_several_generators_at_once(start, tmp_path):
     server = start("--threads", "3", "quick_pieces")
     folders = [tmp_path / str(n) for n in range(3)]
