@@ -140,7 +140,7 @@ func TestAccessLogOfACutAnswer(t *testing.T) {
 	c, other := s.dial(), s.dial()
 	c.send(get("/a%20b"))
 	c.head()
-	other.send("GET /other" + closing) // the slot serves another in between
+	other.send("GET /other" + closing) // the thread serves another in between
 	if got := other.head(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 		t.Fatalf("got %q", got)
 	}
@@ -213,7 +213,7 @@ func TestAccessLogAllocatesNothing(t *testing.T) {
 	s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
 		w := r.app.w
 		c := w.conns[r.conn]
-		s := w.slots[c.slot]
+		s := w.threads[c.thread]
 		a := answer{frame: response.Framing{Status: 200}, bytes: 5}
 		allocations = testing.AllocsPerRun(200, func() {
 			a.logged = false

@@ -115,7 +115,7 @@ func (g *gate) disengage(c *conn) {
 
 // makeRoom closes the connection that has been idle longest; false if none is.
 // One whose next request has just come is not idle any more.
-func (a *admission) makeRoom(s *slot) bool {
+func (a *admission) makeRoom(s *appThread) bool {
 	w := a.l
 	for _, class := range idleClasses {
 		for range w.count {
@@ -215,7 +215,7 @@ func (a *admission) unlisten(l *listener) {
 
 // emptyQueue serves what the queues hold and then stops accepting: in a final
 // drain nobody else will. It reports whether this thread still leads.
-func (a *admission) emptyQueue(s *slot) leads {
+func (a *admission) emptyQueue(s *appThread) leads {
 	w, left := s.l, false
 	for _, l := range w.listeners {
 		if l.active && s.l.accept(s, l, maxAccept) == handedOver {
@@ -233,7 +233,7 @@ func (a *admission) emptyQueue(s *slot) leads {
 // accept takes connections one at a time and serves each at once if its
 // request is there: while the application runs, the rest of the queue is free
 // for other workers. It reports whether this thread still leads the loop.
-func (a *admission) accept(s *slot, l *listener, most int) leads {
+func (a *admission) accept(s *appThread, l *listener, most int) leads {
 	w := s.l
 	l.empty = false
 	for range most {

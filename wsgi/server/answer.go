@@ -37,7 +37,7 @@ const (
 )
 
 // answer is one response on its way. While the application is at it it is the
-// slot's own; suspended, it is the connection's.
+// thread's own; suspended, it is the connection's.
 type answer struct {
 	frame response.Framing
 	x     response.Request
@@ -331,7 +331,7 @@ func (s *responder) ReleaseGIL() {
 // lose gives the answer up to the watchdog, which has sent its own.
 func (a *answer) lose() { a.holder, a.logged = watchdogHas, true }
 
-// startDeadline says that the slot enters the application for this answer.
+// startDeadline says that the thread enters the application for this answer.
 func (s *responder) startDeadline(a *answer) {
 	if s.w.watch != nil {
 		s.watched.Start(a.resumed, a.begun)

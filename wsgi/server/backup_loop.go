@@ -30,13 +30,13 @@ const (
 // main thread comes back.
 type backup struct {
 	*lead.Backup[eventLoop]
-	slot *slot
-	main lead.MainThread // the main thread
+	thread *appThread
+	main   lead.MainThread // the main thread
 }
 
 // newBackup starts the thread.
 func newBackup(w *eventLoop) error {
-	b := &backup{slot: newSlot(w, 1, nil), main: lead.NewMainThread()}
+	b := &backup{thread: newAppThread(w, 1, nil), main: lead.NewMainThread()}
 	var err error
 	if b.Backup, err = lead.NewBackup(w); err != nil {
 		return fmt.Errorf("starting the backup loop: %w", err)
@@ -50,7 +50,7 @@ func newBackup(w *eventLoop) error {
 	}
 	w.handover.exchange.Inherit(w.id.Slot)
 	w.crew.backup = b
-	w.slots = append(w.slots, b.slot)
+	w.threads = append(w.threads, b.thread)
 	// Both threads need a P at once when they come out of their waits.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 3))
 	go b.standByMain()
@@ -61,7 +61,7 @@ func newBackup(w *eventLoop) error {
 func (b *backup) standByMain() {
 	runtime.LockOSThread()
 	loop.KeepTime()
-	s := b.slot
+	s := b.thread
 	excused := func() bool {
 		// A main thread that would come back if others left it a processor needs no
 		// help, and what the backup did instead would cost it more time.
@@ -79,7 +79,7 @@ func (b *backup) standByMain() {
 
 // leadMeanwhile leads the loop until the main thread wants to.
 func (b *backup) leadMeanwhile() {
-	s := b.slot
+	s := b.thread
 	w := s.l
 	w.pauseMainEvents()
 	w.handover.led, w.handover.swept = true, false
@@ -102,7 +102,7 @@ func (b *backup) leadMeanwhile() {
 
 // nap waits for events.
 func (b *backup) nap() {
-	w := b.slot.l
+	w := b.thread.l
 	next := w.timers.Next()
 	switch {
 	case len(w.handover.waiting) > 0:

@@ -20,7 +20,7 @@ func (s *responder) step(c *conn, a *answer) verdict {
 }
 
 // pull asks the iterator for pieces that may leave together. They are put
-// behind what has not been sent, in the slot's buffer, each in its frame; while
+// behind what has not been sent, in the thread's buffer, each in its frame; while
 // the application is at the next one, those that wait are sent by another
 // thread if that takes long (cgo/transmit.c).
 func (s *responder) pull(c *conn, a *answer) verdict {

@@ -208,13 +208,13 @@ func TestWriteInAnIterator(t *testing.T) {
 			var lengths atomic.Int64
 			s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
 				b := &fakeBatch{}
-				slot := r.app.w.slots[r.app.w.conns[r.conn].slot]
+				thread := r.app.w.threads[r.app.w.conns[r.conn].thread]
 				reply := fakeReply{status: "200 OK", brisk: 9, batch: b, meantime: func([]byte) int { return 0 }}
 				reply.next = func(i int) ([]byte, bool) {
 					if i == 3 {
 						b.sent, _ = loop.Send(r.conn, b.out[:min(sent, b.end)], false)
 						lengths.Add(int64(b.payload))
-						slot.write(call.Batch{Sent: uint64(b.sent), End: uint64(b.end), Payload: uint64(b.payload)}, nil, []byte("written"))
+						thread.write(call.Batch{Sent: uint64(b.sent), End: uint64(b.end), Payload: uint64(b.payload)}, nil, []byte("written"))
 						b.sent, b.end, b.payload = 0, 0, 0
 						if b.left > 0 {
 							b.left -= int64(len("written"))

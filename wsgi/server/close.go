@@ -8,7 +8,7 @@ import (
 
 // end is what follows when the bytes at hand amount to no request: this is where
 // a connection ends that cannot go on.
-func (s *slot) end(c *conn, p progress, why *body.Refusal) {
+func (s *appThread) end(c *conn, p progress, why *body.Refusal) {
 	switch p {
 	case refused:
 		s.refuse(c, why)
@@ -21,7 +21,7 @@ func (s *slot) end(c *conn, p progress, why *body.Refusal) {
 
 // refuse answers a request that will not be served and ends the connection:
 // nothing that follows on it can be trusted.
-func (s *slot) refuse(c *conn, why *body.Refusal) {
+func (s *appThread) refuse(c *conn, why *body.Refusal) {
 	w := s.l
 	if why.Invalid != nil {
 		s.logRefusal(c, why.Invalid)
@@ -47,7 +47,7 @@ func (s *slot) refuse(c *conn, why *body.Refusal) {
 // closing over unread bytes would send RST, which takes the answer from the
 // client's hands (RFC 9112 9.6). It ends with the client's FIN or after
 // lingerTime.
-func (s *slot) linger(c *conn) {
+func (s *appThread) linger(c *conn) {
 	w := s.l
 	c.wire.HalfClose()
 	w.freeRequest(c)
@@ -66,7 +66,7 @@ func (s *slot) linger(c *conn) {
 // discard drops what a lingering client sends. Beyond the budget bytes are left
 // in the socket, which in time stops the client; behind a FIN there is no more
 // than the socket holds.
-func (s *slot) discard(c *conn) {
+func (s *appThread) discard(c *conn) {
 	for c.budget > 0 || c.fin {
 		n, e := c.wire.Recv(s.out)
 		switch {
@@ -83,7 +83,7 @@ func (s *slot) discard(c *conn) {
 
 // abandon closes a connection whatever it is at. A call of the application
 // that hangs on it is finished first, by the thread that runs it.
-func (s *slot) abandon(c *conn) {
+func (s *appThread) abandon(c *conn) {
 	if c.call != nil {
 		s.w.hub.lose(c)
 		return
@@ -93,7 +93,7 @@ func (s *slot) abandon(c *conn) {
 	}
 	if c.ans != nil {
 		if c.ans.app {
-			if c.slot != s.n {
+			if c.thread != s.n {
 				s.l.delegate(c, true)
 				return
 			}

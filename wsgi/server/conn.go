@@ -20,7 +20,7 @@ const (
 	reading   phase = iota // a request head, or nothing between two requests
 	filling                // the rest of a request body
 	skipping               // the rest of a body that nobody will read
-	serving                // a slot has it; nobody else touches it
+	serving                // a thread has it; nobody else touches it
 	sending                // the socket's room for the rest of an answer
 	lingering              // the peer's FIN; what still comes is dropped
 	closed                 // on the free list
@@ -41,7 +41,7 @@ var transitions = [...]uint8{
 }
 
 // conn is one client connection. All fields belong to the thread that leads
-// the loop, while serving to the slot that serves it (but pending).
+// the loop, while serving to the thread that serves it (but pending).
 type conn struct {
 	timer loop.Entry // timer.FD is the descriptor
 	gen   uint32     // of the events meant for this connection
@@ -86,7 +86,7 @@ type incoming struct {
 
 	arrival measure.Arrival // of its bytes
 
-	req    *http1.Request // nil: none, or the slot's
+	req    *http1.Request // nil: none, or the thread's
 	body   *body.Body     // nil: none, or it is complete in the buffer
 	stream *body.Stream   // a body that the application reads itself; nil otherwise
 	unread *body.Stream   // skipping: what is left of one
@@ -94,9 +94,9 @@ type incoming struct {
 
 // suspension is an answer that waits for the socket or for its turn.
 type suspension struct {
-	slot    int     // that serves the connection or holds its suspended call
+	thread  int     // that serves the connection or holds its suspended call
 	ans     *answer // nil: none
-	verdict verdict // of that slot, until the leader has read it
+	verdict verdict // of that thread, until the leader has read it
 	aborted bool    // its suspended call is only to be finished
 
 	call *greenCall // in the application, in a greenlet; nil otherwise
@@ -283,7 +283,7 @@ func (t *connTable) putRequest(r *http1.Request) {
 
 // register puts the connection, with write readiness if asked. A connection
 // that stays is registered once and never again. false: it had to be closed.
-func (t *connTable) register(s *slot, c *conn, write bool) bool {
+func (t *connTable) register(s *appThread, c *conn, write bool) bool {
 	if c.registered && (c.duplex || !write) {
 		return true
 	}

@@ -75,8 +75,8 @@ func (k *crew) end() {
 func (k *crew) allOut() bool { return k.oneCalls() || int(k.pool.out.Load()) == k.pool.size }
 
 // callers are the threads that call the application, in a list of its own: the backup may come at any time.
-func (w *worker) callers() []*slot {
-	return slices.DeleteFunc(slices.Clone(w.slots), (*slot).isBackup)
+func (w *worker) callers() []*appThread {
+	return slices.DeleteFunc(slices.Clone(w.threads), (*appThread).isBackup)
 }
 
 // show puts the thread's request on the scoreboard.
@@ -101,7 +101,7 @@ func (p *place) unshow(w *worker) {
 
 // releaseLead gives the lead up before the application is called. A thread that
 // is alone keeps it.
-func (s *slot) releaseLead() {
+func (s *appThread) releaseLead() {
 	w := s.w
 	switch {
 	case !w.crew.oneCalls():
@@ -115,7 +115,7 @@ func (s *slot) releaseLead() {
 
 // regainLead takes the lead back after a call. If another thread leads by now, that gets the connection with
 // what came of it.
-func (s *slot) regainLead(c *conn, a *answer, v verdict) leads {
+func (s *appThread) regainLead(c *conn, a *answer, v verdict) leads {
 	w := s.w
 	if w.crew.oneCalls() {
 		if w.crew.backup != nil {
@@ -160,7 +160,7 @@ func (s *responder) giveLeadBack() {
 }
 
 // reclaim gives the main thread the lead that it has released.
-func (s *slot) reclaim() {
+func (s *appThread) reclaim() {
 	var led bool
 	if s.l, led = s.w.crew.backup.Reclaim(); led {
 		s.l.handover.takeBackAll(s)
@@ -170,7 +170,7 @@ func (s *slot) reclaim() {
 
 // returned settles what other threads have handed back, and goes on with what
 // this one has suspended. It reports whether this thread still leads.
-func (s *slot) returned() leads {
+func (s *appThread) returned() leads {
 	p := &s.w.crew.pool
 	if p.size == 1 {
 		if !s.l.backupLed() {
@@ -196,14 +196,14 @@ func (w *eventLoop) delegate(c *conn, abort bool) {
 	c.become(serving)
 	c.aborted = c.aborted || abort
 	if w.crew.pool.size > 1 {
-		w.crew.pool.Give(&w.slots[c.slot].member, c)
+		w.crew.pool.Give(&w.threads[c.thread].member, c)
 	} else {
 		w.todo = append(w.todo, c)
 	}
 }
 
 // nextTodo takes a suspended call of this thread; nil: there is none.
-func (s *slot) nextTodo() *conn {
+func (s *appThread) nextTodo() *conn {
 	if s.w.crew.pool.size > 1 {
 		c, _ := s.w.crew.pool.Todo(&s.member)
 		return c
@@ -219,7 +219,7 @@ func (s *slot) nextTodo() *conn {
 
 // doTodo goes on with this thread's suspended calls. It reports whether the
 // thread leads, given that it leads now.
-func (s *slot) doTodo() leads {
+func (s *appThread) doTodo() leads {
 	for {
 		c := s.nextTodo()
 		if c == nil {
@@ -234,7 +234,7 @@ func (s *slot) doTodo() leads {
 
 // goOn is one suspended call of this thread, which does not lead. It reports
 // whether it does afterwards.
-func (s *slot) goOn(c *conn) leads {
+func (s *appThread) goOn(c *conn) leads {
 	a := c.ans
 	s.cur, s.curAns = c, a
 	a.resumed = loop.Now()
@@ -250,7 +250,7 @@ func (s *slot) goOn(c *conn) leads {
 
 // rests announces that the leader is going to wait for events; false if there
 // is something to do after all.
-func (s *slot) rests() bool {
+func (s *appThread) rests() bool {
 	p := &s.w.crew.pool
 	if p.size == 1 {
 		return !s.l.handover.led
@@ -266,14 +266,14 @@ func (s *slot) rests() bool {
 }
 
 // woke ends what rests began.
-func (s *slot) woke() {
+func (s *appThread) woke() {
 	if s.w.crew.pool.size > 1 {
 		s.w.crew.pool.Wake()
 	}
 }
 
-// isBackup tells whether the slot is the backup's.
-func (s *slot) isBackup() bool { return s.w.crew.backup != nil && s.w.crew.backup.slot == s }
+// isBackup tells whether the thread is the backup's.
+func (s *appThread) isBackup() bool { return s.w.crew.backup != nil && s.w.crew.backup.thread == s }
 
 // backupLed tells whether the backup led since it was last asked: it may have
 // left something to the main thread.

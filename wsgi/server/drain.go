@@ -90,7 +90,7 @@ func (s *Server) MasterGone() {
 }
 
 // obey carries out orders; the caller leads the loop.
-func (p *departure) obey(s *slot, orders uint32) {
+func (p *departure) obey(s *appThread, orders uint32) {
 	w := s.l
 	w.wanted.And(^orders)
 	if orders&coverOrder != 0 {
@@ -109,7 +109,7 @@ func (p *departure) obey(s *slot, orders uint32) {
 }
 
 // startDrain begins the end; reason goes to the master.
-func (p *departure) startDrain(s *slot, reason string, final bool) {
+func (p *departure) startDrain(s *appThread, reason string, final bool) {
 	w := s.l
 	if w.drain.on {
 		// The server ends while this worker is on its way out for another
@@ -186,7 +186,7 @@ func (p *departure) summoned() bool {
 
 // finishQueue begins the final part of a drain: what waits in the queues is
 // accepted.
-func (p *departure) finishQueue(s *slot) {
+func (p *departure) finishQueue(s *appThread) {
 	w := s.l
 	w.openGate()
 	w.drain.final, w.drain.queue = true, true
@@ -208,7 +208,7 @@ func (p *departure) ended() bool {
 // countRequest counts a request as it begins and asks for the successor of a
 // worker that has served enough. Until that is ready this one serves on: its
 // import must cost nobody's time.
-func (p *departure) countRequest(s *slot) {
+func (p *departure) countRequest(s *appThread) {
 	w := s.l
 	w.served++
 	w.Word.Requests = w.served

@@ -36,7 +36,7 @@ type worker struct {
 	board   *scoreboard.Board
 	unpoll  func(fd int) // takes a descriptor out of the loop's epoll set; any thread may
 	watcher *loop.Poller // has the control channel and the signals: that of the loop, or the main thread's own
-	slots   []*slot
+	threads []*appThread
 	streams body.Streams
 	meters  measure.Meters
 	tls     *tlsio.Handshakes // nil: plain
@@ -66,7 +66,7 @@ type orders struct {
 }
 
 // eventLoop is what only the thread that leads may touch. It has it from the
-// lead, as slot.l, and loses it there.
+// lead, as appThread.l, and loses it there.
 type eventLoop struct {
 	*worker
 	admission
@@ -124,7 +124,7 @@ const slice = 8e6
 // turn does one thing that is due: an event of the batch, a waiting
 // connection, a time-out, or the wait for more. It reports whether this thread
 // still leads the loop.
-func (w *eventLoop) turn(s *slot) leads {
+func (w *eventLoop) turn(s *appThread) leads {
 	if s.now-w.yielded > slice {
 		w.yielded = s.now
 		s.ReleaseGIL()
@@ -185,7 +185,7 @@ func (w *eventLoop) turn(s *slot) leads {
 }
 
 // giveMemoryBack gives back what nothing needs just now.
-func (w *eventLoop) giveMemoryBack(s *slot) {
+func (w *eventLoop) giveMemoryBack(s *appThread) {
 	freed := w.mem.DropBlocks(s, w.now)
 	dropped, swollen := w.mem.Bufs.Dropped(), w.mem.Bufs.Swollen()
 	if freed || swollen || dropped > 0 || w.now >= w.restDue {
@@ -198,7 +198,7 @@ func (w *eventLoop) giveMemoryBack(s *slot) {
 }
 
 // serveAlone is the loop of a thread that no other takes turns with, until the end.
-func serveAlone(s *slot) {
+func serveAlone(s *appThread) {
 	for w := s.l; !w.ended(); {
 		w.turn(s)
 	}
@@ -206,7 +206,7 @@ func serveAlone(s *slot) {
 }
 
 // takeTurns serves those that were put off, once each.
-func (w *eventLoop) takeTurns(s *slot) leads {
+func (w *eventLoop) takeTurns(s *appThread) leads {
 	for n := len(w.again); n > 0 && len(w.again) > 0; n-- {
 		t := w.again[0]
 		w.again = append(w.again[:0], w.again[1:]...)
@@ -221,7 +221,7 @@ func (w *eventLoop) takeTurns(s *slot) leads {
 }
 
 // proceed goes on with a connection that may be able to.
-func (w *eventLoop) proceed(s *slot, c *conn) leads {
+func (w *eventLoop) proceed(s *appThread, c *conn) leads {
 	switch c.phase {
 	case reading, filling, skipping, securing:
 		return s.pump(c)
@@ -234,7 +234,7 @@ func (w *eventLoop) proceed(s *slot, c *conn) leads {
 }
 
 // dispatch is one event.
-func (w *eventLoop) dispatch(s *slot, ev loop.Event) leads {
+func (w *eventLoop) dispatch(s *appThread, ev loop.Event) leads {
 	if ev.Gen == special {
 		return s.l.dispatchSpecial(s, ev)
 	}
@@ -268,7 +268,7 @@ func (w *eventLoop) dispatch(s *slot, ev loop.Event) leads {
 
 // dispatchSpecial is an event of a listener, the control channel or the
 // wake-up descriptor.
-func (w *eventLoop) dispatchSpecial(s *slot, ev loop.Event) leads {
+func (w *eventLoop) dispatchSpecial(s *appThread, ev loop.Event) leads {
 	s.ReleaseGIL()
 	if w.tls != nil && ev.FD == w.tls.FD() {
 		w.secured()
@@ -313,7 +313,7 @@ func (w *eventLoop) until(next int64) int {
 }
 
 // idle waits for events.
-func (w *eventLoop) idle(s *slot, wait int) {
+func (w *eventLoop) idle(s *appThread, wait int) {
 	if w.hub != nil || !s.rests() {
 		return
 	}

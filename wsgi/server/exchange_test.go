@@ -95,7 +95,7 @@ func TestTakenConnectionIsTheReceivers(t *testing.T) {
 	}
 }
 
-// The watchdog looks at the slots while the worker makes a backup loop: under the
+// The watchdog looks at the threads while the worker makes a backup loop: under the
 // race detector they must not meet.
 func TestLoneWorkerJoinsTheExchangeUnderAWatchdog(t *testing.T) {
 	m, app := newMarket(t), newSticky()

@@ -29,7 +29,7 @@ type fakeRequest struct {
 	blocks            int              // that the body lies in
 	lent              []call.BodyBlock // these
 	app               *fakeApp
-	slot              *slot // that serves it
+	thread            *appThread // that serves it
 	out               []byte
 	conn              int
 	stream            uint64 // of a body that still comes
@@ -86,16 +86,16 @@ type fakeCall struct {
 type fakeDoor struct {
 	*fakeApp
 	fakeDescription
-	slot int
+	thread int
 }
 
-func (f *fakeApp) door(slot int) *fakeDoor { return &fakeDoor{fakeApp: f, slot: slot} }
+func (f *fakeApp) door(thread int) *fakeDoor { return &fakeDoor{fakeApp: f, thread: thread} }
 
 func (f *fakeDoor) Call(call *call.Request, res *call.Result) call.State {
-	return f.call(f.slot, call, res)
+	return f.call(f.thread, call, res)
 }
 
-func (f *fakeApp) call(slot int, r *call.Request, res *call.Result) call.State {
+func (f *fakeApp) call(thread int, r *call.Request, res *call.Result) call.State {
 	body, out := r.Body, r.Out
 	f.calls.Add(1)
 	f.holding.Store(r.KeepGIL)
@@ -106,14 +106,14 @@ func (f *fakeApp) call(slot int, r *call.Request, res *call.Result) call.State {
 		f.closes.Add(1)
 		return (*quick)(out, res)
 	}
-	return f.answer(f.see(slot, r, body), res)
+	return f.answer(f.see(thread, r, body), res)
 }
 
 // see copies what a handler may look at.
-func (f *fakeApp) see(slot int, sent *call.Request, body *call.Body) *fakeRequest {
+func (f *fakeApp) see(thread int, sent *call.Request, body *call.Body) *fakeRequest {
 	parsed, head := sent.Parsed, sent.Head
 	r := &fakeRequest{
-		slot: f.w.slots[slot], method: string(parsed.Method.Of(head)), uri: string(parsed.Target.Of(head)), head: string(head),
+		thread: f.w.threads[thread], method: string(parsed.Method.Of(head)), uri: string(parsed.Target.Of(head)), head: string(head),
 		block: sent.Block, app: f, out: sent.Out, conn: sent.Socket, stream: body.Stream,
 	}
 	r.path, _ = url.PathUnescape(string(parsed.Path.Of(head)))

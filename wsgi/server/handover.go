@@ -51,7 +51,7 @@ type waiting struct {
 
 // setAside keeps a complete request. It counts as being served: nobody touches it
 // until it is let go or the main thread is back. The backup leads.
-func (x *handingOver) setAside(s *slot, c *conn) {
+func (x *handingOver) setAside(s *appThread, c *conn) {
 	w := s.l
 	r := &w.handover
 	s.keepRequest(c)
@@ -71,7 +71,7 @@ func (x *handingOver) setAside(s *slot, c *conn) {
 var errNoRequest = &http1.Error{Status: 400, Reason: "incomplete request"}
 
 // look reads the scoreboard, unless that was done a moment ago.
-func (x *handingOver) look(s *slot) {
+func (x *handingOver) look(s *appThread) {
 	w := s.l
 	r := &w.handover
 	if now := loop.Now(); now-r.looked > lookEvery {
@@ -83,7 +83,7 @@ func (x *handingOver) look(s *slot) {
 // sweep looks after what waits: drops what was taken, and offers what was
 // not, or in vain. It takes from the accept queues what this worker was woken
 // for before it got stuck: no other worker was.
-func (x *handingOver) sweep(s *slot) {
+func (x *handingOver) sweep(s *appThread) {
 	w := s.l
 	r := &w.handover
 	if len(r.waiting) == 0 && r.swept {
@@ -118,7 +118,7 @@ func (x *handingOver) sweep(s *slot) {
 
 // takeBackAll gives the main thread, which leads again, what nobody took: its
 // turn comes in the order of arrival.
-func (x *handingOver) takeBackAll(s *slot) {
+func (x *handingOver) takeBackAll(s *appThread) {
 	w := s.l
 	r := &w.handover
 	for _, h := range r.waiting {
@@ -140,7 +140,7 @@ func (x *handingOver) takeBackAll(s *slot) {
 // offer sends a copy of the connection to whichever worker is the first to look,
 // with all that is known of it. The connection stays here, unwatched, until the
 // claim says that it was taken.
-func (x *handingOver) offer(s *slot, h *waiting) {
+func (x *handingOver) offer(s *appThread, h *waiting) {
 	w, c := s.l, h.c
 	if !c.wire.Plain() || c.in.Len() > handover.MaxBytes || c.stream != nil || c.body != nil && c.body.Apart() {
 		return
@@ -218,7 +218,7 @@ func (x *handingOver) shutExchange() {
 
 // takeOffers takes connections one at a time and serves each at once, as accept
 // does. It reports whether this thread still leads the loop.
-func (p *handingOver) takeOffers(s *slot, most int) leads {
+func (p *handingOver) takeOffers(s *appThread, most int) leads {
 	w, x := s.l, &p.exchange
 	for range most {
 		if !x.active || w.summoned() {

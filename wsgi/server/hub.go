@@ -14,7 +14,7 @@ import (
 // Python's loop waits, for the loop's epoll set among other things, and calls Turn; requests run in greenlets, which
 // call the other leaves. No leaf waits, and none enters Python: see call.Leaves.
 type hub struct {
-	s *slot
+	s *appThread
 	l *eventLoop
 
 	calls []*greenCall // by place; nil: free
@@ -100,7 +100,7 @@ const turnMost = 128
 const runRelax = 1e9
 
 // newHub gives the loop a hub. The main thread calls it.
-func newHub(s *slot) error {
+func newHub(s *appThread) error {
 	w := s.l
 	h := &hub{s: s, l: w, logFD: -1}
 	var err error

@@ -18,7 +18,7 @@ func (h *hub) serve(c *conn) {
 	c.class = classNone
 	w.gate.engage(c)
 	c.become(serving)
-	c.slot = s.n
+	c.thread = s.n
 	g := h.newCall()
 	g.c, g.body = c, s.body
 	if c.stream != nil {

@@ -16,9 +16,9 @@ import (
 
 // lateness is what the worker has to do with the watchdog.
 type lateness struct {
-	watch        *watchdog.Watchdog // nil: no time-out is set
-	watchedSlots []*slot            // that enter the application
-	lost         atomic.Int32       // calls that the watchdog has found too late and that still run
+	watch          *watchdog.Watchdog // nil: no time-out is set
+	watchedThreads []*appThread       // that enter the application
+	lost           atomic.Int32       // calls that the watchdog has found too late and that still run
 }
 
 // newWatchdog is nil if no setting asks for one.
@@ -52,15 +52,15 @@ func newWatchdog(w *worker) *watchdog.Watchdog {
 	})
 }
 
-// startWatchdog begins to watch the slots that enter the application, which
+// startWatchdog begins to watch the threads that enter the application, which
 // are all there.
 func startWatchdog(w *worker) {
 	if w.watch == nil {
 		return
 	}
-	w.watchedSlots = w.callers()
+	w.watchedThreads = w.callers()
 	var threads []*watchdog.Thread
-	for _, s := range w.watchedSlots {
+	for _, s := range w.watchedThreads {
 		threads = append(threads, &s.watched)
 	}
 	w.watch.Start(threads)
@@ -71,7 +71,7 @@ func startWatchdog(w *worker) {
 // to the call is not used by anybody else.
 func (w *worker) answerLate(thread int, begun bool) string {
 	w.lost.Add(1)
-	s := w.watchedSlots[thread]
+	s := w.watchedThreads[thread]
 	c := s.cur
 	if c == nil {
 		return ""
@@ -90,7 +90,7 @@ func (w *worker) answerLate(thread int, begun bool) string {
 
 // send504 answers the request in the call's place. Whatever the socket has no
 // room for is lost: it has held no byte of an answer yet.
-func send504(s *slot, c *conn) {
+func send504(s *appThread, c *conn) {
 	if c.stream != nil {
 		c.stream.Answered() // no 100 Continue from now on
 	}

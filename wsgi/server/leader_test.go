@@ -17,9 +17,9 @@ import (
 
 // given waits until a thread has a suspended answer to go on with, or stop says
 // that there will be none.
-func (s *server) given(slots []*slot, stop func() bool) {
+func (s *server) given(threads []*appThread, stop func() bool) {
 	for there := false; !there && !stop(); runtime.Gosched() {
-		for _, one := range slots {
+		for _, one := range threads {
 			there = there || s.crew.pool.HasTodo(&one.member)
 		}
 	}
@@ -69,7 +69,7 @@ func TestLeaderGoesOnWithItsAnswersBeforeItWaits(t *testing.T) {
 			_, err := io.CopyN(io.Discard, big.r, 64<<20)
 			read <- err
 		}()
-		s.given(s.slots[1:], func() bool { return len(read) > 0 })
+		s.given(s.threads[1:], func() bool { return len(read) > 0 })
 		enter(2)
 		leave(busy)
 		if err := <-read; err != nil {
@@ -80,7 +80,7 @@ func TestLeaderGoesOnWithItsAnswersBeforeItWaits(t *testing.T) {
 }
 
 // restingPool is a worker that does not run, of two threads, of which b leads.
-func restingPool(t *testing.T) (s *server, a, b *slot) {
+func restingPool(t *testing.T) (s *server, a, b *appThread) {
 	s = newFake(t, testSettings(), hello)
 	t.Cleanup(func() {
 		s.poll.Close()
@@ -92,8 +92,8 @@ func restingPool(t *testing.T) (s *server, a, b *slot) {
 	}
 	t.Cleanup(s.crew.pool.Waker().Close)
 	t.Cleanup(s.crew.pool.ended.Close)
-	a, b = newSlot(s.eventLoop, 1, s.app.door(1)), newSlot(s.eventLoop, 2, s.app.door(2))
-	s.slots = []*slot{a, b}
+	a, b = newAppThread(s.eventLoop, 1, s.app.door(1)), newAppThread(s.eventLoop, 2, s.app.door(2))
+	s.threads = []*appThread{a, b}
 	b.l = s.eventLoop
 	return s, a, b
 }
@@ -112,7 +112,7 @@ func accepted(s *server) (*conn, *client) {
 
 // handedBack is the connection of a pool of two whose answer, its last, a has
 // sent while b leads.
-func handedBack(t *testing.T) (s *server, b *slot, c *conn, client *client) {
+func handedBack(t *testing.T) (s *server, b *appThread, c *conn, client *client) {
 	s, a, b := restingPool(t)
 	c, client = accepted(s)
 	ans := &answer{state: call.Done, frame: response.Framing{Status: 200, Length: -1}, left: outgoing{segs: [3][]byte{[]byte("the end")}}, forLog: forLog{logged: true}}

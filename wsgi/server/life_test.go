@@ -342,7 +342,7 @@ func TestAccessLogLines(t *testing.T) {
 func TestQuitSignalEndsAtOnce(t *testing.T) {
 	s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
 		r.app.signals.Store(uint32(call.QuitRequested))
-		signals(r.app.w.slots[0])
+		signals(r.app.w.threads[0])
 		return hello(r)
 	})
 	c := s.dial()

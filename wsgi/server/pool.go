@@ -51,7 +51,7 @@ func newPool(w *eventLoop, size int) error {
 // work is the life of one thread of the pool: it leads, waits, stands by, or
 // goes on with suspended calls of its own, until the worker ends. l is the lead,
 // or nil.
-func (p *pool) work(s *slot, l *eventLoop) {
+func (p *pool) work(s *appThread, l *eventLoop) {
 	s.l = l
 	for !p.Over() {
 		if s.l == nil {

@@ -179,7 +179,7 @@ func TestWorkerEndsAfterCloseByAThreadThatGetsNoTime(t *testing.T) {
 // With a pool the main thread handles signals and never leads.
 func TestSignalsOfAThreadThatDoesNotLead(t *testing.T) {
 	s := newFake(t, testSettings(), hello)
-	main := newSlot(s.eventLoop, 0, s.app.door(0))
+	main := newAppThread(s.eventLoop, 0, s.app.door(0))
 	s.app.signals.Store(uint32(call.DrainRequested))
 	signals(main)
 	if main.l != nil || s.wanted.Load()&drainOrder == 0 {

@@ -26,7 +26,7 @@ const (
 
 // pump serves what the connection has sent as far as it is complete, and reads
 // until the socket is empty. It reports whether this thread still leads.
-func (s *slot) pump(c *conn) leads {
+func (s *appThread) pump(c *conn) leads {
 	if c.phase == securing {
 		secure(s, c)
 		return stillLeads
@@ -69,7 +69,7 @@ func (s *slot) pump(c *conn) leads {
 }
 
 // fill reads once. incomplete: the connection goes on.
-func (s *slot) fill(c *conn) (progress, *body.Refusal) {
+func (s *appThread) fill(c *conn) (progress, *body.Refusal) {
 	n, room, e := 0, 0, loop.None
 	if c.body != nil {
 		var bad *body.Refusal
@@ -111,7 +111,7 @@ func (s *slot) fill(c *conn) (progress, *body.Refusal) {
 // lose more by buffers that are not in the cache. A connection that is new, or
 // speaks TLS, may need more than a read, and has its turn as ever. The thread goes on
 // leading.
-func (s *slot) readAhead() leads {
+func (s *appThread) readAhead() leads {
 	w := s.l
 	if !w.keeps || !s.calls.long() || w.poll.Left() < 2 {
 		return stillLeads
@@ -154,7 +154,7 @@ func (w *eventLoop) room(c *conn) bool {
 }
 
 // advance looks at the bytes at hand.
-func (s *slot) advance(c *conn) (progress, *body.Refusal) {
+func (s *appThread) advance(c *conn) (progress, *body.Refusal) {
 	if c.ready {
 		return s.recall(c)
 	}
@@ -190,16 +190,16 @@ func (s *slot) advance(c *conn) (progress, *body.Refusal) {
 func invalid(e *http1.Error) *body.Refusal { return &body.Refusal{Status: e.Status, Invalid: e} }
 
 // request is the head being served.
-func (s *slot) request(c *conn) *http1.Request {
+func (s *appThread) request(c *conn) *http1.Request {
 	if c.req != nil {
 		return c.req
 	}
 	return s.req
 }
 
-// keepRequest leaves the slot's request to the connection, which will need it
-// again, and takes another for the slot.
-func (s *slot) keepRequest(c *conn) {
+// keepRequest leaves the thread's request to the connection, which will need it
+// again, and takes another for the thread.
+func (s *appThread) keepRequest(c *conn) {
 	if c.req == nil {
 		c.req, s.req = s.req, s.l.getRequest()
 	}
@@ -207,7 +207,7 @@ func (s *slot) keepRequest(c *conn) {
 
 // rest leaves a connection to epoll and the timers: nothing more can be done
 // for it now.
-func (s *slot) rest(c *conn) {
+func (s *appThread) rest(c *conn) {
 	w := s.l
 	if !s.l.register(s, c, c.phase == sending) {
 		return
@@ -232,8 +232,8 @@ func (s *slot) rest(c *conn) {
 	}
 }
 
-// recall makes a waiting request, or one that came with an offer, the slot's.
-func (s *slot) recall(c *conn) (progress, *body.Refusal) {
+// recall makes a waiting request, or one that came with an offer, the thread's.
+func (s *appThread) recall(c *conn) (progress, *body.Refusal) {
 	r := s.request(c)
 	if c.req == nil {
 		if err := s.l.headBlocks.Parse(&s.w.policy, c.in.Unread(), r, &c.known); err != nil {
@@ -257,7 +257,7 @@ func (s *slot) recall(c *conn) (progress, *body.Refusal) {
 }
 
 // begin decides what follows a complete head.
-func (s *slot) begin(c *conn, r *http1.Request) (progress, *body.Refusal) {
+func (s *appThread) begin(c *conn, r *http1.Request) (progress, *body.Refusal) {
 	w := s.l
 	if limit := w.mem.Limits.Body; limit > 0 && r.ContentLength > limit {
 		s.keepRequest(c)

@@ -23,9 +23,9 @@ type reporter struct {
 }
 
 // report writes what the logs get of an answer that is over: the fault of the
-// application, and the access log's line. The slot that served it calls it, as
+// application, and the access log's line. The thread that served it calls it, as
 // long as the request is still in the buffer.
-func (s *slot) report(c *conn, a *answer, v verdict) {
+func (s *appThread) report(c *conn, a *answer, v verdict) {
 	if a.fault != "" {
 		s.ReleaseGIL()
 		r := s.request(c)
@@ -61,7 +61,7 @@ func (p *reporter) record(c *conn, a *answer, r *http1.Request) {
 
 // measureAnswer counts an answer that is over, whole or cut, or given by the watchdog.
 // Its request is still in the buffer.
-func measureAnswer(s *slot, c *conn, a *answer, v verdict) {
+func measureAnswer(s *appThread, c *conn, a *answer, v verdict) {
 	r := s.request(c)
 	head := c.in.Unread()[:r.HeadLen]
 	end := s.now
@@ -86,7 +86,7 @@ func measureAnswer(s *slot, c *conn, a *answer, v verdict) {
 }
 
 // countRefusal counts a request that is not served.
-func countRefusal(s *slot, c *conn, why *body.Refusal) {
+func countRefusal(s *appThread, c *conn, why *body.Refusal) {
 	switch {
 	case why.Status == 408 && c.phase == filling:
 		s.Count(metrics.BodyTimeout)
@@ -111,7 +111,7 @@ func (p *reporter) recordRefusal(c *conn, status int, length int64) {
 
 // logRefusal says why a request was refused, in Gunicorn's words. A client on a
 // unix socket has no address.
-func (s *slot) logRefusal(c *conn, e *http1.Error) {
+func (s *appThread) logRefusal(c *conn, e *http1.Error) {
 	s.ReleaseGIL()
 	logRefusal(s.w.log, c, e)
 }

@@ -8,9 +8,9 @@ import (
 	"gosrv/wsgi/response"
 )
 
-// slot is one application thread: its door to the application and the buffers
+// appThread is one application thread: its door to the application and the buffers
 // that one request at a time uses.
-type slot struct {
+type appThread struct {
 	responder
 	reporter
 	place
@@ -23,9 +23,9 @@ type slot struct {
 
 }
 
-// newSlot makes a slot for an application thread.
-func newSlot(w *eventLoop, n int, app Application) *slot {
-	s := &slot{w: w.worker, place: place{n: n}, req: w.getRequest()}
+// newAppThread prepares for a thread; app is nil until it is there, and always of the backup.
+func newAppThread(w *eventLoop, n int, app Application) *appThread {
+	s := &appThread{w: w.worker, place: place{n: n}, req: w.getRequest()}
 	s.reporter = reporter{access: w.access, env: app}
 	if app == nil {
 		s.env = w.Describer() // the backup's, or until the thread is enlisted
@@ -39,7 +39,7 @@ func newSlot(w *eventLoop, n int, app Application) *slot {
 // serve runs the application for the complete request of c and sends what it
 // answers. It reports whether this thread still leads the loop; if not, c has
 // gone to the thread that does.
-func (s *slot) serve(c *conn) leads {
+func (s *appThread) serve(c *conn) leads {
 	w := s.l
 	if w.hub != nil {
 		w.hub.serve(c)
@@ -97,13 +97,13 @@ func (s *slot) serve(c *conn) leads {
 
 // resume goes on with a suspended answer, after the socket has made room or
 // others have had their turn. It reports whether this thread still leads.
-func (s *slot) resume(c *conn) leads {
+func (s *appThread) resume(c *conn) leads {
 	if c.call != nil {
 		s.w.hub.resume(c)
 		return stillLeads
 	}
 	a := c.ans
-	if a.app && c.slot != s.n {
+	if a.app && c.thread != s.n {
 		s.l.delegate(c, false)
 		return stillLeads
 	}
@@ -114,7 +114,7 @@ func (s *slot) resume(c *conn) leads {
 
 // follow goes on with a connection whose suspended answer has come to an end:
 // the next request may be waiting. The caller leads.
-func (s *slot) follow(c *conn) leads {
+func (s *appThread) follow(c *conn) leads {
 	if c.phase == reading || c.phase == skipping {
 		return s.pump(c)
 	}
@@ -127,7 +127,7 @@ func isHead(method []byte) bool { return string(method) == "HEAD" }
 // sendKept sends what the outbox holds and goes on with its connections. Their
 // next requests, if they are here, wait for their turn: serving one now would put
 // a new answer into the outbox that is being emptied. The caller leads.
-func (s *slot) sendKept() {
+func (s *appThread) sendKept() {
 	answers, rest := s.l.outbox.send()
 	for i := range answers {
 		c, left := answers[i].c, rest[i].Bytes()
@@ -154,7 +154,7 @@ func (s *slot) sendKept() {
 
 // settle does with a connection what its answer's verdict asks for. The caller
 // leads the loop.
-func (s *slot) settle(c *conn, a *answer, v verdict) {
+func (s *appThread) settle(c *conn, a *answer, v verdict) {
 	if room := c.notePending(); room && v == blocked {
 		v = yielded // the room came before the wait for it began
 	}
@@ -196,9 +196,9 @@ func (s *slot) settle(c *conn, a *answer, v verdict) {
 
 // enter lends the thread to the application. method is nil when a suspended
 // answer goes on.
-func (s *slot) enter(c *conn, a *answer, method, path []byte) {
+func (s *appThread) enter(c *conn, a *answer, method, path []byte) {
 	c.become(serving)
-	c.slot = s.n
+	c.thread = s.n
 	s.cur, s.curAns = c, a
 	s.startDeadline(a)
 	if method != nil { // else it is shown
@@ -209,7 +209,7 @@ func (s *slot) enter(c *conn, a *answer, method, path []byte) {
 
 // leave takes the thread back with what came of the answer. It reports whether
 // the thread leads; if not, the connection has been handed over.
-func (s *slot) leave(c *conn, v verdict) leads {
+func (s *appThread) leave(c *conn, v verdict) leads {
 	w, a := s.w, s.curAns
 	if c.ans != nil {
 		a = c.ans

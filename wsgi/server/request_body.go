@@ -15,7 +15,7 @@ func (c *conn) sendContinue() bool {
 }
 
 // takeBody takes what has arrived of a body.
-func (s *slot) takeBody(c *conn) (progress, *body.Refusal) {
+func (s *appThread) takeBody(c *conn) (progress, *body.Refusal) {
 	whole, bad := c.body.Take(s)
 	switch {
 	case bad != nil:
@@ -30,19 +30,19 @@ func (s *slot) takeBody(c *conn) (progress, *body.Refusal) {
 }
 
 // Blocks is body.Thread's.
-func (s *slot) Blocks(old, made []call.BodyBlock) int { return s.app.Blocks(old, made) }
+func (s *appThread) Blocks(old, made []call.BodyBlock) int { return s.app.Blocks(old, made) }
 
 // MayEnter is body.Thread's: whether this thread may wait for the GIL to get
 // memory. Not while a call is running that may keep it for long.
-func (s *slot) MayEnter() bool {
+func (s *appThread) MayEnter() bool {
 	return s.app != nil && (s.w.crew.oneCalls() || s.l.gate.engaged == 0)
 }
 
 // TrimBuffers is Resting's.
-func (s *slot) TrimBuffers() (bytes int, again bool) { return s.l.mem.Bufs.Trim() }
+func (s *appThread) TrimBuffers() (bytes int, again bool) { return s.l.mem.Bufs.Trim() }
 
 // DropPages is Resting's.
-func (s *slot) DropPages() { s.app.DropPages() }
+func (s *appThread) DropPages() { s.app.DropPages() }
 
 // streamOwner is told of a body that the application reads itself.
 type streamOwner struct {
@@ -54,7 +54,7 @@ type streamOwner struct {
 // Progressed lets the time that a request has begin again: it is not stuck as
 // long as the body comes.
 func (o *streamOwner) Progressed(now int64) {
-	o.w.slots[o.c.slot].watched.Extend(now)
+	o.w.threads[o.c.thread].watched.Extend(now)
 	if o.w.crew.oneCalls() && o.w.score.Progress(o.shown, now) {
 		o.shown = now
 	}
@@ -81,7 +81,7 @@ func (c *conn) endStream() *body.Stream {
 // whether the body was read to its end and the connection can go on as any
 // other. If not, the rest of the body is read and dropped, as long as it is
 // little; where the answer has said that the connection ends, it lingers.
-func (s *slot) settleStream(c *conn, a *answer) bool {
+func (s *appThread) settleStream(c *conn, a *answer) bool {
 	st := c.endStream()
 	whole, failed := st.Outcome()
 	if !a.frame.Keep || failed {
@@ -99,7 +99,7 @@ func (s *slot) settleStream(c *conn, a *answer) bool {
 
 // discardBody drops what has come of a body that nobody will read. complete: the
 // next request may follow in the buffer.
-func (s *slot) discardBody(c *conn) progress {
+func (s *appThread) discardBody(c *conn) progress {
 	before := c.in.Len()
 	whole, invalid := c.unread.Discard(&c.in)
 	if invalid != nil {

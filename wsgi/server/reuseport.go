@@ -91,7 +91,7 @@ func (a *admission) cover(m coverMessage) {
 
 // endCovered closes the listeners that are to end, once their queues are served.
 // It reports whether this thread still leads.
-func (a *admission) endCovered(s *slot) leads {
+func (a *admission) endCovered(s *appThread) leads {
 	w := s.l
 	if s.isBackup() || w.gate.shut && !w.drain.on {
 		return stillLeads // the queue is for the main thread, when there is room

@@ -162,7 +162,7 @@ func (s *responder) broken(a *answer) verdict {
 	return cut
 }
 
-// suspend copies what lies in the slot's buffers, so that the slot can serve
+// suspend copies what lies in the thread's buffers, so that the thread can serve
 // others, and leaves the answer to the connection.
 func (s *responder) suspend(c *conn, a *answer, v verdict) verdict {
 	if v == cut {

@@ -195,11 +195,11 @@ func (s *Server) Enlist(n int, app Application) { enlist(s.w, n, app) }
 // buffer at that time, head the packed response head with the first call, empty later. It may wait for the client.
 // False: the client is gone, or the head is faulty.
 func (s *Server) Write(n int, batch call.Batch, head, data []byte) bool {
-	return s.w.slots[n].write(batch, head, data)
+	return s.w.threads[n].write(batch, head, data)
 }
 
 // EarlyHints sends 103 with the packed headers (the status is empty). False: one of them is invalid.
-func (s *Server) EarlyHints(n int, head []byte) bool { return s.w.slots[n].hints(head) }
+func (s *Server) EarlyHints(n int, head []byte) bool { return s.w.threads[n].hints(head) }
 
 // ReadBody is wsgi.input over Body.Stream: it waits until there are bytes for buf and gives their number, 0 at
 // the end of the body, or a negative errno. EINTR: look for signals and ask again. Any thread may call it.
@@ -209,7 +209,7 @@ func (s *Server) ReadBody(stream uint64, buf []byte) int { return s.w.streams.Re
 // bytes were received behind the request, put into buf if it has room for them; if it has not, nothing was done.
 // Or a negative errno. Any thread may call it while that request runs.
 func (s *Server) UseSocket(n int, use call.SocketUse, buf []byte) int {
-	return useSocket(&s.w.slots[n].responder, use, buf)
+	return useSocket(&s.w.threads[n].responder, use, buf)
 }
 
 // ReopenPythonLog gives Python's loggers a new error log, which stays the caller's, by reopen where that may be called
@@ -241,10 +241,10 @@ func (s *Server) AtRest() bool {
 
 // run serves until the worker is told to end and has nothing left to do.
 func run(w *eventLoop, app Application, start func(n int) error) error {
-	s := newSlot(w, 0, app)
+	s := newAppThread(w, 0, app)
 	s.l = w
 	s.watched.Ident.Store(w.Ident())
-	w.slots = append(w.slots[:0], s)
+	w.threads = append(w.threads[:0], s)
 	for _, l := range w.listeners {
 		w.Own(l.fd, true)
 	}
@@ -298,7 +298,7 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 
 // runHub serves in an event loop of Python's. Requests that are still in the application at the end end with
 // the process.
-func runHub(s *slot) error {
+func runHub(s *appThread) error {
 	w := s.l
 	s.app = nil // no leaf enters Python
 	w.hub.startWatch()
@@ -314,7 +314,7 @@ func runHub(s *slot) error {
 
 // shut ends what is left when the time is up. What other threads are at is
 // theirs.
-func shut(s *slot) {
+func shut(s *appThread) {
 	for _, c := range s.l.conns {
 		if c != nil && c.phase != serving {
 			s.abandon(c)

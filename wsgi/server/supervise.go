@@ -31,7 +31,7 @@ const (
 func supervise(w *eventLoop, start func(n int) error) error {
 	k := &w.crew.pool
 	for n := range k.size {
-		w.slots = append(w.slots, newSlot(w, n+1, nil))
+		w.threads = append(w.threads, newAppThread(w, n+1, nil))
 	}
 	if err := start(k.size); err != nil {
 		return fmt.Errorf("starting %d threads: %w", k.size, err)
@@ -50,10 +50,10 @@ func supervise(w *eventLoop, start func(n int) error) error {
 		}
 		_, interrupted := w.watcher.Wait(wait)
 		if interrupted {
-			signals(w.slots[0])
+			signals(w.threads[0])
 		}
 		for ev, ok := w.watcher.Next(); ok; ev, ok = w.watcher.Next() {
-			w.attend(w.slots[0], ev.FD)
+			w.attend(w.threads[0], ev.FD)
 		}
 		if w.quitting.Load() || k.Over() {
 			deadline = min(deadline, loop.Now()+int64(LateThreads))
@@ -72,7 +72,7 @@ func underWay(w *worker, now int64) bool {
 	if w.watch == nil {
 		return false // nobody knows where they are
 	}
-	for _, s := range w.slots[1:] {
+	for _, s := range w.threads[1:] {
 		start := s.watched.Since()
 		if !s.gone.Load() && (start == 0 || now-start < int64(LateThreads)) {
 			return true
@@ -92,7 +92,7 @@ func abort(w *worker) {
 	for end := loop.Now() + int64(abortTime); !w.quitting.Load() && loop.Now() < end; {
 		w.watcher.Wait(drainLook)
 		for ev, ok := w.watcher.Next(); ok; ev, ok = w.watcher.Next() {
-			w.attend(w.slots[0], ev.FD)
+			w.attend(w.threads[0], ev.FD)
 		}
 	}
 }
@@ -108,9 +108,9 @@ func lastMoment(w *worker) int64 {
 	return 1<<63 - 1
 }
 
-// enlist makes the calling thread the slot's, for life.
+// enlist makes the calling thread the n-th of the application, for life.
 func enlist(w *worker, n int, app Application) {
-	s := w.slots[n]
+	s := w.threads[n]
 	s.app, s.env = app, app
 	s.watched.Ident.Store(w.Ident())
 	<-w.crew.pool.begun
@@ -122,7 +122,7 @@ func enlist(w *worker, n int, app Application) {
 }
 
 // signals runs the Python signal handlers that are due, on the main thread.
-func signals(s *slot) {
+func signals(s *appThread) {
 	w := s.w
 	if w.Wakeup >= 0 {
 		var b [64]byte
@@ -153,7 +153,7 @@ func heed(w *worker, flags call.Flags) {
 }
 
 // attend answers an event of the control channel, the signals, or a waker.
-func (w *worker) attend(s *slot, fd int) {
+func (w *worker) attend(s *appThread, fd int) {
 	switch {
 	case w.hub != nil && w.hub.attend(fd):
 	case fd == w.Wakeup:
@@ -167,7 +167,7 @@ func (w *worker) attend(s *slot, fd int) {
 
 // attendTo registers the control channel and the wake-up descriptor of
 // Python's signal handlers where the main thread waits, and makes the hub if it waits in one.
-func attendTo(s *slot) error {
+func attendTo(s *appThread) error {
 	w := s.w
 	fds := []int{w.Control, w.Wakeup}
 	if w.crew.pool.size > 1 {

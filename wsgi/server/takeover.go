@@ -31,7 +31,7 @@ const noStatus = -1
 
 // useSocket is what gunicorn.socket reaches before it is used; cpython.Callbacks.Socket
 // says what it gives. The call is inside the application, so the connection is
-// the slot's, but this may be another thread, and a third one may lead the loop:
+// the thread's, but this may be another thread, and a third one may lead the loop:
 // nothing of what is the leader's is touched.
 //
 // From the first use on the request takes as long as it likes. From the first
@@ -162,7 +162,7 @@ func concede(s *responder, a *answer, out []byte) verdict {
 // regain ends the connection. One that was taken over comes back by the
 // descriptor that the application has left open, if it has; from there on it is
 // as any other that lingers. The caller leads.
-func regain(s *slot, c *conn, a *answer) {
+func regain(s *appThread, c *conn, a *answer) {
 	w := s.l
 	if a.holder != appHas {
 		s.linger(c)

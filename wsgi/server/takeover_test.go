@@ -15,9 +15,9 @@ import (
 const upgradeHead = "GET /own HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: own\r\n\r\n"
 
 // own makes a worker whose application calls use for requests of /own, and
-// answers "hello" to others. use gets the slot and a copy of the connection's
+// answers "hello" to others. use gets the thread and a copy of the connection's
 // descriptor, and says what is left of it and how the call ends.
-func own(t *testing.T, set Settings, use func(s *slot, fd int) (left int, state call.State)) *server {
+func own(t *testing.T, set Settings, use func(s *appThread, fd int) (left int, state call.State)) *server {
 	t.Helper()
 	s := newFake(t, set, func(r *fakeRequest) fakeReply {
 		if r.path != "/own" {
@@ -28,7 +28,7 @@ func own(t *testing.T, set Settings, use func(s *slot, fd int) (left int, state 
 			t.Error(err)
 		}
 		unix.CloseOnExec(fd)
-		left, state := use(r.slot, fd)
+		left, state := use(r.thread, fd)
 		return fakeReply{ends: true, state: state, left: left}
 	})
 	s.begin()
@@ -36,7 +36,7 @@ func own(t *testing.T, set Settings, use func(s *slot, fd int) (left int, state 
 }
 
 // take takes the connection over and gives what came behind its request.
-func take(t *testing.T, s *slot) string {
+func take(t *testing.T, s *appThread) string {
 	t.Helper()
 	n := useSocket(&s.responder, call.SocketTake, nil)
 	if n > 0 && s.curAns.holder != bothHave {
@@ -75,7 +75,7 @@ func (s *server) awaitConnections(n int) {
 
 func TestAConnectionIsTakenOverAndComesBack(t *testing.T) {
 	behind, answer := make(chan string, 1), make(chan string, 1)
-	s := own(t, testSettings(), func(s *slot, fd int) (int, call.State) {
+	s := own(t, testSettings(), func(s *appThread, fd int) (int, call.State) {
 		old := s.cur.fd()
 		behind <- take(t, s)
 		if _, err := unix.FcntlInt(uintptr(old), unix.F_GETFD, 0); err != unix.EBADF {
@@ -109,7 +109,7 @@ func TestAConnectionIsTakenOverAndComesBack(t *testing.T) {
 
 func TestATakenConnectionThatIsClosedIsForgotten(t *testing.T) {
 	for _, state := range []call.State{call.Handled, call.Failed, call.Done} {
-		s := own(t, testSettings(), func(s *slot, fd int) (int, call.State) {
+		s := own(t, testSettings(), func(s *appThread, fd int) (int, call.State) {
 			take(t, s)
 			_ = unix.Close(fd)
 			return -1, state
@@ -126,7 +126,7 @@ func TestTheNumberOfATakenDescriptorIsUsedAgain(t *testing.T) {
 	set := testSettings()
 	set.Threads = 3
 	taken, end := make(chan struct{}), make(chan struct{})
-	s := own(t, set, func(s *slot, fd int) (int, call.State) {
+	s := own(t, set, func(s *appThread, fd int) (int, call.State) {
 		take(t, s)
 		close(taken)
 		<-end
@@ -158,7 +158,7 @@ func TestLookingAtTheSocketLeavesTheAnswerToTheServer(t *testing.T) {
 		kept bool
 	}{{call.SocketLook, true}, {call.SocketRead, false}} {
 		s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
-			if n := useSocket(&r.slot.responder, c.use, nil); n != 0 {
+			if n := useSocket(&r.thread.responder, c.use, nil); n != 0 {
 				t.Errorf("%d bytes behind the request", n)
 			}
 			return fakeReply{status: "200 OK", body: []byte("hello")}
@@ -178,7 +178,7 @@ func TestLookingAtTheSocketLeavesTheAnswerToTheServer(t *testing.T) {
 func TestARequestThatUsesTheSocketIsNeverLate(t *testing.T) {
 	set := testSettings()
 	set.Request = 20 * time.Millisecond
-	s := own(t, set, func(s *slot, fd int) (int, call.State) {
+	s := own(t, set, func(s *appThread, fd int) (int, call.State) {
 		take(t, s)
 		time.Sleep(10 * set.Request)
 		return fd, call.Handled
@@ -195,7 +195,7 @@ func TestALateRequestGetsNoSocket(t *testing.T) {
 	set := testSettings()
 	set.Request = 20 * time.Millisecond
 	answered, got := make(chan struct{}), make(chan int, 1)
-	s := own(t, set, func(s *slot, fd int) (int, call.State) {
+	s := own(t, set, func(s *appThread, fd int) (int, call.State) {
 		<-answered
 		got <- useSocket(&s.responder, call.SocketTake, nil)
 		_ = unix.Close(fd)
@@ -219,7 +219,7 @@ func TestWhatIsTakenOverHoldsADrain(t *testing.T) {
 	taken, end := make(chan struct{}), make(chan struct{})
 	set := testSettings()
 	set.Threads = 2
-	s := own(t, set, func(s *slot, fd int) (int, call.State) {
+	s := own(t, set, func(s *appThread, fd int) (int, call.State) {
 		take(t, s)
 		close(taken)
 		<-end

@@ -69,7 +69,7 @@ func (t *timeouts) arm(c *conn, class uint8, now int64) {
 
 // expire ends what has waited too long. It reports whether this thread still
 // leads the loop.
-func (t *timeouts) expire(s *slot) leads {
+func (t *timeouts) expire(s *appThread) leads {
 	w := s.l
 	for {
 		e, class := w.timers.Expired(w.now)
@@ -91,7 +91,7 @@ func (t *timeouts) expire(s *slot) leads {
 }
 
 // overdue is one connection whose time is up.
-func (t *timeouts) overdue(s *slot, c *conn, class uint8) leads {
+func (t *timeouts) overdue(s *appThread, c *conn, class uint8) leads {
 	switch class {
 	case classHeader, classBody:
 		return s.l.late(s, c)
@@ -109,7 +109,7 @@ func (t *timeouts) overdue(s *slot, c *conn, class uint8) leads {
 
 // outstayed ends a connection whose client has not sent what was left of a
 // body, or not its FIN, after a look into the socket.
-func (t *timeouts) outstayed(s *slot, c *conn) leads {
+func (t *timeouts) outstayed(s *appThread, c *conn) leads {
 	gen, rest := c.gen, c.unread
 	if c.phase == skipping {
 		c.readable = true
@@ -127,7 +127,7 @@ func (t *timeouts) outstayed(s *slot, c *conn) leads {
 
 // late ends a request that is not complete in time, after a look into the
 // socket: while the application ran nobody has read from it.
-func (t *timeouts) late(s *slot, c *conn) leads {
+func (t *timeouts) late(s *appThread, c *conn) leads {
 	w, gen, served, shook := s.l, c.gen, s.l.served, c.tls
 	var got int64
 	before := c.body
@@ -154,7 +154,7 @@ func (t *timeouts) late(s *slot, c *conn) leads {
 
 // overslept ends an idle connection, after a look whether a request has come
 // this very moment.
-func (t *timeouts) overslept(s *slot, c *conn) leads {
+func (t *timeouts) overslept(s *appThread, c *conn) leads {
 	if c.phase == securing {
 		return t.late(s, c)
 	}
@@ -175,7 +175,7 @@ func (t *timeouts) overslept(s *slot, c *conn) leads {
 }
 
 // awaitBody waits for more of a body: body_timeout counts from the last byte.
-func (t *timeouts) awaitBody(s *slot, c *conn) {
+func (t *timeouts) awaitBody(s *appThread, c *conn) {
 	w := s.l
 	if w.set.Body == 0 {
 		return
@@ -190,7 +190,7 @@ func (t *timeouts) awaitBody(s *slot, c *conn) {
 
 // awaitRoom waits for room in the socket: write_timeout counts from the last
 // time that there was some.
-func (t *timeouts) awaitRoom(s *slot, c *conn) {
+func (t *timeouts) awaitRoom(s *appThread, c *conn) {
 	w, a := s.l, c.ans
 	if w.set.Write == 0 {
 		return
@@ -209,7 +209,7 @@ func (t *timeouts) awaitRoom(s *slot, c *conn) {
 
 // noRoom is one look in that time. A client on a slow line takes bytes long
 // before the kernel calls that room.
-func (t *timeouts) noRoom(s *slot, c *conn) {
+func (t *timeouts) noRoom(s *appThread, c *conn) {
 	w, a := s.l, c.ans
 	taken := a.taken(c)
 	if !body.TooFew(taken-a.last, w.set.Write/looks) {
@@ -224,7 +224,7 @@ func (t *timeouts) noRoom(s *slot, c *conn) {
 }
 
 // stalled gives a client up that does not read.
-func (t *timeouts) stalled(s *slot, c *conn) {
+func (t *timeouts) stalled(s *appThread, c *conn) {
 	s.Count(metrics.WriteTimeout)
 	s.w.log.Debugf("Client %s does not take its answer: connection closed", c.client.Peer.Addr())
 	s.abandon(c)

@@ -20,7 +20,7 @@ const plainPage = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type
 var errPlain = &http1.Error{Status: 400, Reason: "plain HTTP on a port that speaks HTTPS"}
 
 // secure goes on with a connection until its handshake is over: secured takes it from there.
-func secure(s *slot, c *conn) {
+func secure(s *appThread, c *conn) {
 	if c.tls != nil {
 		c.readable = false
 		c.tls.Edge()
@@ -60,7 +60,7 @@ func secure(s *slot, c *conn) {
 }
 
 // shake starts the handshake of a connection whose ClientHello is in the buffer.
-func shake(s *slot, c *conn) {
+func shake(s *appThread, c *conn) {
 	l := s.l
 	c.tls = s.w.tls.Begin(c.fd(), c.in.Unread(), uint64(c.fd())<<32|uint64(c.gen))
 	c.wire = c.wire.Over(c.tls)

@@ -168,7 +168,7 @@ func TestTimeBeginsAgainWithProgress(t *testing.T) {
 	set.StreamBody = true
 	starts, inside := make(chan []int64, 1), make(chan struct{})
 	s := serveFake(t, set, func(r *fakeRequest) fakeReply {
-		deadline := &r.app.w.slots[0].watched
+		deadline := &r.app.w.threads[0].watched
 		since := []int64{deadline.Since()}
 		close(inside)
 		if r.app.w.streams.Read(r.stream, make([]byte, 8)) != 1 {
@@ -197,11 +197,11 @@ func TestTimeBeginsAgainWithProgress(t *testing.T) {
 func TestLateCallCannotWrite(t *testing.T) {
 	wrote := make(chan bool, 1)
 	s := serveFake(t, timedSettings(time.Minute), func(r *fakeRequest) fakeReply {
-		slot := r.app.w.slots[0]
-		slot.hints(r.app.pack(&fakeReply{headers: []string{"Link: in-time"}}))
-		later(slot.w.watch)
-		slot.hints(r.app.pack(&fakeReply{headers: []string{"Link: late"}}))
-		wrote <- slot.write(call.Batch{}, r.app.pack(&fakeReply{status: "200 OK"}), []byte("late"))
+		thread := r.app.w.threads[0]
+		thread.hints(r.app.pack(&fakeReply{headers: []string{"Link: in-time"}}))
+		later(thread.w.watch)
+		thread.hints(r.app.pack(&fakeReply{headers: []string{"Link: late"}}))
+		wrote <- thread.write(call.Batch{}, r.app.pack(&fakeReply{status: "200 OK"}), []byte("late"))
 		return fakeReply{}
 	})
 	c := s.dial()
@@ -233,7 +233,7 @@ func TestOtherRequestsOfACrewAreAnsweredFirst(t *testing.T) {
 		c.send(get("/stuck"))
 		dog := <-app.in
 		var stuck *watchdog.Thread
-		for _, one := range s.slots[1:] {
+		for _, one := range s.threads[1:] {
 			if one.watched.Running() {
 				stuck = &one.watched
 			}
@@ -311,7 +311,7 @@ func TestGILIsMissedByTheMainThreadToo(t *testing.T) {
 		set.Timeout = 200 * time.Millisecond
 		s := serveFake(t, set, func(r *fakeRequest) fakeReply {
 			stuck.Store(true)
-			r.app.w.slots[0].watched.Start(loop.Now(), true)
+			r.app.w.threads[0].watched.Start(loop.Now(), true)
 			<-free
 			return hello(r)
 		})

@@ -459,7 +459,7 @@ func TestWriteCallableLeavesAtOnce(t *testing.T) {
 	read := make(chan struct{})
 	s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
 		reply := fakeReply{status: "200 OK"}
-		s := r.app.w.slots[r.app.w.conns[r.conn].slot]
+		s := r.app.w.threads[r.app.w.conns[r.conn].thread]
 		s.hints(r.app.pack(&fakeReply{headers: []string{"Link: </a.css>"}}))
 		s.write(call.Batch{}, r.app.pack(&reply), []byte("first"))
 		<-read
