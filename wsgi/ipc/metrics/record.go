@@ -50,8 +50,6 @@ const (
 	BodyTimeout
 	WriteTimeout
 	RequestTimeout // answered 504, or cut
-	HealthChecks   // answered without the application
-	LostLines      // of the logs
 	counters
 )
 

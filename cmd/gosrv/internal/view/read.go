@@ -79,7 +79,6 @@ func (r *Reading) Snapshot(memory func(pid int) Memory) *Snapshot {
 		Capacity: Capacity{Wanted: st.Workers, Ready: st.Ready, Threads: r.Threads(), Busy: r.Busy()},
 		Requests: r.requests(), Phases: map[string]Timing{}, Routes: []Route{}, Slowest: []Slow{}, Workers: []Worker{},
 		Endings: map[string]int{}, Reloads: Reloads{Done: st.Reloaded, Failed: st.Past.FailedReloads, Last: []Reload{}},
-		LostLines: r.Totals.Counters[metrics.LostLines],
 		Clients: Clients{
 			Accepted: r.Totals.Counters[metrics.Connections], Gone: r.Totals.Counters[metrics.ClientsGone],
 			Received: r.Totals.Counters[metrics.ReceivedBytes], Sent: r.Totals.Counters[metrics.SentBytes],
@@ -112,7 +111,7 @@ func timing(h *metrics.Histogram) Timing {
 func (r *Reading) requests() Requests {
 	c := &r.Totals.Counters
 	q := Requests{
-		Total: r.Totals.Requests(), ByClass: map[string]uint64{}, ByMethod: map[string]uint64{}, Health: c[metrics.HealthChecks],
+		Total: r.Totals.Requests(), ByClass: map[string]uint64{}, ByMethod: map[string]uint64{},
 		Refused:  map[string]uint64{"head": c[metrics.RefusedHead], "body": c[metrics.RefusedBody], "load": c[metrics.RefusedLoad]},
 		Timeouts: map[string]uint64{"header": c[metrics.HeaderTimeout], "body": c[metrics.BodyTimeout], "write": c[metrics.WriteTimeout], "request": c[metrics.RequestTimeout]},
 	}

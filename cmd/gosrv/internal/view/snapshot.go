@@ -21,17 +21,16 @@ type Snapshot struct {
 	Generation int     `json:"generation"`
 	Uptime     float64 `json:"uptime_seconds"`
 
-	Capacity  Capacity           `json:"capacity"`
-	Requests  Requests           `json:"requests"`
-	Phases    map[string]Timing  `json:"phases"` // by name: body, queue, gil, application, first_byte, send, whole
-	Clients   Clients            `json:"clients"`
-	Routes    []Route            `json:"routes"`  // most time in the application first
-	Slowest   []Slow             `json:"slowest"` // of the last minutes
-	Workers   []Worker           `json:"workers"`
-	Endings   map[string]int     `json:"endings"` // of workers, by cause
-	Reloads   Reloads            `json:"reloads"`
-	LostLines uint64             `json:"lost_log_lines"`
-	Recent    map[string]float64 `json:"recent,omitempty"` // rates and quantiles of the last seconds, where somebody keeps them
+	Capacity Capacity           `json:"capacity"`
+	Requests Requests           `json:"requests"`
+	Phases   map[string]Timing  `json:"phases"` // by name: body, queue, gil, application, first_byte, send, whole
+	Clients  Clients            `json:"clients"`
+	Routes   []Route            `json:"routes"`  // most time in the application first
+	Slowest  []Slow             `json:"slowest"` // of the last minutes
+	Workers  []Worker           `json:"workers"`
+	Endings  map[string]int     `json:"endings"` // of workers, by cause
+	Reloads  Reloads            `json:"reloads"`
+	Recent   map[string]float64 `json:"recent,omitempty"` // rates and quantiles of the last seconds, where somebody keeps them
 }
 
 // Capacity is how much of the server is in use.
@@ -51,7 +50,6 @@ type Requests struct {
 	ByMethod map[string]uint64 `json:"by_method"` // GET ... other
 	Refused  map[string]uint64 `json:"refused"`   // before the application saw them: head, body, load
 	Timeouts map[string]uint64 `json:"timeouts"`  // header, body, write, request
-	Health   uint64            `json:"health_checks"`
 }
 
 // Clients are the connections.

@@ -120,13 +120,11 @@ func (out sink) requests(r *view.Reading, s *view.Snapshot) {
 	for of, n := range s.Requests.Timeouts {
 		out.counter(timeouts, float64(n), of)
 	}
-	out.counter(health, float64(s.Requests.Health))
 	out.gauge(open, float64(s.Clients.Open))
 	out.counter(accepted, float64(s.Clients.Accepted))
 	out.counter(gone, float64(s.Clients.Gone))
 	out.counter(received, float64(s.Clients.Received))
 	out.counter(sent, float64(s.Clients.Sent))
-	out.counter(lost, float64(s.LostLines))
 }
 
 // exemplars are the slowest requests that had a trace.
