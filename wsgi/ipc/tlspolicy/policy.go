@@ -16,16 +16,14 @@ import (
 // Policy is what a server needs for its handshakes. It holds private keys: it is never
 // logged, never in an environment variable, and never on a disk of its own.
 type Policy struct {
-	Pairs    []Pair     `json:"pairs"`              // the first answers for names that no other has
-	Clients  Clients    `json:"clients"`            // certificates of clients
-	Min      uint16     `json:"min"`                // crypto/tls's number of the oldest version
-	Max      uint16     `json:"max,omitempty"`      // of the newest; 0: the newest there is
-	Suites   []uint16   `json:"suites,omitempty"`   // IANA numbers for TLS 1.2, nil: Go's
-	Protos   []string   `json:"protos,omitempty"`   // ALPN, preferred first; nil: none is offered
-	Tickets  [][32]byte `json:"tickets,omitempty"`  // the first encrypts, all decrypt; nil: no resumption
-	Describe bool       `json:"describe,omitempty"` // environ gets mod_ssl's names: tls_environ
-	Source   string     `json:"source,omitempty"`   // where it comes from, for messages
-	Serial   int        `json:"serial"`             // counts the policies of one master
+	Pairs   []Pair     `json:"pairs"`             // the first answers for names that no other has
+	Clients Clients    `json:"clients"`           // certificates of clients
+	Min     uint16     `json:"min"`               // crypto/tls's number of the oldest version
+	Max     uint16     `json:"max,omitempty"`     // of the newest; 0: the newest there is
+	Suites  []uint16   `json:"suites,omitempty"`  // IANA numbers for TLS 1.2, nil: Go's
+	Protos  []string   `json:"protos,omitempty"`  // ALPN, preferred first; nil: none is offered
+	Tickets [][32]byte `json:"tickets,omitempty"` // the first encrypts, all decrypt; nil: no resumption
+	Serial  int        `json:"serial"`            // counts the policies of one master
 }
 
 // Pair is a certificate with its chain, leaf first, and its key, both PEM.

@@ -25,7 +25,6 @@ type Settings struct {
 	Suites     []uint16 // of the ciphers setting; nil: Go's choice
 	Min, Max   uint16   // crypto/tls's numbers; 0: 1.2, and the newest
 	Protos     []string // ALPN
-	Environ    bool     // tls_environ
 	SelfSigned bool     // tls_self_signed, and no certificate of another kind
 	Context    *Context // of the hook ssl_context; nil: it is not set
 }
@@ -69,7 +68,7 @@ func (c *Certificate) String() string {
 // Load reads all that the settings name. An error names the setting, the file and what to
 // do; what is only odd is a warning.
 func Load(s *Settings, now time.Time) (*Loaded, error) {
-	l := &Loaded{Policy: tlspolicy.Policy{Min: s.Min, Max: s.Max, Suites: s.Suites, Protos: s.Protos, Describe: s.Environ}}
+	l := &Loaded{Policy: tlspolicy.Policy{Min: s.Min, Max: s.Max, Suites: s.Suites, Protos: s.Protos}}
 	if l.Policy.Min == 0 {
 		l.Policy.Min = tls.VersionTLS12
 	}

@@ -45,7 +45,6 @@ type Secure struct {
 	SelfSigned   bool     `json:"tls_self_signed"`
 	NoTLSWatch   bool     `json:"no_tls_watch"`
 	NoTickets    bool     `json:"no_tls_session_tickets"`
-	TLSEnviron   bool     `json:"tls_environ"`
 }
 
 // Env is the raw_env setting as a map. Entries were checked with the settings.

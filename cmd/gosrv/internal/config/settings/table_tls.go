@@ -69,8 +69,4 @@ var ownTLSRows = []Setting{
 		Name: "no_tls_session_tickets", Section: SectionOwn, Flags: []string{"--no-tls-session-tickets"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Make clients that come back do a whole handshake. Without it they resume with any worker, also after a reload; the keys for that change every 12 hours.",
 	},
-	{
-		Name: "tls_environ", Section: SectionOwn, Flags: []string{"--tls-environ"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
-		Help: "Give the application mod_ssl's names in environ: HTTPS, SSL_PROTOCOL, SSL_CIPHER, SSL_CLIENT_VERIFY, SSL_CLIENT_S_DN, SSL_CLIENT_I_DN, SSL_CLIENT_M_SERIAL, SSL_CLIENT_CERT. No client can forge them.",
-	},
 }
