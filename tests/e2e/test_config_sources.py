@@ -153,7 +153,7 @@ def help_on_a_terminal(**env):
 
 def test_help_is_coloured_on_a_terminal_only():
     plain = harness.run_once("--help").stdout
-    assert "\x1b" not in plain and max(map(len, plain.splitlines())) < 80
+    assert "\x1b" not in plain and max(map(len, plain.splitlines())) <= 80
     coloured = help_on_a_terminal()
     assert "\x1b[1mMost used:\x1b[0m" in coloured and re.sub(r"\x1b\[\d*m", "", coloured) == plain
     assert help_on_a_terminal(NO_COLOR="1") == plain

@@ -15,6 +15,7 @@ PAGES = {pages.name(path): path.read_text() for path in pages.pages()}
 # Commands that this test cannot run as they stand, with the test that runs what they say; the rest is run here.
 ELSEWHERE = {
     r"(venv/bin/)?gosrv (reload|stop|upgrade|status)\b": "test_orders.py::test_reload",
+    r"gosrv top\b": "test_top.py::test_what_a_worker_is_at_is_seen",
     r"gosrv install-stub\b": "test_install_stub.py::test_both_forms_start_gosrv_until_it_is_undone",
     r"gosrv import-uwsgi\b|gosrv --check-config$": "test_import_uwsgi.py",  # the latter with the file that the former made
     r"gosrv --program\b": "test_config_programs.py",

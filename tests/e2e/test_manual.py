@@ -133,7 +133,7 @@ def fish(line, folder):
 
 def zsh(line, folder):
     """What the line becomes, and what is listed below it, when the key for completion is hit twice."""
-    (folder / "zshrc").write_text("autoload -Uz compinit; compinit -u -D; source =(%s completion zsh); setopt no_beep; PS1='READY> '\n" % harness.binary())
+    (folder / "zshrc").write_text("autoload -Uz compinit; compinit -u -D; source =('%s' completion zsh); setopt no_beep; PS1='READY> '\n" % harness.binary())
     with Terminal(["zsh", "-f", "-i"], 200) as terminal:
         terminal.type("cd '%s'; source ./zshrc; clear\n" % folder)
         terminal.until("READY> ")

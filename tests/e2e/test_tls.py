@@ -110,7 +110,7 @@ class TestServing:
         os.chown(pair[1], 0, 0)
         os.chmod(pair[1], 0o600)
         os.chmod(os.path.dirname(pair[1]), 0o700)
-        server = secure(start, pair, "--user", "nobody", app="hello:app")
+        server = secure(start, pair, "--user", "nobody", "--preload", app="hello:app")  # preloaded: nobody may be kept out of the tests' folder
         with connect(server) as wire:
             assert wire.get("/").status == 200
         assert shown(server) == serial(pair[0])

@@ -1,6 +1,7 @@
 """gosrv top, in a terminal of tmux."""
 import os
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -23,7 +24,7 @@ class Terminal:
         self.base = ["tmux", "-L", "gosrv", "-f", "/dev/null"]
         self.env = dict(os.environ, TMUX_TMPDIR=str(folder), TERM="xterm-256color", **env)
         self.env.pop("TMUX", None)
-        self.run("new-session", "-d", "-x", str(width), "-y", str(height), " ".join(map(str, argv)) + "; echo LEFT; cat")
+        self.run("new-session", "-d", "-x", str(width), "-y", str(height), shlex.join(map(str, argv)) + "; echo LEFT; cat")
 
     def run(self, *args):
         return subprocess.run(self.base + list(args), env=self.env, capture_output=True, text=True, check=True, timeout=20).stdout

@@ -30,7 +30,7 @@ def tool(name):
 
 def run(*argv, cwd=None, check=True, **changes):
     """A command in a clean environment; its output as text."""
-    env = harness.environment(**{"GOSRV_PYTHON": None, "UV_OFFLINE": "1", "UV_LINK_MODE": "copy", **changes})
+    env = harness.environment(**{"GOSRV_PYTHON": None, "UV_OFFLINE": "1", "UV_LINK_MODE": "copy", "XDG_CACHE_HOME": None, **changes})
     done = subprocess.run([str(a) for a in argv], cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     assert not check or done.returncode == 0, "%s\n%s%s" % (argv, done.stdout, done.stderr)
     return done if not check else done.stdout

@@ -9,9 +9,9 @@ from .client_socket import SECURE, ClientSocket
 def of_request(fd, grant):
     """The socket of a request; fd stays the caller's. With -1 it is one whose request is over."""
     if fd >= 0 and grant(SECURE):
-        from .secure_socket import SecureClientSocket
+        from . import secure_socket
 
-        return SecureClientSocket(fd, grant)
+        return secure_socket.SecureClientSocket(fd, grant)
     if fd >= 0:
         return ClientSocket(fd, grant)
     one, other = socket.socketpair()

@@ -162,9 +162,9 @@ class Config(hooks.Settings):
     def worker_class(self):
         import gunicorn.util
 
-        from .worker import CLASSES
+        from . import worker
 
-        return gunicorn.util.load_class(CLASSES[self.worker_class_str].name_of_class)
+        return gunicorn.util.load_class(worker.CLASSES[self.worker_class_str].name_of_class)
 
     @property
     def logger_class(self):
