@@ -15,7 +15,6 @@ def post_fork(server, worker):
     from psycogreen.%s import patch_psycopg
     patch_psycopg()
 """
-GEVENT_ONLY = pytest.mark.gevent_only("eventlet patches no such module")
 WAYS = ["sleep", "event", "condition", "lock", "queue", "socket", "select", "thread", "executor", "child", "requests", "urllib3", "urllib"]
 
 
@@ -54,7 +53,7 @@ def test_requests_that_wait_for_one_another(meeting, way):
 
 
 @pytest.mark.matrix
-@pytest.mark.parametrize("way", ["psycopg3", "psycopg2", "redis"])
+@pytest.mark.parametrize("way", [pytest.param("psycopg3", marks=pytest.mark.gevent_only("psycopg 3 does not wait by eventlet's hub")), "psycopg2", "redis"])
 def test_requests_that_wait_for_a_database(meeting, way):
     meets(meeting, way, 20, way)
 

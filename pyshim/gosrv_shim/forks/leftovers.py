@@ -157,7 +157,7 @@ class Watch:
         return [text for text in said if text]
 
     def threads(self, tids):
-        known = {thread.native_id: thread.name for thread in threading.enumerate()}
+        known = {getattr(thread, "native_id", None): thread.name for thread in threading.enumerate()}  # eventlet's have none
         # Where Python's thread is over, the kernel's may take a moment more: join() does not wait for that.
         foreign = {tid for tid in tids if tid not in known and tid not in self.started}
         if foreign:
