@@ -15,7 +15,6 @@ import (
 type fakeDescription struct {
 	parsed       *http1.Request
 	path, remote []byte
-	port         []byte
 	blocks       [http1.BlockNumbers]int // how often each was described
 }
 

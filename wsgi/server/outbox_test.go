@@ -119,8 +119,7 @@ func TestRequestsOfOneBatchAreReadBeforeTheFirstIsServed(t *testing.T) {
 
 // A client that has asked, and one that has left, while others of the batch wait.
 func TestReadingAheadMeetsTheEndOfAConnection(t *testing.T) {
-	var b *eventBatch
-	b = batchOf(t, 3, hello)
+	b := batchOf(t, 3, hello)
 	first := b.dial()
 	first.send(get("/gate"))
 	<-b.entered

@@ -135,7 +135,8 @@ func (s source) key() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, b := range blocks(text, "PRIVATE KEY") {
+	if found := blocks(text, "PRIVATE KEY"); len(found) > 0 {
+		b := found[0]
 		if b.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(b.Headers["Proc-Type"], "ENCRYPTED") {
 			return nil, s.fault("the key is encrypted, and nobody is there to type its password: openssl pkey -in %s -out key.pem, then chmod 600 key.pem", s.path)
 		}
