@@ -23,6 +23,7 @@ OWN = {
     "_zoneinfo": "see zoneinfo",
     "sysconfig": "HOME and PYTHONUSERBASE are read at the import; also trace, venv and _aix_support",
     "trace": "see sysconfig", "venv": "see sysconfig", "_aix_support": "see sysconfig", "_osx_support": "see sysconfig",
+    "profiling.sampling": "see sysconfig", "profile": "warns whoever imports it first that it is deprecated, from 3.15 on",
     "ctypes": "sysconfig from 3.14 on",
     "_ctypes": "see ctypes",
     "_strptime": "TZ and the locale are read at the import",
