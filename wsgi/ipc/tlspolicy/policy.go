@@ -5,8 +5,6 @@ package tlspolicy
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +21,6 @@ type Policy struct {
 	Suites  []uint16   `json:"suites,omitempty"`  // IANA numbers for TLS 1.2, nil: Go's
 	Protos  []string   `json:"protos,omitempty"`  // ALPN, preferred first; nil: none is offered
 	Tickets [][32]byte `json:"tickets,omitempty"` // the first encrypts, all decrypt; nil: no resumption
-	Serial  int        `json:"serial"`            // counts the policies of one master
 }
 
 // Pair is a certificate with its chain, leaf first, and its key, both PEM.
@@ -54,12 +51,8 @@ func (p *Policy) Seal() (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	fd, err := memfile.New("gosrv-tls")
+	fd, err := memfile.Written(memfile.New, "gosrv-tls", text)
 	if err != nil {
-		return -1, err
-	}
-	if err := writeAll(fd, text); err != nil {
-		_ = unix.Close(fd)
 		return -1, fmt.Errorf("writing the certificates for the workers: %w", err)
 	}
 	// An unlinked file, where memfd_create is refused, takes no seals.
@@ -67,21 +60,10 @@ func (p *Policy) Seal() (int, error) {
 	return fd, nil
 }
 
-func writeAll(fd int, text []byte) error {
-	for off := 0; off < len(text); {
-		n, err := unix.Pwrite(fd, text[off:], int64(off))
-		if err != nil {
-			return err
-		}
-		off += n
-	}
-	return nil
-}
-
 // Open reads what Seal has written. The descriptor stays the caller's; its offset does
 // not matter, since several processes share it.
 func Open(fd int) (*Policy, error) {
-	text, err := io.ReadAll(io.NewSectionReader(section{fd}, 0, 1<<26))
+	text, err := memfile.Content(fd, 1<<26)
 	if err != nil {
 		return nil, fmt.Errorf("reading the certificates from the master: %w", err)
 	}
@@ -90,19 +72,4 @@ func Open(fd int) (*Policy, error) {
 		return nil, fmt.Errorf("reading the certificates from the master: %w", err)
 	}
 	return p, nil
-}
-
-// section is pread(2) on a borrowed descriptor.
-type section struct{ fd int }
-
-// ReadAt implements io.ReaderAt.
-func (s section) ReadAt(b []byte, off int64) (int, error) {
-	n, err := unix.Pread(s.fd, b, off)
-	if err != nil {
-		return 0, os.NewSyscallError("pread", err)
-	}
-	if n == 0 {
-		return 0, io.EOF
-	}
-	return n, nil
 }

@@ -3,8 +3,6 @@ package certs
 import (
 	"crypto/rand"
 	"encoding/json"
-	"io"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -52,12 +50,8 @@ func (t *Tickets) Save() int {
 	if err != nil {
 		return -1
 	}
-	fd, err := memfile.New("gosrv-tickets")
+	fd, err := memfile.Written(memfile.New, "gosrv-tickets", text)
 	if err != nil {
-		return -1
-	}
-	if n, err := unix.Pwrite(fd, text, 0); err != nil || n < len(text) {
-		_ = unix.Close(fd)
 		return -1
 	}
 	return fd
@@ -69,10 +63,9 @@ func (t *Tickets) Restore(fd int) {
 	if fd == 0 {
 		return
 	}
-	file := os.NewFile(uintptr(fd), "tickets")
-	defer file.Close()
+	defer unix.Close(fd)
 	var saved Tickets
-	text, err := io.ReadAll(io.NewSectionReader(file, 0, 1<<16))
+	text, err := memfile.Content(fd, 1<<16)
 	if err == nil && json.Unmarshal(text, &saved) == nil {
 		*t = saved
 	}

@@ -58,25 +58,11 @@ func unpacked() (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if _, err := io.Copy(descriptor(fd), program); err != nil {
+	if _, err := io.Copy(memfile.Writer(fd), program); err != nil {
 		_ = unix.Close(fd)
 		return -1, fmt.Errorf("unpacking gosrv-monitor: %w", err)
 	}
 	return fd, nil
-}
-
-// descriptor is one as an io.Writer.
-type descriptor int
-
-func (d descriptor) Write(p []byte) (n int, err error) {
-	for n < len(p) {
-		m, err := unix.Write(int(d), p[n:])
-		if err != nil && err != unix.EINTR {
-			return n, err
-		}
-		n += max(m, 0)
-	}
-	return n, nil
 }
 
 // fromFolder executes the program from a file that has lost its name: this

@@ -72,7 +72,7 @@ func (l *Launcher) exec() (int, zygotectl.Channel, error) {
 		conn.Close()
 		return 0, nil, err
 	}
-	shim, err := written(memfile.New, "gosrv-shim", bundle)
+	shim, err := memfile.Written(memfile.New, "gosrv-shim", bundle)
 	if err != nil {
 		conn.Close()
 		return 0, nil, err
@@ -80,7 +80,7 @@ func (l *Launcher) exec() (int, zygotectl.Channel, error) {
 	defer unix.Close(shim)
 	files := []uintptr{0, 1, 2, uintptr(peer), uintptr(shim)}
 	if l.worker != nil {
-		worker, err := written(memfile.NewCode, "gosrv-worker", l.worker)
+		worker, err := memfile.Written(memfile.NewCode, "gosrv-worker", l.worker)
 		if err != nil {
 			conn.Close()
 			return 0, nil, err
@@ -129,38 +129,9 @@ func (l *Launcher) library() (int, error) {
 		return -1, err
 	}
 	// A piece at a time: the master is small, and stays so.
-	if _, err := io.CopyBuffer(writer(fd), file, make([]byte, 64<<10)); err != nil {
+	if _, err := io.CopyBuffer(memfile.Writer(fd), file, make([]byte, 64<<10)); err != nil {
 		_ = unix.Close(fd)
 		return -1, fmt.Errorf("filling memory file: %w", err)
-	}
-	return fd, nil
-}
-
-// writer is a descriptor as an io.Writer.
-type writer int
-
-func (w writer) Write(p []byte) (int, error) {
-	for {
-		n, err := unix.Write(int(w), p)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-// written puts data into a memory file that create makes, with its offset at the start.
-func written(create func(name string) (int, error), name string, data []byte) (int, error) {
-	fd, err := create(name)
-	if err != nil {
-		return -1, err
-	}
-	for off := 0; off < len(data); {
-		n, err := unix.Pwrite(fd, data[off:], int64(off))
-		if err != nil && err != unix.EINTR {
-			_ = unix.Close(fd)
-			return -1, fmt.Errorf("filling memory file: %w", err)
-		}
-		off += max(n, 0)
 	}
 	return fd, nil
 }
