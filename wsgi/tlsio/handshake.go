@@ -110,6 +110,3 @@ func (s *Session) Mark() uint64 { return s.mark }
 
 // Err is why the handshake failed; nil: it did not.
 func (s *Session) Err() error { return s.err }
-
-// State describes the session, once its handshake is over.
-func (s *Session) State() tls.ConnectionState { return s.conn.ConnectionState() }

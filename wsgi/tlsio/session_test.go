@@ -143,8 +143,8 @@ func TestBytesCrossBothWays(t *testing.T) {
 			echoed <- b[:n]
 		}()
 		s := l.server(t, handshakes(t, &tlspolicy.Policy{Pairs: []tlspolicy.Pair{pair(t, "a")}, Min: tls.VersionTLS12}))
-		if s.Err() != nil || s.Mark() != 7 || s.State().Version != version {
-			t.Fatal(s.Err(), s.Mark(), s.State().Version)
+		if s.Err() != nil || s.Mark() != 7 || s.conn.ConnectionState().Version != version {
+			t.Fatal(s.Err(), s.Mark(), s.conn.ConnectionState().Version)
 		}
 		got := read(t, s, len(big))
 		if !bytes.Equal(got, big) {

@@ -4,7 +4,7 @@ import base64
 import json
 import os
 
-from .client_socket import SECURE, TAKE, TUNNEL, ClientSocket, Socket
+from .client_socket import TAKE, TUNNEL, ClientSocket, Socket
 
 
 class SecureClientSocket(ClientSocket):
@@ -19,9 +19,9 @@ class SecureClientSocket(ClientSocket):
     context = session = None
     session_reused = False
 
-    def __init__(self, fd, grant):
+    def __init__(self, fd, grant, facts):
         super().__init__(fd, grant)
-        self._facts = json.loads(grant(SECURE))
+        self._facts = json.loads(facts)
         self._names = Socket.getsockname(self), Socket.getpeername(self)
 
     def getpeercert(self, binary_form=False):

@@ -40,7 +40,8 @@ type Loaded struct {
 	Policy       tlspolicy.Policy
 	Certificates []Certificate // one each pair of Policy, in order
 	Warnings     []string
-	Files        []string // whose change matters
+	files        []string // whose change matters
+	stamps       []stamp  // of each, from before it was read
 }
 
 // Certificate is one of them, for people.
@@ -138,6 +139,7 @@ func (l *Loaded) others(entry string, now time.Time) error {
 // folder takes each *.crt and *.pem of a folder, with the key of the same name (*.key) or in
 // the same file.
 func (l *Loaded) folder(setting, dir string, now time.Time) error {
+	l.watch(dir)
 	entries, err := os.ReadDir(dir) // sorted
 	if err != nil {
 		return fmt.Errorf("%s: %s: %s", setting, dir, reason(err))
@@ -156,13 +158,13 @@ func (l *Loaded) folder(setting, dir string, now time.Time) error {
 			return err
 		}
 	}
-	l.watch(dir)
 	return nil
 }
 
-// watch notes a file whose change matters.
+// watch notes a file whose change matters. It is called before the file is read: one that
+// changes meanwhile is seen to have changed.
 func (l *Loaded) watch(path string) {
-	if !slices.Contains(l.Files, path) {
-		l.Files = append(l.Files, path)
+	if !slices.Contains(l.files, path) {
+		l.files, l.stamps = append(l.files, path), append(l.stamps, stampOf(path))
 	}
 }

@@ -244,7 +244,7 @@ func TestEndingIsSaidOnce(t *testing.T) {
 }
 
 func TestSuites(t *testing.T) {
-	python, err := lookPython()
+	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("no python3 here")
 	}
@@ -259,8 +259,6 @@ func TestSuites(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func lookPython() (string, error) { return exec.LookPath("python3") }
 
 func TestSelfSignedIsKeptAndRenewed(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())

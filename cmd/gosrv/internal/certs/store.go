@@ -12,8 +12,7 @@ import (
 // The master has one.
 type Store struct {
 	Tickets
-	NoTickets bool // no_tls_session_tickets is set
-	serial    int
+	NoTickets bool           // no_tls_session_tickets is set
 	warned    map[string]int // by file: the days left of which was warned last
 }
 
@@ -21,9 +20,10 @@ type Store struct {
 type Served struct {
 	Settings
 	*Loaded
-	Since time.Time
-	watch watch
-	fd    int
+	Since  time.Time
+	looked time.Time // when Due has said yes last
+	watch  watch
+	fd     int
 }
 
 // Open loads what the settings name and seals it.
@@ -37,20 +37,18 @@ func (s *Store) Open(set Settings, now time.Time) (*Served, error) {
 
 // load reads anew. On an error v stays as it was.
 func (s *Store) load(v *Served, now time.Time) error {
-	var before []stamp
 	loaded, err := Load(&v.Settings, now)
 	if err != nil {
 		return err
 	}
-	// Once more, now that it is known which files there are: one that changes between the
-	// look and the reading is read again.
-	before = stamps(loaded.Files)
-	if loaded, err = Load(&v.Settings, now); err != nil {
+	was := *v
+	v.Loaded, v.Since = loaded, now
+	v.watch = follow(loaded.files, loaded.stamps)
+	if err := s.seal(v, now); err != nil {
+		*v = was
 		return err
 	}
-	v.Loaded, v.Since = loaded, now
-	v.watch = follow(loaded.Files, before)
-	return s.seal(v, now)
+	return nil
 }
 
 // seal writes the policy for the workers.
@@ -66,8 +64,6 @@ func (s *Store) seal(v *Served, now time.Time) error {
 	if s.NoTickets {
 		v.Policy.Tickets = nil
 	}
-	s.serial++
-	v.Policy.Serial = s.serial
 	fd, err := v.Policy.Seal()
 	if err != nil {
 		return err
@@ -77,11 +73,23 @@ func (s *Store) seal(v *Served, now time.Time) error {
 	return nil
 }
 
-// Look is to be called about once a second. It tells whether workers must be given FD
+// pause is how long two looks lie apart at least. The master comes by at every event.
+const pause = 700 * time.Millisecond
+
+// Due tells, about once a second, that it is time for Look and Ending.
+func (v *Served) Due(now time.Time) bool {
+	if now.Sub(v.looked) < pause {
+		return false
+	}
+	v.looked = now
+	return true
+}
+
+// Look is to be called when it is Due. It tells whether workers must be given FD
 // anew: the files have changed, or it was time for another ticket key. With an error the
 // files have changed and cannot be used; what was read before is served on.
 func (s *Store) Look(v *Served, watched bool, now time.Time) (bool, error) {
-	if watched && v.watch.changed(now) {
+	if watched && v.watch.changed() {
 		err := s.load(v, now)
 		return err == nil, err
 	}

@@ -9,8 +9,9 @@ import (
 )
 
 // OpenCertificates reads what the plan says of TLS, with the rights of the master: workers
-// get it sealed and need none. context is what the hook ssl_context has made, nil without one; python is the interpreter that knows OpenSSL's names. An
-// error ends a start, and a reload.
+// get it sealed and need none. context is what the hook ssl_context has made, nil without
+// one; python is the interpreter that knows OpenSSL's names. An error ends a start, and a
+// reload.
 func (s *Shared) OpenCertificates(r *Resources, p *plan.Plan, context *certs.Context, python string, now time.Time) (err error) {
 	set := p.TLS()
 	if !set.On() || r.Certificates != nil {
@@ -50,7 +51,7 @@ func (s *Shared) SayCertificates(r *Resources, log *errlog.Logger, now time.Time
 // session tickets are due. true: the workers are to be given the policy anew.
 func (s *Shared) RenewCertificates(r *Resources, watched bool, log *errlog.Logger, now time.Time) bool {
 	v := r.Certificates
-	if v == nil {
+	if v == nil || !v.Due(now) {
 		return false
 	}
 	since := v.Since
