@@ -55,18 +55,10 @@ class Database:
             return probe.connect_ex(str(self.socket)) == 0
 
     def stop(self):
-        self.process.send_signal(self.signal)
-        try:
-            assert self.process.wait(20) == 0, self.log
-        except BaseException:
-            self.kill()
-            raise
-        shutil.rmtree(self.dir, ignore_errors=True)
+        procs.finish(self.process, self.signal, self.dir, lambda: self.log)
 
     def kill(self):
-        for proc in procs.group(self.process.pid):
-            procs.kill(proc.pid)
-        self.process.wait(5)
+        procs.finish_off(self.process)
 
 
 class Postgres(Database):

@@ -129,15 +129,7 @@ class Nginx:
 
     def stop(self):
         """A graceful end; the folder stays when there was none."""
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            assert self.process.wait(10) == 0, self.log
-        except BaseException:
-            self.kill()
-            raise
-        shutil.rmtree(self.dir, ignore_errors=True)
+        procs.finish(self.process, signal.SIGTERM, self.dir, lambda: self.log, timeout=10)
 
     def kill(self):
-        for proc in procs.group(self.process.pid):
-            procs.kill(proc.pid)
-        self.process.wait(5)
+        procs.finish_off(self.process)

@@ -1,5 +1,6 @@
 """Processes as /proc shows them: who is whose child, what they are called, which group they are in."""
 import os
+import shutil
 import signal
 
 
@@ -61,6 +62,24 @@ def kill(pid, sig=signal.SIGKILL):
         os.kill(pid, sig)
     except ProcessLookupError:
         pass
+
+
+def finish(process, sig, folder, log, timeout=20):
+    """Stop a server of the tests' gracefully and take its folder away, which stays, as its processes do not, when there was no such end."""
+    process.send_signal(sig)
+    try:
+        assert process.wait(timeout) == 0, log()
+    except BaseException:
+        finish_off(process)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def finish_off(process):
+    """End a server of the tests' and its group by pid."""
+    for proc in group(process.pid):
+        kill(proc.pid)
+    process.wait(5)
 
 
 def open_fds(pid):
