@@ -17,6 +17,7 @@ import websocket
 
 import authority
 import harness
+from masters import order
 from waiting import wait_for
 from wire import Closed, Wire
 
@@ -76,6 +77,13 @@ def replace(pair):
     return serial(pair[0])
 
 
+def metrics_of(url):
+    try:
+        return requests.get(url + "/metrics", timeout=10).text
+    except requests.ConnectionError:
+        return None
+
+
 def secure(start, pair, *args, app="wsgi_basic:app", **kw):
     return start(*files(pair), *args, app, ready=None, **kw)
 
@@ -90,7 +98,22 @@ class TestServing:
     def test_the_log_names_address_and_certificate(self, start, pair):
         server = secure(start, pair, app="hello:app")
         server.wait_log(r"Listening at: https://127\.0\.0\.1:\d+ ")
-        server.wait_log(r"Certificate: \S+cert\.pem for localhost, 127\.0\.0\.1 \(ECDSA P-256, until \d{4}-\d\d-\d\d\)")
+        server.wait_log(r"Certificate: \S+cert\.pem for localhost, 127\.0\.0\.1 \(ECDSA P-256\): \d+ days left, until \d{4}-\d\d-\d\d")
+
+    def test_status_names_each_certificate_and_what_is_left_of_it(self, start, pair, tmp_path):
+        soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=10, hours=1)
+        cert, key = authority.issue("soon", "soon.example", not_after=soon)
+        server = secure(start, pair, "--tls-certificates", "%s:%s" % (cert, key), "--metrics-bind", "127.0.0.1:0", "--pid", str(tmp_path / "pid"), app="hello:app")
+        server.wait_log(r"The certificate \S+soon\.crt expires in 10 days")
+        said = order("status", "--pid", str(tmp_path / "pid")).stdout
+        assert re.search(r"certificate: localhost, 127\.0\.0\.1 \(ECDSA P-256, \S+cert\.pem\): \d+ days left, until ", said), said
+        assert re.search(r"certificate: soon\.example \(ECDSA P-256, \S+soon\.crt\): 10 days left, until " + soon.strftime("%Y-%m-%d"), said), said
+        all_known = json.loads(order("status", "--json", "--pid", str(tmp_path / "pid")).stdout)["certificates"]
+        assert [c["names"] for c in all_known] == ["localhost, 127.0.0.1", "soon.example"] and 10 < all_known[1]["left_seconds"] / 86400 < 11
+        metrics = server.wait_log(r"Metrics at: (\S+)")[0].group(1)
+        answer = wait_for(lambda: metrics_of(metrics), "the monitor")
+        left = re.search(r'^gosrv_certificate_left_seconds\{names="soon\.example",number="1"\} (\S+)$', answer, re.M)
+        assert 10 < float(left.group(1)) / 86400 < 11, answer
 
     def test_curl_and_requests(self, start, pair):
         server = secure(start, pair, app="hello:app")

@@ -63,7 +63,22 @@ func (c *Certificate) Days(now time.Time) int {
 
 // String describes it for the log.
 func (c *Certificate) String() string {
-	return fmt.Sprintf("%s for %s (%s, until %s)", c.File, strings.Join(c.Names, ", "), c.Key, c.NotAfter.UTC().Format(time.DateOnly))
+	return fmt.Sprintf("%s for %s (%s)", c.File, strings.Join(c.Names, ", "), c.Key)
+}
+
+// Left says how long a certificate is good yet.
+func Left(until, now time.Time) string {
+	c, on := Certificate{NotAfter: until}, until.UTC().Format(time.DateOnly)
+	switch days := c.Days(now); {
+	case days < 0:
+		return "expired on " + on
+	case days == 0:
+		return fmt.Sprintf("%s left, until %s UTC", until.Sub(now).Round(time.Minute), until.UTC().Format(time.DateTime))
+	case days == 1:
+		return "1 day left, until " + on
+	default:
+		return fmt.Sprintf("%d days left, until %s", days, on)
+	}
 }
 
 // Load reads all that the settings name. An error names the setting, the file and what to

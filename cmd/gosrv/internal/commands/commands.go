@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/certs"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/view"
 )
@@ -230,6 +231,11 @@ func show(o *order) error {
 	}
 	if s.ReloadError != "" {
 		fmt.Fprintf(o.out, "last reload failed:\n%s\n", s.ReloadError)
+	}
+	for _, c := range s.Certificates {
+		if c.Until != 0 {
+			fmt.Fprintf(o.out, "certificate: %s (%s, %s): %s\n", c.Names, c.Key, c.File, certs.Left(time.Unix(c.Until, 0), time.Now()))
+		}
 	}
 	if s.Phase != status.Serving {
 		return fmt.Errorf("the server is %s", s.Phase)

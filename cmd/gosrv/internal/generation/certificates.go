@@ -40,7 +40,7 @@ func (s *Shared) SayCertificates(r *Resources, log *errlog.Logger, now time.Time
 		return
 	}
 	for _, c := range r.Certificates.Loaded.Certificates {
-		log.Infof("Certificate: %s", c.String())
+		log.Infof("Certificate: %s: %s", c.String(), certs.Left(c.NotAfter, now))
 	}
 	for _, text := range append(r.Certificates.Warnings, s.Tickets.Ending(r.Certificates, now)...) {
 		log.Warningf("%s", text)

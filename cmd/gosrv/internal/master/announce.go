@@ -2,6 +2,7 @@ package master
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"gosrv/cmd/gosrv/internal/listen"
@@ -95,6 +96,12 @@ func (a *announcer) publish() {
 	if a.m.monitor.On() { // who looks wants to know that this goes on
 		s.Beat = a.sys.Monotonic() / int64(time.Second)
 		s.Backlog = a.gens.Current.Backlog()
+	}
+	if served := a.gens.Current.Certificates; served != nil {
+		for i := range served.Loaded.Certificates {
+			c := &served.Loaded.Certificates[i]
+			s.Certificates.Show(i, status.Certificate{Names: strings.Join(c.Names, ", "), File: c.File, Key: c.Key, Until: c.NotAfter.Unix()})
+		}
 	}
 	for _, c := range a.table.List {
 		if c.Counts() && c.State == workers.Ready {

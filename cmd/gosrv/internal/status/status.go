@@ -57,6 +57,35 @@ type Status struct {
 	Upgrade      string `json:"upgrade"`  // state of the last one, "" for none
 	UpgradePID   int    `json:"upgrade_pid"`
 	UpgradeError string `json:"upgrade_error"`
+
+	Certificates Certificates `json:"certificates"`
+}
+
+// Certificate is one that TLS clients are shown. The zero value: none.
+type Certificate struct {
+	Names string `json:"names"` // with commas between
+	File  string `json:"file"`
+	Key   string `json:"key"`   // "ECDSA P-256"
+	Until int64  `json:"until"` // Unix time, s
+}
+
+// Certificates are the first ones of the generation that serves.
+type Certificates [certificates]Certificate
+
+// Show puts one in the i-th place; there is none for those behind the last.
+func (c *Certificates) Show(i int, shown Certificate) {
+	if i < len(c) {
+		shown.Names, shown.File = head(shown.Names), head(shown.File)
+		c[i] = shown
+	}
+}
+
+// head keeps the beginning of a text.
+func head(s string) string {
+	if len(s) > brief {
+		s = strings.ToValidUTF8(s[:brief], "") + "..."
+	}
+	return s
 }
 
 // Past is what has come of the server so far.
@@ -99,10 +128,12 @@ func (e *Endings) Count(of Ending) { e[of]++ }
 
 const (
 	name    = "gosrv-status"
-	size    = 32 << 10 // texts are cut so that it suffices, however JSON writes them
+	size    = 64 << 10 // texts are cut so that it suffices, however JSON writes them
 	text    = 1000     // bytes
 	brief   = 200
 	history = 8
+
+	certificates = 16
 )
 
 // History is the last reloads, the last one first.

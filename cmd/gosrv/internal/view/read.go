@@ -77,7 +77,7 @@ func (r *Reading) Snapshot(memory func(pid int) Memory) *Snapshot {
 		Schema: Schema, Time: float64(now.UnixMilli()) / 1000, Version: st.Version, PID: st.PID, App: st.App, Phase: st.Phase,
 		Ready: r.Ready(), Generation: st.Generation, Uptime: now.Sub(time.Unix(st.Past.Started, 0)).Seconds(),
 		Capacity: Capacity{Wanted: st.Workers, Ready: st.Ready, Threads: r.Threads(), Busy: r.Busy()},
-		Requests: r.requests(), Phases: map[string]Timing{}, Routes: []Route{}, Slowest: []Slow{}, Workers: []Worker{},
+		Requests: r.requests(), Phases: map[string]Timing{}, Routes: []Route{}, Slowest: []Slow{}, Workers: []Worker{}, TLS: []Certificate{},
 		Endings: map[string]int{}, Reloads: Reloads{Done: st.Reloaded, Failed: st.Past.FailedReloads, Last: []Reload{}},
 		Clients: Clients{
 			Accepted: r.Totals.Counters[metrics.Connections], Gone: r.Totals.Counters[metrics.ClientsGone],
@@ -96,6 +96,11 @@ func (r *Reading) Snapshot(memory func(pid int) Memory) *Snapshot {
 	for _, reload := range st.Past.Reloads {
 		if reload.At > 0 {
 			s.Reloads.Last = append(s.Reloads.Last, Reload{Ago: now.Sub(time.Unix(reload.At, 0)).Seconds(), Generation: reload.Generation, Error: reload.Error})
+		}
+	}
+	for _, c := range st.Certificates {
+		if c.Until != 0 {
+			s.TLS = append(s.TLS, Certificate{Names: c.Names, File: c.File, Key: c.Key, Left: time.Unix(c.Until, 0).Sub(now).Seconds()})
 		}
 	}
 	r.routes(s)

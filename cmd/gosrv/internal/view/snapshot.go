@@ -30,6 +30,7 @@ type Snapshot struct {
 	Workers  []Worker           `json:"workers"`
 	Endings  map[string]int     `json:"endings"` // of workers, by cause
 	Reloads  Reloads            `json:"reloads"`
+	TLS      []Certificate      `json:"certificates"`     // that clients are shown; empty: plain HTTP is spoken
 	Recent   map[string]float64 `json:"recent,omitempty"` // rates and quantiles of the last seconds, where somebody keeps them
 }
 
@@ -122,6 +123,14 @@ type Reloads struct {
 	Last   []Reload `json:"last"` // the last one first
 }
 
+// Certificate is one of them.
+type Certificate struct {
+	Names string  `json:"names"`          // with commas between
+	File  string  `json:"file,omitempty"` // "": not shown to whoever asks
+	Key   string  `json:"key"`            // kind and size
+	Left  float64 `json:"left_seconds"`   // below zero: it has expired
+}
+
 // Reload is one of them.
 type Reload struct {
 	Ago        float64 `json:"ago_seconds"`
@@ -140,6 +149,9 @@ func (s *Snapshot) Redact() {
 			shown.Path = nil
 			s.Workers[i].Request = &shown
 		}
+	}
+	for i := range s.TLS {
+		s.TLS[i].File = ""
 	}
 	for i := range s.Reloads.Last {
 		if s.Reloads.Last[i].Error != "" {

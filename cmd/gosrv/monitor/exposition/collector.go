@@ -49,6 +49,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	if known {
 		out.gauge(used, share)
 	}
+	for i, c := range s.TLS {
+		out.gauge(certificate, c.Left, strconv.Itoa(i), c.Names)
+	}
 	out.workers(s)
 	out.requests(r, s)
 	out.routes(r)

@@ -38,6 +38,8 @@ var (
 	received = desc("http_received_bytes_total", "Bytes of requests.")
 	sent     = desc("http_sent_bytes_total", "Bytes of answers, as the kernel took them.")
 
+	certificate = desc("certificate_left_seconds", "Time until a TLS certificate expires; below zero: it has. Those with the same names differ in their number.", "number", "names")
+
 	routeTime   = desc("route_application_seconds", "Time in the application, by environ[\"gosrv.route\"].", "route")
 	routeQueue  = desc("route_queue_seconds_total", "Time that requests of a route waited for their turn.", "route")
 	routeGIL    = desc("route_gil_seconds_total", "Time that requests of a route waited for the GIL.", "route")
