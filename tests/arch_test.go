@@ -145,7 +145,7 @@ func TestParserAndEnvironAreBytesOnly(t *testing.T) {
 }
 
 // leaves are what both master and worker need; they import nothing of ours but each other.
-var leaves = []string{"wsgi/ipc/memfile", "wsgi/ipc/metrics", "wsgi/ipc/tlspolicy", "wsgi/logs/queue", "wsgi/logs/route", "wsgi/ipc/scoreboard", "wsgi/logs/accesslog", "wsgi/logs/errlog", "wsgi/ipc/workerctl", "wsgi/logs/syslog", "wsgi/logs/statsd"}
+var leaves = []string{"wsgi/ipc/memfile", "wsgi/ipc/metrics", "wsgi/ipc/tlspolicy", "wsgi/logs/queue", "wsgi/logs/route", "wsgi/ipc/scoreboard", "wsgi/logs/accesslog", "wsgi/logs/errlog", "wsgi/ipc/workerctl", "wsgi/logs/syslog", "wsgi/logs/statsd", "wsgi/health"}
 
 func TestLeavesImportEachOtherOnly(t *testing.T) {
 	const why = "master and worker share it, so that it can drag neither into the other"

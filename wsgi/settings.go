@@ -43,9 +43,9 @@ func newSettings(g *workerctl.Settings) server.Settings {
 		Bodies: body.Limits{
 			Body: g.LimitRequestBody, InBuffer: body.MostInBuffer, InBlocks: body.MostInBlocks, Memory: body.MostLent,
 		},
-		StreamBody:     g.StreamRequestBody,
-		NoEnvironCache: g.NoEnvironMemo,
-		Server:         g.ServerHeader,
+		Own: server.Own{
+			StreamBody: g.StreamRequestBody, NoEnvironCache: g.NoEnvironMemo, Server: g.ServerHeader, Health: g.HealthPath, KeepAll: g.NoHandOver,
+		},
 	}
 	if !g.KeepaliveSet && g.WorkerClass == "sync" && t.Threads == 1 {
 		t.Idle = idleBehindProxy

@@ -9,6 +9,7 @@ import (
 
 	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/workerctl"
 )
 
 const (
@@ -33,6 +34,8 @@ type Offer struct {
 	Content  int                `json:"content"` // bytes of body behind the head, decoded
 	First    int64              `json:"first"`   // CLOCK_MONOTONIC ns at which the request's first bytes could be read
 	Last     int64              `json:"last"`    // and its last ones
+
+	Arrived bool `json:"-"` // the master has accepted it, nothing was read, and nobody claims it
 }
 
 // pack makes the packet of an offer in buf; nil if there is too much to say.
@@ -47,6 +50,9 @@ func (o *Offer) pack(buf, bytes []byte) []byte {
 
 // unpack reads a packet: the offer and the connection's bytes, a view.
 func unpack(packet []byte) (o Offer, bytes []byte, err error) {
+	if a, is, err := workerctl.ParseArrival(packet); is {
+		return Offer{Listener: a.Listener, Peer: a.Peer, Arrived: true}, nil, err
+	}
 	if len(packet) < 4 {
 		return o, nil, unix.EBADMSG
 	}

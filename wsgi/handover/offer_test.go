@@ -13,7 +13,7 @@ import (
 )
 
 func TestPacketsThatMakeNoSenseAreRefused(t *testing.T) {
-	for _, packet := range []string{"", "abc", "\x00\x00\x00\x00", "\xff\xff\xff\xff{}", "\x02\x00\x00\x00{}", "\x02\x00\x00\x00{}GET", "\x0a\x00\x00\x00{\"next\":9}GET"} {
+	for _, packet := range []string{"", "abc", "\x00\x00\x00\x00", "\xff\xff\xff\xff{}", "\xff\xff\xff\xff{", "\x02\x00\x00\x00{}", "\x02\x00\x00\x00{}GET", "\x0a\x00\x00\x00{\"next\":9}GET"} {
 		if _, _, err := unpack([]byte(packet)); err == nil {
 			t.Errorf("%q is read", packet)
 		}
@@ -34,6 +34,14 @@ func TestPacketSaysAllThatIsKnown(t *testing.T) {
 	}
 	if sent.pack(nil, make([]byte, MaxBytes+1)) != nil {
 		t.Error("more than MaxBytes is packed")
+	}
+}
+
+func TestWhatTheMasterHasAcceptedIsClaimedByNobody(t *testing.T) {
+	sent := workerctl.Arrival{Listener: "unix:/run/shop.sock"}
+	got, bytes, err := unpack(sent.Packet())
+	if err != nil || !got.Arrived || got.Listener != sent.Listener || got.Peer.IsValid() || len(bytes) > 0 {
+		t.Errorf("%+v %q %v", got, bytes, err)
 	}
 }
 

@@ -217,6 +217,9 @@ func (a *admission) unlisten(l *listener) {
 // drain nobody else will. It reports whether this thread still leads.
 func (a *admission) emptyQueue(s *appThread) leads {
 	w, left := s.l, false
+	if s.l.handover.takeOffers(s, maxAccept) == handedOver {
+		return handedOver
+	}
 	for _, l := range w.listeners {
 		if l.active && s.l.accept(s, l, maxAccept) == handedOver {
 			return handedOver

@@ -41,7 +41,7 @@ func newBackup(w *eventLoop) error {
 	if b.Backup, err = lead.NewBackup(w); err != nil {
 		return fmt.Errorf("starting the backup loop: %w", err)
 	}
-	in, out := w.handover.exchange.FDs()
+	in, out := w.handover.exchange.FDs() // of a worker that was alone
 	for _, fd := range [...]int{b.Waker().FD(), b.main.FD(), in, out} {
 		w.Own(fd, true)
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"gosrv/wsgi/handover"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/measure"
@@ -76,7 +77,9 @@ func (x *handingOver) look(s *appThread) {
 	r := &w.handover
 	if now := loop.Now(); now-r.looked > lookEvery {
 		r.looked = now
-		r.someWorkerReady, r.someWorkerIdle = w.board.Ready(w.id.Slot, now, stuck)
+		if !w.set.KeepAll {
+			r.someWorkerReady, r.someWorkerIdle = w.board.Ready(w.id.Slot, now, stuck)
+		}
 	}
 }
 
@@ -238,6 +241,9 @@ func (p *handingOver) takeOffers(s *appThread, most int) leads {
 		if fd < 0 {
 			continue
 		}
+		if o.Arrived {
+			s.Count(metrics.Connections)
+		}
 		var c *conn
 		if err == nil {
 			c = w.handover.takeOffer(&o, bytes, fd)
@@ -256,15 +262,18 @@ func (p *handingOver) takeOffers(s *appThread, most int) leads {
 	return stillLeads
 }
 
-// takeOffer makes an offered connection this worker's; nil if its sender has
-// taken it back, or it came in by a listener that this worker does not have.
+// takeOffer makes an offered connection, or one that the master has accepted, this worker's; nil if its sender
+// has taken it back, or it came in by a listener that this worker does not have.
 func (x *handingOver) takeOffer(o *handover.Offer, bytes []byte, fd int) *conn {
 	w := x.l
 	l := w.listenerNamed(o.Listener)
-	if l == nil || !w.handover.exchange.Take(o) {
+	if l == nil || !o.Arrived && !w.handover.exchange.Take(o) {
 		return nil
 	}
 	c := w.open(fd, l, o.Peer)
+	if o.Arrived {
+		return c
+	}
 	if o.Proxied != nil {
 		c.client.Trusted, c.client.Proxied = o.Trusted, o.Proxied
 	}

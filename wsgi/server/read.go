@@ -49,6 +49,12 @@ func (s *appThread) pump(c *conn) leads {
 		p, bad := s.advance(c)
 		switch p {
 		case complete:
+			if s.w.set.Health != "" && answerHealth(s, c) {
+				if c.phase != reading {
+					return stillLeads
+				}
+				continue
+			}
 			if s.isBackup() {
 				s.l.handover.setAside(s, c)
 				return stillLeads

@@ -2,7 +2,9 @@ package server
 
 import (
 	"gosrv/wsgi/call"
+	"gosrv/wsgi/health"
 	"gosrv/wsgi/http1"
+	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/measure"
 	"gosrv/wsgi/response"
@@ -93,6 +95,35 @@ func (s *appThread) serve(c *conn) leads {
 		v = s.carry(c, a)
 	}
 	return s.leave(c, v)
+}
+
+// answerHealth answers a question for health_path by itself, whatever the application is at; false: the request is none.
+// It is neither logged nor counted among the requests. Only a server that stops says so: another worker serves in the
+// place of one that merely drains.
+func answerHealth(s *appThread, c *conn) bool {
+	r, head := s.request(c), c.in.Unread()
+	method := r.Method.Of(head)
+	if string(r.Path.Of(head)) != s.w.set.Health || r.Chunked || r.ContentLength > 0 || !isHead(method) && string(method) != "GET" {
+		return false
+	}
+	w := s.l
+	reply := health.Reply{Date: s.date.At(w.now), Server: w.server, Head: isHead(method)}
+	if w.drain.final {
+		reply.State = health.Stopping
+	}
+	if r.KeepAlive && w.keepAlive {
+		reply.Kept = w.kept
+	}
+	text := reply.Append(s.head[:0])
+	s.head = text[:0]
+	s.Count(metrics.HealthChecks)
+	w.consume(c)
+	if n, e := c.wire.Send(text, false); e != loop.None || n < len(text) {
+		w.close(c, false) // a client that reads nothing wants no answer
+	} else if reply.Kept == "" {
+		s.linger(c)
+	}
+	return true
 }
 
 // resume goes on with a suspended answer, after the socket has made room or

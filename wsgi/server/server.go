@@ -39,9 +39,16 @@ type Settings struct {
 	MaxConns                  int
 	MaxEngaged                int         // worker_connections: connections with a complete request
 	Bodies                    body.Limits // limit_request_body, and where bodies lie
-	StreamBody                bool        // stream_request_body
-	NoEnvironCache            bool        // no_environ_memo
-	Server                    string      // server_header
+	Own
+}
+
+// Own are settings that Gunicorn does not have, and that no limit is part of.
+type Own struct {
+	StreamBody     bool   // stream_request_body
+	NoEnvironCache bool   // no_environ_memo
+	Server         string // server_header
+	Health         string // health_path; "": none
+	KeepAll        bool   // no_hand_over, where there is an exchange all the same
 }
 
 // Describer knows what the application's side makes of a request. The one of an Application is used by its thread,
@@ -261,9 +268,14 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 	if err := attendTo(s); err != nil {
 		return err
 	}
-	if w.handover.exchange.Joined() && w.set.Threads == 1 {
-		if err := newBackup(w); err != nil {
-			return err
+	if w.handover.exchange.Joined() {
+		in, out := w.handover.exchange.FDs()
+		w.Own(in, true)
+		w.Own(out, true)
+		if w.set.Threads == 1 && w.Hub == nil {
+			if err := newBackup(w); err != nil {
+				return err
+			}
 		}
 	}
 	// In this order: the master takes a worker that is not idle yet for one that

@@ -50,6 +50,7 @@ const (
 	BodyTimeout
 	WriteTimeout
 	RequestTimeout // answered 504, or cut
+	HealthChecks   // answered at health_path, and counted nowhere else
 	counters
 )
 

@@ -46,6 +46,7 @@ type Settings struct {
 	NoEnvironMemo     bool  `json:"no_environ_memo"`
 
 	ServerHeader string `json:"server_header"` // "off": none; "": the default
+	HealthPath   string `json:"health_path"`   // "": none
 
 	StripHeaderSpaces               bool   `json:"strip_header_spaces"`
 	PermitObsoleteFolding           bool   `json:"permit_obsolete_folding"`

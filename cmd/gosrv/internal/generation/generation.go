@@ -72,6 +72,9 @@ func (g *Generation) HandsOver() bool {
 		return false
 	}
 	s := &g.Plan.Worker
+	if s.HealthPath != "" {
+		return true // by it the master passes connections on
+	}
 	return s.WorkerClass == "sync" && s.Threads <= 1 && g.Workers > 1 && !s.NoHandOver
 }
 

@@ -258,3 +258,14 @@ func (s *Socket) Close(remove bool) {
 		_ = os.Remove(s.Asked.Path)
 	}
 }
+
+// Peer is the address of a client as accept gives it; the zero value for a unix socket.
+func Peer(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}

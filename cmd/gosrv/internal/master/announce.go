@@ -8,12 +8,15 @@ import (
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
 	"gosrv/cmd/gosrv/internal/monitor"
+	"gosrv/cmd/gosrv/internal/reception"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/workers"
+	"gosrv/wsgi/health"
 )
 
-// announcer tells systemd, and who asks by `gosrv status`, how the server is.
+// announcer tells systemd, who asks by `gosrv status`, and who asks for health_path while no worker accepts, how the
+// server is.
 type announcer struct {
 	*server
 	m         *Master
@@ -21,6 +24,7 @@ type announcer struct {
 	watchdog  time.Time // last sign of life
 	metrics   logs.Metrics
 	started   int64 // Unix time, s
+	door      reception.Reception
 }
 
 // tell tells systemd. It is no reason to fail if that does not listen.
@@ -103,14 +107,20 @@ func (a *announcer) publish() {
 			s.Certificates.Show(i, status.Certificate{Names: strings.Join(c.Names, ", "), File: c.File, Key: c.Key, Until: c.NotAfter.Unix()})
 		}
 	}
-	for _, c := range a.table.List {
-		if c.Counts() && c.State == workers.Ready {
-			s.Ready++
-		}
-	}
+	s.Ready = a.takers()
 	if err := a.sys.Publish(s); err != nil {
 		a.log.Debugf("%v", err)
 	}
+}
+
+// takers is how many workers are ready for requests.
+func (a *announcer) takers() (n int) {
+	for _, c := range a.table.List {
+		if c.Counts() && c.State == workers.Ready {
+			n++
+		}
+	}
+	return n
 }
 
 // measure tells statsd how the server is.
@@ -144,5 +154,35 @@ func (a *announcer) monitor() monitor.Keeper {
 		},
 		Alone: a.m.upgrade.alone, Now: func() time.Time { return a.sys.Now() }, Log: a.log,
 		Start: func(order monitor.Order, socket int) (*monitor.Process, error) { return a.sys.Monitor(order, socket) },
+	}}
+}
+
+// reception makes what answers health_path in the place of workers.
+func (a *announcer) reception() reception.Reception {
+	return reception.Reception{Server: reception.Server{
+		Wanted: func() (reception.Desk, bool) {
+			g := a.gens.Current
+			if a.phase != serving || g.Plan == nil || g.Plan.Worker.HealthPath == "" || g.Certificates != nil {
+				return reception.Desk{}, false
+			}
+			desk := reception.Desk{Path: g.Plan.Worker.HealthPath, Sockets: g.Sockets}
+			if header := g.Plan.Worker.ServerHeader; header != "off" {
+				desk.Server = "Server: " + header + "\r\n"
+			}
+			return desk, true
+		},
+		State: func() health.State {
+			if a.takers() == 0 {
+				return health.Starting
+			}
+			return health.Serving
+		},
+		Exchange: func() (int, bool) {
+			if a.shared.Board == nil {
+				return -1, false
+			}
+			return a.shared.Exchange[0], true
+		},
+		Now: func() time.Time { return a.sys.Now() },
 	}}
 }

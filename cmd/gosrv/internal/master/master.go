@@ -160,6 +160,7 @@ func newMaster(o Options) *Master {
 	m.hooks = hooks{server: s, m: m}
 	m.announce = announcer{server: s, m: m, started: time.Now().Unix()}
 	m.monitor = m.announce.monitor()
+	m.announce.door = m.announce.reception()
 	s.shared.Tickets.Restore(o.Origin.Tickets)
 	return m
 }
@@ -233,6 +234,7 @@ func (m *Master) step() {
 		m.monitor.Tend()
 	}
 	m.announce.measure(now)
+	m.announce.door.Look()
 }
 
 // pause is how long the loop may sleep, which begins now.
@@ -266,6 +268,7 @@ func (m *Master) pause() time.Duration {
 		}
 	}
 	sooner(m.ports.Due())
+	sooner(m.announce.door.Due())
 	if m.reload.outcome != nil {
 		sooner(m.reload.outcome.until)
 	}
@@ -283,6 +286,7 @@ func (m *Master) pause() time.Duration {
 func (m *Master) finish(code int) {
 	m.finished, m.exit = true, code
 	m.monitor.End()
+	m.announce.door.Empty()
 	m.gens.Current.Route.Close()
 }
 

@@ -123,6 +123,7 @@ func (out sink) requests(r *view.Reading, s *view.Snapshot) {
 	for of, n := range s.Requests.Timeouts {
 		out.counter(timeouts, float64(n), of)
 	}
+	out.counter(checked, float64(s.Requests.Health))
 	out.gauge(open, float64(s.Clients.Open))
 	out.counter(accepted, float64(s.Clients.Accepted))
 	out.counter(gone, float64(s.Clients.Gone))

@@ -33,6 +33,7 @@ var (
 	phase    = desc("http_request_phase_seconds", "What requests waited for: body (the client sends), queue (the server has others to serve), gil (other threads of Python run), application, first_byte (up to the head, of answers in pieces), send (the client takes its time).", "phase")
 	refused  = desc("http_requests_refused_total", "Requests refused before the application saw them, by what is wrong with them.", "part")
 	timeouts = desc("timeouts_total", "Time-outs, by what took too long.", "of")
+	checked  = desc("health_checks_total", "Requests answered at health_path; they count nowhere else.")
 	accepted = desc("connections_accepted_total", "Client connections accepted.")
 	gone     = desc("clients_gone_total", "Clients that left before their answer was complete.")
 	received = desc("http_received_bytes_total", "Bytes of requests.")

@@ -83,6 +83,10 @@ var ownRows = []Setting{
 		Help: "Who asks at metrics_bind must show this, as Authorization: Bearer TOKEN or as the password that a browser asks for; at least 16 characters. Best given by the environment variable GOSRV_METRICS_TOKEN, which ps does not show. Requests' paths are shown with it, or on a unix socket, only. /livez and /readyz need none.",
 	},
 	{
+		Name: "health_path", Section: SectionOwn, Flags: []string{"--health-path"}, Metavar: "PATH", Check: healthPath, Since: "gosrv",
+		Help: "Path that the server answers itself to GET and HEAD, on its own addresses and whatever the application is at, for load balancers and Kubernetes: 200 while requests are served, though they may wait, and 503 before a worker is ready or once the server stops. Such requests reach neither the application nor the access log. By default there is none.",
+	},
+	{
 		Name: "no_metrics", Section: SectionOwn, Flags: []string{"--no-metrics"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Measure nothing of requests. Without it, workers keep counts and histograms of what each request waited for in shared memory, which metrics_bind, gosrv top and gosrv status show, at less than a hundredth of the time of the smallest request.",
 	},

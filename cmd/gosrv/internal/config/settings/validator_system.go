@@ -33,6 +33,7 @@ var (
 	Protocols    = Validator{"validate_http_protocols", "h1, h2 or both with a comma between", checkProtocols}
 	hook         = Validator{"_validate_callable", "a function, or the dotted path of one", checkHook}
 	headerValue  = Validator{"validate_string", "printable characters, or off", checkHeaderValue}
+	healthPath   = Validator{"validate_string", "a path from /", checkHealthPath}
 	warmUpURLs   = Validator{"validate_list_string", "paths from /, or URLs of http or https", checkWarmUp}
 	PostRequest  = Validator{"validate_post_request", "a function of 2 to 4 arguments, or the dotted path of one", checkHook}
 )
@@ -339,6 +340,22 @@ func checkHeaderValue(v any) (any, error) {
 	}
 	if text == "" {
 		return "off", nil
+	}
+	return text, nil
+}
+
+// checkHealthPath accepts a path as it stands in a request line, which is compared and not decoded.
+func checkHealthPath(v any) (any, error) {
+	text, isText := v.(string)
+	if v != nil && !isText {
+		return nil, fmt.Errorf("Not a string: %s", Str(v))
+	}
+	text = Strip(text)
+	if text == "" {
+		return nil, nil
+	}
+	if !strings.HasPrefix(text, "/") || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || r == '?' || r == '#' }) {
+		return nil, fmt.Errorf("no path from / as a request has it, in ASCII and without a query: %s", ReprText(text))
 	}
 	return text, nil
 }
