@@ -99,6 +99,7 @@ const (
 	HTTPS     = C.GOSRV_HTTPS
 	SentAll   = C.GOSRV_SENT_ALL
 	Proxied   = C.GOSRV_PROXIED
+	Secured   = C.GOSRV_SECURED
 	CachedNew = C.GOSRV_CACHED_NEW
 	KeepGIL   = C.GOSRV_KEEP_GIL
 	Blocks    = C.GOSRV_BLOCKS

@@ -27,6 +27,7 @@ enum {
 	GOSRV_KEEP_GIL = 16, /* call: return with the GIL; the next crossing begins with it */
 	GOSRV_BLOCKS = 32,   /* call: mem is an array of gosrv_block that hold the body */
 	GOSRV_CHUNKED = 64,  /* batch: each piece becomes a chunk */
+	GOSRV_SECURED = 128, /* call: the strings of a TLS session follow those */
 	GOSRV_CACHED_SHIFT = 8, /* call: the bits from here on are the cached environ's number */
 };
 /* What gunicorn.socket is about to be used for (gosrvSocket): waited for; read from; to go on with it alone. Or a

@@ -15,6 +15,11 @@ PyObject *slot_keys[GOSRV_SLOTS];
 enum { PROXY_KEYS = 3 };
 static const char *proxy_names[PROXY_KEYS] = {"PROXY_PROTOCOL", "PROXY_ADDR", "PROXY_PORT"};
 static PyObject *proxy_keys[PROXY_KEYS];
+/* Of a TLS session (tls_environ), in the order of call.Secured: mod_ssl's names. */
+enum { SECURE_KEYS = 8 };
+static const char *secure_names[SECURE_KEYS] = {"HTTPS", "SSL_PROTOCOL", "SSL_CIPHER", "SSL_CLIENT_VERIFY",
+	"SSL_CLIENT_S_DN", "SSL_CLIENT_I_DN", "SSL_CLIENT_M_SERIAL", "SSL_CLIENT_CERT"};
+static PyObject *secure_keys[SECURE_KEYS];
 static PyObject *key_scheme, *https, *key_input, *key_early_hints, *key_socket, *key_route;
 
 /* Header names seen, as sent but for case. Bounded, so that a client that sends new names
@@ -99,6 +104,10 @@ int environ_init(void) {
 		proxy_keys[i] = py.PyUnicode_InternFromString(proxy_names[i]);
 		if (proxy_keys[i] == NULL) return -1;
 	}
+	for (int i = 0; i < SECURE_KEYS; i++) {
+		secure_keys[i] = py.PyUnicode_InternFromString(secure_names[i]);
+		if (secure_keys[i] == NULL) return -1;
+	}
 	key_scheme = py.PyUnicode_InternFromString("wsgi.url_scheme");
 	https = py.PyUnicode_InternFromString("https");
 	key_input = py.PyUnicode_InternFromString("wsgi.input");
@@ -174,8 +183,12 @@ static int set_present(PyObject *d, const packed *p, PyObject **keys, const uint
 
 int environ_set_slots(PyObject *d, const packed *p) {
 	if (set_present(d, p, slot_keys, p->desc, GOSRV_SLOTS) < 0) return -1;
-	if (!(p->flags & GOSRV_PROXIED)) return 0;
-	return set_present(d, p, proxy_keys, p->desc + 2 * GOSRV_SLOTS + 4 * p->headers, PROXY_KEYS);
+	const uint32_t *pair = p->desc + 2 * GOSRV_SLOTS + 4 * p->headers;
+	if (p->flags & GOSRV_PROXIED) {
+		if (set_present(d, p, proxy_keys, pair, PROXY_KEYS) < 0) return -1;
+		pair += 2 * PROXY_KEYS;
+	}
+	return p->flags & GOSRV_SECURED ? set_present(d, p, secure_keys, pair, SECURE_KEYS) : 0;
 }
 
 /* environ_build: a new dictionary, owned by the caller; NULL with an exception. */

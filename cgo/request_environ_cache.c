@@ -115,7 +115,7 @@ PyObject *shape_environ(gosrv_thread *t, int base, const packed *p) {
 	item items[SHAPE_HEADERS];
 	uint64_t names[NAME_WORDS] = {0};
 	int n = 0, numbered = 0, lines = 0;
-	if (p->headers > SHAPE_HEADERS || p->flags & GOSRV_PROXIED) return environ_build(t->bases[base], p);
+	if (p->headers > SHAPE_HEADERS || p->flags & (GOSRV_PROXIED | GOSRV_SECURED)) return environ_build(t->bases[base], p);
 	lines_use();
 	for (; n < p->headers && item_of(p, p->desc + 2 * GOSRV_SLOTS + 4 * n, &items[n]) == 0; n++) {
 		lines += !items[n].owned;

@@ -17,6 +17,7 @@ import (
 const (
 	HTTPS     = cgo.HTTPS     // wsgi.url_scheme is https
 	Proxied   = cgo.Proxied   // environ.Packed.Proxied
+	Secured   = cgo.Secured   // environ.Packed.Secured
 	CachedNew = cgo.CachedNew // the cached environ stands for another header block than before
 	KeepGIL   = cgo.KeepGIL   // return with the GIL, until Release or another method
 )

@@ -1,5 +1,11 @@
 package environ
 
+import (
+	"slices"
+
+	"gosrv/wsgi/call"
+)
+
 // keys are the environ keys of the slots, in lower case.
 var keys = map[string]Slot{
 	"request_method": RequestMethod, "raw_uri": RawURI, "path_info": PathInfo, "query_string": QueryString,
@@ -10,6 +16,10 @@ var keys = map[string]Slot{
 // proxyNames are the keys that a PROXY header gives, in the order of Desc.
 var proxyNames = [proxyKeys]string{"proxy_protocol", "proxy_addr", "proxy_port"}
 
+// secureNames are the keys of call.Secured.
+var secureNames = [len(call.Secured{})]string{"https", "ssl_protocol", "ssl_cipher", "ssl_client_verify", "ssl_client_s_dn",
+	"ssl_client_i_dn", "ssl_client_m_serial", "ssl_client_cert"}
+
 // Text is the string of a slot; nil if it is absent. buf is the one given to Pack.
 func (p *Packed) Text(buf []byte, s Slot) []byte { return p.at(buf, 2*int(s)) }
 
@@ -19,11 +29,16 @@ func (p *Packed) Lookup(buf []byte, key string) []byte {
 	if s, ok := keys[key]; ok {
 		return p.Text(buf, s)
 	}
+	behind := 2*int(NSlots) + 4*p.Headers
 	if p.Proxied {
-		for i, name := range proxyNames {
-			if key == name {
-				return p.at(buf, 2*int(NSlots)+4*p.Headers+2*i)
-			}
+		if i := slices.Index(proxyNames[:], key); i >= 0 {
+			return p.at(buf, behind+2*i)
+		}
+		behind += 2 * proxyKeys
+	}
+	if p.Secured {
+		if i := slices.Index(secureNames[:], key); i >= 0 {
+			return p.at(buf, behind+2*i)
 		}
 	}
 	name, plain := key, true // Content-Type and Content-Length have keys without HTTP_

@@ -3,6 +3,7 @@ package environ
 import (
 	"strconv"
 
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
 )
@@ -41,7 +42,7 @@ const proxyKeys = 3
 
 // Packed is the environ of one request. Desc holds (offset, length) for each Slot, then (name offset, name
 // length, value offset, value length) for each of Headers, then, if Proxied, (offset, length) for PROXY_PROTOCOL,
-// PROXY_ADDR and PROXY_PORT. Header names are as the client sent them: C makes the HTTP_ keys. Reuse a Packed: it
+// PROXY_ADDR and PROXY_PORT, then, if Secured, for each of call.Secured. Header names are as the client sent them: C makes the HTTP_ keys. Reuse a Packed: it
 // keeps its memory.
 type Packed struct {
 	Desc    []uint32
@@ -49,6 +50,7 @@ type Packed struct {
 	Headers int
 	HTTPS   bool // wsgi.url_scheme
 	Proxied bool // the connection began with a PROXY header
+	Secured bool // something is said of TLS
 
 	seen    []seen // one for each of Headers that came as a header
 	repeats []repeat
@@ -106,6 +108,9 @@ func (p *Packed) line(buf []byte, r *http1.Request, f *Facts) *http1.Error {
 	if p.Proxied = f.Proxied != nil; p.Proxied {
 		p.proxied(f.Proxied)
 	}
+	if p.Secured = f.Secured != nil; p.Secured {
+		p.secured(f.Secured)
+	}
 	return nil
 }
 
@@ -161,6 +166,18 @@ func (p *Packed) proxied(said *proxyproto.Header) {
 	from = len(p.Extra)
 	p.Extra = strconv.AppendUint(p.Extra, uint64(said.Destination.Port()), 10)
 	value(2, from)
+}
+
+// secured appends what TLS has settled.
+func (p *Packed) secured(said *call.Secured) {
+	for _, value := range said {
+		if value == "" {
+			p.Desc = append(p.Desc, 0, Absent)
+			continue
+		}
+		p.Desc = append(p.Desc, uint32(len(p.Extra))|InExtra, uint32(len(value)))
+		p.Extra = append(p.Extra, value...)
+	}
 }
 
 // server sets SERVER_NAME and SERVER_PORT from the host that the client named: a unix socket has no address of

@@ -13,9 +13,9 @@ type Repeat struct {
 }
 
 // Store remembers the headers of p, which Pack has just filled from r. It is refused when they decide about
-// the path (a SCRIPT_NAME header) or the target about them (absolute-form), and behind a PROXY header.
+// the path (a SCRIPT_NAME header) or the target about them (absolute-form), and where the connection adds to them.
 func (m *Repeat) Store(p *Packed, r *http1.Request, f *Facts) bool {
-	if p.named || f.Proxied != nil || r.Form != http1.Origin {
+	if p.named || f.Proxied != nil || f.Secured != nil || r.Form != http1.Origin {
 		m.listener = nil
 		return false
 	}
@@ -28,7 +28,7 @@ func (m *Repeat) Store(p *Packed, r *http1.Request, f *Facts) bool {
 
 // Fits tells whether requests with these facts get the same environ from the block.
 func (m *Repeat) Fits(f *Facts) bool {
-	return m.listener == f.Listener && m.trusted == f.Trusted && f.Proxied == nil
+	return m.listener == f.Listener && m.trusted == f.Trusted && f.Proxied == nil && f.Secured == nil
 }
 
 // PackRepeat is Pack for a request that carries the remembered block; the caller has checked Fits.

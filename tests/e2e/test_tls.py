@@ -446,6 +446,54 @@ def ssl_context(config, default_ssl_context_factory):
         assert ended.returncode == 1 and says in ended.stderr, ended.stderr
 
 
+class TestEnviron:
+    """tls_environ: what mod_ssl says."""
+
+    KEYS = ["HTTPS", "SSL_PROTOCOL", "SSL_CIPHER", "SSL_CLIENT_VERIFY", "SSL_CLIENT_S_DN", "SSL_CLIENT_I_DN", "SSL_CLIENT_M_SERIAL", "SSL_CLIENT_CERT"]
+    FORGED = "".join("%s: forged\r\n" % name for name in ("SSL-CLIENT-VERIFY", "HTTPS", "SSL_CLIENT_S_DN"))
+
+    def asked(self, wire, forged=""):
+        wire.send("GET / HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % forged)
+        facts = json.loads(wire.answer().body)
+        return {key: facts[key]["value"] for key in self.KEYS if key in facts}
+
+    @pytest.mark.parametrize("way", [(), ("--threads", "3"), ("--worker-class", "gevent"), ("--proxy-protocol", "v1")], ids=["sync", "threads", "gevent", "proxy"])
+    def test_with_and_without_a_certificate(self, start, pair, way):
+        before = b"PROXY TCP4 192.0.2.7 192.0.2.8 5000 443\r\n" if "--proxy-protocol" in way else b""
+        server = secure(start, pair, "--tls-environ", "--cert-reqs", "1", "--ca-certs", str(authority.ca_file("clients")), *way, app="echo_environ:application")
+        with connect(server, before=before) as wire:
+            for _ in range(3):
+                said = self.asked(wire, self.FORGED)
+                assert said == {"HTTPS": "on", "SSL_PROTOCOL": wire.sock.version(), "SSL_CIPHER": wire.sock.cipher()[0], "SSL_CLIENT_VERIFY": "NONE"}
+        cert, key = authority.issue("client", "client@example.org", signer="clients")
+        trust = context(maximum_version=ssl.TLSVersion.TLSv1_2)
+        trust.load_cert_chain(str(cert), str(key))
+
+        def openssl(*what):
+            out = subprocess.run(["openssl", "x509", "-noout", "-nameopt", "RFC2253", "-in", str(cert), *what], check=True, capture_output=True, text=True)
+            return out.stdout.strip().split("=", 1)[1]
+
+        with connect(server, trust=trust, before=before) as wire:
+            for _ in range(3):
+                said = self.asked(wire)
+                assert said["SSL_PROTOCOL"] == "TLSv1.2" and said["SSL_CIPHER"] == wire.sock.cipher()[0] and said["SSL_CLIENT_VERIFY"] == "SUCCESS"
+                assert said["SSL_CLIENT_S_DN"] == openssl("-subject") and said["SSL_CLIENT_I_DN"] == openssl("-issuer")
+                assert said["SSL_CLIENT_M_SERIAL"].lstrip("0") == openssl("-serial").lstrip("0")
+                assert ssl.PEM_cert_to_DER_cert(said["SSL_CLIENT_CERT"]) == ssl.PEM_cert_to_DER_cert(cert.read_text())
+
+    def test_nothing_is_said_unless_it_is_asked_for(self, start, pair):
+        server = secure(start, pair, app="echo_environ:application")
+        with connect(server) as wire:
+            assert self.asked(wire, self.FORGED) == {}
+
+    def test_it_can_be_logged(self, start, pair, tmp_path):
+        log = tmp_path / "access.log"
+        server = secure(start, pair, "--tls-environ", "--access-log-format", "%({SSL_PROTOCOL}e)s %({HTTPS}e)s.", "--access-logfile", str(log), app="hello:app")
+        with connect(server) as wire:
+            assert wire.get("/").status == 200
+        wait_for(lambda: log.exists() and log.read_text() == "TLSv1.3 on.\n", "the line of the access log")
+
+
 @pytest.mark.parametrize("threads", ["1", "4"])
 class TestSocket:
     """gunicorn.socket over TLS."""

@@ -12,9 +12,24 @@ type Client struct {
 	Peer    netip.AddrPort     // REMOTE_ADDR, REMOTE_PORT; the zero value on unix sockets
 	Trusted bool               // who speaks may set the scheme and the forwarder_headers
 	Proxied *proxyproto.Header // what its PROXY header said; nil: there was none
+	Secured *Secured           // what the environ says of TLS; nil: nothing
 
 	text       [len("255.255.255.255") + len("65535")]byte // address and port of an IPv4 peer
 	addr, port uint8                                       // their lengths in text; 0: Peer is to be formatted
+}
+
+// Secured is the values of HTTPS, SSL_PROTOCOL, SSL_CIPHER, SSL_CLIENT_VERIFY, SSL_CLIENT_S_DN, SSL_CLIENT_I_DN,
+// SSL_CLIENT_M_SERIAL and SSL_CLIENT_CERT, as mod_ssl has them; "": there is no such key. It does not change any more.
+type Secured [8]string
+
+// Size is how many bytes the values are.
+func (s *Secured) Size() (n int) {
+	if s != nil {
+		for _, value := range s {
+			n += len(value)
+		}
+	}
+	return n
 }
 
 // NewClient describes a connection that was accepted from peer.

@@ -27,6 +27,9 @@ func (t *Description) Describe(r *call.Request) *http1.Error {
 	if t.packed.Proxied {
 		t.flags |= cpython.Proxied
 	}
+	if t.packed.Secured {
+		t.flags |= cpython.Secured
+	}
 	return bad
 }
 

@@ -49,7 +49,7 @@ func (h *hub) Turn(t *cpython.HubTurn) {
 // Room is call.Turn's. All that may be decoded or joined of a head is less than four times its length.
 func (h *hub) Room(r *call.Request) bool {
 	t := h.turn
-	return t.Ready == 0 || int(t.Ready) < len(t.ReadyList) && len(t.Text())-h.text > 4*len(r.Head)+4096 &&
+	return t.Ready == 0 || int(t.Ready) < len(t.ReadyList) && len(t.Text())-h.text > 4*len(r.Head)+4096+r.Client.Secured.Size() &&
 		len(t.Words())-h.word > 4*len(r.Parsed.Headers)+64
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/tlspolicy"
 	"gosrv/wsgi/loop"
@@ -83,6 +84,9 @@ func (l *eventLoop) secured() {
 			l.sayNotSecured(c, err)
 			l.close(c, false)
 			continue
+		}
+		if said, wanted := t.Variables(); wanted {
+			c.client.Secured = (*call.Secured)(&said)
 		}
 		c.become(reading)
 		c.readable = true // what came with the handshake has had its edge

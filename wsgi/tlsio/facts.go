@@ -2,6 +2,10 @@ package tlsio
 
 import (
 	"crypto/tls"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"fmt"
 	"strings"
 )
 
@@ -30,6 +34,34 @@ func (s *Session) Facts() Facts {
 		f.Certificate = state.PeerCertificates[0].Raw
 	}
 	return f
+}
+
+// Variables are the values of call.Secured: what mod_ssl says of a session, "" for what it
+// does not. false: the policy wants nothing said.
+func (s *Session) Variables() (v [8]string, wanted bool) {
+	if !s.table.told.Load() {
+		return v, false
+	}
+	state := s.conn.ConnectionState()
+	v = [8]string{"on", strings.Replace(tls.VersionName(state.Version), "TLS ", "TLSv", 1), opensslName(state.CipherSuite), "NONE"}
+	if len(state.PeerCertificates) == 0 {
+		return v, true
+	}
+	c := state.PeerCertificates[0]
+	v[3] = "SUCCESS" // one that is wrong ends the handshake
+	v[4], v[5] = distinguished(c.RawSubject), distinguished(c.RawIssuer)
+	v[6] = fmt.Sprintf("%X", c.SerialNumber)
+	v[7] = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
+	return v, true
+}
+
+// distinguished is a name as RFC 2253 writes it.
+func distinguished(raw []byte) string {
+	var name pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(raw, &name); err != nil || len(rest) > 0 {
+		return ""
+	}
+	return name.String()
 }
 
 // opensslName is the name that OpenSSL has for a suite of TLS 1.2; those of 1.3 have one name.

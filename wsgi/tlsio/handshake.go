@@ -20,6 +20,7 @@ var turns = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))
 // Handshakes runs handshakes beside the loop and tells it when they are over.
 type Handshakes struct {
 	config atomic.Pointer[tls.Config]
+	told   atomic.Bool // tlspolicy.Policy.Environ
 	waker  *loop.Waker
 
 	mu   sync.Mutex
@@ -38,6 +39,7 @@ func NewHandshakes(p *tlspolicy.Policy) (*Handshakes, error) {
 	}
 	h := &Handshakes{waker: waker}
 	h.config.Store(config)
+	h.told.Store(p.Environ)
 	return h, nil
 }
 
@@ -50,6 +52,7 @@ func (h *Handshakes) Replace(p *tlspolicy.Policy) error {
 	config, err := newConfig(p)
 	if err == nil {
 		h.config.Store(config)
+		h.told.Store(p.Environ)
 	}
 	return err
 }

@@ -20,6 +20,7 @@ type Policy struct {
 	Max     uint16     `json:"max,omitempty"`     // of the newest; 0: the newest there is
 	Suites  []uint16   `json:"suites,omitempty"`  // IANA numbers for TLS 1.2, nil: Go's
 	Protos  []string   `json:"protos,omitempty"`  // ALPN, preferred first; nil: none is offered
+	Environ bool       `json:"environ,omitempty"` // the application is told of each session
 	Tickets [][32]byte `json:"tickets,omitempty"` // the first encrypts, all decrypt; nil: no resumption
 }
 

@@ -26,6 +26,7 @@ type Settings struct {
 	Min, Max   uint16   // crypto/tls's numbers; 0: 1.2, and the newest
 	Protos     []string // ALPN
 	SelfSigned bool     // tls_self_signed, and no certificate of another kind
+	Environ    bool     // tls_environ
 	Context    *Context // of the hook ssl_context; nil: it is not set
 }
 
@@ -54,11 +55,12 @@ type Certificate struct {
 
 // Days is how many whole days are left at a moment; below zero: it has expired.
 func (c *Certificate) Days(now time.Time) int {
-	left := c.NotAfter.Sub(now)
+	const day = 24 * 60 * 60
+	left := c.NotAfter.Unix() - now.Unix() // a Duration ends after 292 years
 	if left < 0 {
-		return -1 - int(-left/(24*time.Hour))
+		return -1 - int(-left/day)
 	}
-	return int(left / (24 * time.Hour))
+	return int(left / day)
 }
 
 // String describes it for the log.
@@ -84,7 +86,7 @@ func Left(until, now time.Time) string {
 // Load reads all that the settings name. An error names the setting, the file and what to
 // do; what is only odd is a warning.
 func Load(s *Settings, now time.Time) (*Loaded, error) {
-	l := &Loaded{Policy: tlspolicy.Policy{Min: s.Min, Max: s.Max, Suites: s.Suites, Protos: s.Protos}}
+	l := &Loaded{Policy: tlspolicy.Policy{Min: s.Min, Max: s.Max, Suites: s.Suites, Protos: s.Protos, Environ: s.Environ}}
 	if l.Policy.Min == 0 {
 		l.Policy.Min = tls.VersionTLS12
 	}

@@ -43,6 +43,7 @@ type Secure struct {
 	Certificates []string `json:"tls_certificates"`
 	TLSMin       string   `json:"tls_min_version"`
 	SelfSigned   bool     `json:"tls_self_signed"`
+	TLSEnviron   bool     `json:"tls_environ"`
 	NoTLSWatch   bool     `json:"no_tls_watch"`
 	NoTickets    bool     `json:"no_tls_session_tickets"`
 }

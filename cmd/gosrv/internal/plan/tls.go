@@ -13,7 +13,7 @@ func (p *Plan) TLS() certs.Settings {
 	o := &p.Own
 	s := certs.Settings{
 		Certfile: p.fromChdir(o.Certfile), Keyfile: p.fromChdir(o.Keyfile), CACerts: p.fromChdir(o.CACerts),
-		CertReqs: o.CertReqs, Min: tls.VersionTLS12, SelfSigned: o.SelfSigned && o.Certfile == "" && o.Keyfile == "",
+		Environ: o.TLSEnviron, CertReqs: o.CertReqs, Min: tls.VersionTLS12, SelfSigned: o.SelfSigned && o.Certfile == "" && o.Keyfile == "",
 	}
 	for _, c := range o.Certificates {
 		s.Others = append(s.Others, p.fromChdir(c))

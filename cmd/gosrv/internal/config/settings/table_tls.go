@@ -62,6 +62,10 @@ var ownTLSRows = []Setting{
 		Help: "Oldest version of TLS that clients may use: 1.2 or 1.3.",
 	},
 	{
+		Name: "tls_environ", Section: SectionOwn, Flags: []string{"--tls-environ"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
+		Help: "Tell the application of TLS in environ, by the names of Apache's mod_ssl: HTTPS, SSL_PROTOCOL, SSL_CIPHER, SSL_CLIENT_VERIFY (NONE or SUCCESS) and, of the certificate that the client has shown, SSL_CLIENT_S_DN, SSL_CLIENT_I_DN, SSL_CLIENT_M_SERIAL and SSL_CLIENT_CERT. No header of a client's makes such a key. Without it, as with Gunicorn, environ[\"gunicorn.socket\"] knows this.",
+	},
+	{
 		Name: "no_tls_watch", Section: SectionOwn, Flags: []string{"--no-tls-watch"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Read certificates at start and at HUP only. Without it a certificate that has been replaced is used for new connections within two seconds, and a broken one is reported and left alone.",
 	},
