@@ -167,7 +167,7 @@ var rooms = map[string][]string{
 	"wsgi/handover": {"wsgi/http1/proxyproto", "wsgi/loop", "wsgi/ipc/scoreboard", "wsgi/ipc/workerctl"},
 	"wsgi/call":     {"wsgi/http1", "wsgi/http1/proxyproto"},
 	"wsgi/caller":   {"cpython", "environ", "wsgi/call", "wsgi/http1", "wsgi/ipc/workerctl"},
-	"wsgi/access":   {"wsgi/call", "wsgi/http1", "wsgi/response", "wsgi/ipc/workerctl", "wsgi/logs/accesslog", "wsgi/logs/errlog", "wsgi/logs/route", "wsgi/logs/syslog"},
+	"wsgi/access":   {"wsgi/call", "wsgi/http1", "wsgi/response", "wsgi/ipc/metrics", "wsgi/ipc/workerctl", "wsgi/logs/accesslog", "wsgi/logs/errlog", "wsgi/logs/route", "wsgi/logs/syslog"},
 	"wsgi/body":     {"wsgi/http1", "wsgi/loop", "wsgi/spool", "wsgi/call"},
 }
 

@@ -362,7 +362,9 @@ def test_dashboard_alerts_and_pages_ask_for_what_there_is(start, tmp_path):
     server.get("/")
     answers(at(server), "/livez", 200)
     shown = requests.get(at(server) + "/metrics", timeout=10).text
-    known = set(re.findall(r"^# TYPE (\S+)", shown, re.M)) | {"gosrv_worker_proportional_bytes", "gosrv_capacity_used_ratio"}  # a few seconds later
+    known = set(re.findall(r"^# TYPE (\S+)", shown, re.M)) | {
+        "gosrv_worker_proportional_bytes", "gosrv_capacity_used_ratio",  # a few seconds later
+        "gosrv_certificate_left_seconds"}  # over TLS
     json.loads((MONITORING / "dashboard.json").read_text())
     for page in [*MONITORING.iterdir(), MONITORING.parent / "metrics.md"]:
         asked = set(re.findall(r"\bgosrv_[a-z_]+", page.read_text()))

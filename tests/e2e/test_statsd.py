@@ -116,3 +116,30 @@ logger_class = Own
     wait_for(lambda: metrics(statsd).count("own.sent:2|g") >= 2, "two requests")
     server.stop()
     assert all_metrics(statsd).count("gunicorn.requests:1|c|@1.0") == 2
+
+
+@pytest.mark.gosrv_only("Gunicorn measures no more than that")
+def test_extended_says_what_requests_waited_for(start, statsd):
+    server = start("sleeping", "--statsd-host", statsd.to, "--statsd-prefix", "shop", "--dogstatsd-tags", "env:test", "--statsd-extended", "--workers", "1")
+    server.get("/sleep?s=0.1")
+    once(server.address, b"GET / HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    found = wait_metrics(
+        statsd, r"shop\.gosrv\.request\.application:1\d\d(\.\d+)?\|ms\|#env:test", r"shop\.gosrv\.request\.queue:\d+(\.\d+)?\|ms\|#env:test",
+        r"shop\.gosrv\.request\.whole:1\d\d(\.\d+)?\|ms\|#env:test", r"shop\.gosrv\.refused\.head:1\|c\|#env:test", r"shop\.gosrv\.threads:1\|g\|#env:test",
+        r"shop\.gosrv\.capacity\.used_percent:\d+\|g\|#env:test", r"shop\.gunicorn\.requests:1\|c\|@1\.0\|#env:test", r"shop\.gosrv\.workers\.rss:\d{7,}\|g\|#env:test",
+    )
+    whole = [m for m in found if m.startswith("shop.gosrv.request.whole:")]
+    assert len(whole) == 2, "one of each request that the application answered"
+
+
+@pytest.mark.gosrv_only("of its own settings")
+def test_extended_without_measures_is_refused(statsd):
+    done = harness.run_once("hello", "--statsd-host", statsd.to, "--statsd-extended", "--no-metrics")
+    assert done.returncode == 1 and "no_metrics measures nothing" in done.stderr
+
+
+def test_nothing_more_than_gunicorn_without_it(start, statsd):
+    server = start("hello", "--statsd-host", statsd.to)
+    server.get()
+    found = wait_metrics(statsd, r"gunicorn\.requests:1\|c\|@1\.0")
+    assert all(m.startswith("gunicorn.") for m in found)

@@ -5,6 +5,7 @@ package access
 import (
 	"time"
 
+	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/accesslog"
 	"gosrv/wsgi/logs/errlog"
@@ -23,6 +24,7 @@ type Log struct {
 	keepsReply bool // format shows headers of the application
 	route      route.Route
 	measures   bool // statsd gets what is measured of requests
+	extended   bool // and what they waited for
 	python     int  // takes what Python logs (pyshim's logs.Relay); -1: nothing
 	refusals   bool // Python writes the access log: it is told of refused requests
 	wanted     bool // something is done with a request that is over
@@ -59,6 +61,7 @@ func (w *Log) OpenRoute(set *workerctl.Settings) (err error) {
 		w.compile(set.AccessLogFormat)
 	}
 	w.measures = w.route.Stats != nil
+	w.extended = w.measures && set.StatsdExtended
 	w.errors.SetCopies(w.route.Line)
 	w.settle()
 	return nil
@@ -114,6 +117,13 @@ func (w *Log) settle() {
 
 // Wanted tells whether something is done with a request that is over.
 func (w *Log) Wanted() bool { return w.wanted }
+
+// Waited tells statsd what a request waited for, where it is to know. Times are lent.
+func (w *Log) Waited(times *metrics.Times) {
+	if w.extended {
+		w.route.Stats.Waits(times)
+	}
+}
 
 // KeepsReply tells whether lines show headers of the application.
 func (w *Log) KeepsReply() bool { return w.keepsReply }

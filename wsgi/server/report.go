@@ -82,6 +82,7 @@ func measureAnswer(s *appThread, c *conn, a *answer, v verdict) {
 	if a.Deserted {
 		s.Count(metrics.ClientsGone)
 	}
+	s.access.Waited(&of.Times)
 	s.Meter.Record(&of, func() []byte { return measure.TraceID(head, r) })
 }
 

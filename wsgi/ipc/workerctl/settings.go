@@ -76,6 +76,7 @@ type Settings struct {
 	StatsdHost      string `json:"statsd_host"`
 	StatsdPrefix    string `json:"statsd_prefix"`
 	DogstatsdTags   string `json:"dogstatsd_tags"`
+	StatsdExtended  bool   `json:"statsd_extended"`
 
 	HTTPProtocols             string `json:"http_protocols"`
 	HTTP2Cleartext            string `json:"http2_cleartext"`

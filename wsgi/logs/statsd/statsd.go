@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/logs/queue"
 )
 
@@ -34,6 +35,7 @@ type Client struct {
 // batch is what waits together, as much as queued of each.
 type batch struct {
 	requests []request
+	waits    []metrics.Times
 	others   []string // formatted, without prefix and tags
 }
 
@@ -100,6 +102,18 @@ func (c *Client) Request(duration time.Duration, status int) {
 	c.queue.Unlock(true)
 }
 
+// Waits reports what a request waited for, beyond what Gunicorn does.
+func (c *Client) Waits(times *metrics.Times) {
+	waiting, _ := c.queue.Lock()
+	if len(waiting.waits) < queued {
+		waiting.waits = append(waiting.waits, *times)
+	}
+	c.queue.Unlock(true)
+}
+
+// Add adds to a counter.
+func (c *Client) Add(name string, n uint64) { c.add(name + ":" + strconv.FormatUint(n, 10) + "|c") }
+
 // Count adds one to a counter, such as gunicorn.log.error.
 func (c *Client) Count(name string) { c.add(name + ":1|c|@1.0") }
 
@@ -122,22 +136,32 @@ func (c *Client) Close(most time.Duration) { c.queue.Close(most) }
 
 // send is the goroutine's: it sends a batch and empties it.
 func (c *Client) send(b *batch, last bool) bool {
-	sent := len(b.requests)+len(b.others) > 0
+	sent := len(b.requests)+len(b.waits)+len(b.others) > 0
 	for _, r := range b.requests {
-		ms := strconv.FormatFloat(float64(r.duration/time.Microsecond)/1000, 'f', -1, 64)
-		c.put("gunicorn.request.duration:" + ms + "|ms")
+		c.put("gunicorn.request.duration:" + milliseconds(r.duration) + "|ms")
 		c.put("gunicorn.requests:1|c|@1.0")
 		c.put(fmt.Sprintf("gunicorn.request.status.%d:1|c|@1.0", r.status))
+	}
+	for i := range b.waits {
+		for _, p := range metrics.Phases {
+			if took := b.waits[i][p]; took >= 0 {
+				c.put("gosrv.request." + p.String() + ":" + milliseconds(time.Duration(took)) + "|ms")
+			}
+		}
 	}
 	for _, metric := range b.others {
 		c.put(metric)
 	}
 	c.flush()
-	*b = batch{requests: b.requests[:0]}
+	*b = batch{requests: b.requests[:0], waits: b.waits[:0]}
 	if last && c.conn != nil {
 		c.conn.Close()
 	}
 	return sent
+}
+
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d/time.Microsecond)/1000, 'f', -1, 64)
 }
 
 // put adds a metric to the datagram, which leaves when it is full.

@@ -154,6 +154,12 @@ const tokenLeast = 16
 // checkMonitoring refuses an address for metrics that cannot be meant, and one that would show a network what the
 // server does.
 func (cfg *Config) checkMonitoring() error {
+	if cfg.Bool("statsd_extended") && cfg.Bool("no_metrics") {
+		return &Error{
+			Message: "statsd_extended sends what is measured, and no_metrics measures nothing: leave one of them out",
+			Source:  cfg.where(settings.ByName["statsd_extended"]), Setting: "statsd_extended", Value: "True",
+		}
+	}
 	text := cfg.String("metrics_bind")
 	if text == "" {
 		return nil

@@ -23,6 +23,7 @@ type announcer struct {
 	announced bool      // systemd knows that we are ready
 	watchdog  time.Time // last sign of life
 	metrics   logs.Metrics
+	extended  logs.Extended
 	started   int64 // Unix time, s
 	door      reception.Reception
 }
@@ -134,6 +135,9 @@ func (a *announcer) measure(now time.Time) {
 		backlog = g.Backlog
 	}
 	a.metrics.Tell(g.Stats, len(a.table.List), backlog, now)
+	if g.Plan.Worker.StatsdExtended {
+		a.extended.Tell(g.Stats, now)
+	}
 }
 
 // monitor makes the keeper of what shows metrics.

@@ -66,6 +66,35 @@ func (r *Reading) Threads() (n int) {
 	return n
 }
 
+// Inside is for how many seconds requests have been in the application or waited for the GIL, those that still run
+// included: of each worker the oldest one.
+func (r *Reading) Inside() float64 {
+	inside := r.Totals.Phases[metrics.Application].Sum + r.Totals.Phases[metrics.GIL].Sum
+	for i := range r.Board {
+		if start := r.Board[i].Start; start > 0 {
+			inside += seconds(r.At - start)
+		}
+	}
+	return inside
+}
+
+// Used is which share of the threads' time requests took in the last seconds, 0 to 1, Inside having been before then; nil:
+// there is no thread. What runs beside the oldest request of a worker counts as it is now.
+func (r *Reading) Used(before, took float64) *float64 {
+	threads := r.Threads()
+	if threads == 0 || took <= 0 {
+		return nil
+	}
+	inside := r.Inside() - before
+	for i := range r.Board {
+		if r.Status.Threads > 1 {
+			inside += float64(max(r.Board[i].Running-1, 0)) * took
+		}
+	}
+	used := min(max(inside/(float64(threads)*took), 0), 1)
+	return &used
+}
+
 // Ready tells whether a new request would be served by the wanted code.
 func (r *Reading) Ready() bool { return r.Status.Phase == status.Serving && r.Status.Ready > 0 }
 

@@ -157,12 +157,7 @@ func take(r *view.Reading) sample {
 	for m := range r.Totals.Answers {
 		s.failed += r.Totals.Answers[m][5]
 	}
-	s.inside = r.Totals.Phases[metrics.Application].Sum + r.Totals.Phases[metrics.GIL].Sum
-	for i := range r.Board {
-		if start := r.Board[i].Start; start > 0 {
-			s.inside += float64(r.At-start) / 1e9
-		}
-	}
+	s.inside = r.Inside()
 	return s
 }
 
@@ -183,25 +178,7 @@ func (h *History) recent(r *view.Reading) (*float64, map[string]float64) {
 		"p50":                 whole.Quantile(0.5), "p90": whole.Quantile(0.9), "p99": whole.Quantile(0.99),
 		"queue_p50": queue.Quantile(0.5), "queue_p99": queue.Quantile(0.99),
 	}
-	threads := r.Threads()
-	if threads == 0 {
-		return nil, recent
-	}
-	used := (now.inside - before.inside + h.others(r.Status.Threads)*took) / (float64(threads) * took)
-	used = min(max(used, 0), 1)
-	return &used, recent
-}
-
-// others is how many requests ran on average beside the oldest of each worker, of
-// which alone the scoreboard says since when.
-func (h *History) others(threads int) (mean float64) {
-	if threads <= 1 {
-		return 0
-	}
-	for i := range h.reading.Board {
-		mean += float64(max(h.reading.Board[i].Running-1, 0))
-	}
-	return mean
+	return r.Used(before.inside, took), recent
 }
 
 func entry(from, to *sample) Entry {

@@ -87,6 +87,10 @@ var ownRows = []Setting{
 		Help: "Path that the server answers itself to GET and HEAD, on its own addresses and whatever the application is at, for load balancers and Kubernetes: 200 while requests are served, though they may wait, and 503 before a worker is ready or once the server stops. Such requests reach neither the application nor the access log. By default there is none.",
 	},
 	{
+		Name: "statsd_extended", Section: SectionOwn, Flags: []string{"--statsd-extended"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
+		Help: "Send statsd_host what gosrv measures, too: what each request waited for (gosrv.request.queue, .gil, .application ...), and once a second counts and gauges of the whole server (gosrv.timeouts.request, gosrv.capacity.used_percent ...). Gunicorn's names stay as they are.",
+	},
+	{
 		Name: "no_metrics", Section: SectionOwn, Flags: []string{"--no-metrics"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Measure nothing of requests. Without it, workers keep counts and histograms of what each request waited for in shared memory, which metrics_bind, gosrv top and gosrv status show, at less than a hundredth of the time of the smallest request.",
 	},
