@@ -83,6 +83,7 @@ func (p *idleMemory) Look(t server.Resting, now int64, dropped int, freed, swoll
 		go func() {
 			collectAt(restPercent)
 			debug.FreeOSMemory() // it takes milliseconds, and another thread
+			cpython.HeapTrim()   // what an import has freed, too
 		}()
 	}
 	return p.next()

@@ -2,6 +2,7 @@
 import os
 import re
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -161,3 +162,20 @@ def test_code_of_the_start_is_unmapped_when_it_is_over(start, tmp_path, options)
     assert mapped_code(loads, "libresolv") > 0  # it has a page that is not the file's
     found, expected = server.get().text.split()
     assert found == expected
+
+
+def share_of_code(pid):
+    """How much of the server's own code a process has mapped, from 0 to 1."""
+    program = os.readlink("/proc/%d/exe" % pid)
+    found = re.findall(r"^\S+ r-xp [^\n]*%s\nSize: +(\d+) kB.*?^Rss: +(\d+) kB" % re.escape(program), Path("/proc/%d/smaps" % pid).read_text(), re.M | re.S)
+    return sum(int(rss) for _, rss in found) / sum(int(size) for size, _ in found)
+
+
+def test_a_process_maps_of_the_program_what_it_works_with(start):
+    """Not the whole folios of the page cache in which that lies, which a new kernel maps with a page."""
+    server = start("hello:app")
+    worker = server.worker_pids()[0]
+    wait_for(lambda: share_of_code(worker) < 0.5, lambda: "%.2f of it is mapped" % share_of_code(worker))  # the start's is unmapped
+    for _ in range(20):
+        server.get()
+    assert share_of_code(worker) < 0.6

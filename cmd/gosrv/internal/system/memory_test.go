@@ -30,10 +30,10 @@ func resident(t *testing.T, memory []byte) (n int) {
 	return n
 }
 
-func mapFile(t *testing.T, rights int) []byte {
+func mapFile(t *testing.T, rights, size int) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "constants")
-	if err := os.WriteFile(path, make([]byte, 4*os.Getpagesize()), 0o600); err != nil {
+	if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Open(path)
@@ -41,7 +41,7 @@ func mapFile(t *testing.T, rights int) []byte {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	memory, err := unix.Mmap(int(f.Fd()), 0, 4*os.Getpagesize(), rights, unix.MAP_PRIVATE)
+	memory, err := unix.Mmap(int(f.Fd()), 0, size, rights, unix.MAP_PRIVATE)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,8 +50,9 @@ func mapFile(t *testing.T, rights int) []byte {
 }
 
 func TestPagesOfFilesAreDroppedUnlessWritten(t *testing.T) {
-	constants := mapFile(t, unix.PROT_READ)
-	relocated := mapFile(t, unix.PROT_READ|unix.PROT_WRITE)
+	size := 4 * os.Getpagesize()
+	constants := mapFile(t, unix.PROT_READ, size)
+	relocated := mapFile(t, unix.PROT_READ|unix.PROT_WRITE, size)
 	relocated[1] = 7
 	if err := unix.Mprotect(relocated, unix.PROT_READ); err != nil {
 		t.Fatal(err)
@@ -68,5 +69,22 @@ func TestPagesOfFilesAreDroppedUnlessWritten(t *testing.T) {
 	}
 	if constants[0] != 0 {
 		t.Error("a page did not come back")
+	}
+}
+
+// One function that is called must not map all that lies beside it in the page cache.
+func TestWhatComesBackIsNoMoreThanAWindow(t *testing.T) {
+	constants := mapFile(t, unix.PROT_READ, 2<<20)
+	for i := 0; i < len(constants); i += os.Getpagesize() {
+		if constants[i] != 0 {
+			t.Fatal("a file of zeros holds something else")
+		}
+	}
+	dropPages()
+	if constants[1<<20] != 0 {
+		t.Error("a page did not come back")
+	}
+	if n, most := resident(t, constants), window/os.Getpagesize(); n > most {
+		t.Errorf("%d pages came with one, more than %d", n, most)
 	}
 }
