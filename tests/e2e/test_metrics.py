@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 import requests
@@ -369,3 +370,18 @@ def test_dashboard_alerts_and_pages_ask_for_what_there_is(start, tmp_path):
     for page in [*MONITORING.iterdir(), MONITORING.parent / "metrics.md"]:
         asked = set(re.findall(r"\bgosrv_[a-z_]+", page.read_text()))
         assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked} <= known, page.name
+
+
+def test_the_queue_of_a_trusted_proxy_counts(measured):
+    """X-Request-Start says when the request reached the proxy, to whom it may say so."""
+    for allowed, more in (("127.0.0.1", 2.0), ("10.0.0.1", 0.0)):
+        server = measured("--workers", "1", "--forwarded-allow-ips", allowed)
+        url = at(server)
+        answered = 'gosrv_http_requests_total{class="2xx",method="GET"}'
+        before = settled(url, answered, {}, 1)
+        for stamp in ("t=%.3f" % (time.time() - 2), "t=nonsense", "%d" % ((time.time() + 60) * 1000)):
+            server.get("/", headers={"X-Request-Start": stamp})
+        now = settled(url, answered, before, 3)
+        queued = now['gosrv_http_request_phase_seconds_sum{phase="queue"}'] - before['gosrv_http_request_phase_seconds_sum{phase="queue"}']
+        assert more <= queued < more + 1
+        assert now["gosrv_request_start_ignored_total"] == (2 if more else 0)

@@ -82,6 +82,9 @@ func measureAnswer(s *appThread, c *conn, a *answer, v verdict) {
 	if a.Deserted {
 		s.Count(metrics.ClientsGone)
 	}
+	if c.client.Trusted {
+		s.FromProxy(&of.Times, head, r, c.arrival.First, end)
+	}
 	s.access.Waited(&of.Times)
 	s.Meter.Record(&of, func() []byte { return measure.TraceID(head, r) })
 }

@@ -145,7 +145,7 @@ func timing(h *metrics.Histogram) Timing {
 func (r *Reading) requests() Requests {
 	c := &r.Totals.Counters
 	q := Requests{
-		Total: r.Totals.Requests(), Health: c[metrics.HealthChecks], ByClass: map[string]uint64{}, ByMethod: map[string]uint64{},
+		Total: r.Totals.Requests(), Health: c[metrics.HealthChecks], Ignored: c[metrics.StartIgnored], ByClass: map[string]uint64{}, ByMethod: map[string]uint64{},
 		Refused:  map[string]uint64{"head": c[metrics.RefusedHead], "body": c[metrics.RefusedBody], "load": c[metrics.RefusedLoad]},
 		Timeouts: map[string]uint64{"header": c[metrics.HeaderTimeout], "body": c[metrics.BodyTimeout], "write": c[metrics.WriteTimeout], "request": c[metrics.RequestTimeout]},
 	}

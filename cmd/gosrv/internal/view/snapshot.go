@@ -47,11 +47,12 @@ type Capacity struct {
 // Requests are those that are over, since the master's start.
 type Requests struct {
 	Total    uint64            `json:"total"`
-	ByClass  map[string]uint64 `json:"by_class"`      // of the status: 2xx ...
-	ByMethod map[string]uint64 `json:"by_method"`     // GET ... other
-	Refused  map[string]uint64 `json:"refused"`       // before the application saw them: head, body, load
-	Timeouts map[string]uint64 `json:"timeouts"`      // header, body, write, request
-	Health   uint64            `json:"health_checks"` // answered at health_path, and not counted elsewhere
+	ByClass  map[string]uint64 `json:"by_class"`              // of the status: 2xx ...
+	ByMethod map[string]uint64 `json:"by_method"`             // GET ... other
+	Refused  map[string]uint64 `json:"refused"`               // before the application saw them: head, body, load
+	Timeouts map[string]uint64 `json:"timeouts"`              // header, body, write, request
+	Health   uint64            `json:"health_checks"`         // answered at health_path, and not counted elsewhere
+	Ignored  uint64            `json:"request_start_ignored"` // X-Request-Start of a trusted proxy that makes no sense
 }
 
 // Clients are the connections.

@@ -124,6 +124,7 @@ func (out sink) requests(r *view.Reading, s *view.Snapshot) {
 		out.counter(timeouts, float64(n), of)
 	}
 	out.counter(checked, float64(s.Requests.Health))
+	out.counter(ignored, float64(s.Requests.Ignored))
 	out.gauge(open, float64(s.Clients.Open))
 	out.counter(accepted, float64(s.Clients.Accepted))
 	out.counter(gone, float64(s.Clients.Gone))

@@ -34,6 +34,7 @@ var (
 	refused  = desc("http_requests_refused_total", "Requests refused before the application saw them, by what is wrong with them.", "part")
 	timeouts = desc("timeouts_total", "Time-outs, by what took too long.", "of")
 	checked  = desc("health_checks_total", "Requests answered at health_path; they count nowhere else.")
+	ignored  = desc("request_start_ignored_total", "Requests of trusted proxies whose X-Request-Start makes no sense, or is in the future.")
 	accepted = desc("connections_accepted_total", "Client connections accepted.")
 	gone     = desc("clients_gone_total", "Clients that left before their answer was complete.")
 	received = desc("http_received_bytes_total", "Bytes of requests.")
