@@ -13,6 +13,9 @@ import (
 // None is the Errno of a call that succeeded.
 const None unix.Errno = 0
 
+// Again tells whether a call that does not block would have had to wait.
+func Again(e unix.Errno) bool { return e == unix.EAGAIN }
+
 // Recv reads what fd holds, at most len(b) bytes, without blocking. Zero bytes
 // without an error is the peer's FIN; a short count means fd is empty.
 func Recv(fd int, b []byte) (int, unix.Errno) {

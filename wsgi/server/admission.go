@@ -128,7 +128,7 @@ func (a *admission) makeRoom(s *appThread) bool {
 				w.timers.Disarm(e) // armed again when it rests
 				continue
 			}
-			if class == classIdle && (c.in.Len() > 0 || loop.Unread(e.FD) > 0) {
+			if class == classIdle && (c.In.Len() > 0 || loop.Unread(e.FD) > 0) {
 				w.timers.Arm(e, class, w.now)
 				continue
 			}

@@ -1,6 +1,9 @@
 package server
 
 import (
+	"sync/atomic"
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"gosrv/wsgi/body"
@@ -34,7 +37,17 @@ const (
 	cut                    // it cannot be completed: the connection must go
 	lost                   // the watchdog has answered in its place
 	handled                // the application has seen to its client itself: nothing is said
+	whole                  // all of it is here and none of it sent: it may wait for other answers, and is carried on then
 )
+
+// Conn is a connection as far as its answer has to do with it: the way out, and what of the request is in the way.
+type Conn struct {
+	Wire      loop.Transport
+	In        loop.Buffer  // what was read
+	Size      int          // bytes of it that the request is, once it is complete
+	Stream    *body.Stream // a body that the application reads itself; nil otherwise
+	Suspended *answer      // waits for the socket or for its turn, or a greenlet's; nil: none
+}
 
 // answer is one response on its way. While the application is at it it is the
 // thread's own; suspended, it is the connection's.
@@ -55,19 +68,12 @@ type answer struct {
 	bytes   int64 // of body, handed to the kernel or waiting in left
 	app     bool  // state must be carried on by the application's thread
 	drop    bool  // end with a reset: a plain end would look like the answer's
+	quits   bool  // the application wants the process to end
 	holder  holder
 
 	uptake
 	forLog
 	measure.Course
-}
-
-// uptake is how fast the client takes an answer.
-type uptake struct {
-	out   int64        // bytes that the kernel has taken, framing and all
-	last  int64        // taken, at the last look
-	quiet int          // looks in a row that found too little more
-	rate  body.MinRate // of taken
 }
 
 // forLog is what the logs get of an answer.
@@ -79,12 +85,30 @@ type forLog struct {
 	logged bool                // its line in the access log is written
 }
 
+// rules is what the answers of all threads have in common. It is set before the first of them.
+type rules struct {
+	keepsReply bool          // the access log shows headers of the application
+	watched    bool          // there is a watchdog
+	leaf       bool          // no thread may wait for a client
+	patience   time.Duration // write_timeout; 0: none
+	keeps      bool          // small answers of a batch may leave together: outbox
+	lost       atomic.Int32  // calls that the watchdog has found too late and that still run
+}
+
+// continued is what a responder asks of a call that has begun; Application says more.
+type continued interface {
+	Next(flags uint32, out []byte, res *call.Result) call.State
+	Batch(flags uint32, out []byte, end int, left int64, res *call.Result) call.State
+	Finish(res *call.Result)
+	RunSignals() call.Flags
+	Release()
+}
+
 // responder turns what the application says into an answer, and sends it. Each
 // application thread has one. It needs the lead for nothing.
 type responder struct {
-	w   *worker
-	l   *eventLoop // what the leader may touch: nil unless this thread leads
-	app Application
+	rules *rules
+	calls continued // nil: the thread does not enter the application
 
 	out   []byte // lent to the application
 	head  []byte // response heads and small answers
@@ -96,20 +120,50 @@ type responder struct {
 	route []byte              // and of the route, for what is measured
 
 	now     int64           // CLOCK_MONOTONIC ns: when the application returned last
-	cur     *conn           // being served
-	curAns  *answer         // its answer
 	watched watchdog.Thread // who answers its request: the call or the watchdog
-	calls   callTime        // whether answers are to wait for one another
+	took    callTime        // whether answers are to wait for one another
+}
+
+// newResponder prepares for a thread.
+func newResponder(r *rules) responder {
+	return responder{rules: r, out: make([]byte, outSize), head: make([]byte, 0, 2*copyMost)}
+}
+
+// newAnswer is that to a request, until the next. now is CLOCK_MONOTONIC, ns.
+func (s *responder) newAnswer(now int64, x response.Request) *answer {
+	a := &s.ans
+	*a = answer{started: now, resumed: now, x: x}
+	return a
+}
+
+// called goes on with what the application's call has said: it is the first.
+func (s *responder) called(c *Conn, a *answer) verdict {
+	a.Held = a.res.Held
+	if route := a.res.RouteBytes(); route != nil {
+		s.route = append(s.route[:0], route...)
+		a.route = s.route
+	}
+	if a.res.Ends != 0 {
+		a.x.Keep = false // a hook wants it so
+	}
+	return s.compose(c, a)
 }
 
 // carry sends what there is and asks the application for more until the answer
-// is complete, the socket is full, or it is others' turn.
-func (s *responder) carry(c *conn, a *answer) verdict {
+// is complete, the socket is full, it is others' turn, or (whole) all of it may wait for others.
+func (s *responder) carry(c *Conn, a *answer) verdict {
+	return s.advance(c, a, s.rules.keeps && s.took.add(s.now-a.resumed))
+}
+
+// carryOn is carry for an answer that is whole: what of it is still here is sent.
+func (s *responder) carryOn(c *Conn, a *answer) verdict { return s.advance(c, a, false) }
+
+// advance is both.
+func (s *responder) advance(c *Conn, a *answer, mayKeep bool) verdict {
 	began := int64(0)
-	keeps := s.w.keeps && s.calls.add(s.now-a.resumed)
 	for {
-		if keeps && a.mayBeKept(c) {
-			s.keepAnswer(c, a)
+		if mayKeep && a.mayBeKept(c) {
+			return whole
 		}
 		if began > 0 || !a.mayWait(c) {
 			if v := s.flush(c, a); v != sent {
@@ -143,8 +197,8 @@ func (a *answer) final() bool { return a.state == call.Done || a.state == call.L
 
 // mayWait tells whether a first piece may wait, with the head, for those that
 // follow: it is small, and there are to be others.
-func (a *answer) mayWait(c *conn) bool {
-	return c.wire.Plain() && a.state == call.More && a.res.Iterates != 0 && a.left.shared && a.frame.Length != 0 && !a.frame.NoBody &&
+func (a *answer) mayWait(c *Conn) bool {
+	return c.Wire.Plain() && a.state == call.More && a.res.Iterates != 0 && a.left.shared && a.frame.Length != 0 && !a.frame.NoBody &&
 		a.left.onlyFirst()
 }
 
@@ -152,6 +206,14 @@ func (a *answer) mayWait(c *conn) bool {
 func (a *answer) handled() bool {
 	return a.holder == appHas || a.holder == bothHave &&
 		(a.state == call.Handled || a.state == call.Done && !a.begun && a.res.HeadLen == 0)
+}
+
+// unblock undoes what the application's use of a shared socket has done to the
+// one file that both descriptors stand for: sendfile waits for nobody.
+func (a *answer) unblock(c *Conn) {
+	if a.holder == bothHave {
+		_ = unix.SetNonblock(c.Wire.FD(), true)
+	}
 }
 
 // ended judges a complete answer: one shorter than promised leaves the client
@@ -165,20 +227,18 @@ func (a *answer) ended() verdict {
 }
 
 // compose turns the step that the application has just made into bytes.
-func (s *responder) compose(c *conn, a *answer) verdict {
+func (s *responder) compose(c *Conn, a *answer) verdict {
 	for a.state == call.Grow {
 		s.out = make([]byte, a.res.Need)
-		a.state = s.app.Next(0, s.out, &a.res)
+		a.state = s.calls.Next(0, s.out, &a.res)
 	}
 	s.now = a.res.Now
 	s.keepNotes(a)
 	if a.handled() {
-		return concede(s, a, s.out)
+		return a.concede(s.out)
 	}
 	if a.state == call.Failed || a.state == call.Quit {
-		if a.state == call.Quit {
-			s.w.order(quitOrder)
-		}
+		a.quits = a.state == call.Quit
 		if !a.begun && !s.commit(a) {
 			return s.forfeit(a)
 		}
@@ -190,7 +250,7 @@ func (s *responder) compose(c *conn, a *answer) verdict {
 	}
 	if a.res.HeadLen > 0 && !a.begun {
 		var ok bool
-		if buf, ok = s.open(a, buf, response.PackedHead(s.out[:a.res.HeadLen]), a.res.Total); !ok {
+		if buf, ok = s.open(c, a, buf, response.PackedHead(s.out[:a.res.HeadLen]), a.res.Total); !ok {
 			s.finish(a)
 			return s.failed(c, a)
 		}
@@ -201,7 +261,7 @@ func (s *responder) compose(c *conn, a *answer) verdict {
 		data = s.out[a.res.BodyOff : a.res.BodyOff+a.res.BodyLen]
 	}
 	if a.state == call.File {
-		s.composeFile(a, buf)
+		s.composeFile(c, a, buf)
 	} else {
 		s.composeData(a, buf, data, ours)
 	}
@@ -209,9 +269,9 @@ func (s *responder) compose(c *conn, a *answer) verdict {
 }
 
 // open formats the application's head, once. false: it is faulty.
-func (s *responder) open(a *answer, buf []byte, head response.PackedHead, total int64) ([]byte, bool) {
+func (s *responder) open(c *Conn, a *answer, buf []byte, head response.PackedHead, total int64) ([]byte, bool) {
 	a.x.Total = total
-	if s.cur.stream != nil && !s.cur.stream.Answered() {
+	if c.Stream != nil && !c.Stream.Answered() {
 		a.x.Keep = false
 	}
 	buf, a.frame, a.fault = s.cache.Append(buf, head, a.x, &s.date, s.now)
@@ -219,7 +279,7 @@ func (s *responder) open(a *answer, buf []byte, head response.PackedHead, total 
 		return buf, false
 	}
 	a.begun, a.Headed = true, s.now
-	if s.w.access.KeepsReply() {
+	if s.rules.keepsReply {
 		s.reply = append(s.reply[:0], head...)
 		a.reply = s.reply
 	}
@@ -268,50 +328,6 @@ func (a *answer) allow(n int64) int64 {
 	return n
 }
 
-// composeFile prepares the head of an answer whose body is a file.
-func (s *responder) composeFile(a *answer, buf []byte) {
-	f := &a.frame
-	a.file, a.fileLeft = a.res.FileOff, a.res.FileLen
-	switch {
-	case f.NoBody:
-		a.fileLeft = 0
-	case f.Length >= 0 && a.fileLeft > f.Length:
-		a.fileLeft = f.Length
-	}
-	a.left.set(buf, len(buf), 0, nil, nil)
-	s.head = buf[:0]
-	a.unblock(s.cur)
-}
-
-// unblock undoes what the application's use of a shared socket has done to the
-// one file that both descriptors stand for: sendfile waits for nobody.
-func (a *answer) unblock(c *conn) {
-	if a.holder == bothHave {
-		_ = unix.SetNonblock(c.fd(), true)
-	}
-}
-
-// failed answers 500 if nothing was said yet; else the client has to learn
-// from the connection's end that the answer is not whole.
-func (s *responder) failed(c *conn, a *answer) verdict {
-	a.state = call.Done
-	if a.begun {
-		a.drop = !a.frame.Chunked
-		return cut
-	}
-	status := 500
-	if c.stream != nil {
-		status = c.stream.Refusal()
-	}
-	a.frame = response.Framing{Status: status, Length: -1, NoBody: a.x.Head}
-	a.begun = true
-	page := response.AppendPage(s.head[:0], status, s.date.At(s.now), a.x.Head)
-	s.head = page.Text
-	a.left.set(page.Text, page.HeadLen, 0, nil, nil)
-	a.bytes = page.BodyLen()
-	return sent
-}
-
 // keepNotes copies what C says of environ at the end of a call.
 func (s *responder) keepNotes(a *answer) {
 	if a.res.Notes == nil {
@@ -323,17 +339,14 @@ func (s *responder) keepNotes(a *answer) {
 
 // ReleaseGIL lets Python's other threads run, before something that may wait.
 func (s *responder) ReleaseGIL() {
-	if s.app != nil {
-		s.app.Release()
+	if s.calls != nil {
+		s.calls.Release()
 	}
 }
 
-// lose gives the answer up to the watchdog, which has sent its own.
-func (a *answer) lose() { a.holder, a.logged = watchdogHas, true }
-
 // startDeadline says that the thread enters the application for this answer.
 func (s *responder) startDeadline(a *answer) {
-	if s.w.watch != nil {
+	if s.rules.watched {
 		s.watched.Start(a.resumed, a.begun)
 		if a.holder != serverHas {
 			s.watched.Waive()
@@ -343,8 +356,8 @@ func (s *responder) startDeadline(a *answer) {
 
 // stopDeadline says that it has come back.
 func (s *responder) stopDeadline() {
-	if s.w.watch != nil && s.watched.Stop() {
-		s.w.lost.Add(-1)
+	if s.rules.watched && s.watched.Stop() {
+		s.rules.lost.Add(-1)
 	}
 }
 
@@ -354,39 +367,18 @@ func (s *responder) commit(a *answer) bool {
 	if a.holder == watchdogHas {
 		return false
 	}
-	if s.w.watch != nil && !s.watched.Commit(a.state == call.Done) {
+	if s.rules.watched && !s.watched.Commit(a.state == call.Done) {
 		a.lose()
 		return false
 	}
 	return true
 }
 
-// forfeit ends a call whose request the watchdog has answered.
-func (s *responder) forfeit(a *answer) verdict {
-	s.finish(a)
-	a.left.clear()
-	a.fileLeft = 0
-	return lost
-}
-
-// finish ends the application's call, if it lives.
-func (s *responder) finish(a *answer) {
-	if a.res.Handle != nil {
-		if s.w.watch != nil && !s.watched.Running() {
-			s.watched.Start(loop.Now(), true) // close() may get stuck, too
-			defer s.stopDeadline()
-		}
-		s.app.Finish(&a.res)
-	}
-	s.keepNotes(a)
-	a.state = call.Done
-}
-
 // runSignals is RunSignals, watched: a handler may get stuck.
 func (s *responder) runSignals() call.Flags {
-	if s.w.watch != nil {
+	if s.rules.watched {
 		s.watched.Start(loop.Now(), true)
 		defer s.stopDeadline()
 	}
-	return s.app.RunSignals()
+	return s.calls.RunSignals()
 }

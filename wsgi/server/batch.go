@@ -1,20 +1,23 @@
 package server
 
-import "gosrv/wsgi/call"
+import (
+	"gosrv/wsgi/call"
+	"gosrv/wsgi/response"
+)
 
 // behind is the room that pull leaves behind the pieces: for the size of a
 // large one, or the end of the last one and the last chunk.
 const behind = 64
 
 // step asks the application for more.
-func (s *responder) step(c *conn, a *answer) verdict {
+func (s *responder) step(c *Conn, a *answer) verdict {
 	switch {
 	case a.frame.Length == 0 || a.frame.NoBody:
-		a.state = s.app.Next(call.SentAll, s.out, &a.res)
-	case a.res.Iterates != 0 && c.wire.Plain(): // C sends what waits
+		a.state = s.calls.Next(call.SentAll, s.out, &a.res)
+	case a.res.Iterates != 0 && c.Wire.Plain(): // C sends what waits
 		return s.pull(c, a)
 	default:
-		a.state = s.app.Next(0, s.out, &a.res)
+		a.state = s.calls.Next(0, s.out, &a.res)
 	}
 	return s.compose(c, a)
 }
@@ -23,7 +26,7 @@ func (s *responder) step(c *conn, a *answer) verdict {
 // behind what has not been sent, in the thread's buffer, each in its frame; while
 // the application is at the next one, those that wait are sent by another
 // thread if that takes long (cgo/transmit.c).
-func (s *responder) pull(c *conn, a *answer) verdict {
+func (s *responder) pull(c *Conn, a *answer) verdict {
 	buf := s.head[:cap(s.head)]
 	waits := len(a.left.segs[0])
 	if waits == 0 {
@@ -33,19 +36,19 @@ func (s *responder) pull(c *conn, a *answer) verdict {
 	if a.frame.Chunked {
 		flags = call.Chunked
 	}
-	a.state = s.app.Batch(flags, buf[:len(buf)-behind], waits, a.frame.Length, &a.res)
+	a.state = s.calls.Batch(flags, buf[:len(buf)-behind], waits, a.frame.Length, &a.res)
 	s.now = a.res.Now
 	s.keepNotes(a)
 	s.composeBatch(a)
 	if a.handled() {
-		return concede(s, a, s.out)
+		return a.concede(s.out)
 	}
 	if a.state != call.Failed && a.state != call.Quit {
 		return sent
 	}
 	if a.state == call.Quit {
 		_ = s.flush(c, a) // as much as there is room for
-		s.w.order(quitOrder)
+		a.quits = true
 	}
 	return s.failed(c, a)
 }
@@ -66,7 +69,7 @@ func (s *responder) composeBatch(a *answer) {
 }
 
 // sendBatch sends what pull has so far, before something else is sent.
-func (s *responder) sendBatch(c *conn, a *answer, batch call.Batch) bool {
+func (s *responder) sendBatch(c *Conn, a *answer, batch call.Batch) bool {
 	if batch.End == 0 {
 		return true
 	}
@@ -74,4 +77,27 @@ func (s *responder) sendBatch(c *conn, a *answer, batch call.Batch) bool {
 	a.bytes += a.allow(int64(batch.Payload))
 	a.left.set(s.head[:batch.End], a.left.ahead, int(batch.Sent), nil, nil)
 	return s.sendAll(c, a)
+}
+
+// piece turns a piece that was not asked for, and the head if it is the first, into bytes to be sent. The head is copied for
+// the log. lost: it is faulty.
+func (s *responder) piece(c *Conn, a *answer, out []byte) verdict {
+	buf := s.head[:0]
+	if a.res.HeadLen > 0 && !a.begun {
+		var ok bool
+		if buf, ok = s.open(c, a, buf, response.PackedHead(out[:a.res.HeadLen]), a.res.Total); !ok {
+			return lost
+		}
+		a.reply = append(response.PackedHead(nil), a.reply...)
+	}
+	if a.state == call.File {
+		s.composeFile(c, a, buf)
+		return sent
+	}
+	data := a.res.RefBytes()
+	if data == nil {
+		data = out[a.res.BodyOff:]
+	}
+	s.composeData(a, buf, data, true)
+	return sent
 }

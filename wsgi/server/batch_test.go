@@ -214,7 +214,7 @@ func TestWriteInAnIterator(t *testing.T) {
 					if i == 3 {
 						b.sent, _ = loop.Send(r.conn, b.out[:min(sent, b.end)], false)
 						lengths.Add(int64(b.payload))
-						thread.write(call.Batch{Sent: uint64(b.sent), End: uint64(b.end), Payload: uint64(b.payload)}, nil, []byte("written"))
+						thread.writes(call.Batch{Sent: uint64(b.sent), End: uint64(b.end), Payload: uint64(b.payload)}, nil, []byte("written"))
 						b.sent, b.end, b.payload = 0, 0, 0
 						if b.left > 0 {
 							b.left -= int64(len("written"))

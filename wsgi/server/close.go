@@ -3,7 +3,6 @@ package server
 import (
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/response"
 )
 
 // end is what follows when the bytes at hand amount to no request: this is where
@@ -29,12 +28,11 @@ func (s *appThread) refuse(c *conn, why *body.Refusal) {
 	if why.Fault != "" {
 		w.log.Errorf("%s", why.Fault)
 	}
-	page := response.AppendPage(s.head[:0], why.Status, s.date.At(w.now), false)
-	s.head = page.Text[:0]
+	page := s.page(why.Status, w.now, false)
 	s.recordRefusal(c, why.Status, page.BodyLen())
 	countRefusal(s, c, why)
 	w.freeRequest(c)
-	if n, e := c.wire.Send(page.Text, false); e != loop.None || n < len(page.Text) {
+	if n, e := c.Wire.Send(page.Text, false); e != loop.None || n < len(page.Text) {
 		// A new connection's socket takes a page; one that does not has a
 		// client that reads nothing.
 		w.close(c, false)
@@ -49,7 +47,7 @@ func (s *appThread) refuse(c *conn, why *body.Refusal) {
 // lingerTime.
 func (s *appThread) linger(c *conn) {
 	w := s.l
-	c.wire.HalfClose()
+	c.Wire.HalfClose()
 	w.freeRequest(c)
 	c.become(lingering)
 	c.budget = lingerBytes
@@ -68,11 +66,11 @@ func (s *appThread) linger(c *conn) {
 // than the socket holds.
 func (s *appThread) discard(c *conn) {
 	for c.budget > 0 || c.fin {
-		n, e := c.wire.Recv(s.out)
+		n, e := c.Wire.Recv(s.out)
 		switch {
 		case e == loop.None && n > 0:
 			c.budget -= n
-		case again(e):
+		case loop.Again(e):
 			return
 		default:
 			s.l.close(c, false)
@@ -88,18 +86,18 @@ func (s *appThread) abandon(c *conn) {
 		s.w.hub.lose(c)
 		return
 	}
-	if c.stream != nil {
-		c.stream.Cancel() // close() must not wait for more of it
+	if c.Stream != nil {
+		c.Stream.Cancel() // close() must not wait for more of it
 	}
-	if c.ans != nil {
-		if c.ans.app {
+	if c.Suspended != nil {
+		if c.Suspended.app {
 			if c.thread != s.n {
 				s.l.delegate(c, true)
 				return
 			}
-			s.finish(c.ans)
+			s.finish(c.Suspended)
 		}
-		s.report(c, c.ans, cut)
+		s.report(c, c.Suspended, cut)
 	}
 	s.l.close(c, false)
 }

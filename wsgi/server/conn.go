@@ -51,6 +51,7 @@ type conn struct {
 	readiness
 	incoming
 	suspension
+	Conn
 
 	used    bool // a request was answered
 	engaged bool // counted as one with a complete request
@@ -58,11 +59,9 @@ type conn struct {
 
 	listener *listener
 	client   call.Client
-	known    http1.Known // of its header block
-	wire     loop.Transport
+	known    http1.Known    // of its header block
 	tls      *tlsio.Session // nil: plain, or its handshake has not begun
 	tunnel   int            // taken over from TLS: the application's descriptor
-	in       loop.Buffer
 }
 
 // readiness is what epoll has said of the socket, and is to say.
@@ -81,21 +80,18 @@ type incoming struct {
 	fresh   bool // a PROXY header may come
 	partial bool // what the buffer holds was looked at and is incomplete
 	ready   bool // the complete request waited, or came with an offer
-	size    int  // bytes of the buffer that the request is, once it is complete
 	content int  // ready: bytes of body in memory, behind the head
 
 	arrival measure.Arrival // of its bytes
 
 	req    *http1.Request // nil: none, or the thread's
 	body   *body.Body     // nil: none, or it is complete in the buffer
-	stream *body.Stream   // a body that the application reads itself; nil otherwise
-	unread *body.Stream   // skipping: what is left of one
+	unread *body.Stream   // skipping: what is left of a stream
 }
 
 // suspension is an answer that waits for the socket or for its turn.
 type suspension struct {
 	thread  int     // that serves the connection or holds its suspended call
-	ans     *answer // nil: none
 	verdict verdict // of that thread, until the leader has read it
 	aborted bool    // its suspended call is only to be finished
 
@@ -167,7 +163,7 @@ func (t *connTable) open(fd int, l *listener, peer netip.AddrPort) *conn {
 		t.generation++
 	}
 	c.gen = t.generation
-	c.timer.FD, c.wire = fd, loop.NewTransport(fd)
+	c.timer.FD, c.Wire = fd, loop.NewTransport(fd)
 	c.listener = l
 	c.readable = true
 	c.fresh = w.Proxy != proxyproto.Off
@@ -196,9 +192,9 @@ func (t *connTable) seat(c *conn) {
 func (t *connTable) close(c *conn, reset bool) {
 	t.unhook(c)
 	if reset {
-		c.wire.Reset()
+		c.Wire.Reset()
 	} else {
-		c.wire.Close()
+		c.Wire.Close()
 	}
 	t.forget(c)
 }
@@ -206,7 +202,7 @@ func (t *connTable) close(c *conn, reset bool) {
 // unhook takes a connection out of all that refers to its descriptor, which is
 // to be closed next.
 func (t *connTable) unhook(c *conn) {
-	if c.stream != nil {
+	if c.Stream != nil {
 		c.endStream() // before the descriptor is another's
 	}
 	fd := c.fd()
@@ -222,7 +218,7 @@ func (t *connTable) unhook(c *conn) {
 func (t *connTable) forget(c *conn) {
 	t.freeRequest(c)
 	c.become(closed)
-	c.gen, c.tls, c.wire = special, nil, loop.Transport{}
+	c.gen, c.tls, c.Wire = special, nil, loop.Transport{}
 	t.free = append(t.free, c)
 	t.count--
 	t.beside.w.score.SetConnections(t.count)
@@ -230,19 +226,19 @@ func (t *connTable) forget(c *conn) {
 
 // freeRequest gives back all that a request in progress holds.
 func (t *connTable) freeRequest(c *conn) {
-	if c.stream != nil {
+	if c.Stream != nil {
 		c.endStream()
 	}
 	c.unread = nil
-	c.in.Release(&t.beside.mem.Bufs)
+	c.In.Release(&t.beside.mem.Bufs)
 	t.dropRequest(c)
 }
 
 // consume forgets the request that has been answered.
 func (t *connTable) consume(c *conn) {
 	t.dropRequest(c)
-	c.in.Consume(c.size)
-	c.arrival.Over(c.in.Len() > 0)
+	c.In.Consume(c.Size)
+	c.arrival.Over(c.In.Len() > 0)
 	c.used = true
 	c.class = classNone
 	c.partial = false
@@ -258,7 +254,7 @@ func (t *connTable) dropRequest(c *conn) {
 		t.putRequest(c.req)
 		c.req = nil
 	}
-	c.ans = nil
+	c.Suspended = nil
 	t.beside.gate.disengage(c)
 }
 

@@ -132,12 +132,12 @@ func (s *appThread) regainLead(c *conn, a *answer, v verdict) leads {
 	if s.l = p.Acquire(); s.l != nil {
 		return stillLeads
 	}
-	if c.ans == nil {
+	if c.Suspended == nil {
 		kept := *a
-		c.ans = &kept
+		c.Suspended = &kept
 	}
-	if v == sent && a.parting(c) {
-		c.wire.HalfClose() // the leader may be long in coming to it, and the last bytes wait for the end
+	if v == sent && a.parting(&c.Conn) {
+		c.Wire.HalfClose() // the leader may be long in coming to it, and the last bytes wait for the end
 	}
 	c.verdict = v
 	p.HandBack(c)
@@ -145,17 +145,17 @@ func (s *appThread) regainLead(c *conn, a *answer, v verdict) leads {
 }
 
 // borrowLead gives a thread inside a call the lead for a moment; nil: another has it.
-func (s *responder) borrowLead() *eventLoop {
-	if s.w.crew.backup != nil {
-		return s.w.crew.backup.Borrow()
+func (k *crew) borrowLead(s *appThread) *eventLoop {
+	if k.backup != nil {
+		return k.backup.Borrow()
 	}
 	return s.l // a main thread that is alone never gives the lead up
 }
 
 // giveLeadBack ends what borrowLead began.
-func (s *responder) giveLeadBack() {
-	if s.w.crew.backup != nil {
-		s.w.crew.backup.GiveBack()
+func (k *crew) giveLeadBack() {
+	if k.backup != nil {
+		k.backup.GiveBack()
 	}
 }
 
@@ -183,7 +183,7 @@ func (s *appThread) returned() leads {
 		if !ok {
 			return s.doTodo()
 		}
-		s.settle(c, c.ans, c.verdict)
+		s.settle(c, c.Suspended, c.verdict)
 		if s.follow(c) == handedOver {
 			return handedOver
 		}
@@ -235,7 +235,7 @@ func (s *appThread) doTodo() leads {
 // goOn is one suspended call of this thread, which does not lead. It reports
 // whether it does afterwards.
 func (s *appThread) goOn(c *conn) leads {
-	a := c.ans
+	a := c.Suspended
 	s.cur, s.curAns = c, a
 	a.resumed = loop.Now()
 	s.startDeadline(a)
@@ -243,7 +243,7 @@ func (s *appThread) goOn(c *conn) leads {
 	if c.aborted {
 		s.finish(a)
 	} else {
-		v = s.carry(c, a)
+		v = carry(s, c, a)
 	}
 	return s.leave(c, v) && s.follow(c)
 }

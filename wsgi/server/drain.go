@@ -159,7 +159,7 @@ func (p *departure) hastenIdle() {
 	w.timers.Shorten(classIdle, idle, now)
 	w.timers.Shorten(classLinger, linger, now)
 	for _, c := range w.conns {
-		if c != nil && (c.phase == reading || c.phase == securing && c.tls == nil) && c.class == classHeader && c.in.Len() == 0 {
+		if c != nil && (c.phase == reading || c.phase == securing && c.tls == nil) && c.class == classHeader && c.In.Len() == 0 {
 			w.timers.Arm(&c.timer, classIdle, now)
 			c.class = classIdle
 		}
@@ -170,7 +170,7 @@ func (p *departure) hastenIdle() {
 // worker has requests to finish anyway, and time to part from the idle ones.
 func (p *departure) idleMayStay() bool {
 	w := p.l
-	if !w.drain.on || w.gate.engaged <= int(w.lost.Load()) {
+	if !w.drain.on || w.gate.engaged <= int(w.answers.lost.Load()) {
 		return false
 	}
 	idle, linger := w.set.Parting.within(w.graceful.Load())
@@ -202,7 +202,7 @@ func (p *departure) ended() bool {
 	if d.over {
 		return true
 	}
-	return w.count <= int(w.lost.Load()) && !d.queue && w.ending == 0 || d.deadline > 0 && w.now >= d.deadline
+	return w.count <= int(w.answers.lost.Load()) && !d.queue && w.ending == 0 || d.deadline > 0 && w.now >= d.deadline
 }
 
 // countRequest counts a request as it begins and asks for the successor of a

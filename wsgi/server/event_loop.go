@@ -41,8 +41,8 @@ type worker struct {
 	meters  measure.Meters
 	tls     *tlsio.Handshakes // nil: plain
 	crew    crew
-	hub     *hub   // nil: nothing but the loop waits
-	keeps   bool   // small answers of a batch may leave together: outbox
+	hub     *hub // nil: nothing but the loop waits
+	answers rules
 	notice  string // what the master is to say of the place for spool files
 }
 
@@ -78,7 +78,7 @@ type eventLoop struct {
 	poll       *loop.Poller
 	mem        body.Memory // of request bodies, and the read buffers
 	headBlocks http1.Blocks
-	outbox     outbox
+	outbox     outbox[*conn]
 	again      []turnTicket
 	todo       []*conn // suspended calls of the main thread, where it is alone
 
@@ -139,13 +139,13 @@ func (w *eventLoop) turn(s *appThread) leads {
 			return stillLeads // that may have been the last thing to wait for
 		}
 	}
-	if len(w.outbox.waiting) > 0 && w.outbox.due(s.now) {
+	if w.outbox.waits() && w.outbox.due(s.now) {
 		s.sendKept()
 	}
 	if ev, ok := w.poll.Next(); ok {
 		return s.l.dispatch(s, ev)
 	}
-	if len(w.outbox.waiting) > 0 {
+	if w.outbox.waits() {
 		s.sendKept()
 	}
 	s.ReleaseGIL()
@@ -256,7 +256,7 @@ func (w *eventLoop) dispatch(s *appThread, ev loop.Event) leads {
 	if c.phase == sending {
 		switch {
 		case ev.Broken():
-			c.ans.Deserted = true
+			c.Suspended.Deserted = true
 			s.abandon(c)
 			return stillLeads
 		case !ev.Writable():

@@ -285,3 +285,11 @@ func (f *fakeApp) RunSignals() call.Flags { return call.Flags(f.signals.Swap(0))
 
 // open is the number of calls not closed.
 func (f *fakeApp) open() int64 { return f.calls.Load() - f.closes.Load() }
+
+// writes is start_response's write() in a thread.
+func (s *appThread) writes(batch call.Batch, head, data []byte) bool {
+	return s.write(&s.cur.Conn, s.curAns, batch, head, data)
+}
+
+// hint is wsgi.early_hints in it.
+func (s *appThread) hint(head []byte) bool { return s.hints(&s.cur.Conn, s.curAns, head) }

@@ -145,12 +145,12 @@ func (x *handingOver) takeBackAll(s *appThread) {
 // claim says that it was taken.
 func (x *handingOver) offer(s *appThread, h *waiting) {
 	w, c := s.l, h.c
-	if !c.wire.Plain() || c.in.Len() > handover.MaxBytes || c.stream != nil || c.body != nil && c.body.Apart() {
+	if !c.Wire.Plain() || c.In.Len() > handover.MaxBytes || c.Stream != nil || c.body != nil && c.body.Apart() {
 		return
 	}
 	o := handover.Offer{
 		Listener: c.listener.name, Peer: c.client.Peer, Trusted: c.client.Trusted, Proxied: c.client.Proxied,
-		Used: c.used, Next: c.size, Content: c.content, First: c.arrival.First, Last: c.arrival.Last,
+		Used: c.used, Next: c.Size, Content: c.content, First: c.arrival.First, Last: c.arrival.Last,
 	}
 	unwatch := func() {
 		if c.registered {
@@ -158,7 +158,7 @@ func (x *handingOver) offer(s *appThread, h *waiting) {
 			c.registered, c.duplex = false, false
 		}
 	}
-	if w.handover.exchange.Send(w.id.Slot, &o, c.in.Unread(), c.fd(), unwatch) {
+	if w.handover.exchange.Send(w.id.Slot, &o, c.In.Unread(), c.fd(), unwatch) {
 		h.claim, h.offered = o.Claim, loop.Now()
 	}
 }
@@ -167,7 +167,7 @@ func (x *handingOver) offer(s *appThread, h *waiting) {
 func (x *handingOver) letGo(c *conn) {
 	w := x.l
 	w.unhook(c)
-	c.wire.Drop()
+	c.Wire.Drop()
 	w.forget(c)
 }
 
@@ -278,9 +278,9 @@ func (x *handingOver) takeOffer(o *handover.Offer, bytes []byte, fd int) *conn {
 		c.client.Trusted, c.client.Proxied = o.Trusted, o.Proxied
 	}
 	c.fresh, c.used = false, o.Used
-	c.in.Grow(&w.mem.Bufs, len(bytes))
-	c.in.Add(copy(c.in.Room(), bytes))
-	c.ready, c.size, c.content = true, o.Next, o.Content
+	c.In.Grow(&w.mem.Bufs, len(bytes))
+	c.In.Add(copy(c.In.Room(), bytes))
+	c.ready, c.Size, c.content = true, o.Next, o.Content
 	c.arrival = measure.Arrival{First: o.First, Last: o.Last}
 	return c
 }

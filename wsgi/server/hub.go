@@ -117,6 +117,7 @@ func newHub(s *appThread) error {
 		}
 	}
 	w.hub = h
+	w.answers.leaf = true
 	return nil
 }
 
@@ -216,7 +217,7 @@ func (h *hub) begin(g *greenCall, t call.Turn) bool {
 	s.call.Head = nil // the read buffer is the connection's
 	if bad != nil {
 		h.forget(g)
-		c.ans = nil
+		c.Suspended = nil
 		s.refuse(c, invalid(bad))
 		return true
 	}
@@ -228,8 +229,8 @@ func (h *hub) begin(g *greenCall, t call.Turn) bool {
 // wait there.
 func (h *hub) shrink() {
 	for _, y := range h.young {
-		if c := y.g.c; y.live() && c.phase == serving && c.stream == nil && y.g.holder != appHas {
-			c.in.Fit(&h.l.mem.Bufs)
+		if c := y.g.c; y.live() && c.phase == serving && c.Stream == nil && y.g.holder != appHas {
+			c.In.Fit(&h.l.mem.Bufs)
 		}
 	}
 	h.young = h.young[:0]

@@ -55,7 +55,7 @@ func (h *hub) Socket(ref call.Ref, use call.SocketUse, buf []byte) int {
 	}
 	s := h.s
 	s.cur, s.curAns = g.c, &g.answer
-	n := useSocket(&s.responder, use, buf)
+	n := useSocket(s, use, buf)
 	if g.holder != serverHas {
 		h.timed.remove(h, g) // it takes as long as it likes
 	}
@@ -68,6 +68,5 @@ func (h *hub) Hints(ref call.Ref, head []byte) bool {
 	if g == nil || g.gone {
 		return true
 	}
-	h.s.cur, h.s.curAns = g.c, &g.answer
-	return h.s.hints(head)
+	return h.s.hints(&g.c.Conn, &g.answer, head)
 }

@@ -12,7 +12,7 @@ func (h *hub) serve(c *conn) {
 	s, w := h.s, h.l
 	s.keepRequest(c)
 	r := c.req
-	method := r.Method.Of(c.in.Unread())
+	method := r.Method.Of(c.In.Unread())
 	w.countRequest(s)
 	w.timers.Disarm(&c.timer)
 	c.class = classNone
@@ -21,14 +21,14 @@ func (h *hub) serve(c *conn) {
 	c.thread = s.n
 	g := h.newCall()
 	g.c, g.body = c, s.body
-	if c.stream != nil {
-		g.body = c.stream.Whole()
+	if c.Stream != nil {
+		g.body = c.Stream.Whole()
 	}
 	g.answer = answer{started: w.now, resumed: w.now, app: true, x: response.Request{
 		Head: isHead(method), Old: r.Major == 1 && r.Minor == 0,
 		Keep: r.KeepAlive && w.keepAlive, Kept: w.kept, Server: w.server,
 	}}
-	c.call, c.ans = g, &g.answer
+	c.call, c.Suspended = g, &g.answer
 	h.timed.add(h, g)
 	h.ready.put(g)
 	if h.relax == 0 {
@@ -90,33 +90,11 @@ func (h *hub) Answer(ref call.Ref, state call.State, res *call.Result, out []byt
 	if res.Ends != 0 {
 		a.x.Keep, a.frame.Keep = false, false
 	}
-	v := lay(&s.responder, a, out)
+	v := s.piece(&c.Conn, a, out)
 	if v == sent {
-		v = s.flush(c, a)
+		v = s.flush(&c.Conn, a)
 	}
 	return h.outcome(g, v)
-}
-
-// lay turns a piece, and the head if it is the first, into bytes to be sent. lost: the head is faulty.
-func lay(s *responder, a *answer, out []byte) verdict {
-	buf := s.head[:0]
-	if a.res.HeadLen > 0 && !a.begun {
-		var ok bool
-		if buf, ok = s.open(a, buf, response.PackedHead(out[:a.res.HeadLen]), a.res.Total); !ok {
-			return lost
-		}
-		a.reply = append(response.PackedHead(nil), a.reply...)
-	}
-	if a.state == call.File {
-		s.composeFile(a, buf)
-		return sent
-	}
-	data := a.res.RefBytes()
-	if data == nil {
-		data = out[a.res.BodyOff:]
-	}
-	s.composeData(a, buf, data, true)
-	return sent
 }
 
 // outcome is what the greenlet is told.
@@ -142,9 +120,9 @@ func (h *hub) outcome(g *greenCall, v verdict) call.Outcome {
 
 // resume goes on with an answer for which there may be room now.
 func (h *hub) resume(c *conn) {
-	s, g, a := h.s, c.call, c.ans
+	s, g, a := h.s, c.call, c.Suspended
 	s.cur, s.curAns = c, a
-	v := s.flush(c, a)
+	v := s.flush(&c.Conn, a)
 	if v == blocked {
 		s.rest(c)
 		return
@@ -193,7 +171,10 @@ func (h *hub) End(ref call.Ref, state call.State, res *call.Result, head []byte)
 	kept := g.answer // what is not sent yet outlives the place
 	h.forget(g)
 	a := &kept
-	c.ans = a
+	c.Suspended = a
+	if a.quits {
+		s.w.order(quitOrder)
+	}
 	a.Inside = max(s.now-a.started, 0) // what a greenlet waits for is the application's
 	s.report(c, a, v)
 	s.cur, s.curAns = nil, nil
@@ -218,10 +199,10 @@ func (h *hub) verdict(g *greenCall, state call.State, res *call.Result, head []b
 		return lost
 	}
 	if a.handled() {
-		return concede(&s.responder, a, head)
+		return a.concede(head)
 	}
 	if a.state == call.Quit {
-		s.w.order(quitOrder)
+		a.quits = true
 		if h.stuck.Load() && !a.begun && !g.gone { // this is what has not given way
 			send504(s, c)
 			a.lose()
@@ -237,9 +218,9 @@ func (h *hub) verdict(g *greenCall, state call.State, res *call.Result, head []b
 		a.state = call.Done
 		return cut
 	case a.fault != "" && !a.begun, a.state == call.Failed, a.state == call.Quit, !a.begun:
-		v := s.failed(c, a)
+		v := s.failed(&c.Conn, a)
 		if v == sent {
-			if v = s.flush(c, a); v == blocked {
+			if v = s.flush(&c.Conn, a); v == blocked {
 				a.left.keep(false)
 			}
 		}
@@ -264,5 +245,5 @@ func (h *hub) refuseLate(g *greenCall) {
 
 // request is the head of a request in the application, and its bytes.
 func (g *greenCall) request() (*http1.Request, []byte) {
-	return g.c.req, g.c.in.Unread()[:g.c.req.HeadLen]
+	return g.c.req, g.c.In.Unread()[:g.c.req.HeadLen]
 }

@@ -3,14 +3,10 @@ package server
 import (
 	"fmt"
 	"os"
-	"sync/atomic"
-	"time"
 
-	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
-	"gosrv/wsgi/response"
 	"gosrv/wsgi/watchdog"
 )
 
@@ -18,7 +14,6 @@ import (
 type lateness struct {
 	watch          *watchdog.Watchdog // nil: no time-out is set
 	watchedThreads []*appThread       // that enter the application
-	lost           atomic.Int32       // calls that the watchdog has found too late and that still run
 }
 
 // newWatchdog is nil if no setting asks for one.
@@ -70,14 +65,14 @@ func startWatchdog(w *worker) {
 // it with 504 if nothing was said before. The watchdog has taken it: what belongs
 // to the call is not used by anybody else.
 func (w *worker) answerLate(thread int, begun bool) string {
-	w.lost.Add(1)
+	w.answers.lost.Add(1)
 	s := w.watchedThreads[thread]
 	c := s.cur
 	if c == nil {
 		return ""
 	}
 	r := s.request(c)
-	head := c.in.Unread()[:r.HeadLen]
+	head := c.In.Unread()[:r.HeadLen]
 	client := "a unix socket"
 	if c.client.Peer.IsValid() {
 		client = c.client.Peer.String()
@@ -88,20 +83,8 @@ func (w *worker) answerLate(thread int, begun bool) string {
 	return fmt.Sprintf("%s %s from %s", errlog.Printable(r.Method.Of(head)), errlog.Printable(r.Path.Of(head)), client)
 }
 
-// send504 answers the request in the call's place. Whatever the socket has no
-// room for is lost: it has held no byte of an answer yet.
-func send504(s *appThread, c *conn) {
-	if c.stream != nil {
-		c.stream.Answered() // no 100 Continue from now on
-	}
-	a := &answer{started: s.curAns.started, x: s.curAns.x, begun: true}
-	page := response.AppendPage(nil, 504, http1.AppendDate(nil, time.Now()), a.x.Head)
-	a.frame = response.Framing{Status: 504}
-	a.bytes = page.BodyLen()
-	_, _ = c.wire.Send(page.Text, false)
-	c.wire.HalfClose()
-	s.record(c, a, s.request(c))
-}
+// send504 answers the request in the call's place.
+func send504(s *appThread, c *conn) { s.record(c, tooLate(&c.Conn, s.curAns), s.request(c)) }
 
 // reportLate logs what the watchdog has found. The other workers hand nothing
 // over to this one from now on.

@@ -118,7 +118,7 @@ func handedBack(t *testing.T) (s *server, b *appThread, c *conn, client *client)
 	ans := &answer{state: call.Done, frame: response.Framing{Status: 200, Length: -1}, left: outgoing{segs: [3][]byte{[]byte("the end")}}, forLog: forLog{logged: true}}
 	c.become(serving)
 	a.cur, a.curAns = c, ans
-	if v := a.flush(c, ans); v != sent || a.leave(c, v) {
+	if v := a.flush(&c.Conn, ans); v != sent || a.leave(c, v) {
 		t.Fatalf("%d, or it leads as well", v)
 	}
 	return s, b, c, client

@@ -106,7 +106,7 @@ func TestWriteCallableGivesUpToo(t *testing.T) {
 	s := serveFake(t, set, func(r *fakeRequest) fakeReply {
 		reply := fakeReply{status: "200 OK"}
 		w := r.app.w
-		wrote <- w.threads[w.conns[r.conn].thread].write(call.Batch{}, r.app.pack(&reply), make([]byte, 64<<20))
+		wrote <- w.threads[w.conns[r.conn].thread].writes(call.Batch{}, r.app.pack(&reply), make([]byte, 64<<20))
 		return fakeReply{fail: 1}
 	})
 	c := s.dial()

@@ -1,6 +1,9 @@
 package server
 
-import "gosrv/wsgi/call"
+import (
+	"gosrv/wsgi/call"
+	"gosrv/wsgi/response"
+)
 
 const (
 	// keptSize is the largest answer, head and body, that waits for others: a
@@ -28,61 +31,56 @@ const (
 // A connection whose answer waits stays in the phase serving, so that nobody
 // touches it and its events are noted. Only a worker with one application thread
 // keeps answers; the outbox is guarded by the lead.
-type outbox struct {
+type outbox[C comparable] struct {
 	answers call.Outbox
-	waiting []keptAnswer // in order
-	since   int64        // CLOCK_MONOTONIC ns: when the first was kept
+	waiting []keptAnswer[C] // in order
+	since   int64           // CLOCK_MONOTONIC ns: when the first was kept
 }
 
 // keptAnswer is one of them.
-type keptAnswer struct {
-	c    *conn // nil: it was settled otherwise
-	left bool  // its call is over; only the last one's may go on, in close()
+type keptAnswer[C comparable] struct {
+	c    C    // the connection, as its owner knows it; nil: it was settled otherwise
+	left bool // its call is over; only the last one's may go on, in close()
 }
 
+// waits tells whether there are any.
+func (o *outbox[C]) waits() bool { return len(o.waiting) > 0 }
+
 // due tells whether answers, if some wait, have waited long enough.
-func (o *outbox) due(now int64) bool { return now-o.since > keptFor }
+func (o *outbox[C]) due(now int64) bool { return now-o.since > keptFor }
 
 // keep takes a whole answer if other requests wait, and tells whether it has:
 // nothing of the answer is left to send then. The caller is inside a call and
 // leads at the moment.
-func (o *outbox) keep(c *conn, a *answer, now int64, others bool) bool {
+func (o *outbox[C]) keep(of C, c *Conn, a *answer, now int64, others bool) bool {
 	if !others && len(o.waiting) == 0 {
 		return false
 	}
 	segs := &a.left.segs
 	bytes := append(append(segs[0], segs[1]...), segs[2]...) // behind the head there is room for keptSize
-	if !o.answers.Put(c.wire.FD(), bytes) {
+	if !o.answers.Put(c.Wire.FD(), bytes) {
 		return false
 	}
 	if len(o.waiting) == 0 {
 		o.since = now
 	}
-	o.waiting = append(o.waiting, keptAnswer{c: c})
+	o.waiting = append(o.waiting, keptAnswer[C]{c: of})
 	a.took(len(bytes))
 	return true
-}
-
-// keepAnswer puts a whole answer into the outbox, if the thread may lead for a
-// moment: it is inside a call.
-func (s *responder) keepAnswer(c *conn, a *answer) {
-	if l := s.borrowLead(); l != nil {
-		l.outbox.keep(c, a, s.now, l.poll.Left() > 0)
-		s.giveLeadBack()
-	}
 }
 
 // leave ends the call of the connection, and tells whether the outbox has its
 // answer and is to settle it: not if something went wrong behind the answer,
 // close() has raised. The caller leads.
-func (o *outbox) leave(c *conn, v verdict) (settles bool) {
+func (o *outbox[C]) leave(c C, v verdict) (settles bool) {
 	last := len(o.waiting) - 1
 	if last < 0 || o.waiting[last].c != c {
 		return false
 	}
 	o.waiting[last].left = true
 	if v != sent {
-		o.waiting[last].c = nil
+		var none C
+		o.waiting[last].c = none
 	}
 	return v == sent
 }
@@ -90,7 +88,7 @@ func (o *outbox) leave(c *conn, v verdict) (settles bool) {
 // send sends all answers, but for none while the last one's call goes on: the
 // transmitter looks after that one and those before it. It gives the answers and
 // what the sockets have not taken of each, valid until the next keep.
-func (o *outbox) send() ([]keptAnswer, []call.Unsent) {
+func (o *outbox[C]) send() ([]keptAnswer[C], []call.Unsent) {
 	n := len(o.waiting)
 	if n == 0 || !o.waiting[n-1].left {
 		return nil, nil
@@ -98,6 +96,12 @@ func (o *outbox) send() ([]keptAnswer, []call.Unsent) {
 	all := o.waiting
 	o.waiting = o.waiting[:0]
 	return all, o.answers.Send(n)
+}
+
+// leftover is what a socket has not taken of an answer from the outbox, whose call is over.
+func leftover(left []byte) *answer {
+	whole := append([]byte(nil), left...)
+	return &answer{state: call.Done, frame: response.Framing{Keep: true}, forLog: forLog{logged: true}, left: outgoing{segs: [3][]byte{whole}, whole: whole}}
 }
 
 // callTime is how long, in ns, the calls of a thread have taken lately: a moving
@@ -114,9 +118,9 @@ func (t *callTime) long() bool { return *t >= keptCall }
 
 // mayBeKept tells whether all of the answer's bytes are here, few, and not to be
 // followed by the answer to a request that has come already.
-func (a *answer) mayBeKept(c *conn) bool {
+func (a *answer) mayBeKept(c *Conn) bool {
 	size := a.left.size()
 	whole := a.final() || a.frame.Length == 0 || a.frame.NoBody
-	return size > 0 && size <= keptSize && whole && c.wire.Plain() && a.state != call.File && a.left.shared &&
-		a.frame.Keep && c.ans == nil && c.stream == nil && c.size == c.in.Len()
+	return size > 0 && size <= keptSize && whole && c.Wire.Plain() && a.state != call.File && a.left.shared &&
+		a.frame.Keep && c.Suspended == nil && c.Stream == nil && c.Size == c.In.Len()
 }

@@ -98,7 +98,7 @@ func TestRequestsOfOneBatchAreReadBeforeTheFirstIsServed(t *testing.T) {
 		if r.path == "/1" {
 			n := 0
 			for _, c := range b.conns {
-				if c != nil && c.in.Len() > 0 {
+				if c != nil && c.In.Len() > 0 {
 					n++
 				}
 			}

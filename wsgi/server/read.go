@@ -36,7 +36,7 @@ func (s *appThread) pump(c *conn) leads {
 			s.l.later(c)
 			return stillLeads
 		}
-		for !c.ready && (c.in.Len() == 0 || c.partial) {
+		for !c.ready && (c.In.Len() == 0 || c.partial) {
 			if !c.readable {
 				s.rest(c)
 				return stillLeads
@@ -79,7 +79,7 @@ func (s *appThread) fill(c *conn) (progress, *body.Refusal) {
 	n, room, e := 0, 0, loop.None
 	if c.body != nil {
 		var bad *body.Refusal
-		if n, room, e, bad = c.body.Recv(s, &c.wire); bad != nil {
+		if n, room, e, bad = c.body.Recv(s, &c.Wire); bad != nil {
 			return refused, bad
 		}
 	}
@@ -87,15 +87,15 @@ func (s *appThread) fill(c *conn) (progress, *body.Refusal) {
 		if !s.l.room(c) {
 			return refused, &body.Refusal{Status: 413}
 		}
-		free := c.in.Room()
+		free := c.In.Room()
 		room = len(free)
-		n, e = c.wire.Recv(free)
-		c.in.Add(n)
+		n, e = c.Wire.Recv(free)
+		c.In.Add(n)
 	}
 	switch {
 	case e == loop.None && n > 0:
 		c.partial = false
-		c.arrival.Came(s.l.polls.Since(c.wire.Received))
+		c.arrival.Came(s.l.polls.Since(c.Wire.Received))
 		// A short read has emptied the socket; the next byte is a new edge.
 		// A FIN behind it was reported with this edge and is read at once.
 		if n < room && !c.fin {
@@ -104,7 +104,7 @@ func (s *appThread) fill(c *conn) (progress, *body.Refusal) {
 		return incomplete, nil
 	case e == loop.None:
 		return c.hungup()
-	case again(e):
+	case loop.Again(e):
 		c.readable = false
 		return incomplete, nil
 	}
@@ -119,7 +119,7 @@ func (s *appThread) fill(c *conn) (progress, *body.Refusal) {
 // leading.
 func (s *appThread) readAhead() leads {
 	w := s.l
-	if !w.keeps || !s.calls.long() || w.poll.Left() < 2 {
+	if !w.answers.keeps || !s.took.long() || w.poll.Left() < 2 {
 		return stillLeads
 	}
 	for n := range w.poll.Left() {
@@ -128,7 +128,7 @@ func (s *appThread) readAhead() leads {
 			continue
 		}
 		c := w.conns[ev.FD]
-		if c == nil || c.gen != ev.Gen || c.phase != reading || !c.used || c.tls != nil || c.in.Len() > 0 {
+		if c == nil || c.gen != ev.Gen || c.phase != reading || !c.used || c.tls != nil || c.In.Len() > 0 {
 			continue
 		}
 		c.note(ev)
@@ -153,10 +153,10 @@ func (c *conn) hungup() (progress, *body.Refusal) {
 // room makes sure that a read has somewhere to go; false if the request
 // outgrows the largest buffer, which the limits should not allow.
 func (w *eventLoop) room(c *conn) bool {
-	if c.body != nil && c.body.Apart() && c.in.Full() {
+	if c.body != nil && c.body.Apart() && c.In.Full() {
 		return false
 	}
-	return c.in.MakeRoom(&w.mem.Bufs)
+	return c.In.MakeRoom(&w.mem.Bufs)
 }
 
 // advance looks at the bytes at hand.
@@ -181,7 +181,7 @@ func (s *appThread) advance(c *conn) (progress, *body.Refusal) {
 	if c.req != nil {
 		r = c.req
 	}
-	err := s.l.headBlocks.Parse(&s.w.policy, c.in.Unread(), r, &c.known)
+	err := s.l.headBlocks.Parse(&s.w.policy, c.In.Unread(), r, &c.known)
 	if err == nil {
 		return s.begin(c, r)
 	}
@@ -225,10 +225,10 @@ func (s *appThread) rest(c *conn) {
 		w.arm(c, classLinger, w.now)
 	case c.phase == sending:
 		s.l.awaitRoom(s, c)
-	case c.in.Len() > 0:
+	case c.In.Len() > 0:
 		w.arm(c, classHeader, w.now)
 	default:
-		c.in.Release(&w.mem.Bufs)
+		c.In.Release(&w.mem.Bufs)
 		if c.used || w.drain.on {
 			w.timers.Arm(&c.timer, classIdle, w.now)
 			c.class = classIdle
@@ -242,7 +242,7 @@ func (s *appThread) rest(c *conn) {
 func (s *appThread) recall(c *conn) (progress, *body.Refusal) {
 	r := s.request(c)
 	if c.req == nil {
-		if err := s.l.headBlocks.Parse(&s.w.policy, c.in.Unread(), r, &c.known); err != nil {
+		if err := s.l.headBlocks.Parse(&s.w.policy, c.In.Unread(), r, &c.known); err != nil {
 			// Another generation's limits were wider.
 			bad, _ := err.(*http1.Error)
 			if bad == nil {
@@ -257,7 +257,7 @@ func (s *appThread) recall(c *conn) (progress, *body.Refusal) {
 		s.body = c.body.Whole()
 	} else {
 		start := r.HeadLen
-		s.body = call.Body{FD: -1, Len: int64(c.content), Mem: c.in.Unread()[start : start+c.content]}
+		s.body = call.Body{FD: -1, Len: int64(c.content), Mem: c.In.Unread()[start : start+c.content]}
 	}
 	return complete, nil
 }
@@ -271,30 +271,30 @@ func (s *appThread) begin(c *conn, r *http1.Request) (progress, *body.Refusal) {
 	}
 	end := r.HeadLen
 	if !r.Chunked && r.ContentLength <= 0 {
-		c.size = end
+		c.Size = end
 		s.body = call.Body{FD: -1}
 		return complete, nil
 	}
-	if n := r.ContentLength; !r.Chunked && n <= int64(c.in.Len()-end) {
-		c.size = end + int(n)
-		s.body = call.Body{Mem: c.in.Unread()[end:c.size], FD: -1, Len: n}
+	if n := r.ContentLength; !r.Chunked && n <= int64(c.In.Len()-end) {
+		c.Size = end + int(n)
+		s.body = call.Body{Mem: c.In.Unread()[end:c.Size], FD: -1, Len: n}
 		return complete, nil
 	}
 	if w.set.StreamBody {
 		owner := &streamOwner{w: w.worker, c: c, shown: w.now}
-		c.stream = w.streams.Start(&w.mem, &c.in, c.wire, r, &w.streamRules, owner)
-		s.body = c.stream.Whole()
+		c.Stream = w.streams.Start(&w.mem, &c.In, c.Wire, r, &w.streamRules, owner)
+		s.body = c.Stream.Whole()
 		return complete, nil
 	}
 	s.keepRequest(c)
-	b, bad := w.mem.Begin(s, &c.in, r, &w.policy, w.now)
+	b, bad := w.mem.Begin(s, &c.In, r, &w.policy, w.now)
 	c.body = b
 	c.arrival.HeadCame()
 	c.become(filling)
 	if bad != nil {
 		return refused, bad
 	}
-	if r.ExpectContinue && c.in.Len() == end && !c.sendContinue() {
+	if r.ExpectContinue && c.In.Len() == end && !c.sendContinue() {
 		return clientGone, nil
 	}
 	return s.takeBody(c)
@@ -309,7 +309,7 @@ var errProxyPeer = &http1.Error{Status: 403, Reason: "PROXY header from a peer t
 // connection without it is plain HTTP, and a peer that may not send one is
 // refused only if it does; it is not told how it should have been written.
 func (w *protocol) greet(c *conn) (progress, *body.Refusal) {
-	said, n, err := proxyproto.Parse(w.Proxy, c.in.Unread())
+	said, n, err := proxyproto.Parse(w.Proxy, c.In.Unread())
 	if err == proxyproto.ErrPartial {
 		return incomplete, nil
 	}
@@ -326,9 +326,9 @@ func (w *protocol) greet(c *conn) (progress, *body.Refusal) {
 	}
 	if n > 0 {
 		c.client.SetProxied(&said)
-		c.in.Consume(n)
+		c.In.Consume(n)
 	}
-	if c.in.Len() == 0 {
+	if c.In.Len() == 0 {
 		return incomplete, nil
 	}
 	return complete, nil

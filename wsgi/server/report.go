@@ -29,7 +29,7 @@ func (s *appThread) report(c *conn, a *answer, v verdict) {
 	if a.fault != "" {
 		s.ReleaseGIL()
 		r := s.request(c)
-		head := c.in.Unread()
+		head := c.In.Unread()
 		s.w.log.Errorf("Error handling request %s %s: %s", r.Method.Of(head), r.Target.Of(head), a.fault)
 		a.fault = ""
 	}
@@ -49,8 +49,8 @@ func (p *reporter) record(c *conn, a *answer, r *http1.Request) {
 	}
 	a.logged = true
 	took := time.Duration(loop.Now() - a.started)
-	head := c.in.Unread()[:r.HeadLen]
-	if c.ans != nil {
+	head := c.In.Unread()[:r.HeadLen]
+	if c.Suspended != nil {
 		// The thread has served others since. It was possible once, so it is now.
 		p.again = call.Request{Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number}
 		_ = p.env.Describe(&p.again)
@@ -63,14 +63,14 @@ func (p *reporter) record(c *conn, a *answer, r *http1.Request) {
 // Its request is still in the buffer.
 func measureAnswer(s *appThread, c *conn, a *answer, v verdict) {
 	r := s.request(c)
-	head := c.in.Unread()[:r.HeadLen]
+	head := c.In.Unread()[:r.HeadLen]
 	end := s.now
-	if c.ans != nil || a.logged { // its last bytes have left later, or the clock is read anyway
+	if c.Suspended != nil || a.logged { // its last bytes have left later, or the clock is read anyway
 		end = loop.Now()
 	}
 	of := metrics.Request{
 		Method: r.Method.Of(head), Path: r.Path.Of(head), Route: a.route, Status: a.frame.Status,
-		In: int64(c.size), Out: a.out, End: end, Times: measure.Times(&c.arrival, &a.Course, a.started, s.now, end, c.ans != nil),
+		In: int64(c.Size), Out: a.out, End: end, Times: measure.Times(&c.arrival, &a.Course, a.started, s.now, end, c.Suspended != nil),
 	}
 	if c.body != nil {
 		of.In = int64(r.HeadLen) + c.body.Got()
@@ -110,7 +110,7 @@ func (p *reporter) recordRefusal(c *conn, status int, length int64) {
 	if r == nil || r.Proto.Len == 0 {
 		return
 	}
-	p.access.RecordRefusal(&p.line, &access.Request{Head: c.in.Unread(), Parsed: r, Client: &c.client}, status, length)
+	p.access.RecordRefusal(&p.line, &access.Request{Head: c.In.Unread(), Parsed: r, Client: &c.client}, status, length)
 }
 
 // logRefusal says why a request was refused, in Gunicorn's words. A client on a
@@ -126,7 +126,7 @@ func logRefusal(log *errlog.Logger, c *conn, e *http1.Error) {
 		ip = addr.String()
 	}
 	reason := e.Reason
-	if c.wire.Plain() && c.phase != securing && tlsio.Begins(c.in.Unread()) {
+	if c.Wire.Plain() && c.phase != securing && tlsio.Begins(c.In.Unread()) {
 		reason = "the client speaks TLS, and this port plain HTTP"
 	}
 	log.Warningf("Invalid request from ip=%s: %s", ip, reason)

@@ -18,7 +18,12 @@ type appThread struct {
 	place
 	measure.Meter
 
-	w    *worker
+	w      *worker
+	l      *eventLoop  // what the leader may touch: nil unless this thread leads
+	app    Application // nil: the thread does not enter it
+	cur    *conn       // being served
+	curAns *answer     // its answer
+
 	req  *http1.Request
 	body call.Body
 	call call.Request // here, since it would be made on the heap for each call of an interface
@@ -28,15 +33,18 @@ type appThread struct {
 // newAppThread prepares for a thread; app is nil until it is there, and always of the backup.
 func newAppThread(w *eventLoop, n int, app Application) *appThread {
 	s := &appThread{w: w.worker, place: place{n: n}, req: w.getRequest()}
-	s.reporter = reporter{access: w.access, env: app}
-	if app == nil {
+	s.responder = newResponder(&w.answers)
+	s.access = w.access
+	if lendApplication(s, app); app == nil {
 		s.env = w.Describer() // the backup's, or until the thread is enlisted
 	}
-	s.responder = responder{w: w.worker, app: app, out: make([]byte, outSize), head: make([]byte, 0, 2*copyMost)}
 	s.watched.Main = n == 0
 	s.Attach(&w.meters, w.set.Threads > 1, n)
 	return s
 }
+
+// lendApplication gives a thread its door.
+func lendApplication(s *appThread, app Application) { s.app, s.calls, s.env = app, app, app }
 
 // serve runs the application for the complete request of c and sends what it
 // answers. It reports whether this thread still leads the loop; if not, c has
@@ -48,7 +56,7 @@ func (s *appThread) serve(c *conn) leads {
 		return stillLeads
 	}
 	r := s.request(c)
-	head := c.in.Unread()[:r.HeadLen]
+	head := c.In.Unread()[:r.HeadLen]
 	s.call = call.Request{
 		Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &s.body, Socket: c.fd(), Out: s.out,
 	}
@@ -65,34 +73,25 @@ func (s *appThread) serve(c *conn) leads {
 	w.timers.Disarm(&c.timer) // the request is complete
 	c.class = classNone
 	w.gate.engage(c)
-	a := &s.ans
-	*a = answer{started: now, resumed: now, x: response.Request{
+	a := s.newAnswer(now, response.Request{
 		Head: isHead(r.Method.Of(head)),
 		Old:  r.Major == 1 && r.Minor == 0,
 		Keep: r.KeepAlive && w.keepAlive,
 		Kept: w.kept, Server: w.server,
-	}}
+	})
 	if w.crew.oneCalls() && w.poll.Left() > 0 {
 		// Another connection of this batch is most likely next.
 		s.call.KeepGIL = true
 	}
 	s.enter(c, a, r.Method.Of(head), r.Path.Of(head))
-	if c.stream != nil {
-		s.body = c.stream.Whole()
+	if c.Stream != nil {
+		s.body = c.Stream.Whole()
 	}
 	a.state = s.app.Call(&s.call, &a.res)
 	s.call.Head = nil // the read buffer is the connection's
-	a.Held = a.res.Held
-	if route := a.res.RouteBytes(); route != nil {
-		s.route = append(s.route[:0], route...)
-		a.route = s.route
-	}
-	if a.res.Ends != 0 {
-		a.x.Keep = false // a hook wants it so
-	}
-	v := s.compose(c, a)
+	v := s.called(&c.Conn, a)
 	if v == sent {
-		v = s.carry(c, a)
+		v = carry(s, c, a)
 	}
 	return s.leave(c, v)
 }
@@ -101,7 +100,7 @@ func (s *appThread) serve(c *conn) leads {
 // It is neither logged nor counted among the requests. Only a server that stops says so: another worker serves in the
 // place of one that merely drains.
 func answerHealth(s *appThread, c *conn) bool {
-	r, head := s.request(c), c.in.Unread()
+	r, head := s.request(c), c.In.Unread()
 	method := r.Method.Of(head)
 	if string(r.Path.Of(head)) != s.w.set.Health || r.Chunked || r.ContentLength > 0 || !isHead(method) && string(method) != "GET" {
 		return false
@@ -118,7 +117,7 @@ func answerHealth(s *appThread, c *conn) bool {
 	s.head = text[:0]
 	s.Count(metrics.HealthChecks)
 	w.consume(c)
-	if n, e := c.wire.Send(text, false); e != loop.None || n < len(text) {
+	if n, e := c.Wire.Send(text, false); e != loop.None || n < len(text) {
 		w.close(c, false) // a client that reads nothing wants no answer
 	} else if reply.Kept == "" {
 		s.linger(c)
@@ -133,14 +132,14 @@ func (s *appThread) resume(c *conn) leads {
 		s.w.hub.resume(c)
 		return stillLeads
 	}
-	a := c.ans
+	a := c.Suspended
 	if a.app && c.thread != s.n {
 		s.l.delegate(c, false)
 		return stillLeads
 	}
 	a.resumed = loop.Now()
 	s.enter(c, a, nil, nil)
-	return s.leave(c, s.carry(c, a)) && s.follow(c)
+	return s.leave(c, carry(s, c, a)) && s.follow(c)
 }
 
 // follow goes on with a connection whose suspended answer has come to an end:
@@ -150,6 +149,19 @@ func (s *appThread) follow(c *conn) leads {
 		return s.pump(c)
 	}
 	return stillLeads
+}
+
+// carry sends an answer as far as it goes. One that is whole waits for others if there are any.
+func carry(s *appThread, c *conn, a *answer) verdict {
+	v := s.carry(&c.Conn, a)
+	if v != whole {
+		return v
+	}
+	if l := s.w.crew.borrowLead(s); l != nil { // the thread is inside a call
+		l.outbox.keep(c, &c.Conn, a, s.now, l.poll.Left() > 0)
+		s.w.crew.giveLeadBack()
+	}
+	return s.carryOn(&c.Conn, a)
 }
 
 // isHead tells HEAD, which gets no body.
@@ -167,9 +179,8 @@ func (s *appThread) sendKept() {
 		case rest[i].Errno != 0:
 			s.l.close(c, false)
 		case len(left) > 0:
-			whole := append([]byte(nil), left...)
-			c.ans = &answer{state: call.Done, frame: response.Framing{Keep: true}, forLog: forLog{logged: true}, left: outgoing{segs: [3][]byte{whole}, whole: whole}}
-			s.settle(c, c.ans, blocked)
+			c.Suspended = leftover(left)
+			s.settle(c, c.Suspended, blocked)
 		default:
 			c.notePending()
 			s.l.consume(c)
@@ -208,15 +219,15 @@ func (s *appThread) settle(c *conn, a *answer, v verdict) {
 		s.linger(c)
 		return
 	}
-	if c.stream != nil && !s.settleStream(c, a) {
+	if c.Stream != nil && !s.settleStream(c, a) {
 		return
 	}
-	a.unblock(c)
+	a.unblock(&c.Conn)
 	s.l.consume(c)
 	switch {
 	case a.frame.Keep:
 		c.become(reading)
-	case a.x.Keep || c.in.Len() > 0 || a.holder == bothHave:
+	case a.x.Keep || c.In.Len() > 0 || a.holder == bothHave:
 		// It is the server that ends here: more may be on its way, and an
 		// RST for it must not overtake the answer.
 		s.linger(c)
@@ -242,8 +253,8 @@ func (s *appThread) enter(c *conn, a *answer, method, path []byte) {
 // the thread leads; if not, the connection has been handed over.
 func (s *appThread) leave(c *conn, v verdict) leads {
 	w, a := s.w, s.curAns
-	if c.ans != nil {
-		a = c.ans
+	if c.Suspended != nil {
+		a = c.Suspended
 		if c.req == nil {
 			// It was suspended: its request is still wanted for the log.
 			c.req, s.req = s.req, w.newRequest()
@@ -251,6 +262,9 @@ func (s *appThread) leave(c *conn, v verdict) leads {
 	}
 	s.stopDeadline()
 	s.cur, s.curAns = nil, nil
+	if a.quits {
+		w.order(quitOrder)
+	}
 	a.Inside += max(s.now-a.resumed, 0)
 	s.report(c, a, v)
 	s.unshow(w)

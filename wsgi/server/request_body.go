@@ -10,7 +10,7 @@ import (
 // it is gone. A socket that has no room for 25 bytes belongs to a client that
 // does not read its answers.
 func (c *conn) sendContinue() bool {
-	n, _ := c.wire.Send([]byte(http1.Continue), false)
+	n, _ := c.Wire.Send([]byte(http1.Continue), false)
 	return n == len(http1.Continue)
 }
 
@@ -23,7 +23,7 @@ func (s *appThread) takeBody(c *conn) (progress, *body.Refusal) {
 	case !whole:
 		return incomplete, nil
 	}
-	c.size = c.body.Size()
+	c.Size = c.body.Size()
 	c.become(reading)
 	s.body = c.body.Whole()
 	return complete, nil
@@ -71,9 +71,9 @@ func (o *streamOwner) Failed(why string, invalid *http1.Error) {
 
 // endStream takes the reading of a connection back from the application.
 func (c *conn) endStream() *body.Stream {
-	st := c.stream
-	c.stream = nil
-	c.size = st.End(&c.in)
+	st := c.Stream
+	c.Stream = nil
+	c.Size = st.End(&c.In)
 	return st
 }
 
@@ -100,13 +100,13 @@ func (s *appThread) settleStream(c *conn, a *answer) bool {
 // discardBody drops what has come of a body that nobody will read. complete: the
 // next request may follow in the buffer.
 func (s *appThread) discardBody(c *conn) progress {
-	before := c.in.Len()
-	whole, invalid := c.unread.Discard(&c.in)
+	before := c.In.Len()
+	whole, invalid := c.unread.Discard(&c.In)
 	if invalid != nil {
 		s.logRefusal(c, invalid) // its answer has left: nothing more is said
 		return finished
 	}
-	c.budget -= before - c.in.Len()
+	c.budget -= before - c.In.Len()
 	switch {
 	case whole:
 		c.become(reading)
@@ -114,7 +114,7 @@ func (s *appThread) discardBody(c *conn) progress {
 	case c.budget <= 0:
 		return finished
 	}
-	if c.in.Len() == 0 {
+	if c.In.Len() == 0 {
 		return incomplete
 	}
 	return complete

@@ -65,13 +65,9 @@ type Describer interface {
 // use it.
 type Application interface {
 	Describer
+	continued
 	// Call runs the application for the request described last. See call.Result for what comes of it.
 	Call(r *call.Request, res *call.Result) call.State
-	Next(flags uint32, out []byte, res *call.Result) call.State
-	Batch(flags uint32, out []byte, end int, left int64, res *call.Result) call.State
-	Finish(res *call.Result)
-	RunSignals() call.Flags
-	Release()
 	Blocks(old, made []call.BodyBlock) int
 	DropPages()
 }
@@ -202,11 +198,15 @@ func (s *Server) Enlist(n int, app Application) { enlist(s.w, n, app) }
 // buffer at that time, head the packed response head with the first call, empty later. It may wait for the client.
 // False: the client is gone, or the head is faulty.
 func (s *Server) Write(n int, batch call.Batch, head, data []byte) bool {
-	return s.w.threads[n].write(batch, head, data)
+	t := s.w.threads[n]
+	return t.cur != nil && t.write(&t.cur.Conn, t.curAns, batch, head, data)
 }
 
 // EarlyHints sends 103 with the packed headers (the status is empty). False: one of them is invalid.
-func (s *Server) EarlyHints(n int, head []byte) bool { return s.w.threads[n].hints(head) }
+func (s *Server) EarlyHints(n int, head []byte) bool {
+	t := s.w.threads[n]
+	return t.cur == nil || t.hints(&t.cur.Conn, t.curAns, head)
+}
 
 // ReadBody is wsgi.input over Body.Stream: it waits until there are bytes for buf and gives their number, 0 at
 // the end of the body, or a negative errno. EINTR: look for signals and ask again. Any thread may call it.
@@ -216,7 +216,7 @@ func (s *Server) ReadBody(stream uint64, buf []byte) int { return s.w.streams.Re
 // bytes were received behind the request, put into buf if it has room for them; if it has not, nothing was done.
 // Or a negative errno. Any thread may call it while that request runs.
 func (s *Server) UseSocket(n int, use call.SocketUse, buf []byte) int {
-	return useSocket(&s.w.threads[n].responder, use, buf)
+	return useSocket(s.w.threads[n], use, buf)
 }
 
 // ReopenPythonLog gives Python's loggers a new error log, which stays the caller's, by reopen where that may be called
@@ -243,11 +243,12 @@ func (s *Server) Served() uint64 { return s.l.served }
 // AtRest tells, after Run, whether the worker has ended in order and without a thread that is still inside
 // the application, where it may hold locks.
 func (s *Server) AtRest() bool {
-	return s.w.lost.Load() == 0 && s.w.crew.allOut() && !s.l.drain.final && !s.w.quitting.Load()
+	return s.w.answers.lost.Load() == 0 && s.w.crew.allOut() && !s.l.drain.final && !s.w.quitting.Load()
 }
 
 // run serves until the worker is told to end and has nothing left to do.
 func run(w *eventLoop, app Application, start func(n int) error) error {
+	w.answers.keepsReply, w.answers.patience = w.access.KeepsReply(), w.set.Write
 	s := newAppThread(w, 0, app)
 	s.l = w
 	s.watched.Ident.Store(w.Ident())
@@ -291,19 +292,20 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 		return runHub(s)
 	}
 	w.watch = newWatchdog(w.worker)
+	w.answers.watched = w.watch != nil
 	defer w.watch.End()
 	if !w.crew.oneCalls() {
 		s.l = nil // the first thread of the pool leads
 		return supervise(w, start)
 	}
-	w.outbox.answers, w.keeps = w.Outbox()
+	w.outbox.answers, w.answers.keeps = w.Outbox()
 	startWatchdog(w.worker)
 	w.Tell(workerctl.WorkerReady{Notice: w.notice})
 	serveAlone(s)
 	shut(s)
 	w.crew.end()
 	for c := s.nextTodo(); c != nil; c = s.nextTodo() {
-		s.finish(c.ans)
+		s.finish(c.Suspended)
 	}
 	return nil
 }
@@ -312,7 +314,7 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 // the process.
 func runHub(s *appThread) error {
 	w := s.l
-	s.app = nil // no leaf enters Python
+	s.app, s.calls = nil, nil // no leaf enters Python
 	w.hub.startWatch()
 	defer w.hub.watch.End()
 	w.Tell(workerctl.WorkerReady{Notice: w.notice})

@@ -85,7 +85,7 @@ func underWay(w *worker, now int64) bool {
 // answered their requests, and now the master's SIGABRT is waited for, so that
 // its Python handler runs the hook worker_abort.
 func abort(w *worker) {
-	if w.lost.Load() == 0 || w.quitting.Load() {
+	if w.answers.lost.Load() == 0 || w.quitting.Load() {
 		return
 	}
 	w.Tell(workerctl.WorkerTimedOut{})
@@ -111,7 +111,7 @@ func lastMoment(w *worker) int64 {
 // enlist makes the calling thread the n-th of the application, for life.
 func enlist(w *worker, n int, app Application) {
 	s := w.threads[n]
-	s.app, s.env = app, app
+	lendApplication(s, app)
 	s.watched.Ident.Store(w.Ident())
 	<-w.crew.pool.begun
 	var l *eventLoop

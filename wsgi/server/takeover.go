@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -12,23 +13,6 @@ import (
 	"gosrv/wsgi/response"
 )
 
-// holder says who may speak on a connection while its request is served. It
-// begins as the server's and moves down this list only, when the application uses
-// gunicorn.socket, or to its end, when the request is late. The request's end is
-// the connection's then, unless the application has merely looked.
-type holder uint8
-
-const (
-	serverHas   holder = iota // the application has no socket, or knows no more of it than its address
-	bothHave                  // it has a blocking one beside the server's; what it answers by WSGI leaves as ever
-	appHas                    // it has the only one: nothing is read from it, sent to it or waited for here
-	watchdogHas               // the watchdog has answered: nothing may be sent
-)
-
-// noStatus is what the access log shows of a request whose application has said
-// nothing by start_response: None, as Gunicorn's.
-const noStatus = -1
-
 // useSocket is what gunicorn.socket reaches before it is used; cpython.Callbacks.Socket
 // says what it gives. The call is inside the application, so the connection is
 // the thread's, but this may be another thread, and a third one may lead the loop:
@@ -37,13 +21,20 @@ const noStatus = -1
 // From the first use on the request takes as long as it likes. From the first
 // byte that the application reads or writes itself (SocketTake) the loop forgets
 // the connection but for its count; regain says how it comes back.
-func useSocket(s *responder, use call.SocketUse, buf []byte) int {
+func useSocket(s *appThread, use call.SocketUse, buf []byte) int {
 	c, a := s.cur, s.curAns
 	if c != nil && use >= call.SocketSecure {
 		return answerSocket(c, a, use, buf)
 	}
-	if c == nil || !lendSocket(s, a) {
+	if c == nil {
 		return -int(unix.ECONNABORTED)
+	}
+	first := a.holder == serverHas
+	if !s.lend(a) {
+		return -int(unix.ECONNABORTED)
+	}
+	if first && s.w.crew.oneCalls() {
+		s.w.score.Waive()
 	}
 	if use == call.SocketLook || a.holder == appHas {
 		return 0
@@ -63,29 +54,12 @@ func useSocket(s *responder, use call.SocketUse, buf []byte) int {
 	return len(behind)
 }
 
-// lendSocket leaves the request to the application's own time; false: it was late
-// before, and the watchdog has answered.
-func lendSocket(s *responder, a *answer) bool {
-	if a.holder != serverHas {
-		return a.holder != watchdogHas
-	}
-	if s.w.watch != nil && !s.watched.Waive() {
-		a.lose()
-		return false
-	}
-	if s.w.crew.oneCalls() {
-		s.w.score.Waive()
-	}
-	a.holder = bothHave
-	return true
-}
-
 // behindRequest is what was received behind the request that is served. Where
 // the application reads the body as it comes, that is what it has not read.
 func (c *conn) behindRequest() []byte {
-	st := c.stream
+	st := c.Stream
 	if st == nil {
-		return c.in.Unread()[c.size:]
+		return c.In.Unread()[c.Size:]
 	}
 	return st.Unread()
 }
@@ -102,8 +76,8 @@ func giveAway(w *worker, c *conn) unix.Errno {
 			return unix.EMFILE
 		}
 	}
-	if c.stream != nil {
-		c.stream.Cancel()
+	if c.Stream != nil {
+		c.Stream.Cancel()
 	}
 	fd := c.fd()
 	if c.registered {
@@ -112,9 +86,9 @@ func giveAway(w *worker, c *conn) unix.Errno {
 	}
 	w.Own(fd, false)
 	if c.tls == nil {
-		c.wire.Drop()
+		c.Wire.Drop()
 	}
-	c.wire, c.tunnel = loop.NewTransport(-1), tunnel
+	c.Wire, c.tunnel = loop.NewTransport(-1), tunnel
 	return loop.None
 }
 
@@ -136,29 +110,6 @@ func answerSocket(c *conn, a *answer, use call.SocketUse, buf []byte) int {
 	return len(text)
 }
 
-// concede ends the answer of such a request without a word. What is logged is
-// what Gunicorn logs: nothing where the application says by an exception that
-// all is done.
-func concede(s *responder, a *answer, out []byte) verdict {
-	switch {
-	case a.begun:
-	case a.state == call.Failed:
-		a.frame.Status = 500
-	case a.state == call.Handled || a.state == call.Quit:
-		a.logged = true
-	case a.res.HeadLen > 0:
-		head := response.PackedHead(out[:a.res.HeadLen])
-		a.frame.Status, _ = http1.ParseStatus(head.Status())
-	default:
-		a.frame.Status = noStatus
-	}
-	if a.state == call.Quit {
-		s.w.order(quitOrder)
-	}
-	a.state, a.begun = call.Done, true
-	return handled
-}
-
 // regain ends the connection. One that was taken over comes back by the
 // descriptor that the application has left open, if it has; from there on it is
 // as any other that lingers. The caller leads.
@@ -176,7 +127,77 @@ func regain(s *appThread, c *conn, a *answer) {
 		w.forget(c)
 		return
 	}
-	c.timer.FD, c.wire, c.fin, c.eof = fd, loop.NewTransport(fd), false, false
+	c.timer.FD, c.Wire, c.fin, c.eof = fd, loop.NewTransport(fd), false, false
 	w.seat(c)
 	s.linger(c)
 }
+
+// holder says who may speak on a connection while its request is served. It
+// begins as the server's and moves down this list only, when the application uses
+// gunicorn.socket, or to its end, when the request is late. The request's end is
+// the connection's then, unless the application has merely looked.
+type holder uint8
+
+const (
+	serverHas   holder = iota // the application has no socket, or knows no more of it than its address
+	bothHave                  // it has a blocking one beside the server's; what it answers by WSGI leaves as ever
+	appHas                    // it has the only one: nothing is read from it, sent to it or waited for here
+	watchdogHas               // the watchdog has answered: nothing may be sent
+)
+
+// noStatus is what the access log shows of a request whose application has said
+// nothing by start_response: None, as Gunicorn's.
+const noStatus = -1
+
+// lend leaves the request to the application's own time, as it uses the socket. False: it was late
+// before, and the watchdog has answered.
+func (s *responder) lend(a *answer) bool {
+	if a.holder != serverHas {
+		return a.holder != watchdogHas
+	}
+	if s.rules.watched && !s.watched.Waive() {
+		a.lose()
+		return false
+	}
+	a.holder = bothHave
+	return true
+}
+
+// concede ends the answer of such a request without a word. What is logged is
+// what Gunicorn logs: nothing where the application says by an exception that
+// all is done.
+func (a *answer) concede(out []byte) verdict {
+	switch {
+	case a.begun:
+	case a.state == call.Failed:
+		a.frame.Status = 500
+	case a.state == call.Handled || a.state == call.Quit:
+		a.logged = true
+	case a.res.HeadLen > 0:
+		head := response.PackedHead(out[:a.res.HeadLen])
+		a.frame.Status, _ = http1.ParseStatus(head.Status())
+	default:
+		a.frame.Status = noStatus
+	}
+	a.quits = a.state == call.Quit
+	a.state, a.begun = call.Done, true
+	return handled
+}
+
+// tooLate answers 504 in a call's place, whose answer is of. Whatever the socket has no
+// room for is lost: it has held no byte of an answer yet. The call may go on meanwhile, in its own thread.
+func tooLate(c *Conn, of *answer) *answer {
+	if c.Stream != nil {
+		c.Stream.Answered() // no 100 Continue from now on
+	}
+	a := &answer{started: of.started, x: of.x, begun: true}
+	page := response.AppendPage(nil, 504, http1.AppendDate(nil, time.Now()), a.x.Head)
+	a.frame = response.Framing{Status: 504}
+	a.bytes = page.BodyLen()
+	_, _ = c.Wire.Send(page.Text, false)
+	c.Wire.HalfClose()
+	return a
+}
+
+// lose gives the answer up to the watchdog, which has sent its own.
+func (a *answer) lose() { a.holder, a.logged = watchdogHas, true }

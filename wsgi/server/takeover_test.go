@@ -38,12 +38,12 @@ func own(t *testing.T, set Settings, use func(s *appThread, fd int) (left int, s
 // take takes the connection over and gives what came behind its request.
 func take(t *testing.T, s *appThread) string {
 	t.Helper()
-	n := useSocket(&s.responder, call.SocketTake, nil)
+	n := useSocket(s, call.SocketTake, nil)
 	if n > 0 && s.curAns.holder != bothHave {
 		t.Error("taken over although what came had no room")
 	}
 	buf := make([]byte, max(n, 0))
-	if got := useSocket(&s.responder, call.SocketTake, buf); n < 0 || s.curAns.holder != appHas {
+	if got := useSocket(s, call.SocketTake, buf); n < 0 || s.curAns.holder != appHas {
 		t.Errorf("not taken over: %d, %d", n, got)
 	}
 	return string(buf)
@@ -158,7 +158,7 @@ func TestLookingAtTheSocketLeavesTheAnswerToTheServer(t *testing.T) {
 		kept bool
 	}{{call.SocketLook, true}, {call.SocketRead, false}} {
 		s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
-			if n := useSocket(&r.thread.responder, c.use, nil); n != 0 {
+			if n := useSocket(r.thread, c.use, nil); n != 0 {
 				t.Errorf("%d bytes behind the request", n)
 			}
 			return fakeReply{status: "200 OK", body: []byte("hello")}
@@ -197,7 +197,7 @@ func TestALateRequestGetsNoSocket(t *testing.T) {
 	answered, got := make(chan struct{}), make(chan int, 1)
 	s := own(t, set, func(s *appThread, fd int) (int, call.State) {
 		<-answered
-		got <- useSocket(&s.responder, call.SocketTake, nil)
+		got <- useSocket(s, call.SocketTake, nil)
 		_ = unix.Close(fd)
 		return -1, call.Failed
 	})

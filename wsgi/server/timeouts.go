@@ -3,8 +3,6 @@ package server
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/loop"
@@ -42,9 +40,6 @@ func (p *Parting) within(grace int64) (idle, linger int64) {
 const (
 	lingerTime  = 2 * time.Second
 	lingerBytes = body.MostDropped
-	// looks is how often in write_timeout a look is taken at what the client has
-	// confirmed. The kernel does not tell when that was.
-	looks = 4
 )
 
 // newTimers makes the classes in the order of the constants above. An idle time
@@ -144,9 +139,9 @@ func (t *timeouts) late(s *appThread, c *conn) leads {
 	case c.gen != gen || w.served != served || c.phase != reading && c.phase != filling:
 		// It came, or was refused.
 	case c.phase == filling && (before == nil || c.body.Got() > got):
-	case c.phase == filling || c.partial && c.in.Len() > 0:
+	case c.phase == filling || c.partial && c.In.Len() > 0:
 		s.refuse(c, &body.Refusal{Status: 408})
-	case c.in.Len() == 0 && !c.used:
+	case c.In.Len() == 0 && !c.used:
 		w.close(c, false)
 	}
 	return stillLeads
@@ -163,7 +158,7 @@ func (t *timeouts) overslept(s *appThread, c *conn) leads {
 		s.end(c, p, bad)
 		return stillLeads
 	}
-	if c.in.Len() > 0 {
+	if c.In.Len() > 0 {
 		return s.pump(c)
 	}
 	if s.l.idleMayStay() {
@@ -191,34 +186,25 @@ func (t *timeouts) awaitBody(s *appThread, c *conn) {
 // awaitRoom waits for room in the socket: write_timeout counts from the last
 // time that there was some.
 func (t *timeouts) awaitRoom(s *appThread, c *conn) {
-	w, a := s.l, c.ans
+	w, a := s.l, c.Suspended
 	if w.set.Write == 0 {
 		return
 	}
-	taken := a.taken(c)
-	if c.class != classWrite {
-		a.rate.Start(w.now, taken)
-	} else if a.rate.TooSlow(w.now, taken, w.set.Write) {
+	if a.await(&c.Conn, w.now, w.set.Write, c.class != classWrite) {
 		s.l.stalled(s, c)
 		return
 	}
-	a.last, a.quiet = taken, 0
 	w.timers.Arm(&c.timer, classWrite, w.now)
 	c.class = classWrite
 }
 
-// noRoom is one look in that time. A client on a slow line takes bytes long
-// before the kernel calls that room.
+// noRoom is a look at the client in the time that awaitRoom gives it.
 func (t *timeouts) noRoom(s *appThread, c *conn) {
-	w, a := s.l, c.ans
-	taken := a.taken(c)
-	if !body.TooFew(taken-a.last, w.set.Write/looks) {
-		a.quiet = 0
-	} else if a.quiet++; a.quiet >= looks {
+	w, a := s.l, c.Suspended
+	if a.look(&c.Conn, w.set.Write) {
 		s.l.stalled(s, c)
 		return
 	}
-	a.last = taken
 	w.timers.Arm(&c.timer, classWrite, w.now)
 	c.class = classWrite
 }
@@ -229,6 +215,3 @@ func (t *timeouts) stalled(s *appThread, c *conn) {
 	s.w.log.Debugf("Client %s does not take its answer: connection closed", c.client.Peer.Addr())
 	s.abandon(c)
 }
-
-// again tells whether a non-blocking call would have had to wait.
-func again(e unix.Errno) bool { return e == unix.EAGAIN }

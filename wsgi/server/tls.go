@@ -28,20 +28,20 @@ func secure(s *appThread, c *conn) {
 		return
 	}
 	for {
-		if c.fresh && c.in.Len() > 0 {
+		if c.fresh && c.In.Len() > 0 {
 			if p, bad := s.w.greet(c); p != complete && p != incomplete {
 				s.end(c, p, bad)
 				return
 			}
 		}
 		if !c.fresh {
-			switch tlsio.Inspect(c.in.Unread()) {
+			switch tlsio.Inspect(c.In.Unread()) {
 			case tlsio.HelloWhole:
 				shake(s, c)
 				return
 			case tlsio.HelloPlain:
 				s.logRefusal(c, errPlain)
-				_, _ = c.wire.Send([]byte(plainPage), false)
+				_, _ = c.Wire.Send([]byte(plainPage), false)
 				s.linger(c)
 				return
 			case tlsio.HelloForeign:
@@ -63,9 +63,9 @@ func secure(s *appThread, c *conn) {
 // shake starts the handshake of a connection whose ClientHello is in the buffer.
 func shake(s *appThread, c *conn) {
 	l := s.l
-	c.tls = s.w.tls.Begin(c.fd(), c.in.Unread(), uint64(c.fd())<<32|uint64(c.gen))
-	c.wire = c.wire.Over(c.tls)
-	c.in.Release(&l.mem.Bufs)
+	c.tls = s.w.tls.Begin(c.fd(), c.In.Unread(), uint64(c.fd())<<32|uint64(c.gen))
+	c.Wire = c.Wire.Over(c.tls)
+	c.In.Release(&l.mem.Bufs)
 	c.partial = false
 	s.rest(c)
 	if c.phase == securing {

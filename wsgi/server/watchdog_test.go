@@ -198,10 +198,10 @@ func TestLateCallCannotWrite(t *testing.T) {
 	wrote := make(chan bool, 1)
 	s := serveFake(t, timedSettings(time.Minute), func(r *fakeRequest) fakeReply {
 		thread := r.app.w.threads[0]
-		thread.hints(r.app.pack(&fakeReply{headers: []string{"Link: in-time"}}))
+		thread.hint(r.app.pack(&fakeReply{headers: []string{"Link: in-time"}}))
 		later(thread.w.watch)
-		thread.hints(r.app.pack(&fakeReply{headers: []string{"Link: late"}}))
-		wrote <- thread.write(call.Batch{}, r.app.pack(&fakeReply{status: "200 OK"}), []byte("late"))
+		thread.hint(r.app.pack(&fakeReply{headers: []string{"Link: late"}}))
+		wrote <- thread.writes(call.Batch{}, r.app.pack(&fakeReply{status: "200 OK"}), []byte("late"))
 		return fakeReply{}
 	})
 	c := s.dial()

@@ -460,10 +460,10 @@ func TestWriteCallableLeavesAtOnce(t *testing.T) {
 	s := serveFake(t, testSettings(), func(r *fakeRequest) fakeReply {
 		reply := fakeReply{status: "200 OK"}
 		s := r.app.w.threads[r.app.w.conns[r.conn].thread]
-		s.hints(r.app.pack(&fakeReply{headers: []string{"Link: </a.css>"}}))
-		s.write(call.Batch{}, r.app.pack(&reply), []byte("first"))
+		s.hint(r.app.pack(&fakeReply{headers: []string{"Link: </a.css>"}}))
+		s.writes(call.Batch{}, r.app.pack(&reply), []byte("first"))
 		<-read
-		s.write(call.Batch{}, nil, []byte("second"))
+		s.writes(call.Batch{}, nil, []byte("second"))
 		reply.status = "" // the head is out
 		reply.body = []byte("third")
 		return reply

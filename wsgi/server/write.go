@@ -1,9 +1,6 @@
 package server
 
 import (
-	"time"
-
-	"gosrv/wsgi/body"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
@@ -14,9 +11,8 @@ import (
 // for the client, since the application's thread is lent to it; the GIL is
 // released. What a generator has yielded before leaves first: batch. false: the
 // client is gone, or the head is faulty.
-func (s *responder) write(batch call.Batch, head, data []byte) bool {
-	c, a := s.cur, s.curAns
-	if c == nil || !s.sendBatch(c, a, batch) {
+func (s *responder) write(c *Conn, a *answer, batch call.Batch, head, data []byte) bool {
+	if !s.sendBatch(c, a, batch) {
 		return false
 	}
 	buf := s.head[:0]
@@ -26,7 +22,7 @@ func (s *responder) write(batch call.Batch, head, data []byte) bool {
 			return false
 		}
 		var ok bool
-		if buf, ok = s.open(a, buf, response.PackedHead(head), -1); !ok {
+		if buf, ok = s.open(c, a, buf, response.PackedHead(head), -1); !ok {
 			return false
 		}
 	}
@@ -39,14 +35,14 @@ func (s *responder) write(batch call.Batch, head, data []byte) bool {
 }
 
 // sendAll sends what is left, waiting for the client as long as it makes progress.
-func (s *responder) sendAll(c *conn, a *answer) bool {
+func (s *responder) sendAll(c *Conn, a *answer) bool {
 	defer a.left.clear()
 	for a.left.size() > 0 {
-		n, e := c.wire.Sendv(&a.left.segs, false)
+		n, e := c.Wire.Sendv(&a.left.segs, false)
 		switch {
 		case e == loop.None:
 			a.took(n)
-		case again(e) && s.waitRoom(c, a):
+		case loop.Again(e) && s.waitRoom(c, a):
 		default:
 			a.bytes -= a.left.body(&a.frame)
 			return false
@@ -55,46 +51,15 @@ func (s *responder) sendAll(c *conn, a *answer) bool {
 	return true
 }
 
-// millis is a time-out for poll(2): 0, "never", is -1 there.
-func millis(d time.Duration) int {
-	if d == 0 {
-		return -1
-	}
-	return int(d / time.Millisecond)
-}
-
-// waitRoom blocks until the socket takes bytes, as long as the client takes
-// some; false: it does not, or it is gone.
-func (s *responder) waitRoom(c *conn, a *answer) bool {
-	if s.w.hub != nil {
-		return false // a leaf call waits for nobody
-	}
-	look := s.w.set.Write / looks
-	for quiet := 0; quiet < looks; quiet++ {
-		before, began := a.taken(c), loop.Now()
-		if c.wire.WaitWritable(millis(look)) {
-			return true
-		}
-		if look == 0 || loop.Now()-began < int64(look)/2 {
-			return false // not for want of time
-		}
-		if !body.TooFew(a.taken(c)-before, look) {
-			quiet = -1
-		}
-	}
-	return false
-}
-
 // hints is what wsgi.early_hints reaches: it sends 103 Early Hints (RFC 8297)
 // before it returns, waiting for the client like write. Nothing is sent to a
 // client of HTTP/1.0, which does not know interim answers, and none after the
 // head. false: a header is invalid, and the application is told.
-func (s *responder) hints(head []byte) bool {
-	c, a := s.cur, s.curAns
-	if c == nil || a.begun || a.holder == watchdogHas || a.x.Old {
+func (s *responder) hints(c *Conn, a *answer, head []byte) bool {
+	if a.begun || a.holder == watchdogHas || a.x.Old {
 		return true
 	}
-	if s.w.watch != nil {
+	if s.rules.watched {
 		if !s.watched.Pause() {
 			return true // 504 was sent
 		}
@@ -105,15 +70,15 @@ func (s *responder) hints(head []byte) bool {
 	if !ok {
 		return false
 	}
-	if c.stream != nil {
+	if c.Stream != nil {
 		// A thread that begins to read must not put its 100 into this.
-		c.stream.Lock()
-		defer c.stream.Unlock()
+		c.Stream.Lock()
+		defer c.Stream.Unlock()
 	}
 	a.left.set(buf, len(buf), 0, nil, nil)
 	if !s.sendAll(c, a) {
 		// A part of it may have left: what followed would be read as its end.
-		c.wire.HalfClose()
+		c.Wire.HalfClose()
 	}
 	return true
 }

@@ -8,7 +8,7 @@ import (
 // hint calls wsgi.early_hints from inside the application.
 func (r *fakeRequest) hint(headers ...string) bool {
 	w := r.app.w
-	return w.threads[w.conns[r.conn].thread].hints(r.app.pack(&fakeReply{headers: headers}))
+	return w.threads[w.conns[r.conn].thread].hint(r.app.pack(&fakeReply{headers: headers}))
 }
 
 func TestEarlyHintsLeaveBeforeTheAnswer(t *testing.T) {
