@@ -101,3 +101,48 @@ func (s *responder) piece(c *Conn, a *answer, out []byte) verdict {
 	s.composeData(a, buf, data, true)
 	return sent
 }
+
+// enough tells that the application need not say more.
+func (a *answer) enough() bool {
+	return a.frame.NoBody && a.frame.Status != 101 || a.state != call.More
+}
+
+// wait copies what has no room in the socket, since others use the thread's buffers meanwhile.
+func (a *answer) wait() { a.left.keep(a.res.Ref != nil) }
+
+// over judges an answer whose pieces were not asked for, when its call is over, with the last that it has said.
+// gone: nothing more can be said to the client.
+func (s *responder) over(c *Conn, a *answer, state call.State, res *call.Result, head []byte, gone bool) verdict {
+	a.app = false
+	a.state, a.res.FD, a.res.HeadLen, a.res.Ref = state, res.FD, uint32(len(head)), nil
+	if a.holder == appHas && state == call.Last {
+		a.state = call.Done
+	}
+	a.notes = append([]byte(nil), res.NotesBytes()...)
+	if a.holder == watchdogHas {
+		a.state = call.Done
+		return lost
+	}
+	a.quits = state == call.Quit
+	if a.handled() {
+		return a.concede(head)
+	}
+	switch {
+	case gone && a.begun:
+		a.drop = !a.frame.Chunked
+		fallthrough
+	case gone && a.fault == "":
+		a.state = call.Done
+		return cut
+	case a.fault != "" && !a.begun, a.state == call.Failed, a.state == call.Quit, !a.begun:
+		v := s.failed(c, a)
+		if v == sent {
+			if v = s.flush(c, a); v == blocked {
+				a.left.keep(false)
+			}
+		}
+		return v
+	}
+	a.state = call.Done
+	return a.ended()
+}

@@ -105,14 +105,14 @@ func (h *hub) outcome(g *greenCall, v verdict) call.Outcome {
 		g.gone = true
 		return call.Gone
 	case v == blocked:
-		a.left.keep(a.res.Ref != nil)
+		a.wait()
 		c.become(sending)
 		s.rest(c)
 		return call.Wait
 	case v != sent:
 		g.gone = true
 		return call.Gone
-	case a.frame.NoBody && a.frame.Status != 101, a.state != call.More:
+	case a.enough():
 		return call.Enough
 	}
 	return call.Sent
@@ -140,8 +140,7 @@ func (h *hub) unblock(g *greenCall) {
 	if c.phase == sending {
 		c.become(serving)
 	}
-	g.left.clear()
-	g.fileLeft = 0
+	g.dropRest()
 }
 
 // lose is the end of a connection under a request: its greenlet finds out when it looks, or is woken to do so.
@@ -167,7 +166,12 @@ func (h *hub) End(ref call.Ref, state call.State, res *call.Result, head []byte)
 		h.unblock(g)
 		g.gone = true
 	}
-	v := h.verdict(g, state, res, head)
+	if state == call.Quit && h.stuck.Load() && !g.begun && !g.gone && (g.holder == serverHas || g.holder == bothHave) {
+		send504(s, c) // this is what has not given way
+		g.lose()
+		g.quits = true
+	}
+	v := s.over(&c.Conn, &g.answer, state, res, head, g.gone)
 	kept := g.answer // what is not sent yet outlives the place
 	h.forget(g)
 	a := &kept
@@ -183,51 +187,6 @@ func (h *hub) End(ref call.Ref, state call.State, res *call.Result, head []byte)
 	if h.unfinished() || w.ended() {
 		h.waker.Wake()
 	}
-}
-
-// verdict judges a request that is over.
-func (h *hub) verdict(g *greenCall, state call.State, res *call.Result, head []byte) verdict {
-	s, c, a := h.s, g.c, &g.answer
-	a.app = false
-	a.state, a.res.FD, a.res.HeadLen, a.res.Ref = state, res.FD, uint32(len(head)), nil
-	if a.holder == appHas && state == call.Last {
-		a.state = call.Done
-	}
-	a.notes = append([]byte(nil), res.NotesBytes()...)
-	if a.holder == watchdogHas {
-		a.state = call.Done
-		return lost
-	}
-	if a.handled() {
-		return a.concede(head)
-	}
-	if a.state == call.Quit {
-		a.quits = true
-		if h.stuck.Load() && !a.begun && !g.gone { // this is what has not given way
-			send504(s, c)
-			a.lose()
-			a.state = call.Done
-			return lost
-		}
-	}
-	switch {
-	case g.gone && a.begun:
-		a.drop = !a.frame.Chunked
-		fallthrough
-	case g.gone && a.fault == "":
-		a.state = call.Done
-		return cut
-	case a.fault != "" && !a.begun, a.state == call.Failed, a.state == call.Quit, !a.begun:
-		v := s.failed(&c.Conn, a)
-		if v == sent {
-			if v = s.flush(&c.Conn, a); v == blocked {
-				a.left.keep(false)
-			}
-		}
-		return v
-	}
-	a.state = call.Done
-	return a.ended()
 }
 
 // refuseLate answers 504 in a request's place, where nothing was said.

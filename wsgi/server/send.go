@@ -61,6 +61,12 @@ func (o *outgoing) keep(lent bool) {
 	o.shared = false
 }
 
+// dropRest forgets what is left.
+func (a *answer) dropRest() {
+	a.left.clear()
+	a.fileLeft = 0
+}
+
 // body is how much of the body is left.
 func (o *outgoing) body(f *response.Framing) int64 {
 	n := int64(len(o.segs[1]))
@@ -210,8 +216,7 @@ func (s *responder) page(status int, now int64, bare bool) response.Page {
 // forfeit ends a call whose request the watchdog has answered.
 func (s *responder) forfeit(a *answer) verdict {
 	s.finish(a)
-	a.left.clear()
-	a.fileLeft = 0
+	a.dropRest()
 	return lost
 }
 
