@@ -1,6 +1,6 @@
 /* request_socket.c: gunicorn.socket: an object that becomes a real socket.socket (of a dup) at its
  * first use, and what Go is asked before that one is used (pyshim: request/client_socket.py;
- * wsgi/takeover.go). */
+ * wsgi/server/takeover.go). */
 #include "request.h"
 
 #include <errno.h>

@@ -163,6 +163,7 @@ var rooms = map[string][]string{
 	"wsgi/response": {"wsgi/http1"},
 	"wsgi/watchdog": {"wsgi/loop"},
 	"wsgi/lead":     {"wsgi/loop"},
+	"wsgi/answer":   {"wsgi/body", "wsgi/call", "wsgi/http1", "wsgi/loop", "wsgi/measure", "wsgi/response", "wsgi/watchdog"},
 	"wsgi/measure":  {"wsgi/http1", "wsgi/ipc/metrics"},
 	"wsgi/handover": {"wsgi/http1/proxyproto", "wsgi/loop", "wsgi/ipc/scoreboard", "wsgi/ipc/workerctl"},
 	"wsgi/call":     {"wsgi/http1", "wsgi/http1/proxyproto"},

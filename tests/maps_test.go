@@ -11,7 +11,7 @@ import (
 // pages are the maps: those that have a table of what lies in some folders: each file of
 // the patterns is named in them, tests left out.
 var pages = map[string][]string{
-	"wsgi/DESIGN.md":      {"wsgi/*.go", "wsgi/server/*.go", "wsgi/caller/*.go", "wsgi/call/*.go"},
+	"wsgi/DESIGN.md":      {"wsgi/*.go", "wsgi/server/*.go", "wsgi/answer/*.go", "wsgi/caller/*.go", "wsgi/call/*.go"},
 	"cmd/gosrv/DESIGN.md": {"cmd/gosrv/internal/master/*.go", "cmd/gosrv/internal/*"},
 	"cgo/DESIGN.md":       {"cgo/*.c"},
 }

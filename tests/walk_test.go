@@ -12,18 +12,19 @@ import (
 	"testing"
 )
 
-// walkMost is how many files of the server a small request may go through, beside conn.go: that is the connection.
+// walkMost is how many files of the server's rooms a small request may go through, beside conn.go: that is the connection.
 const walkMost = 10
 
 // walkRequests is how many are served while blocks of code are counted. What the start runs through is less.
 const walkRequests = 1500
 
-// walked are the files of wsgi/server that each of many small requests goes through, without their ending.
+// walked are the files of wsgi/server and of wsgi/answer that each of many small requests goes through, without their
+// ending. Those of answer have their room before them.
 func walked(t *testing.T) []string {
 	t.Helper()
 	profile := filepath.Join(t.TempDir(), "walk.out")
 	cmd := exec.Command("go", "test", "./wsgi/server", "-run", "^$", "-bench", "^BenchmarkHello$", "-benchtime", strconv.Itoa(walkRequests)+"x",
-		"-covermode", "count", "-coverprofile", profile)
+		"-covermode", "count", "-coverprofile", profile, "-coverpkg", "./wsgi/server,./wsgi/answer")
 	cmd.Dir = ".."
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "BenchmarkHello") {
 		t.Fatalf("%v\n%s", err, out)
@@ -34,7 +35,7 @@ func walked(t *testing.T) []string {
 	}
 	defer f.Close()
 	var files []string
-	block := regexp.MustCompile(`/(\w+)\.go:\S+ \d+ (\d+)$`)
+	block := regexp.MustCompile(`/wsgi/(?:server/)?(\S+)\.go:\S+ \d+ (\d+)$`)
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		match := block.FindStringSubmatch(lines.Text())
 		if match == nil {
@@ -68,7 +69,7 @@ func TestASmallRequestGoesThroughFewFiles(t *testing.T) {
 		t.Fatal("wsgi/DESIGN.md has no walk of one small request")
 	}
 	var named []string
-	for _, match := range regexp.MustCompile(`(?m)^ (\w+) `).FindAllStringSubmatch(walk, -1) {
+	for _, match := range regexp.MustCompile(`(?m)^ ([\w/]+) `).FindAllStringSubmatch(walk, -1) {
 		if !slices.Contains(named, match[1]) {
 			named = append(named, match[1])
 		}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/response"
 )
@@ -214,9 +215,9 @@ func TestAccessLogAllocatesNothing(t *testing.T) {
 		w := r.app.w
 		c := w.conns[r.conn]
 		s := w.threads[c.thread]
-		a := answer{frame: response.Framing{Status: 200}, bytes: 5}
+		a := answer.Answer{Frame: response.Framing{Status: 200}, Bytes: 5}
 		allocations = testing.AllocsPerRun(200, func() {
-			a.logged = false
+			a.Logged = false
 			s.record(c, &a, s.request(c))
 		})
 		return hello(r)

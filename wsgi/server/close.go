@@ -1,6 +1,7 @@
 package server
 
 import (
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/loop"
 )
@@ -28,7 +29,7 @@ func (s *appThread) refuse(c *conn, why *body.Refusal) {
 	if why.Fault != "" {
 		w.log.Errorf("%s", why.Fault)
 	}
-	page := s.page(why.Status, w.now, false)
+	page := s.Page(why.Status, w.now, false)
 	s.recordRefusal(c, why.Status, page.BodyLen())
 	countRefusal(s, c, why)
 	w.freeRequest(c)
@@ -66,7 +67,7 @@ func (s *appThread) linger(c *conn) {
 // than the socket holds.
 func (s *appThread) discard(c *conn) {
 	for c.budget > 0 || c.fin {
-		n, e := c.Wire.Recv(s.out)
+		n, e := c.Wire.Recv(s.Out)
 		switch {
 		case e == loop.None && n > 0:
 			c.budget -= n
@@ -90,14 +91,14 @@ func (s *appThread) abandon(c *conn) {
 		c.Stream.Cancel() // close() must not wait for more of it
 	}
 	if c.Suspended != nil {
-		if c.Suspended.app {
+		if c.Suspended.Bound {
 			if c.thread != s.n {
 				s.l.delegate(c, true)
 				return
 			}
-			s.finish(c.Suspended)
+			s.Finish(c.Suspended)
 		}
-		s.report(c, c.Suspended, cut)
+		s.report(c, c.Suspended, answer.Cut)
 	}
 	s.l.close(c, false)
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
@@ -51,7 +52,7 @@ type conn struct {
 	readiness
 	incoming
 	suspension
-	Conn
+	answer.Conn
 
 	used    bool // a request was answered
 	engaged bool // counted as one with a complete request
@@ -91,9 +92,9 @@ type incoming struct {
 
 // suspension is an answer that waits for the socket or for its turn.
 type suspension struct {
-	thread  int     // that serves the connection or holds its suspended call
-	verdict verdict // of that thread, until the leader has read it
-	aborted bool    // its suspended call is only to be finished
+	thread  int            // that serves the connection or holds its suspended call
+	verdict answer.Verdict // of that thread, until the leader has read it
+	aborted bool           // its suspended call is only to be finished
 
 	call *greenCall // in the application, in a greenlet; nil otherwise
 }

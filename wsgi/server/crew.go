@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/lead"
 	"gosrv/wsgi/loop"
@@ -115,20 +116,20 @@ func (s *appThread) releaseLead() {
 
 // regainLead takes the lead back after a call. If another thread leads by now, that gets the connection with
 // what came of it.
-func (s *appThread) regainLead(c *conn, a *answer, v verdict) leads {
+func (s *appThread) regainLead(c *conn, a *answer.Answer, v answer.Verdict) leads {
 	w := s.w
 	if w.crew.oneCalls() {
 		if w.crew.backup != nil {
 			s.reclaim()
 		}
-		if s.now-a.resumed >= stuck && loop.WaitReadable(w.Control, 0) {
+		if s.Now-a.Resumed >= stuck && loop.WaitReadable(w.Control, 0) {
 			s.ReleaseGIL()
 			w.ReadOrders() // what it was told meanwhile comes before new connections
 		}
 		return stillLeads
 	}
 	p := &w.crew.pool
-	p.Weigh(&s.member, s.now-a.resumed)
+	p.Weigh(&s.member, s.Now-a.Resumed)
 	if s.l = p.Acquire(); s.l != nil {
 		return stillLeads
 	}
@@ -136,7 +137,7 @@ func (s *appThread) regainLead(c *conn, a *answer, v verdict) leads {
 		kept := *a
 		c.Suspended = &kept
 	}
-	if v == sent && a.parting(&c.Conn) {
+	if v == answer.Sent && a.Parting(&c.Conn) {
 		c.Wire.HalfClose() // the leader may be long in coming to it, and the last bytes wait for the end
 	}
 	c.verdict = v
@@ -237,11 +238,11 @@ func (s *appThread) doTodo() leads {
 func (s *appThread) goOn(c *conn) leads {
 	a := c.Suspended
 	s.cur, s.curAns = c, a
-	a.resumed = loop.Now()
-	s.startDeadline(a)
-	v := cut
+	a.Resumed = loop.Now()
+	s.StartDeadline(a)
+	v := answer.Cut
 	if c.aborted {
-		s.finish(a)
+		s.Finish(a)
 	} else {
 		v = carry(s, c, a)
 	}

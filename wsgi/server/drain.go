@@ -170,7 +170,7 @@ func (p *departure) hastenIdle() {
 // worker has requests to finish anyway, and time to part from the idle ones.
 func (p *departure) idleMayStay() bool {
 	w := p.l
-	if !w.drain.on || w.gate.engaged <= int(w.answers.lost.Load()) {
+	if !w.drain.on || w.gate.engaged <= int(w.answers.Lost.Load()) {
 		return false
 	}
 	idle, linger := w.set.Parting.within(w.graceful.Load())
@@ -202,7 +202,7 @@ func (p *departure) ended() bool {
 	if d.over {
 		return true
 	}
-	return w.count <= int(w.answers.lost.Load()) && !d.queue && w.ending == 0 || d.deadline > 0 && w.now >= d.deadline
+	return w.count <= int(w.answers.Lost.Load()) && !d.queue && w.ending == 0 || d.deadline > 0 && w.now >= d.deadline
 }
 
 // countRequest counts a request as it begins and asks for the successor of a

@@ -6,7 +6,7 @@ func TestAWorkerIsNotAtRestWithAThreadInside(t *testing.T) {
 	for name, change := range map[string]func(s *server){
 		"told to quit":         func(s *server) { s.quitting.Store(true) },
 		"the server ends":      func(s *server) { s.drain.final = true },
-		"a call is given up":   func(s *server) { s.answers.lost.Store(1) },
+		"a call is given up":   func(s *server) { s.answers.Lost.Store(1) },
 		"a thread is in there": func(s *server) { s.crew.pool.size = 2; s.crew.pool.out.Store(1) },
 	} {
 		s := newFake(t, testSettings(), hello)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gosrv/wsgi/access"
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
@@ -42,7 +43,7 @@ type worker struct {
 	tls     *tlsio.Handshakes // nil: plain
 	crew    crew
 	hub     *hub // nil: nothing but the loop waits
-	answers rules
+	answers answer.Rules
 	notice  string // what the master is to say of the place for spool files
 }
 
@@ -78,7 +79,7 @@ type eventLoop struct {
 	poll       *loop.Poller
 	mem        body.Memory // of request bodies, and the read buffers
 	headBlocks http1.Blocks
-	outbox     outbox[*conn]
+	outbox     answer.Outbox[*conn]
 	again      []turnTicket
 	todo       []*conn // suspended calls of the main thread, where it is alone
 
@@ -125,8 +126,8 @@ const slice = 8e6
 // connection, a time-out, or the wait for more. It reports whether this thread
 // still leads the loop.
 func (w *eventLoop) turn(s *appThread) leads {
-	if s.now-w.yielded > slice {
-		w.yielded = s.now
+	if s.Now-w.yielded > slice {
+		w.yielded = s.Now
 		s.ReleaseGIL()
 		runtime.Gosched()
 	}
@@ -139,13 +140,13 @@ func (w *eventLoop) turn(s *appThread) leads {
 			return stillLeads // that may have been the last thing to wait for
 		}
 	}
-	if w.outbox.waits() && w.outbox.due(s.now) {
+	if w.outbox.Size() > 0 && w.outbox.Due(s.Now) {
 		s.sendKept()
 	}
 	if ev, ok := w.poll.Next(); ok {
 		return s.l.dispatch(s, ev)
 	}
-	if w.outbox.waits() {
+	if w.outbox.Size() > 0 {
 		s.sendKept()
 	}
 	s.ReleaseGIL()

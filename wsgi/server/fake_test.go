@@ -288,8 +288,8 @@ func (f *fakeApp) open() int64 { return f.calls.Load() - f.closes.Load() }
 
 // writes is start_response's write() in a thread.
 func (s *appThread) writes(batch call.Batch, head, data []byte) bool {
-	return s.write(&s.cur.Conn, s.curAns, batch, head, data)
+	return s.Write(&s.cur.Conn, s.curAns, batch, head, data)
 }
 
 // hint is wsgi.early_hints in it.
-func (s *appThread) hint(head []byte) bool { return s.hints(&s.cur.Conn, s.curAns, head) }
+func (s *appThread) hint(head []byte) bool { return s.Hints(&s.cur.Conn, s.curAns, head) }

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/watchdog"
@@ -48,7 +49,7 @@ type alarm struct {
 
 // greenCall is a request in its greenlet.
 type greenCall struct {
-	answer
+	answer.Answer
 	ref  call.Ref
 	c    *conn // nil: the place is free
 	body call.Body
@@ -117,14 +118,14 @@ func newHub(s *appThread) error {
 		}
 	}
 	w.hub = h
-	w.answers.leaf = true
+	w.answers.Leaf = true
 	return nil
 }
 
 // Turn is call.Leaves': what is due, and what has come of it.
 func (h *hub) Turn(signals call.Flags, t call.Turn) {
 	s, w := h.s, h.l
-	s.watched.Stop()
+	s.Watched.Stop()
 	w.now = loop.Now()
 	if signals != 0 {
 		heed(w.worker, signals)
@@ -148,7 +149,7 @@ func (h *hub) Turn(signals call.Flags, t call.Turn) {
 	}
 	t.Do(h.chores, h.logFD)
 	h.chores, h.logFD = 0, -1
-	s.watched.Start(w.now, false)
+	s.Watched.Start(w.now, false)
 }
 
 // unfinished tells whether the next turn is due at once.
@@ -229,7 +230,7 @@ func (h *hub) begin(g *greenCall, t call.Turn) bool {
 // wait there.
 func (h *hub) shrink() {
 	for _, y := range h.young {
-		if c := y.g.c; y.live() && c.phase == serving && c.Stream == nil && y.g.holder != appHas {
+		if c := y.g.c; y.live() && c.phase == serving && c.Stream == nil && y.g.Holder != answer.AppHas {
 			c.In.Fit(&h.l.mem.Bufs)
 		}
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"golang.org/x/sys/unix"
 
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/call"
 )
 
@@ -54,9 +55,9 @@ func (h *hub) Socket(ref call.Ref, use call.SocketUse, buf []byte) int {
 		return -int(unix.ECONNABORTED)
 	}
 	s := h.s
-	s.cur, s.curAns = g.c, &g.answer
+	s.cur, s.curAns = g.c, &g.Answer
 	n := useSocket(s, use, buf)
-	if g.holder != serverHas {
+	if g.Holder != answer.ServerHas {
 		h.timed.remove(h, g) // it takes as long as it likes
 	}
 	return n
@@ -68,5 +69,5 @@ func (h *hub) Hints(ref call.Ref, head []byte) bool {
 	if g == nil || g.gone {
 		return true
 	}
-	return h.s.hints(&g.c.Conn, &g.answer, head)
+	return h.s.Hints(&g.c.Conn, &g.Answer, head)
 }

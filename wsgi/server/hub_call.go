@@ -1,6 +1,7 @@
 package server
 
 import (
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
@@ -24,11 +25,11 @@ func (h *hub) serve(c *conn) {
 	if c.Stream != nil {
 		g.body = c.Stream.Whole()
 	}
-	g.answer = answer{started: w.now, resumed: w.now, app: true, x: response.Request{
+	g.Answer = answer.Answer{Started: w.now, Resumed: w.now, Bound: true, Request: response.Request{
 		Head: isHead(method), Old: r.Major == 1 && r.Minor == 0,
 		Keep: r.KeepAlive && w.keepAlive, Kept: w.kept, Server: w.server,
 	}}
-	c.call, c.Suspended = g, &g.answer
+	c.call, c.Suspended = g, &g.Answer
 	h.timed.add(h, g)
 	h.ready.put(g)
 	if h.relax == 0 {
@@ -82,37 +83,37 @@ func (h *hub) Answer(ref call.Ref, state call.State, res *call.Result, out []byt
 		g.gone = true
 		return call.Gone
 	}
-	s, c, a := h.s, g.c, &g.answer
+	s, c, a := h.s, g.c, &g.Answer
 	s.cur, s.curAns = c, a
-	s.now = loop.Now()
-	a.state, a.res = state, *res
-	a.res.Handle = nil // the call is the greenlet's to close
+	s.Now = loop.Now()
+	a.State, a.Result = state, *res
+	a.Result.Handle = nil // the call is the greenlet's to close
 	if res.Ends != 0 {
-		a.x.Keep, a.frame.Keep = false, false
+		a.Request.Keep, a.Frame.Keep = false, false
 	}
-	v := s.piece(&c.Conn, a, out)
-	if v == sent {
-		v = s.flush(&c.Conn, a)
+	v := s.Piece(&c.Conn, a, out)
+	if v == answer.Sent {
+		v = s.Flush(&c.Conn, a)
 	}
 	return h.outcome(g, v)
 }
 
 // outcome is what the greenlet is told.
-func (h *hub) outcome(g *greenCall, v verdict) call.Outcome {
-	s, c, a := h.s, g.c, &g.answer
+func (h *hub) outcome(g *greenCall, v answer.Verdict) call.Outcome {
+	s, c, a := h.s, g.c, &g.Answer
 	switch {
-	case v == lost: // with a fault of the application's, which End reports
+	case v == answer.Lost: // with a fault of the application's, which End reports
 		g.gone = true
 		return call.Gone
-	case v == blocked:
-		a.wait()
+	case v == answer.Blocked:
+		a.Wait()
 		c.become(sending)
 		s.rest(c)
 		return call.Wait
-	case v != sent:
+	case v != answer.Sent:
 		g.gone = true
 		return call.Gone
-	case a.enough():
+	case a.Enough():
 		return call.Enough
 	}
 	return call.Sent
@@ -122,13 +123,13 @@ func (h *hub) outcome(g *greenCall, v verdict) call.Outcome {
 func (h *hub) resume(c *conn) {
 	s, g, a := h.s, c.call, c.Suspended
 	s.cur, s.curAns = c, a
-	v := s.flush(&c.Conn, a)
-	if v == blocked {
+	v := s.Flush(&c.Conn, a)
+	if v == answer.Blocked {
 		s.rest(c)
 		return
 	}
 	h.unblock(g)
-	g.gone = v != sent
+	g.gone = v != answer.Sent
 	h.wakes.put(g)
 }
 
@@ -140,7 +141,7 @@ func (h *hub) unblock(g *greenCall) {
 	if c.phase == sending {
 		c.become(serving)
 	}
-	g.dropRest()
+	g.DropRest()
 }
 
 // lose is the end of a connection under a request: its greenlet finds out when it looks, or is woken to do so.
@@ -159,27 +160,27 @@ func (h *hub) End(ref call.Ref, state call.State, res *call.Result, head []byte)
 		return
 	}
 	s, w, c := h.s, h.l, g.c
-	s.cur, s.curAns = c, &g.answer
-	s.now = loop.Now()
-	w.now = max(w.now, s.now)
+	s.cur, s.curAns = c, &g.Answer
+	s.Now = loop.Now()
+	w.now = max(w.now, s.Now)
 	if c.phase == sending {
 		h.unblock(g)
 		g.gone = true
 	}
-	if state == call.Quit && h.stuck.Load() && !g.begun && !g.gone && (g.holder == serverHas || g.holder == bothHave) {
+	if state == call.Quit && h.stuck.Load() && !g.Begun && !g.gone && (g.Holder == answer.ServerHas || g.Holder == answer.BothHave) {
 		send504(s, c) // this is what has not given way
-		g.lose()
-		g.quits = true
+		g.Lose()
+		g.Quits = true
 	}
-	v := s.over(&c.Conn, &g.answer, state, res, head, g.gone)
-	kept := g.answer // what is not sent yet outlives the place
+	v := s.Over(&c.Conn, &g.Answer, state, res, head, g.gone)
+	kept := g.Answer // what is not sent yet outlives the place
 	h.forget(g)
 	a := &kept
 	c.Suspended = a
-	if a.quits {
+	if a.Quits {
 		s.w.order(quitOrder)
 	}
-	a.Inside = max(s.now-a.started, 0) // what a greenlet waits for is the application's
+	a.Inside = max(s.Now-a.Started, 0) // what a greenlet waits for is the application's
 	s.report(c, a, v)
 	s.cur, s.curAns = nil, nil
 	s.settle(c, a, v)
@@ -191,12 +192,12 @@ func (h *hub) End(ref call.Ref, state call.State, res *call.Result, head []byte)
 
 // refuseLate answers 504 in a request's place, where nothing was said.
 func (h *hub) refuseLate(g *greenCall) {
-	s, c, a := h.s, g.c, &g.answer
+	s, c, a := h.s, g.c, &g.Answer
 	h.unblock(g)
-	if !a.begun && a.holder == serverHas {
+	if !a.Begun && a.Holder == answer.ServerHas {
 		s.cur, s.curAns = c, a
 		send504(s, c)
-		a.lose()
+		a.Lose()
 	}
 	g.gone = true
 	h.throws.put(g)

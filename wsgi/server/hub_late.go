@@ -69,14 +69,14 @@ func (t *timedCalls) show(h *hub) {
 		return
 	}
 	r, head := t.first.request()
-	h.l.score.Begin(t.first.started, r.Method.Of(head), r.Path.Of(head))
+	h.l.score.Begin(t.first.Started, r.Method.Of(head), r.Path.Of(head))
 }
 
 // late ends what has run for longer than request_timeout, and, when a drain is about to end, all that runs.
 func (h *hub) late() {
 	w := h.l
 	if limit := int64(w.set.Request); limit > 0 {
-		for g := h.timed.first; g != nil && w.now-g.started >= limit; g = g.newer {
+		for g := h.timed.first; g != nil && w.now-g.Started >= limit; g = g.newer {
 			if g.thrown == 0 {
 				h.reportLate(g)
 			}
@@ -125,7 +125,7 @@ func (h *hub) nextLate() int64 {
 		next = never
 	}
 	if g := h.timed.first; g != nil && w.set.Request > 0 {
-		due := g.started + int64(w.set.Request)
+		due := g.Started + int64(w.set.Request)
 		if g.thrown != 0 {
 			due = g.thrown + throwAgain
 		}
@@ -143,11 +143,11 @@ func (h *hub) reportLate(g *greenCall) {
 		client = g.c.client.Peer.String()
 	}
 	what := "answered 504"
-	if g.begun {
+	if g.Begun {
 		what = "its answer had begun"
 	}
 	w.log.Criticalf("REQUEST TIMEOUT (pid:%d): %s %s from %s, running for %.1fs; %s", os.Getpid(), errlog.Printable(r.Method.Of(head)),
-		errlog.Printable(r.Path.Of(head)), client, time.Duration(w.now-g.started).Seconds(), what)
+		errlog.Printable(r.Path.Of(head)), client, time.Duration(w.now-g.Started).Seconds(), what)
 }
 
 // startWatch finds a hub that does not come round for --timeout.
@@ -172,7 +172,7 @@ func (h *hub) startWatch() {
 		Probe:    w.Probe,
 		Stacks:   w.Stacks,
 	})
-	h.watch.Start([]*watchdog.Thread{&h.s.watched})
+	h.watch.Start([]*watchdog.Thread{&h.s.Watched})
 	go func() {
 		for range time.Tick(time.Duration(timeout / hubPokes)) {
 			h.waker.Wake()

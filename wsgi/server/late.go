@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
@@ -53,10 +54,11 @@ func startWatchdog(w *worker) {
 	if w.watch == nil {
 		return
 	}
+	w.answers.Watched = true
 	w.watchedThreads = w.callers()
 	var threads []*watchdog.Thread
 	for _, s := range w.watchedThreads {
-		threads = append(threads, &s.watched)
+		threads = append(threads, &s.Watched)
 	}
 	w.watch.Start(threads)
 }
@@ -65,7 +67,7 @@ func startWatchdog(w *worker) {
 // it with 504 if nothing was said before. The watchdog has taken it: what belongs
 // to the call is not used by anybody else.
 func (w *worker) answerLate(thread int, begun bool) string {
-	w.answers.lost.Add(1)
+	w.answers.Lost.Add(1)
 	s := w.watchedThreads[thread]
 	c := s.cur
 	if c == nil {
@@ -84,7 +86,7 @@ func (w *worker) answerLate(thread int, begun bool) string {
 }
 
 // send504 answers the request in the call's place.
-func send504(s *appThread, c *conn) { s.record(c, tooLate(&c.Conn, s.curAns), s.request(c)) }
+func send504(s *appThread, c *conn) { s.record(c, answer.TooLate(&c.Conn, s.curAns), s.request(c)) }
 
 // reportLate logs what the watchdog has found. The other workers hand nothing
 // over to this one from now on.

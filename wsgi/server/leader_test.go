@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"gosrv/wsgi/call"
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
@@ -115,10 +115,11 @@ func accepted(s *server) (*conn, *client) {
 func handedBack(t *testing.T) (s *server, b *appThread, c *conn, client *client) {
 	s, a, b := restingPool(t)
 	c, client = accepted(s)
-	ans := &answer{state: call.Done, frame: response.Framing{Status: 200, Length: -1}, left: outgoing{segs: [3][]byte{[]byte("the end")}}, forLog: forLog{logged: true}}
+	ans := answer.Leftover([]byte("the end"))
+	ans.Frame = response.Framing{Status: 200, Length: -1}
 	c.become(serving)
 	a.cur, a.curAns = c, ans
-	if v := a.flush(&c.Conn, ans); v != sent || a.leave(c, v) {
+	if v := a.Flush(&c.Conn, ans); v != answer.Sent || a.leave(c, v) {
 		t.Fatalf("%d, or it leads as well", v)
 	}
 	return s, b, c, client

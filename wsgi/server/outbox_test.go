@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/loop"
 )
 
@@ -53,7 +54,7 @@ func batchOf(t *testing.T, n int, handle func(*fakeRequest) fakeReply) *eventBat
 
 // compute takes as long as a call whose answer may wait.
 func compute() {
-	for end := loop.Now() + longCall; loop.Now() < end; {
+	for end := loop.Now() + answer.LongCall; loop.Now() < end; {
 	}
 }
 
@@ -73,7 +74,7 @@ func TestAnswersOfOneBatchLeaveTogether(t *testing.T) {
 	var b *eventBatch
 	waiting := make(chan int, 4) // answers, when the application is called
 	b = batchOf(t, 4, func(r *fakeRequest) fakeReply {
-		waiting <- len(b.outbox.waiting)
+		waiting <- b.outbox.Size()
 		return hello(r)
 	})
 	for range 20 { // unless the machine takes longer than keptFor
@@ -172,7 +173,7 @@ func TestKeptAnswerOfAClientThatLeaves(t *testing.T) {
 
 // A socket without room takes its answer when the client reads.
 func TestKeptAnswersMeetAFullSocket(t *testing.T) {
-	text := strings.Repeat("x", keptSize-1000)
+	text := strings.Repeat("x", answer.KeptSize-1000)
 	b := batchOf(t, 2, func(r *fakeRequest) fakeReply {
 		_ = unix.SetsockoptInt(r.conn, unix.SOL_SOCKET, unix.SO_SNDBUF, 1)
 		return fakeReply{status: "200 OK", headers: []string{"Content-Type: text/plain"}, body: []byte(text)}

@@ -70,7 +70,7 @@ func (p *pool) work(s *appThread, l *eventLoop) {
 		s.l.turn(s)
 	}
 	for c := s.nextTodo(); c != nil; c = s.nextTodo() {
-		s.finish(c.Suspended)
+		s.Finish(c.Suspended)
 	}
 	s.gone.Store(true)
 	p.out.Add(1)

@@ -119,7 +119,7 @@ func (s *appThread) fill(c *conn) (progress, *body.Refusal) {
 // leading.
 func (s *appThread) readAhead() leads {
 	w := s.l
-	if !w.answers.keeps || !s.took.long() || w.poll.Left() < 2 {
+	if !s.MayKeep() || w.poll.Left() < 2 {
 		return stillLeads
 	}
 	for n := range w.poll.Left() {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gosrv/wsgi/access"
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
@@ -25,57 +26,57 @@ type reporter struct {
 // report writes what the logs get of an answer that is over: the fault of the
 // application, and the access log's line. The thread that served it calls it, as
 // long as the request is still in the buffer.
-func (s *appThread) report(c *conn, a *answer, v verdict) {
-	if a.fault != "" {
+func (s *appThread) report(c *conn, a *answer.Answer, v answer.Verdict) {
+	if a.Fault != "" {
 		s.ReleaseGIL()
 		r := s.request(c)
 		head := c.In.Unread()
-		s.w.log.Errorf("Error handling request %s %s: %s", r.Method.Of(head), r.Target.Of(head), a.fault)
-		a.fault = ""
+		s.w.log.Errorf("Error handling request %s %s: %s", r.Method.Of(head), r.Target.Of(head), a.Fault)
+		a.Fault = ""
 	}
-	if v == sent || v == cut || v == handled {
+	if v == answer.Sent || v == answer.Cut || v == answer.Handled {
 		s.record(c, a, s.request(c))
 	}
-	if s.On() && (v == sent || v == cut || v == handled || v == lost) {
+	if s.On() && (v == answer.Sent || v == answer.Cut || v == answer.Handled || v == answer.Lost) {
 		measureAnswer(s, c, a, v)
 	}
 }
 
 // record writes the line of an answer that is over, whole or cut. The request
 // is still in the buffer.
-func (p *reporter) record(c *conn, a *answer, r *http1.Request) {
-	if !p.access.Wanted() || a.logged || a.frame.Status == 0 {
+func (p *reporter) record(c *conn, a *answer.Answer, r *http1.Request) {
+	if !p.access.Wanted() || a.Logged || a.Frame.Status == 0 {
 		return
 	}
-	a.logged = true
-	took := time.Duration(loop.Now() - a.started)
+	a.Logged = true
+	took := time.Duration(loop.Now() - a.Started)
 	head := c.In.Unread()[:r.HeadLen]
 	if c.Suspended != nil {
 		// The thread has served others since. It was possible once, so it is now.
 		p.again = call.Request{Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number}
 		_ = p.env.Describe(&p.again)
 	}
-	about := access.Request{Head: head, Parsed: r, Environ: p.env, Reply: a.reply, Notes: a.notes}
-	p.access.Record(&p.line, &about, a.frame.Status, a.bytes-a.left.body(&a.frame), took)
+	about := access.Request{Head: head, Parsed: r, Environ: p.env, Reply: a.Reply, Notes: a.Notes}
+	p.access.Record(&p.line, &about, a.Frame.Status, a.BodySent(), took)
 }
 
 // measureAnswer counts an answer that is over, whole or cut, or given by the watchdog.
 // Its request is still in the buffer.
-func measureAnswer(s *appThread, c *conn, a *answer, v verdict) {
+func measureAnswer(s *appThread, c *conn, a *answer.Answer, v answer.Verdict) {
 	r := s.request(c)
 	head := c.In.Unread()[:r.HeadLen]
-	end := s.now
-	if c.Suspended != nil || a.logged { // its last bytes have left later, or the clock is read anyway
+	end := s.Now
+	if c.Suspended != nil || a.Logged { // its last bytes have left later, or the clock is read anyway
 		end = loop.Now()
 	}
 	of := metrics.Request{
-		Method: r.Method.Of(head), Path: r.Path.Of(head), Route: a.route, Status: a.frame.Status,
-		In: int64(c.Size), Out: a.out, End: end, Times: measure.Times(&c.arrival, &a.Course, a.started, s.now, end, c.Suspended != nil),
+		Method: r.Method.Of(head), Path: r.Path.Of(head), Route: a.Route, Status: a.Frame.Status,
+		In: int64(c.Size), Out: a.Out, End: end, Times: measure.Times(&c.arrival, &a.Course, a.Started, s.Now, end, c.Suspended != nil),
 	}
 	if c.body != nil {
 		of.In = int64(r.HeadLen) + c.body.Got()
 	}
-	if v == lost {
+	if v == answer.Lost {
 		of.Status = 504
 		s.Count(metrics.RequestTimeout)
 	}

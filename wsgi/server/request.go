@@ -1,6 +1,7 @@
 package server
 
 import (
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/health"
 	"gosrv/wsgi/http1"
@@ -13,16 +14,16 @@ import (
 // appThread is one application thread: its door to the application and the buffers
 // that one request at a time uses.
 type appThread struct {
-	responder
+	answer.Responder
 	reporter
 	place
 	measure.Meter
 
 	w      *worker
-	l      *eventLoop  // what the leader may touch: nil unless this thread leads
-	app    Application // nil: the thread does not enter it
-	cur    *conn       // being served
-	curAns *answer     // its answer
+	l      *eventLoop     // what the leader may touch: nil unless this thread leads
+	app    Application    // nil: the thread does not enter it
+	cur    *conn          // being served
+	curAns *answer.Answer // its answer
 
 	req  *http1.Request
 	body call.Body
@@ -33,18 +34,18 @@ type appThread struct {
 // newAppThread prepares for a thread; app is nil until it is there, and always of the backup.
 func newAppThread(w *eventLoop, n int, app Application) *appThread {
 	s := &appThread{w: w.worker, place: place{n: n}, req: w.getRequest()}
-	s.responder = newResponder(&w.answers)
+	s.Responder = answer.NewResponder(&w.answers)
 	s.access = w.access
 	if lendApplication(s, app); app == nil {
 		s.env = w.Describer() // the backup's, or until the thread is enlisted
 	}
-	s.watched.Main = n == 0
+	s.Watched.Main = n == 0
 	s.Attach(&w.meters, w.set.Threads > 1, n)
 	return s
 }
 
 // lendApplication gives a thread its door.
-func lendApplication(s *appThread, app Application) { s.app, s.calls, s.env = app, app, app }
+func lendApplication(s *appThread, app Application) { s.app, s.Calls, s.env = app, app, app }
 
 // serve runs the application for the complete request of c and sends what it
 // answers. It reports whether this thread still leads the loop; if not, c has
@@ -58,7 +59,7 @@ func (s *appThread) serve(c *conn) leads {
 	r := s.request(c)
 	head := c.In.Unread()[:r.HeadLen]
 	s.call = call.Request{
-		Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &s.body, Socket: c.fd(), Out: s.out,
+		Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &s.body, Socket: c.fd(), Out: s.Out,
 	}
 	if !w.set.NoEnvironCache {
 		s.call.Block = w.headBlocks.Number(head, r, &c.known)
@@ -73,7 +74,7 @@ func (s *appThread) serve(c *conn) leads {
 	w.timers.Disarm(&c.timer) // the request is complete
 	c.class = classNone
 	w.gate.engage(c)
-	a := s.newAnswer(now, response.Request{
+	a := s.NewAnswer(now, response.Request{
 		Head: isHead(r.Method.Of(head)),
 		Old:  r.Major == 1 && r.Minor == 0,
 		Keep: r.KeepAlive && w.keepAlive,
@@ -87,10 +88,10 @@ func (s *appThread) serve(c *conn) leads {
 	if c.Stream != nil {
 		s.body = c.Stream.Whole()
 	}
-	a.state = s.app.Call(&s.call, &a.res)
+	a.State = s.app.Call(&s.call, &a.Result)
 	s.call.Head = nil // the read buffer is the connection's
-	v := s.called(&c.Conn, a)
-	if v == sent {
+	v := s.Called(&c.Conn, a)
+	if v == answer.Sent {
 		v = carry(s, c, a)
 	}
 	return s.leave(c, v)
@@ -106,15 +107,15 @@ func answerHealth(s *appThread, c *conn) bool {
 		return false
 	}
 	w := s.l
-	reply := health.Reply{Date: s.date.At(w.now), Server: w.server, Head: isHead(method)}
+	buf, date := s.Own(w.now)
+	reply := health.Reply{Date: date, Server: w.server, Head: isHead(method)}
 	if w.drain.final {
 		reply.State = health.Stopping
 	}
 	if r.KeepAlive && w.keepAlive {
 		reply.Kept = w.kept
 	}
-	text := reply.Append(s.head[:0])
-	s.head = text[:0]
+	text := reply.Append(buf)
 	s.Count(metrics.HealthChecks)
 	w.consume(c)
 	if n, e := c.Wire.Send(text, false); e != loop.None || n < len(text) {
@@ -133,11 +134,11 @@ func (s *appThread) resume(c *conn) leads {
 		return stillLeads
 	}
 	a := c.Suspended
-	if a.app && c.thread != s.n {
+	if a.Bound && c.thread != s.n {
 		s.l.delegate(c, false)
 		return stillLeads
 	}
-	a.resumed = loop.Now()
+	a.Resumed = loop.Now()
 	s.enter(c, a, nil, nil)
 	return s.leave(c, carry(s, c, a)) && s.follow(c)
 }
@@ -152,16 +153,16 @@ func (s *appThread) follow(c *conn) leads {
 }
 
 // carry sends an answer as far as it goes. One that is whole waits for others if there are any.
-func carry(s *appThread, c *conn, a *answer) verdict {
-	v := s.carry(&c.Conn, a)
-	if v != whole {
+func carry(s *appThread, c *conn, a *answer.Answer) answer.Verdict {
+	v := s.Carry(&c.Conn, a)
+	if v != answer.Whole {
 		return v
 	}
 	if l := s.w.crew.borrowLead(s); l != nil { // the thread is inside a call
-		l.outbox.keep(c, &c.Conn, a, s.now, l.poll.Left() > 0)
+		l.outbox.Keep(c, &c.Conn, a, s.Now, l.poll.Left() > 0)
 		s.w.crew.giveLeadBack()
 	}
-	return s.carryOn(&c.Conn, a)
+	return s.CarryOn(&c.Conn, a)
 }
 
 // isHead tells HEAD, which gets no body.
@@ -171,16 +172,16 @@ func isHead(method []byte) bool { return string(method) == "HEAD" }
 // next requests, if they are here, wait for their turn: serving one now would put
 // a new answer into the outbox that is being emptied. The caller leads.
 func (s *appThread) sendKept() {
-	answers, rest := s.l.outbox.send()
+	answers, rest := s.l.outbox.Send()
 	for i := range answers {
-		c, left := answers[i].c, rest[i].Bytes()
+		c, left := answers[i].Conn, rest[i].Bytes()
 		switch {
 		case c == nil:
 		case rest[i].Errno != 0:
 			s.l.close(c, false)
 		case len(left) > 0:
-			c.Suspended = leftover(left)
-			s.settle(c, c.Suspended, blocked)
+			c.Suspended = answer.Leftover(left)
+			s.settle(c, c.Suspended, answer.Blocked)
 		default:
 			c.notePending()
 			s.l.consume(c)
@@ -196,38 +197,38 @@ func (s *appThread) sendKept() {
 
 // settle does with a connection what its answer's verdict asks for. The caller
 // leads the loop.
-func (s *appThread) settle(c *conn, a *answer, v verdict) {
-	if room := c.notePending(); room && v == blocked {
-		v = yielded // the room came before the wait for it began
+func (s *appThread) settle(c *conn, a *answer.Answer, v answer.Verdict) {
+	if room := c.notePending(); room && v == answer.Blocked {
+		v = answer.Yielded // the room came before the wait for it began
 	}
 	switch v {
-	case handled:
+	case answer.Handled:
 		regain(s, c, a)
 		return
-	case blocked, yielded:
+	case answer.Blocked, answer.Yielded:
 		c.become(sending)
-		if v == blocked {
+		if v == answer.Blocked {
 			s.rest(c)
 		} else if s.l.register(s, c, true) {
 			s.l.later(c)
 		}
 		return
-	case cut:
-		s.l.close(c, a.drop)
+	case answer.Cut:
+		s.l.close(c, a.Reset)
 		return
-	case lost:
+	case answer.Lost:
 		s.linger(c)
 		return
 	}
 	if c.Stream != nil && !s.settleStream(c, a) {
 		return
 	}
-	a.unblock(&c.Conn)
+	a.Unblock(&c.Conn)
 	s.l.consume(c)
 	switch {
-	case a.frame.Keep:
+	case a.Frame.Keep:
 		c.become(reading)
-	case a.x.Keep || c.In.Len() > 0 || a.holder == bothHave:
+	case a.Request.Keep || c.In.Len() > 0 || a.Holder == answer.BothHave:
 		// It is the server that ends here: more may be on its way, and an
 		// RST for it must not overtake the answer.
 		s.linger(c)
@@ -238,20 +239,20 @@ func (s *appThread) settle(c *conn, a *answer, v verdict) {
 
 // enter lends the thread to the application. method is nil when a suspended
 // answer goes on.
-func (s *appThread) enter(c *conn, a *answer, method, path []byte) {
+func (s *appThread) enter(c *conn, a *answer.Answer, method, path []byte) {
 	c.become(serving)
 	c.thread = s.n
 	s.cur, s.curAns = c, a
-	s.startDeadline(a)
+	s.StartDeadline(a)
 	if method != nil { // else it is shown
-		s.show(s.w, a.started, method, path)
+		s.show(s.w, a.Started, method, path)
 	}
 	s.releaseLead()
 }
 
 // leave takes the thread back with what came of the answer. It reports whether
 // the thread leads; if not, the connection has been handed over.
-func (s *appThread) leave(c *conn, v verdict) leads {
+func (s *appThread) leave(c *conn, v answer.Verdict) leads {
 	w, a := s.w, s.curAns
 	if c.Suspended != nil {
 		a = c.Suspended
@@ -260,22 +261,22 @@ func (s *appThread) leave(c *conn, v verdict) leads {
 			c.req, s.req = s.req, w.newRequest()
 		}
 	}
-	s.stopDeadline()
+	s.StopDeadline()
 	s.cur, s.curAns = nil, nil
-	if a.quits {
+	if a.Quits {
 		w.order(quitOrder)
 	}
-	a.Inside += max(s.now-a.resumed, 0)
+	a.Inside += max(s.Now-a.Resumed, 0)
 	s.report(c, a, v)
 	s.unshow(w)
 	if s.regainLead(c, a, v) == handedOver {
 		return handedOver
 	}
-	s.l.now = max(s.l.now, s.now)
-	if s.l.outbox.leave(c, v) {
+	s.l.now = max(s.l.now, s.Now)
+	if s.l.outbox.Leave(c, v) {
 		return stillLeads
 	}
-	if v != sent {
+	if v != answer.Sent {
 		s.sendKept() // what the connection has in the outbox comes before its end
 	}
 	s.settle(c, a, v)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
@@ -54,7 +55,7 @@ type streamOwner struct {
 // Progressed lets the time that a request has begin again: it is not stuck as
 // long as the body comes.
 func (o *streamOwner) Progressed(now int64) {
-	o.w.threads[o.c.thread].watched.Extend(now)
+	o.w.threads[o.c.thread].Watched.Extend(now)
 	if o.w.crew.oneCalls() && o.w.score.Progress(o.shown, now) {
 		o.shown = now
 	}
@@ -81,10 +82,10 @@ func (c *conn) endStream() *body.Stream {
 // whether the body was read to its end and the connection can go on as any
 // other. If not, the rest of the body is read and dropped, as long as it is
 // little; where the answer has said that the connection ends, it lingers.
-func (s *appThread) settleStream(c *conn, a *answer) bool {
+func (s *appThread) settleStream(c *conn, a *answer.Answer) bool {
 	st := c.endStream()
 	whole, failed := st.Outcome()
-	if !a.frame.Keep || failed {
+	if !a.Frame.Keep || failed {
 		s.linger(c)
 		return false
 	}

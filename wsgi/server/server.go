@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gosrv/wsgi/access"
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
@@ -65,7 +66,7 @@ type Describer interface {
 // use it.
 type Application interface {
 	Describer
-	continued
+	answer.Calls
 	// Call runs the application for the request described last. See call.Result for what comes of it.
 	Call(r *call.Request, res *call.Result) call.State
 	Blocks(old, made []call.BodyBlock) int
@@ -156,6 +157,7 @@ func New(c *Config) (*Server, error) {
 		},
 	}, poll, newTimers(&c.Settings))
 	l.keepAlive = c.KeepAlive
+	l.answers.Patience = c.Write
 	l.mem = body.Memory{Limits: c.Bodies, Files: c.Files, Warn: func(text string) { c.Log.Warningf("%s", text) }}
 	l.streamRules = body.StreamRules{Policy: &l.policy, Limit: c.Bodies.Body, Timeout: c.Body}
 	if !c.NoEnvironCache {
@@ -199,13 +201,13 @@ func (s *Server) Enlist(n int, app Application) { enlist(s.w, n, app) }
 // False: the client is gone, or the head is faulty.
 func (s *Server) Write(n int, batch call.Batch, head, data []byte) bool {
 	t := s.w.threads[n]
-	return t.cur != nil && t.write(&t.cur.Conn, t.curAns, batch, head, data)
+	return t.cur != nil && t.Write(&t.cur.Conn, t.curAns, batch, head, data)
 }
 
 // EarlyHints sends 103 with the packed headers (the status is empty). False: one of them is invalid.
 func (s *Server) EarlyHints(n int, head []byte) bool {
 	t := s.w.threads[n]
-	return t.cur == nil || t.hints(&t.cur.Conn, t.curAns, head)
+	return t.cur == nil || t.Hints(&t.cur.Conn, t.curAns, head)
 }
 
 // ReadBody is wsgi.input over Body.Stream: it waits until there are bytes for buf and gives their number, 0 at
@@ -243,25 +245,18 @@ func (s *Server) Served() uint64 { return s.l.served }
 // AtRest tells, after Run, whether the worker has ended in order and without a thread that is still inside
 // the application, where it may hold locks.
 func (s *Server) AtRest() bool {
-	return s.w.answers.lost.Load() == 0 && s.w.crew.allOut() && !s.l.drain.final && !s.w.quitting.Load()
+	return s.w.answers.Lost.Load() == 0 && s.w.crew.allOut() && !s.l.drain.final && !s.w.quitting.Load()
 }
 
 // run serves until the worker is told to end and has nothing left to do.
 func run(w *eventLoop, app Application, start func(n int) error) error {
-	w.answers.keepsReply, w.answers.patience = w.access.KeepsReply(), w.set.Write
+	w.answers.KeepsReply = w.access.KeepsReply()
 	s := newAppThread(w, 0, app)
 	s.l = w
-	s.watched.Ident.Store(w.Ident())
+	s.Watched.Ident.Store(w.Ident())
 	w.threads = append(w.threads[:0], s)
-	for _, l := range w.listeners {
-		w.Own(l.fd, true)
-	}
-	w.Own(w.poll.FD(), true)
-	if w.tls != nil {
-		w.Own(w.tls.FD(), true)
-		if e := w.poll.Add(w.tls.FD(), special, loop.ReadLevel); e != loop.None {
-			return e
-		}
+	if err := ownSockets(w); err != nil {
+		return err
 	}
 	if err := newPool(w, w.set.Threads); err != nil {
 		return err
@@ -292,20 +287,35 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 		return runHub(s)
 	}
 	w.watch = newWatchdog(w.worker)
-	w.answers.watched = w.watch != nil
 	defer w.watch.End()
 	if !w.crew.oneCalls() {
 		s.l = nil // the first thread of the pool leads
 		return supervise(w, start)
 	}
-	w.outbox.answers, w.answers.keeps = w.Outbox()
+	w.outbox.Transmitter, w.answers.Keeps = w.Outbox()
 	startWatchdog(w.worker)
 	w.Tell(workerctl.WorkerReady{Notice: w.notice})
 	serveAlone(s)
 	shut(s)
 	w.crew.end()
 	for c := s.nextTodo(); c != nil; c = s.nextTodo() {
-		s.finish(c.Suspended)
+		s.Finish(c.Suspended)
+	}
+	return nil
+}
+
+// ownSockets marks what a child that the application forks has no use for, and has the ends of handshakes seen.
+func ownSockets(w *eventLoop) error {
+	for _, l := range w.listeners {
+		w.Own(l.fd, true)
+	}
+	w.Own(w.poll.FD(), true)
+	if w.tls == nil {
+		return nil
+	}
+	w.Own(w.tls.FD(), true)
+	if e := w.poll.Add(w.tls.FD(), special, loop.ReadLevel); e != loop.None {
+		return e
 	}
 	return nil
 }
@@ -314,7 +324,7 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 // the process.
 func runHub(s *appThread) error {
 	w := s.l
-	s.app, s.calls = nil, nil // no leaf enters Python
+	s.app, s.Calls = nil, nil // no leaf enters Python
 	w.hub.startWatch()
 	defer w.hub.watch.End()
 	w.Tell(workerctl.WorkerReady{Notice: w.notice})

@@ -73,7 +73,7 @@ func underWay(w *worker, now int64) bool {
 		return false // nobody knows where they are
 	}
 	for _, s := range w.threads[1:] {
-		start := s.watched.Since()
+		start := s.Watched.Since()
 		if !s.gone.Load() && (start == 0 || now-start < int64(LateThreads)) {
 			return true
 		}
@@ -85,7 +85,7 @@ func underWay(w *worker, now int64) bool {
 // answered their requests, and now the master's SIGABRT is waited for, so that
 // its Python handler runs the hook worker_abort.
 func abort(w *worker) {
-	if w.answers.lost.Load() == 0 || w.quitting.Load() {
+	if w.answers.Lost.Load() == 0 || w.quitting.Load() {
 		return
 	}
 	w.Tell(workerctl.WorkerTimedOut{})
@@ -112,7 +112,7 @@ func lastMoment(w *worker) int64 {
 func enlist(w *worker, n int, app Application) {
 	s := w.threads[n]
 	lendApplication(s, app)
-	s.watched.Ident.Store(w.Ident())
+	s.Watched.Ident.Store(w.Ident())
 	<-w.crew.pool.begun
 	var l *eventLoop
 	if n == 1 {
@@ -138,7 +138,7 @@ func signals(s *appThread) {
 		w.hub.chores |= call.ChoreSignals
 		return
 	}
-	heed(w, s.runSignals())
+	heed(w, s.RunSignals())
 }
 
 // heed is what Python's signal handlers have asked for.

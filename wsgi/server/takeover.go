@@ -3,14 +3,12 @@ package server
 import (
 	"encoding/json"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/call"
-	"gosrv/wsgi/http1"
 	"gosrv/wsgi/loop"
-	"gosrv/wsgi/response"
 )
 
 // useSocket is what gunicorn.socket reaches before it is used; cpython.Callbacks.Socket
@@ -29,14 +27,14 @@ func useSocket(s *appThread, use call.SocketUse, buf []byte) int {
 	if c == nil {
 		return -int(unix.ECONNABORTED)
 	}
-	first := a.holder == serverHas
-	if !s.lend(a) {
+	first := a.Holder == answer.ServerHas
+	if !s.Lend(a) {
 		return -int(unix.ECONNABORTED)
 	}
 	if first && s.w.crew.oneCalls() {
 		s.w.score.Waive()
 	}
-	if use == call.SocketLook || a.holder == appHas {
+	if use == call.SocketLook || a.Holder == answer.AppHas {
 		return 0
 	}
 	behind := c.behindRequest()
@@ -44,12 +42,12 @@ func useSocket(s *appThread, use call.SocketUse, buf []byte) int {
 		return len(behind)
 	}
 	copy(buf, behind)
-	a.x.Keep, a.frame.Keep = false, false // a part of the next request may be read
+	a.Request.Keep, a.Frame.Keep = false, false // a part of the next request may be read
 	if use == call.SocketTake {
 		if e := giveAway(s.w, c); e != loop.None {
 			return -int(e)
 		}
-		a.holder = appHas
+		a.Holder = answer.AppHas
 	}
 	return len(behind)
 }
@@ -93,13 +91,13 @@ func giveAway(w *worker, c *conn) unix.Errno {
 }
 
 // answerSocket answers the questions among the uses.
-func answerSocket(c *conn, a *answer, use call.SocketUse, buf []byte) int {
+func answerSocket(c *conn, a *answer.Answer, use call.SocketUse, buf []byte) int {
 	var text []byte
 	switch {
 	case c.tls == nil:
 	case use == call.SocketSecure:
 		text, _ = json.Marshal(c.tls.Facts()) // strings and numbers: it cannot fail
-	case a.holder != appHas:
+	case a.Holder != answer.AppHas:
 		return -int(unix.EOPNOTSUPP) // the answer has begun, and its bytes are encrypted with the server's
 	default:
 		text = strconv.AppendInt(nil, int64(c.tunnel), 10)
@@ -113,16 +111,16 @@ func answerSocket(c *conn, a *answer, use call.SocketUse, buf []byte) int {
 // regain ends the connection. One that was taken over comes back by the
 // descriptor that the application has left open, if it has; from there on it is
 // as any other that lingers. The caller leads.
-func regain(s *appThread, c *conn, a *answer) {
+func regain(s *appThread, c *conn, a *answer.Answer) {
 	w := s.l
-	if a.holder != appHas {
+	if a.Holder != answer.AppHas {
 		s.linger(c)
 		return
 	}
 	if number := c.fd(); w.conns[number] == c {
 		w.conns[number] = nil
 	}
-	fd := int(a.res.FD)
+	fd := int(a.Result.FD)
 	if fd < 0 {
 		w.forget(c)
 		return
@@ -131,73 +129,3 @@ func regain(s *appThread, c *conn, a *answer) {
 	w.seat(c)
 	s.linger(c)
 }
-
-// holder says who may speak on a connection while its request is served. It
-// begins as the server's and moves down this list only, when the application uses
-// gunicorn.socket, or to its end, when the request is late. The request's end is
-// the connection's then, unless the application has merely looked.
-type holder uint8
-
-const (
-	serverHas   holder = iota // the application has no socket, or knows no more of it than its address
-	bothHave                  // it has a blocking one beside the server's; what it answers by WSGI leaves as ever
-	appHas                    // it has the only one: nothing is read from it, sent to it or waited for here
-	watchdogHas               // the watchdog has answered: nothing may be sent
-)
-
-// noStatus is what the access log shows of a request whose application has said
-// nothing by start_response: None, as Gunicorn's.
-const noStatus = -1
-
-// lend leaves the request to the application's own time, as it uses the socket. False: it was late
-// before, and the watchdog has answered.
-func (s *responder) lend(a *answer) bool {
-	if a.holder != serverHas {
-		return a.holder != watchdogHas
-	}
-	if s.rules.watched && !s.watched.Waive() {
-		a.lose()
-		return false
-	}
-	a.holder = bothHave
-	return true
-}
-
-// concede ends the answer of such a request without a word. What is logged is
-// what Gunicorn logs: nothing where the application says by an exception that
-// all is done.
-func (a *answer) concede(out []byte) verdict {
-	switch {
-	case a.begun:
-	case a.state == call.Failed:
-		a.frame.Status = 500
-	case a.state == call.Handled || a.state == call.Quit:
-		a.logged = true
-	case a.res.HeadLen > 0:
-		head := response.PackedHead(out[:a.res.HeadLen])
-		a.frame.Status, _ = http1.ParseStatus(head.Status())
-	default:
-		a.frame.Status = noStatus
-	}
-	a.quits = a.state == call.Quit
-	a.state, a.begun = call.Done, true
-	return handled
-}
-
-// tooLate answers 504 in a call's place, whose answer is of. Whatever the socket has no
-// room for is lost: it has held no byte of an answer yet. The call may go on meanwhile, in its own thread.
-func tooLate(c *Conn, of *answer) *answer {
-	if c.Stream != nil {
-		c.Stream.Answered() // no 100 Continue from now on
-	}
-	a := &answer{started: of.started, x: of.x, begun: true}
-	page := response.AppendPage(nil, 504, http1.AppendDate(nil, time.Now()), a.x.Head)
-	a.frame = response.Framing{Status: 504}
-	a.bytes = page.BodyLen()
-	_, _ = c.Wire.Send(page.Text, false)
-	c.Wire.HalfClose()
-	return a
-}
-
-// lose gives the answer up to the watchdog, which has sent its own.
-func (a *answer) lose() { a.holder, a.logged = watchdogHas, true }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 )
@@ -39,11 +40,11 @@ func own(t *testing.T, set Settings, use func(s *appThread, fd int) (left int, s
 func take(t *testing.T, s *appThread) string {
 	t.Helper()
 	n := useSocket(s, call.SocketTake, nil)
-	if n > 0 && s.curAns.holder != bothHave {
+	if n > 0 && s.curAns.Holder != answer.BothHave {
 		t.Error("taken over although what came had no room")
 	}
 	buf := make([]byte, max(n, 0))
-	if got := useSocket(s, call.SocketTake, buf); n < 0 || s.curAns.holder != appHas {
+	if got := useSocket(s, call.SocketTake, buf); n < 0 || s.curAns.Holder != answer.AppHas {
 		t.Errorf("not taken over: %d, %d", n, got)
 	}
 	return string(buf)

@@ -3,6 +3,7 @@ package server
 import (
 	"time"
 
+	"gosrv/wsgi/answer"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/loop"
@@ -45,7 +46,7 @@ const (
 // newTimers makes the classes in the order of the constants above. An idle time
 // of 0 arms nothing: no connection is kept.
 func newTimers(t *Settings) *loop.Timers {
-	return loop.NewTimers(0, int64(t.Header), int64(t.Body), int64(t.Write)/looks, int64(t.Idle+t.Overtime), int64(t.Parting.Linger))
+	return loop.NewTimers(0, int64(t.Header), int64(t.Body), int64(t.Write)/answer.Looks, int64(t.Idle+t.Overtime), int64(t.Parting.Linger))
 }
 
 // timeouts ends what waits too long.
@@ -190,7 +191,7 @@ func (t *timeouts) awaitRoom(s *appThread, c *conn) {
 	if w.set.Write == 0 {
 		return
 	}
-	if a.await(&c.Conn, w.now, w.set.Write, c.class != classWrite) {
+	if a.Await(&c.Conn, w.now, w.set.Write, c.class != classWrite) {
 		s.l.stalled(s, c)
 		return
 	}
@@ -201,7 +202,7 @@ func (t *timeouts) awaitRoom(s *appThread, c *conn) {
 // noRoom is a look at the client in the time that awaitRoom gives it.
 func (t *timeouts) noRoom(s *appThread, c *conn) {
 	w, a := s.l, c.Suspended
-	if a.look(&c.Conn, w.set.Write) {
+	if a.Look(&c.Conn, w.set.Write) {
 		s.l.stalled(s, c)
 		return
 	}

@@ -168,7 +168,7 @@ func TestTimeBeginsAgainWithProgress(t *testing.T) {
 	set.StreamBody = true
 	starts, inside := make(chan []int64, 1), make(chan struct{})
 	s := serveFake(t, set, func(r *fakeRequest) fakeReply {
-		deadline := &r.app.w.threads[0].watched
+		deadline := &r.app.w.threads[0].Watched
 		since := []int64{deadline.Since()}
 		close(inside)
 		if r.app.w.streams.Read(r.stream, make([]byte, 8)) != 1 {
@@ -176,7 +176,7 @@ func TestTimeBeginsAgainWithProgress(t *testing.T) {
 		}
 		since = append(since, deadline.Since())
 		return fakeReply{status: "200 OK", next: func(i int) ([]byte, bool) {
-			time.Sleep(turn)
+			time.Sleep(5 * time.Millisecond)
 			if since = append(since, deadline.Since()); i == 5 {
 				starts <- since
 			}
@@ -234,8 +234,8 @@ func TestOtherRequestsOfACrewAreAnsweredFirst(t *testing.T) {
 		dog := <-app.in
 		var stuck *watchdog.Thread
 		for _, one := range s.threads[1:] {
-			if one.watched.Running() {
-				stuck = &one.watched
+			if one.Watched.Running() {
+				stuck = &one.Watched
 			}
 		}
 		other.send(get("/slow"))
@@ -311,7 +311,7 @@ func TestGILIsMissedByTheMainThreadToo(t *testing.T) {
 		set.Timeout = 200 * time.Millisecond
 		s := serveFake(t, set, func(r *fakeRequest) fakeReply {
 			stuck.Store(true)
-			r.app.w.threads[0].watched.Start(loop.Now(), true)
+			r.app.w.threads[0].Watched.Start(loop.Now(), true)
 			<-free
 			return hello(r)
 		})

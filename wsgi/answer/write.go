@@ -1,23 +1,26 @@
-package server
+package answer
 
 import (
+	"time"
+
+	"gosrv/wsgi/body"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
 
-// write is what start_response's write() callable reaches: head, if it is the
+// Write is what start_response's write() callable reaches: head, if it is the
 // first call, and data leave before it returns, as PEP 3333 has it. It may wait
 // for the client, since the application's thread is lent to it; the GIL is
 // released. What a generator has yielded before leaves first: batch. false: the
 // client is gone, or the head is faulty.
-func (s *responder) write(c *Conn, a *answer, batch call.Batch, head, data []byte) bool {
+func (s *Responder) Write(c *Conn, a *Answer, batch call.Batch, head, data []byte) bool {
 	if !s.sendBatch(c, a, batch) {
 		return false
 	}
 	buf := s.head[:0]
-	s.now = loop.Now()
-	if len(head) > 0 && !a.begun {
+	s.Now = loop.Now()
+	if len(head) > 0 && !a.Begun {
 		if !s.commit(a) {
 			return false
 		}
@@ -27,15 +30,15 @@ func (s *responder) write(c *Conn, a *answer, batch call.Batch, head, data []byt
 		}
 	}
 	data = a.trim(data)
-	a.bytes += int64(len(data))
-	buf, end := a.frame.Frame(buf, len(data), false)
+	a.Bytes += int64(len(data))
+	buf, end := a.Frame.Frame(buf, len(data), false)
 	s.head = buf[:0]
 	a.left.set(buf, len(buf), 0, data, end)
 	return s.sendAll(c, a)
 }
 
 // sendAll sends what is left, waiting for the client as long as it makes progress.
-func (s *responder) sendAll(c *Conn, a *answer) bool {
+func (s *Responder) sendAll(c *Conn, a *Answer) bool {
 	defer a.left.clear()
 	for a.left.size() > 0 {
 		n, e := c.Wire.Sendv(&a.left.segs, false)
@@ -44,26 +47,56 @@ func (s *responder) sendAll(c *Conn, a *answer) bool {
 			a.took(n)
 		case loop.Again(e) && s.waitRoom(c, a):
 		default:
-			a.bytes -= a.left.body(&a.frame)
+			a.Bytes -= a.left.body(&a.Frame)
 			return false
 		}
 	}
 	return true
 }
 
-// hints is what wsgi.early_hints reaches: it sends 103 Early Hints (RFC 8297)
+// millis is a time-out for poll(2): 0, "never", is -1 there.
+func millis(d time.Duration) int {
+	if d == 0 {
+		return -1
+	}
+	return int(d / time.Millisecond)
+}
+
+// waitRoom blocks until the socket takes bytes, as long as the client takes
+// some; false: it does not, or it is gone.
+func (s *Responder) waitRoom(c *Conn, a *Answer) bool {
+	if s.rules.Leaf {
+		return false
+	}
+	look := s.rules.Patience / Looks
+	for quiet := 0; quiet < Looks; quiet++ {
+		before, began := a.taken(c), loop.Now()
+		if c.Wire.WaitWritable(millis(look)) {
+			return true
+		}
+		if look == 0 || loop.Now()-began < int64(look)/2 {
+			return false // not for want of time
+		}
+		if !body.TooFew(a.taken(c)-before, look) {
+			quiet = -1
+		}
+	}
+	return false
+}
+
+// Hints is what wsgi.early_hints reaches: it sends 103 Early Hints (RFC 8297)
 // before it returns, waiting for the client like write. Nothing is sent to a
 // client of HTTP/1.0, which does not know interim answers, and none after the
 // head. false: a header is invalid, and the application is told.
-func (s *responder) hints(c *Conn, a *answer, head []byte) bool {
-	if a.begun || a.holder == watchdogHas || a.x.Old {
+func (s *Responder) Hints(c *Conn, a *Answer, head []byte) bool {
+	if a.Begun || a.Holder == WatchdogHas || a.Request.Old {
 		return true
 	}
-	if s.rules.watched {
-		if !s.watched.Pause() {
+	if s.rules.Watched {
+		if !s.Watched.Pause() {
 			return true // 504 was sent
 		}
-		defer s.watched.Resume()
+		defer s.Watched.Resume()
 	}
 	buf, ok := response.AppendHints(s.head[:0], response.PackedHead(head))
 	s.head = buf[:0]
