@@ -65,12 +65,12 @@ class Worker:
         self.limit_requests()
         _gosrv.set_title("gosrv: worker %s [%s]" % (self.number, self.title()))
         hooks.run(cfg, self.log, "post_fork", self._server, self)
+        self.set_signals()  # until then they are passed over, and patching takes its time
         if not preloaded:
             green.patch(cfg)
         self.renewed = set(threading.enumerate())
         privileges.drop(cfg)
         self.end_with_master()  # another user: the kernel has forgotten it
-        self.set_signals()
         os.register_at_fork(before=_gosrv.before_fork, after_in_parent=_gosrv.after_fork,
                             after_in_child=self.after_fork_in_child)
         self.load(preloaded)
