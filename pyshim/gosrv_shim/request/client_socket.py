@@ -126,9 +126,9 @@ class ClientSocket(Socket):
 
     # --- writing ----------------------------------------------------------------------
 
-    def send(self, data, flags=0):
+    def send(self, data, flags=0, **how):
         self._speak(data)
-        return super().send(data, flags)
+        return super().send(data, flags, **how)  # timeout: of gevent's own sendall
 
     def sendall(self, data, flags=0):
         self._speak(data)

@@ -74,7 +74,8 @@ class SecureClientSocket(ClientSocket):
                 return
             behind = grant(TAKE)
             tunnel = int(grant(TUNNEL))
-            timeout = self.gettimeout()
+            timeout, waits = self.gettimeout(), os.get_blocking(Socket.fileno(self))
+            os.set_blocking(tunnel, waits)  # those of gevent and eventlet never do, whatever their timeout
             os.dup2(tunnel, Socket.fileno(self), False)
             os.close(tunnel)
             self._grant, self._behind = None, behind
