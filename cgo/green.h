@@ -26,6 +26,9 @@ typedef struct green {
 	packed request;      /* of that copy */
 	char *notes;         /* environ for the access log */
 	uint64_t notes_len;
+	char *route;         /* environ["gosrv.route"] */
+	uint64_t route_len;
+	int64_t began;       /* CLOCK_MONOTONIC ns; 0: it has not */
 	struct green *next;
 } green;
 

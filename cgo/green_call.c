@@ -52,13 +52,14 @@ static void release(PyObject *sleeper) {
 /* green_end: Go has the last word of the request: its connection goes on, or ends. head: what is left for the log. */
 static void green_end(green *g, int state, char *head, uint32_t head_len) {
 	gosrv_result res = {.fd = main_thread.result.fd, .head_len = head_len, .notes = g->notes, .notes_len = g->notes_len,
-		.ends = (uint64_t)g->ends};
+		.ends = (uint64_t)g->ends, .route = g->route, .route_len = g->route_len, .held = g->began};
 	main_thread.result.fd = -1;
 	leaf_ref ref = g->ref;
 	if (table[ref.place] == g) table[ref.place] = NULL;
 	if (!is_child) LEAF(gosrvLeafEnd(ref.place, ref.number, state, &res, head));
 	free(g->head);
 	free(g->notes);
+	free(g->route);
 	release(g->waiting); /* other greenlets of the application's that still wait here */
 	release(g->reading);
 	g->waiting = g->reading = NULL;
@@ -106,6 +107,17 @@ static int walk(gosrv_call *c, green *g) {
 	}
 }
 
+/* keep_route: a copy of what the application has put into environ, which has had so many keys before. */
+static void keep_route(green *g, PyObject *environ, Py_ssize_t keys) {
+	gosrv_result *r = &main_thread.result;
+	r->route = NULL;
+	route_take(&main_thread, environ, keys);
+	if (r->route == NULL || (g->route = malloc(r->route_len + 1)) == NULL) return;
+	memcpy(g->route, r->route, r->route_len);
+	g->route_len = r->route_len;
+	r->route = NULL;
+}
+
 /* green_run(place): the body of a request's greenlet. Its C frames are copied at each switch, so they are few. */
 PyObject *green_run(PyObject *module, PyObject *place) {
 	(void)module;
@@ -113,10 +125,13 @@ PyObject *green_run(PyObject *module, PyObject *place) {
 	gosrv_call *c = g->call;
 	PyObject *me = g->greenlet = py.PyObject_VectorcallDict(hub.getcurrent, NULL, 0, NULL);
 	PyObject *args[2] = {g->environ, c->objects.start_response};
+	Py_ssize_t keys = py.PyDict_Size(args[0]);
 	g->environ = NULL;
+	g->began = monotonic_now();
 	steps++;
 	c->result = take(py.PyObject_VectorcallDict(shim.application, args, 2, NULL));
 	leave_if_child();
+	if (c->result != NULL) keep_route(g, args[0], keys);
 	if (noted_keys)
 		c->environ = args[0];
 	else

@@ -280,6 +280,7 @@ gosrv_call *call_begin(gosrv_thread *t, const gosrv_request *r, const packed *re
 void call_close(gosrv_call *c);
 int call_failed(gosrv_call *c);                   /* the exception that is set, or a logged fault, ends it */
 int call_wrong(gosrv_call *c, const char *what); /* call_fault and the end */
+int64_t monotonic_now(void);                   /* CLOCK_MONOTONIC ns */
 void call_report(gosrv_call *c);               /* log and clear the exception that is set */
 void call_fault(gosrv_call *c, const char *what); /* log a wrong application */
 void leave_if_child(void);

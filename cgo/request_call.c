@@ -245,7 +245,7 @@ static void step_begin(gosrv_thread *t, gosrv_call *c) {
 	t->current = c;
 }
 
-static int64_t monotonic_now(void) {
+int64_t monotonic_now(void) {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;

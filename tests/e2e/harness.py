@@ -72,6 +72,11 @@ def threads(args):
     return int(args[args.index("--threads") + 1]) if "--threads" in args else 1
 
 
+def crew(threads):
+    """Arguments for so many threads, where what is told holds for greenlets, too."""
+    return [] if worker_class() else ["--threads", str(threads)]
+
+
 def classed(args):
     """The arguments for a server of this run's worker class, unless they name one."""
     args = [str(arg) for arg in args]

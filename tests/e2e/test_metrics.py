@@ -68,6 +68,7 @@ def measured(start):
     return begin
 
 
+@pytest.mark.not_green("nothing waits behind a greenlet that sleeps; test_green_metrics has one that does not")
 def test_a_slow_request_among_fast_ones_is_found(measured):
     """One worker: what comes behind the slow one waits, and it is said for how long and for what."""
     server = measured("--workers", "1")
@@ -313,7 +314,7 @@ def test_routes_are_what_the_application_says(start, tmp_path):
         "        environ['gosrv.route'] = '/many/%s' % path[2:] if path.startswith('/rm') else '/r/<id>'\n"
         "    start_response('500 No' if path == '/r9' else '200 OK', [])\n"
         "    return [b'ok']\n")
-    server = start("routed:app", "--metrics-bind", "127.0.0.1:0", "--threads", "2", cwd=tmp_path)
+    server = start("routed:app", "--metrics-bind", "127.0.0.1:0", *harness.crew(2), cwd=tmp_path)
     url = at(server)
     answers(url, "/livez", 200)
     for path in ["/r1", "/r2", "/r9", "/other"] + ["/rm%d" % i for i in range(250)]:
@@ -325,6 +326,7 @@ def test_routes_are_what_the_application_says(start, tmp_path):
     assert len(routes) == 201, "200 and the rest as other"
 
 
+@pytest.mark.not_green("its thread would be a greenlet that never gives way")
 def test_the_wait_for_the_gil_is_found(start, tmp_path):
     (tmp_path / "spinning.py").write_text(
         "import threading\n"

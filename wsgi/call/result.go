@@ -47,8 +47,8 @@ type Result struct {
 	Payload                   uint64 // Batch: body in the buffer
 	Ends                      uint64 // not 0: the connection ends with this answer
 	Route                     unsafe.Pointer
-	RouteLen                  uint64 // Call: RouteBytes
-	Held                      int64  // Call: CLOCK_MONOTONIC ns at which the GIL was had, 0: it was kept from before
+	RouteLen                  uint64 // Call, End: RouteBytes
+	Held                      int64  // Call: CLOCK_MONOTONIC ns at which the GIL was had, 0: it was kept from before; End: at which the application was called
 }
 
 // RouteBytes is what the application has put into environ["gosrv.route"], nil if nothing. It is valid

@@ -40,7 +40,7 @@ func (h *hub) serve(c *conn) {
 
 // newCall takes a place.
 func (h *hub) newCall() *greenCall {
-	h.running.Add(1)
+	h.l.score.SetRunning(int(h.running.Add(1)))
 	h.last++
 	if n := len(h.free); n > 0 {
 		g := h.free[n-1]
@@ -69,7 +69,7 @@ func (h *hub) forget(g *greenCall) {
 	h.timed.remove(h, g)
 	g.c.call, g.c = nil, nil
 	h.free = append(h.free, g)
-	h.running.Add(-1)
+	h.l.score.SetRunning(int(h.running.Add(-1)))
 }
 
 // Answer is call.Leaves': one piece.
@@ -163,9 +163,15 @@ func (h *hub) End(ref call.Ref, state call.State, res *call.Result, head []byte)
 	s.cur, s.curAns = c, &g.Answer
 	s.Now = loop.Now()
 	w.now = max(w.now, s.Now)
+	if res.Held > 0 {
+		g.Started = res.Held // until then others were served
+	}
 	if c.phase == sending {
 		h.unblock(g)
 		g.gone = true
+	}
+	if route := res.RouteBytes(); route != nil && s.On() {
+		g.Route = append([]byte(nil), route...)
 	}
 	if state == call.Quit && h.stuck.Load() && !g.Begun && !g.gone && (g.Holder == answer.ServerHas || g.Holder == answer.BothHave) {
 		send504(s, c) // this is what has not given way
