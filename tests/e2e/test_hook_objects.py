@@ -385,6 +385,7 @@ def child_exit(server, worker):
         assert server.wait_end() == 0
 
 
+CLASS = {"": "SyncWorker", "gevent": "GeventWorker", "eventlet": "EventletWorker"}[harness.worker_class()]
 LOGGER = """
 from gunicorn.glogging import Logger
 class Mine(Logger):
@@ -403,7 +404,7 @@ def test_a_logger_class_sees_cfg_and_the_request(hooked):
     with server.wire() as wire:
         wire.get("/", "X-Two: 1", "X-Two: 2")
         wire.send("BAD\r\n\r\n")
-    assert said.wait("setup") == [2, "bind", "127.0.0.1", None, True, "app", "Mine", "SyncWorker", True, True]
+    assert said.wait("setup") == [2, "bind", "127.0.0.1", None, True, "app", "Mine", CLASS, True, True]
     assert said.wait("access") == [[["X-TWO", "1"], ["X-TWO", "2"]], "200 OK", True]
 
 

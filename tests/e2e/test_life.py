@@ -41,6 +41,7 @@ def test_reloads_leave_nothing_in_the_master(start):
 
 
 @pytest.mark.matrix
+@pytest.mark.not_green("its thread would be a greenlet that never gives way")
 def test_workers_are_forked_beside_threads_of_a_preloaded_application(start):
     """The process in between once went on in Python, where it waited for threads that it did not have."""
     server = start("busy_threads", "-w", "16", "--preload", balance=False)

@@ -1,4 +1,5 @@
 """The page of --metrics-bind, in a real browser."""
+import re
 import shutil
 
 import pytest
@@ -49,7 +50,7 @@ def test_the_page_is_live_at_any_width(start, browser, tmp_path):
         assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth"), "the page is wider than its window"
     waits = wait_for(lambda: browser.execute_script("""return [...document.querySelectorAll('#slow tr')]
         .filter(e => e.innerText.includes('/report')).map(e => e.querySelector('svg').getAttribute('aria-label'))"""), "the slow one")
-    assert "application 3" in waits[0]  # 300 ms and some
+    assert re.search("application [3-9][0-9][0-9] ms", waits[0])  # 300 ms and some
     before = browser.find_element(By.ID, "about").text
     server.get("/fast")
     wait_for(lambda: browser.find_element(By.ID, "about").text != before, "the next second")

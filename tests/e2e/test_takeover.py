@@ -7,11 +7,13 @@ import threading
 
 import pytest
 
+import harness
 import procs
 from waiting import wait_for
 
 CREWS = pytest.mark.parametrize("threads", [1, 4])
 LOSES = pytest.mark.gosrv_only("Gunicorn loses what was received with the request")
+NOT_BLOCKING = pytest.mark.not_green("the descriptor of such a socket does not block, under Gunicorn neither")
 WAYS = ["by_recv", "by_recv_into", "by_makefile", "by_recvmsg", "by_recvmsg_into", "by_peek", "by_descriptor", "by_select", "by_with"]
 UPGRADE = "GET /%s HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n"
 
@@ -58,7 +60,7 @@ def descriptors(server):
 
 @pytest.mark.matrix
 @CREWS
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [pytest.param(way, marks=NOT_BLOCKING) if way == "by_descriptor" else way for way in WAYS])
 def test_a_protocol_of_its_own(shared, threads, way):
     """The socket waits, as a blocking one does, and the end is silent."""
     server = shared(threads)
@@ -298,8 +300,8 @@ def test_descriptors_stay_as_many(serve, threads):
                          ids=["sync", "sync-alone", "threads"])
 def test_it_takes_as_long_as_it_likes(serve, args):
     server = serve(*args)
-    pids = server.worker_pids()
-    with opened(server, "by_recv?stop") as wire, opened(server, "by_descriptor?stop") if len(args) > 3 else server.wire() as other:
+    pids, second = server.worker_pids(), "by_peek" if harness.worker_class() else "by_descriptor"
+    with opened(server, "by_recv?stop") as wire, opened(server, second + "?stop") if len(args) > 3 else server.wire() as other:
         # longer than --timeout, and than the two seconds after which the master judges for itself
         ended = threading.Event()
         assert not ended.wait(4.5)
@@ -347,7 +349,7 @@ def test_a_drain_does_not_wait_longer_than_it_may(serve, threads):
 @pytest.mark.gosrv_only("Gunicorn counts open connections")
 def test_it_counts_as_a_request(serve):
     """worker_connections: with two taken over, a third one waits in the queue until one has ended."""
-    server = serve(4, "--worker-connections", "2")
+    server = serve(1 if harness.worker_class() else 4, "--worker-connections", "2")
     with opened(server, "by_recv?stop") as first, opened(server, "by_recv?stop") as second, server.wire() as third:
         third.send("GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
         third.sock.settimeout(0.5)

@@ -115,9 +115,12 @@ def test_file_wrapper_sends_the_file(files, big_file):
     assert files.get("/closed").text == "True"
 
 
-def test_file_wrapper_over_other_things(files):
-    assert files.get("/memory").content == bytes(range(256)) * 100
-    assert files.get("/pipe").text == "through a pipe"
+@pytest.mark.parametrize("path, text", [
+    ("/memory", (bytes(range(256)) * 100).decode("latin-1")),
+    pytest.param("/pipe", "through a pipe", marks=pytest.mark.not_green("the pipe is read without giving way, in Gunicorn too")),
+])
+def test_file_wrapper_over_other_things(files, path, text):
+    assert files.get(path).content == text.encode("latin-1")
     assert files.get("/closed").text == "True"
 
 
