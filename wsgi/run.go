@@ -144,7 +144,14 @@ func (p *process) openLogs(m *workerctl.Serve, fds []int) (board *scoreboard.Boa
 	if accessLog >= 0 {
 		p.access.OpenFile(m.Settings.AccessLogFormat, accessLog)
 	}
-	return board, p.access.OpenRoute(&m.Settings)
+	if err := p.access.OpenRoute(&m.Settings); err != nil {
+		return nil, err
+	}
+	if p.meter != nil {
+		w := p.meter.Writer(0)
+		p.access.CountLossesBy(func(n uint64) { w.Count(metrics.LinesLost, n) })
+	}
+	return board, nil
 }
 
 // config is all that the server is made from but the scoreboard.

@@ -366,7 +366,7 @@ def test_dashboard_alerts_and_pages_ask_for_what_there_is(start, tmp_path):
     answers(at(server), "/livez", 200)
     shown = requests.get(at(server) + "/metrics", timeout=10).text
     known = set(re.findall(r"^# TYPE (\S+)", shown, re.M)) | {
-        "gosrv_worker_proportional_bytes", "gosrv_capacity_used_ratio",  # a few seconds later
+        "gosrv_worker_proportional_bytes", "gosrv_capacity_used_ratio", "gosrv_accept_wait_seconds",  # a few seconds later
         "gosrv_certificate_left_seconds"}  # over TLS
     json.loads((MONITORING / "dashboard.json").read_text())
     for page in [*MONITORING.iterdir(), MONITORING.parent / "metrics.md"]:
@@ -387,3 +387,34 @@ def test_the_queue_of_a_trusted_proxy_counts(measured):
         queued = now['gosrv_http_request_phase_seconds_sum{phase="queue"}'] - before['gosrv_http_request_phase_seconds_sum{phase="queue"}']
         assert more <= queued < more + 1
         assert now["gosrv_request_start_ignored_total"] == (2 if more else 0)
+
+
+def test_workers_say_what_they_take_and_logs_what_they_lose(measured):
+    server = measured("--workers", "1", "--access-logfile", "/dev/full", app="hello")
+    url = at(server)
+    for _ in range(3):
+        server.get("/")
+    now = wait_for(lambda: (lambda n: n if n["gosrv_log_lines_lost_total"] >= 3 else None)(numbers(url)), "the lost lines")
+    assert 0 < now['gosrv_worker_cpu_seconds_total{worker="0"}'] < 60
+    assert 0 < now['gosrv_worker_shared_bytes{worker="0"}'] <= now['gosrv_worker_resident_bytes{worker="0"}']
+    cpu = ask(url, "/status.json").json()["workers"][0]["cpu_seconds"]
+    assert cpu >= now['gosrv_worker_cpu_seconds_total{worker="0"}']
+
+
+def test_the_wait_to_be_accepted_is_seen(measured, tmp_path):
+    """Connections that nobody accepts are in no request's queue yet."""
+    gate = tmp_path / "gate"
+    server = measured("--workers", "1", env={"GATE": str(gate)})
+    url = at(server)
+    wait_for(lambda: numbers(url).get("gosrv_accept_wait_seconds") == 0, "a look at the queue")
+    held = threading.Thread(target=lambda: server.get("/gate"))
+    held.start()
+    wait_for(lambda: ask(url, "/status.json").json()["capacity"]["threads_busy"] == 1, "the request in the application")
+    waiting = [server.wire() for _ in range(5)]
+    now = wait_for(lambda: (lambda n: n if n["gosrv_accept_wait_seconds"] > 0.5 else None)(numbers(url)), "the wait in the metrics")
+    assert now["gosrv_backlog_connections"] >= 5
+    gate.touch()
+    held.join()
+    for wire in waiting:
+        with wire:
+            assert wire.get("/").status == 200

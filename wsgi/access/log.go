@@ -10,6 +10,7 @@ import (
 	"gosrv/wsgi/logs/accesslog"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/logs/route"
+	"gosrv/wsgi/logs/syslog"
 )
 
 // patience is what the last lines get at the end.
@@ -127,6 +128,18 @@ func (w *Log) Waited(times *metrics.Times) {
 
 // KeepsReply tells whether lines show headers of the application.
 func (w *Log) KeepsReply() bool { return w.keepsReply }
+
+// CountLossesBy has count told of lines that are lost, of this log and of those for syslog, on any goroutine.
+func (w *Log) CountLossesBy(count func(n uint64)) {
+	if w.file != nil {
+		w.file.CountLossesBy(count)
+	}
+	for _, s := range []*syslog.Sender{w.route.Access, w.route.Syslog} {
+		if s != nil {
+			s.CountLossesBy(count)
+		}
+	}
+}
 
 // Counts gives how many lines were written to the file, and how many found no room.
 func (w *Log) Counts() (written, dropped uint64) { return w.file.Counts() }

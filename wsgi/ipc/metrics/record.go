@@ -50,6 +50,7 @@ const (
 	BodyTimeout
 	WriteTimeout
 	RequestTimeout // answered 504, or cut
+	LinesLost      // by the access log, and on the way to syslog
 	StartIgnored   // X-Request-Start of a trusted proxy that makes no sense
 	HealthChecks   // answered at health_path, and counted nowhere else
 	counters

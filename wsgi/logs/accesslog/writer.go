@@ -74,6 +74,9 @@ func (w *Writer) SetFD(fd int) {
 	}
 }
 
+// CountLossesBy has count told of lines that are lost, on any goroutine.
+func (w *Writer) CountLossesBy(count func(n uint64)) { w.losses.CountBy(count) }
+
 // Counts gives the lines that were written and the lines that were lost.
 func (w *Writer) Counts() (written, dropped uint64) { return w.written.Load(), w.losses.Count() }
 

@@ -17,6 +17,7 @@ type Losses struct {
 	slow   string // the cause where nothing has failed
 	report func(text string)
 	ended  <-chan struct{}
+	count  atomic.Pointer[func(n uint64)] // is told of each loss, too; nil: nobody is
 
 	lost    atomic.Uint64
 	telling atomic.Bool // a goroutine reports
@@ -32,12 +33,18 @@ func NewLosses(name, slow string, report func(text string), ended <-chan struct{
 	return &Losses{name: name, slow: slow, report: report, ended: ended}
 }
 
+// CountBy has count told of each loss, by whichever goroutine it meets.
+func (l *Losses) CountBy(count func(n uint64)) { l.count.Store(&count) }
+
 // Add counts n lines, lost for that cause; nil: there was no room for them.
 func (l *Losses) Add(n uint64, cause error) {
 	if cause != nil {
 		l.mu.Lock()
 		l.cause = cause
 		l.mu.Unlock()
+	}
+	if count := l.count.Load(); count != nil {
+		(*count)(n)
 	}
 	if l.lost.Add(n); l.report != nil && l.telling.CompareAndSwap(false, true) {
 		go l.tell()

@@ -53,6 +53,9 @@ func NewSender(a Address, facility int, prefix, name string, report func(text st
 	return s
 }
 
+// CountLossesBy has count told of messages that are lost, on any goroutine.
+func (s *Sender) CountLossesBy(count func(n uint64)) { s.losses.CountBy(count) }
+
 // Send queues one message and returns at once. text is copied; a newline at its end is left out.
 func (s *Sender) Send(severity Severity, text []byte) {
 	text = bytes.TrimSuffix(text, []byte{'\n'})

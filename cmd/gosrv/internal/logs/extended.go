@@ -71,7 +71,7 @@ func countsOf(r *view.Reading) map[string]uint64 {
 		"refused.head": c[metrics.RefusedHead], "refused.body": c[metrics.RefusedBody], "refused.load": c[metrics.RefusedLoad],
 		"timeouts.header": c[metrics.HeaderTimeout], "timeouts.body": c[metrics.BodyTimeout], "timeouts.write": c[metrics.WriteTimeout],
 		"timeouts.request": c[metrics.RequestTimeout], "clients.gone": c[metrics.ClientsGone], "connections.accepted": c[metrics.Connections],
-		"received_bytes": c[metrics.ReceivedBytes], "sent_bytes": c[metrics.SentBytes], "health_checks": c[metrics.HealthChecks],
+		"received_bytes": c[metrics.ReceivedBytes], "sent_bytes": c[metrics.SentBytes], "health_checks": c[metrics.HealthChecks], "log_lines_lost": c[metrics.LinesLost],
 		"reloads.failed": uint64(r.Status.Past.FailedReloads), "reloads.done": uint64(max(r.Status.Reloaded-r.Status.Past.FailedReloads, 0)),
 	}
 	for i, name := range status.EndingNames {

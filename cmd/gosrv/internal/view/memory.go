@@ -8,16 +8,17 @@ import (
 	"strings"
 )
 
-// Memory is what a process has of it, in bytes, and how old it is.
+// Memory is what a process has of it, in bytes, and of time.
 type Memory struct {
 	RSS, PSS, Shared uint64
 	Age              float64 // seconds
+	CPU              float64 // seconds of processors that it has used, system and user
 }
 
 // ticks of the kernel's clock a second, as /proc has them (USER_HZ).
 const ticks = 100
 
-// MemoryOf reads RSS, the share of it that other processes have too, and the age.
+// MemoryOf reads RSS, the share of it that other processes have too, age and CPU time.
 // What cannot be read is 0.
 func MemoryOf(pid int) (m Memory) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
@@ -30,7 +31,7 @@ func MemoryOf(pid int) (m Memory) {
 		shared, _ := strconv.ParseUint(fields[2], 10, 64)
 		m.RSS, m.Shared = rss*page, shared*page
 	}
-	m.Age = age(pid)
+	m.Age, m.CPU = times(pid)
 	return m
 }
 
@@ -57,22 +58,25 @@ func ProportionalOf(pid int) Memory {
 	return m
 }
 
-// age is how long ago the process was started, in seconds.
-func age(pid int) float64 {
+// times is how long ago the process was started, and how long it had a processor, in seconds.
+func times(pid int) (age, cpu float64) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	_, after, _ := strings.Cut(string(text), ") ") // the name may hold anything
 	fields := strings.Fields(after)
 	if len(fields) < 20 {
-		return 0
+		return 0, 0
 	}
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	cpu = (user + system) / ticks
 	started, _ := strconv.ParseFloat(fields[19], 64)
 	uptime, err := os.ReadFile("/proc/uptime")
 	if err != nil {
-		return 0
+		return 0, cpu
 	}
 	now, _ := strconv.ParseFloat(strings.Fields(string(uptime))[0], 64)
-	return max(now-started/ticks, 0)
+	return max(now-started/ticks, 0), cpu
 }

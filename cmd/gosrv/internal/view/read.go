@@ -145,7 +145,7 @@ func timing(h *metrics.Histogram) Timing {
 func (r *Reading) requests() Requests {
 	c := &r.Totals.Counters
 	q := Requests{
-		Total: r.Totals.Requests(), Health: c[metrics.HealthChecks], Ignored: c[metrics.StartIgnored], ByClass: map[string]uint64{}, ByMethod: map[string]uint64{},
+		Total: r.Totals.Requests(), Health: c[metrics.HealthChecks], Ignored: c[metrics.StartIgnored], Lost: c[metrics.LinesLost], ByClass: map[string]uint64{}, ByMethod: map[string]uint64{},
 		Refused:  map[string]uint64{"head": c[metrics.RefusedHead], "body": c[metrics.RefusedBody], "load": c[metrics.RefusedLoad]},
 		Timeouts: map[string]uint64{"header": c[metrics.HeaderTimeout], "body": c[metrics.BodyTimeout], "write": c[metrics.WriteTimeout], "request": c[metrics.RequestTimeout]},
 	}
@@ -189,7 +189,7 @@ func (r *Reading) workers(s *Snapshot, memory func(pid int) Memory) {
 		m := memory(slot.PID)
 		w := Worker{
 			Slot: slot.Number, PID: slot.PID, Generation: slot.Generation, State: slot.State.String(), Requests: slot.Requests,
-			Connections: slot.Connections, Running: slot.busy(), Age: m.Age, RSS: m.RSS, PSS: m.PSS, Shared: m.Shared,
+			Connections: slot.Connections, Running: slot.busy(), Age: m.Age, RSS: m.RSS, PSS: m.PSS, Shared: m.Shared, CPU: m.CPU,
 		}
 		if slot.State == scoreboard.Idle && w.Running > 0 {
 			w.State = scoreboard.Busy.String()

@@ -47,11 +47,12 @@ type Capacity struct {
 // Requests are those that are over, since the master's start.
 type Requests struct {
 	Total    uint64            `json:"total"`
-	ByClass  map[string]uint64 `json:"by_class"`              // of the status: 2xx ...
-	ByMethod map[string]uint64 `json:"by_method"`             // GET ... other
-	Refused  map[string]uint64 `json:"refused"`               // before the application saw them: head, body, load
-	Timeouts map[string]uint64 `json:"timeouts"`              // header, body, write, request
-	Health   uint64            `json:"health_checks"`         // answered at health_path, and not counted elsewhere
+	ByClass  map[string]uint64 `json:"by_class"`      // of the status: 2xx ...
+	ByMethod map[string]uint64 `json:"by_method"`     // GET ... other
+	Refused  map[string]uint64 `json:"refused"`       // before the application saw them: head, body, load
+	Timeouts map[string]uint64 `json:"timeouts"`      // header, body, write, request
+	Health   uint64            `json:"health_checks"` // answered at health_path, and not counted elsewhere
+	Lost     uint64            `json:"log_lines_lost"`
 	Ignored  uint64            `json:"request_start_ignored"` // X-Request-Start of a trusted proxy that makes no sense
 }
 
@@ -106,8 +107,9 @@ type Worker struct {
 	Running     int      `json:"running"` // requests inside the application
 	Age         float64  `json:"age_seconds"`
 	RSS         uint64   `json:"rss_bytes"`
-	PSS         uint64   `json:"pss_bytes"` // 0: not looked at
-	Shared      uint64   `json:"shared_bytes"`
+	PSS         uint64   `json:"pss_bytes"`    // 0: not looked at
+	Shared      uint64   `json:"shared_bytes"` // of RSS, what other processes have too: preloaded, and files
+	CPU         float64  `json:"cpu_seconds"`
 	Request     *Running `json:"request"` // the oldest that runs; null: none
 }
 

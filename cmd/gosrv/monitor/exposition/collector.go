@@ -46,6 +46,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	out := sink(ch)
 	out.server(r, s)
 	out.capacity(s)
+	if wait, known := s.Recent["accept_wait"]; known {
+		out.gauge(acceptWait, wait)
+	}
 	if known {
 		out.gauge(used, share)
 	}
@@ -96,6 +99,8 @@ func (out sink) workers(s *view.Snapshot) {
 		if w.PSS > 0 {
 			out.gauge(pss, float64(w.PSS), name)
 		}
+		out.gauge(shared, float64(w.Shared), name)
+		out.counter(cpu, w.CPU, name)
 		out.gauge(workerAge, w.Age, name)
 	}
 	for state, n := range count {
@@ -124,6 +129,7 @@ func (out sink) requests(r *view.Reading, s *view.Snapshot) {
 		out.counter(timeouts, float64(n), of)
 	}
 	out.counter(checked, float64(s.Requests.Health))
+	out.counter(lost, float64(s.Requests.Lost))
 	out.counter(ignored, float64(s.Requests.Ignored))
 	out.gauge(open, float64(s.Clients.Open))
 	out.counter(accepted, float64(s.Clients.Accepted))

@@ -38,6 +38,8 @@ type sample struct {
 	whole, queue metrics.Histogram
 	inside       float64 // seconds that requests have been in the application, the running ones too
 	busy         int
+	accepted     uint64
+	backlog      int // connections that wait to be accepted, -1: nobody has looked
 }
 
 // Entry is a column of the heat map.
@@ -153,7 +155,7 @@ func (h *History) Entries() []Entry {
 }
 
 func take(r *view.Reading) sample {
-	s := sample{at: r.At, requests: r.Totals.Requests(), whole: r.Totals.Phases[metrics.Whole], queue: r.Totals.Phases[metrics.Queue], busy: r.Busy()}
+	s := sample{at: r.At, requests: r.Totals.Requests(), whole: r.Totals.Phases[metrics.Whole], queue: r.Totals.Phases[metrics.Queue], busy: r.Busy(), accepted: r.Totals.Counters[metrics.Connections], backlog: r.Status.Backlog}
 	for m := range r.Totals.Answers {
 		s.failed += r.Totals.Answers[m][5]
 	}
@@ -178,7 +180,31 @@ func (h *History) recent(r *view.Reading) (*float64, map[string]float64) {
 		"p50":                 whole.Quantile(0.5), "p90": whole.Quantile(0.9), "p99": whole.Quantile(0.99),
 		"queue_p50": queue.Quantile(0.5), "queue_p99": queue.Quantile(0.99),
 	}
+	if wait, known := h.acceptWait(&now, took); known {
+		recent["accept_wait"] = wait
+	}
 	return r.Used(before.inside, took), recent
+}
+
+// acceptWait is how long connections wait to be accepted, in seconds: as many as wait on average, over as many as are
+// accepted in a second (Little's law). The queue is looked into once a second, and says no more. While nobody accepts, all
+// of the last seconds is the least that it can be.
+func (h *History) acceptWait(now *sample, took float64) (wait float64, known bool) {
+	waiting := 0
+	for i := range h.samples {
+		if h.samples[i].backlog < 0 {
+			return 0, false
+		}
+		waiting += h.samples[i].backlog
+	}
+	mean, rate := float64(waiting)/float64(len(h.samples)), float64(now.accepted-h.samples[0].accepted)/took
+	switch {
+	case waiting == 0:
+		return 0, true
+	case rate == 0:
+		return took, true
+	}
+	return mean / rate, true
 }
 
 func entry(from, to *sample) Entry {
