@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"runtime"
 
-	"golang.org/x/sys/unix"
-
 	"gosrv/wsgi/lead"
 	"gosrv/wsgi/loop"
 )
@@ -41,14 +39,14 @@ func newBackup(w *eventLoop) error {
 	if b.Backup, err = lead.NewBackup(w); err != nil {
 		return fmt.Errorf("starting the backup loop: %w", err)
 	}
-	in, out := w.handover.exchange.FDs() // of a worker that was alone
+	in, out := w.sources.exchange.FDs() // of a worker that was alone
 	for _, fd := range [...]int{b.Waker().FD(), b.main.FD(), in, out} {
 		w.Own(fd, true)
 	}
 	if e := w.poll.Add(b.Waker().FD(), special, loop.ReadLevel); e != loop.None {
 		return fmt.Errorf("starting the backup loop: %w", e)
 	}
-	w.handover.exchange.Inherit(w.id.Slot)
+	w.sources.exchange.Inherit(w.id.Slot)
 	w.crew.backup = b
 	w.threads = append(w.threads, b.thread)
 	// Both threads need a P at once when they come out of their waits.
@@ -122,12 +120,7 @@ func (b *backup) nap() {
 // new connections and offers, which others are to take meanwhile, orders, and
 // Python's signals.
 func (w *eventLoop) pauseMainEvents() {
-	for _, l := range w.listeners {
-		l.parked = l.active
-		w.unlisten(l)
-	}
-	w.handover.exchange.parked = w.handover.exchange.active
-	w.handover.shutExchange()
+	w.sources.park()
 	for _, fd := range [...]int{w.Control, w.Wakeup} {
 		if fd >= 0 {
 			w.poll.Remove(fd)
@@ -137,28 +130,10 @@ func (w *eventLoop) pauseMainEvents() {
 
 // resumeMainEvents undoes that. The gate may have been shut meanwhile.
 func (w *eventLoop) resumeMainEvents() {
-	x := &w.handover.exchange
-	for _, l := range w.listeners {
-		if l.parked && !w.gate.shut {
-			w.reopen(l.fd, loop.ReadShared)
-			l.active = true
-		}
-		l.parked = false
-	}
-	if x.parked && !w.gate.shut {
-		w.reopen(x.fd(), loop.ReadShared)
-		x.active = true
-	}
-	x.parked = false
+	w.sources.unpark(w.gate.shut)
 	for _, fd := range [...]int{w.Control, w.Wakeup} {
 		if fd >= 0 {
-			w.reopen(fd, loop.ReadLevel)
+			w.sources.reopen(fd, loop.ReadLevel)
 		}
-	}
-}
-
-func (w *eventLoop) reopen(fd int, interest uint32) {
-	if e := w.poll.Add(fd, special, interest); e != loop.None && e != unix.EEXIST {
-		w.log.Errorf("epoll refuses a descriptor: %v", e)
 	}
 }

@@ -134,6 +134,7 @@ type connTable struct {
 	conns      []*conn // by descriptor
 	free       []*conn
 	count      int              // open connections
+	most       int              // of those: max_connections
 	generation uint32           // of the last connection
 	requests   []*http1.Request // free
 	beside     besideTable
@@ -223,6 +224,13 @@ func (t *connTable) forget(c *conn) {
 	t.free = append(t.free, c)
 	t.count--
 	t.beside.w.score.SetConnections(t.count)
+}
+
+// letGo forgets a connection that another worker has taken.
+func (t *connTable) letGo(c *conn) {
+	t.unhook(c)
+	c.Wire.Drop()
+	t.forget(c)
 }
 
 // freeRequest gives back all that a request in progress holds.

@@ -164,7 +164,7 @@ func (k *crew) giveLeadBack() {
 func (s *appThread) reclaim() {
 	var led bool
 	if s.l, led = s.w.crew.backup.Reclaim(); led {
-		s.l.handover.takeBackAll(s)
+		s.l.handover.takeBackAll(s.l)
 		s.l.resumeMainEvents()
 	}
 }

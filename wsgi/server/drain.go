@@ -40,7 +40,8 @@ type drainState struct {
 
 // departure is how the worker comes to its end.
 type departure struct {
-	l         *eventLoop
+	orders    *orders
+	parting   Parting
 	drain     drainState
 	keepAlive bool // answers may leave their connection open
 	served    uint64
@@ -90,33 +91,33 @@ func (s *Server) MasterGone() {
 }
 
 // obey carries out orders; the caller leads the loop.
-func (p *departure) obey(s *appThread, orders uint32) {
+func obey(s *appThread, orders uint32) {
 	w := s.l
 	w.wanted.And(^orders)
 	if orders&coverOrder != 0 {
-		w.arrangeCovered()
+		arrangeCovered(w)
 	}
 	if orders&lookOrder != 0 {
-		w.lookAgain()
+		w.sources.lookAgain()
 	}
 	if orders&quitOrder != 0 {
 		w.drain.on, w.drain.over = true, true
 		w.draining.Store(true)
 	}
 	if orders&drainOrder != 0 {
-		s.l.startDrain(s, "order", orders&finalOrder != 0)
+		startDrain(s, "order", orders&finalOrder != 0)
 	}
 }
 
 // startDrain begins the end; reason goes to the master.
-func (p *departure) startDrain(s *appThread, reason string, final bool) {
+func startDrain(s *appThread, reason string, final bool) {
 	w := s.l
 	if w.drain.on {
 		// The server ends while this worker is on its way out for another
 		// reason: now it has to serve the queue after all.
 		if final && !w.drain.final {
 			w.gate.shut = true
-			s.l.finishQueue(s)
+			finishQueue(w)
 		}
 		return
 	}
@@ -126,75 +127,46 @@ func (p *departure) startDrain(s *appThread, reason string, final bool) {
 	if grace := w.graceful.Load(); grace > 0 {
 		w.drain.deadline = loop.Now() + grace
 	}
-	w.hastenIdle()
-	w.handover.shutExchange()
+	idle, linger := w.lastTimes()
+	w.hasten(w.conns, idle, linger)
+	w.sources.shutExchange()
 	w.crew.tellMain()
 	w.score.SetState(scoreboard.Draining)
-	queue := !final && w.leaveQueues()
+	queue := !final && w.sources.leaveQueues()
 	w.Tell(workerctl.WorkerDraining{Reason: reason, Queue: queue})
 	if final {
-		s.l.finishQueue(s)
-	}
-}
-
-// leaveQueues leaves what waits to the other workers. It reports whether
-// something does.
-func (a *admission) leaveQueues() (queue bool) {
-	w := a.l
-	for _, l := range w.listeners {
-		if !l.ending { // its queue is nobody else's
-			w.unlisten(l)
-			queue = queue || loop.WaitReadable(l.fd, 0)
-		}
-	}
-	return queue
-}
-
-// hastenIdle gives idle connections their last times. One that has sent nothing
-// yet is as idle as one that was answered; rest sees to those that come later.
-func (p *departure) hastenIdle() {
-	w := p.l
-	now := loop.Now()
-	idle, linger := w.set.Parting.within(w.graceful.Load())
-	w.timers.Shorten(classIdle, idle, now)
-	w.timers.Shorten(classLinger, linger, now)
-	for _, c := range w.conns {
-		if c != nil && (c.phase == reading || c.phase == securing && c.tls == nil) && c.class == classHeader && c.In.Len() == 0 {
-			w.timers.Arm(&c.timer, classIdle, now)
-			c.class = classIdle
-		}
+		finishQueue(w)
 	}
 }
 
 // idleMayStay tells whether idle connections may stay for the time being: the
-// worker has requests to finish anyway, and time to part from the idle ones.
-func (p *departure) idleMayStay() bool {
-	w := p.l
-	if !w.drain.on || w.gate.engaged <= int(w.answers.Lost.Load()) {
+// worker is busy anyway, with requests to finish, and has time to part from the idle ones.
+func (p *departure) idleMayStay(now int64, busy bool) bool {
+	if !p.drain.on || !busy {
 		return false
 	}
-	idle, linger := w.set.Parting.within(w.graceful.Load())
-	return w.drain.deadline == 0 || w.now+idle+linger < w.drain.deadline
+	idle, linger := p.lastTimes()
+	return p.drain.deadline == 0 || now+idle+linger < p.drain.deadline
+}
+
+// lastTimes is what idle connections get, in ns.
+func (p *departure) lastTimes() (idle, linger int64) {
+	return p.parting.within(p.orders.graceful.Load())
 }
 
 // summoned tells whether orders are to be obeyed before anything new is taken:
 // after this one the next connection may be for others.
-func (p *departure) summoned() bool {
-	w := p.l
-	return w.wanted.Load() != 0 && !w.drain.on
-}
+func (p *departure) summoned() bool { return p.orders.wanted.Load() != 0 && !p.drain.on }
 
 // finishQueue begins the final part of a drain: what waits in the queues is
 // accepted.
-func (p *departure) finishQueue(s *appThread) {
-	w := s.l
-	w.openGate()
+func finishQueue(w *eventLoop) {
+	openGate(w)
 	w.drain.final, w.drain.queue = true, true
 }
 
 // ended tells whether the loop may stop: all answered, or out of time.
-func (p *departure) ended() bool {
-	w := p.l
+func (w *eventLoop) ended() bool {
 	d := &w.drain
 	if !d.on {
 		return false
@@ -202,26 +174,27 @@ func (p *departure) ended() bool {
 	if d.over {
 		return true
 	}
-	return w.count <= int(w.answers.Lost.Load()) && !d.queue && w.ending == 0 || d.deadline > 0 && w.now >= d.deadline
+	return w.count <= int(w.answers.Lost.Load()) && !d.queue && w.sources.ending == 0 || d.deadline > 0 && w.now >= d.deadline
 }
 
 // countRequest counts a request as it begins and asks for the successor of a
 // worker that has served enough. Until that is ready this one serves on: its
 // import must cost nobody's time.
-func (p *departure) countRequest(s *appThread) {
+func countRequest(s *appThread) {
 	w := s.l
-	w.served++
-	w.Word.Requests = w.served
+	p := &w.departure
+	p.served++
+	w.Word.Requests = p.served
 	w.score.AddRequest()
 	limit := w.Word.MaxRequests.Load()
-	if limit == 0 || w.served < limit || w.drain.on || w.replaced {
+	if limit == 0 || p.served < limit || p.drain.on || p.replaced {
 		return
 	}
 	w.log.Infof("Autorestarting worker after current request.")
 	if limit == 1 {
-		s.l.startDrain(s, "max_requests", false) // who wants that wants a new process for each request
+		startDrain(s, "max_requests", false) // who wants that wants a new process for each request
 		return
 	}
-	w.replaced = true
+	p.replaced = true
 	w.Tell(workerctl.WorkerWantsSuccessor{})
 }

@@ -70,11 +70,12 @@ type orders struct {
 // lead, as appThread.l, and loses it there.
 type eventLoop struct {
 	*worker
-	admission
 	departure
 	connTable
 	timeouts
 	handover handingOver
+	sources  sources
+	gate     gate
 
 	poll       *loop.Poller
 	mem        body.Memory // of request bodies, and the read buffers
@@ -92,7 +93,8 @@ type eventLoop struct {
 // newEventLoop makes one without connections.
 func newEventLoop(w *worker, poll *loop.Poller, timers *loop.Timers) *eventLoop {
 	l := &eventLoop{worker: w, poll: poll}
-	l.admission.l, l.departure.l, l.handover.l = l, l, l
+	l.departure.orders, l.sources = &w.orders, sources{poll: poll, log: w.log, backlog: w.set.Backlog}
+	l.parting, l.gate.most, l.most = w.set.Parting, w.set.MaxEngaged, w.set.MaxConns
 	l.timeouts = timeouts{timers: timers}
 	l.beside = besideTable{w: w, poll: poll, timers: timers, mem: &l.mem, gate: &l.gate}
 	return l
@@ -151,19 +153,19 @@ func (w *eventLoop) turn(s *appThread) leads {
 	}
 	s.ReleaseGIL()
 	if orders := w.wanted.Load(); orders != 0 {
-		s.l.obey(s, orders)
+		obey(s, orders)
 		return stillLeads
 	}
-	if w.ending > 0 {
-		if s.l.endCovered(s) == handedOver {
+	if w.sources.ending > 0 {
+		if endCovered(s) == handedOver {
 			return handedOver
 		}
-		if w.ending == 0 {
+		if w.sources.ending == 0 {
 			return stillLeads // as above
 		}
 	}
 	if w.drain.queue {
-		if s.l.emptyQueue(s) == handedOver {
+		if emptyQueue(s) == handedOver {
 			return handedOver
 		}
 		if !w.drain.queue {
@@ -178,7 +180,7 @@ func (w *eventLoop) turn(s *appThread) leads {
 	}
 	w.now = w.polls.Note(loop.Now())
 	w.score.Tick(w.now)
-	w.tryGate()
+	tryGate(w)
 	if s.returned() == handedOver || w.timers.Next() <= w.now && s.l.expire(s) == handedOver {
 		return handedOver
 	}
@@ -281,12 +283,12 @@ func (w *eventLoop) dispatchSpecial(s *appThread, ev loop.Event) leads {
 		w.crew.clearWaker(ev.FD)
 		return stillLeads
 	}
-	if w.handover.exchange.active && ev.FD == w.handover.exchange.fd() {
-		return s.l.handover.takeOffers(s, maxAccept)
+	if w.sources.exchange.active && ev.FD == w.sources.exchange.fd() {
+		return takeOffers(s, maxAccept)
 	}
-	for _, l := range w.listeners {
+	for _, l := range w.sources.listeners {
 		if l.fd == ev.FD {
-			return s.l.accept(s, l, maxAccept)
+			return accept(s, l, maxAccept)
 		}
 	}
 	w.attend(s, ev.FD)
@@ -298,7 +300,7 @@ func (w *eventLoop) patience() int { return w.until(w.next()) }
 
 // next is when something is due, whatever comes, CLOCK_MONOTONIC ns.
 func (w *eventLoop) next() int64 {
-	return min(w.timers.Next(), w.drain.next(), w.gateTime(), w.restDue, w.mem.NextDrop())
+	return min(w.timers.Next(), w.drain.next(), gateTime(w), w.restDue, w.mem.NextDrop())
 }
 
 // until is the time to a moment as a time-out for a wait, in ms; -1: for ever.

@@ -32,8 +32,6 @@ func (x *offers) fd() int {
 
 // handingOver is what the backup does with complete requests.
 type handingOver struct {
-	l               *eventLoop
-	exchange        offers
 	led             bool      // the backup led since the main thread has looked last
 	swept           bool      // the accept queues were looked into
 	waiting         []waiting // complete requests, in order of arrival
@@ -54,7 +52,6 @@ type waiting struct {
 // until it is let go or the main thread is back. The backup leads.
 func (x *handingOver) setAside(s *appThread, c *conn) {
 	w := s.l
-	r := &w.handover
 	s.keepRequest(c)
 	c.content = len(s.body.Mem)
 	c.ready = true
@@ -62,23 +59,21 @@ func (x *handingOver) setAside(s *appThread, c *conn) {
 	w.timers.Disarm(&c.timer)
 	c.class = classNone
 	h := waiting{c: c}
-	if s.l.handover.look(s); r.someWorkerReady {
-		s.l.handover.offer(s, &h)
+	if x.look(w.worker); x.someWorkerReady {
+		h.offer(w)
 	}
-	r.waiting = append(r.waiting, h)
+	x.waiting = append(x.waiting, h)
 }
 
 // errNoRequest refuses an offer that holds no complete head.
 var errNoRequest = &http1.Error{Status: 400, Reason: "incomplete request"}
 
 // look reads the scoreboard, unless that was done a moment ago.
-func (x *handingOver) look(s *appThread) {
-	w := s.l
-	r := &w.handover
-	if now := loop.Now(); now-r.looked > lookEvery {
-		r.looked = now
+func (x *handingOver) look(w *worker) {
+	if now := loop.Now(); now-x.looked > lookEvery {
+		x.looked = now
 		if !w.set.KeepAll {
-			r.someWorkerReady, r.someWorkerIdle = w.board.Ready(w.id.Slot, now, stuck)
+			x.someWorkerReady, x.someWorkerIdle = w.board.Ready(w.id.Slot, now, stuck)
 		}
 	}
 }
@@ -88,47 +83,46 @@ func (x *handingOver) look(s *appThread) {
 // for before it got stuck: no other worker was.
 func (x *handingOver) sweep(s *appThread) {
 	w := s.l
-	r := &w.handover
-	if len(r.waiting) == 0 && r.swept {
+	exchange := &w.sources.exchange
+	if len(x.waiting) == 0 && x.swept {
 		return
 	}
-	s.l.handover.look(s)
-	if !r.swept && r.someWorkerReady {
-		r.swept = true
-		for _, l := range w.listeners {
+	x.look(w.worker)
+	if !x.swept && x.someWorkerReady {
+		x.swept = true
+		for _, l := range w.sources.listeners {
 			if l.parked {
-				s.l.accept(s, l, maxAccept)
+				accept(s, l, maxAccept)
 			}
 		}
 	}
-	kept := r.waiting[:0]
-	for _, h := range r.waiting {
-		if h.offered != 0 && w.handover.exchange.Taken(h.claim) {
-			w.handover.letGo(h.c)
+	kept := x.waiting[:0]
+	for _, h := range x.waiting {
+		if h.offered != 0 && exchange.Taken(h.claim) {
+			w.letGo(h.c)
 			continue
 		}
-		if h.offered != 0 && r.someWorkerIdle && w.now-h.offered > stale && w.handover.exchange.Reclaim(h.claim) {
+		if h.offered != 0 && x.someWorkerIdle && w.now-h.offered > stale && exchange.Reclaim(h.claim) {
 			h.offered = 0
 		}
-		if h.offered == 0 && r.someWorkerReady {
-			s.l.handover.offer(s, &h)
+		if h.offered == 0 && x.someWorkerReady {
+			h.offer(w)
 		}
 		kept = append(kept, h)
 	}
-	clear(r.waiting[len(kept):])
-	r.waiting = kept
+	clear(x.waiting[len(kept):])
+	x.waiting = kept
 }
 
 // takeBackAll gives the main thread, which leads again, what nobody took: its
 // turn comes in the order of arrival.
-func (x *handingOver) takeBackAll(s *appThread) {
-	w := s.l
-	r := &w.handover
-	for _, h := range r.waiting {
+func (x *handingOver) takeBackAll(w *eventLoop) {
+	exchange := &w.sources.exchange
+	for _, h := range x.waiting {
 		c := h.c
-		if h.offered != 0 && !w.handover.exchange.Reclaim(h.claim) {
-			w.handover.exchange.Taken(h.claim)
-			w.handover.letGo(c)
+		if h.offered != 0 && !exchange.Reclaim(h.claim) {
+			exchange.Taken(h.claim)
+			w.letGo(c)
 			continue
 		}
 		c.become(reading)
@@ -136,15 +130,15 @@ func (x *handingOver) takeBackAll(s *appThread) {
 		c.readable = c.readable || !c.registered // nobody has watched it
 		w.later(c)
 	}
-	clear(r.waiting)
-	r.waiting = r.waiting[:0]
+	clear(x.waiting)
+	x.waiting = x.waiting[:0]
 }
 
 // offer sends a copy of the connection to whichever worker is the first to look,
 // with all that is known of it. The connection stays here, unwatched, until the
 // claim says that it was taken.
-func (x *handingOver) offer(s *appThread, h *waiting) {
-	w, c := s.l, h.c
+func (h *waiting) offer(w *eventLoop) {
+	c := h.c
 	if !c.Wire.Plain() || c.In.Len() > handover.MaxBytes || c.Stream != nil || c.body != nil && c.body.Apart() {
 		return
 	}
@@ -158,34 +152,25 @@ func (x *handingOver) offer(s *appThread, h *waiting) {
 			c.registered, c.duplex = false, false
 		}
 	}
-	if w.handover.exchange.Send(w.id.Slot, &o, c.In.Unread(), c.fd(), unwatch) {
+	if w.sources.exchange.Send(w.id.Slot, &o, c.In.Unread(), c.fd(), unwatch) {
 		h.claim, h.offered = o.Claim, loop.Now()
 	}
-}
-
-// letGo forgets a connection that another worker has taken.
-func (x *handingOver) letGo(c *conn) {
-	w := x.l
-	w.unhook(c)
-	c.Wire.Drop()
-	w.forget(c)
 }
 
 // JoinExchange orders the worker to hand connections over: it is no longer alone. names are those of Exchange.
 // It reports whether it has taken the descriptors. To be called from ReadOrders: where there is no pool, the
 // main thread leads then.
 func (s *Server) JoinExchange(names []string, fds []int) bool {
-	return s.l.handover.joinExchange(names, fds)
+	return joinExchange(s.l, names, fds)
 }
 
 // joinExchange is that. Without a backup the caller is the main thread, which leads.
-func (x *handingOver) joinExchange(names []string, fds []int) bool {
-	w := x.l
+func joinExchange(w *eventLoop, names []string, fds []int) bool {
 	if !w.crew.lacksBackup() || w.drain.on || len(names) != len(fds) {
 		return false
 	}
 	for i, name := range names {
-		if err := w.handover.exchange.Add(name, fds[i]); err != nil {
+		if err := w.sources.exchange.Add(name, fds[i]); err != nil {
 			w.log.Errorf("Cannot hand connections over: %v", err)
 			return true // what was taken stays unused
 		}
@@ -195,40 +180,22 @@ func (x *handingOver) joinExchange(names []string, fds []int) bool {
 		return true
 	}
 	if !w.gate.shut {
-		w.handover.openExchange()
+		w.sources.openExchange()
 	}
 	return true
 }
 
-// openExchange lets this worker take offers; as with a listener, one that waits
-// is woken for each. Level-triggered: it takes one at a time.
-func (x *handingOver) openExchange() {
-	w := x.l
-	if x := &w.handover.exchange; x.Joined() && !x.active {
-		w.reopen(x.fd(), loop.ReadShared)
-		x.active = true
-	}
-}
-
-// shutExchange leaves the offers to other workers.
-func (x *handingOver) shutExchange() {
-	w := x.l
-	if x := &w.handover.exchange; x.active {
-		w.poll.Remove(x.fd())
-		x.active = false
-	}
-}
-
 // takeOffers takes connections one at a time and serves each at once, as accept
 // does. It reports whether this thread still leads the loop.
-func (p *handingOver) takeOffers(s *appThread, most int) leads {
-	w, x := s.l, &p.exchange
+func takeOffers(s *appThread, most int) leads {
+	w := s.l
+	x := &w.sources.exchange
 	for range most {
 		if !x.active || w.summoned() {
 			return stillLeads
 		}
-		if w.full() {
-			w.shutGate(0)
+		if full(w) {
+			shutGate(w, 0)
 			return stillLeads
 		}
 		o, bytes, fd, empty, err := x.Receive()
@@ -246,14 +213,14 @@ func (p *handingOver) takeOffers(s *appThread, most int) leads {
 		}
 		var c *conn
 		if err == nil {
-			c = w.handover.takeOffer(&o, bytes, fd)
+			c = takeOffer(w, &o, bytes, fd)
 		}
 		if c == nil {
 			loop.Drop(fd)
 			continue
 		}
-		if w.count > w.set.MaxConns {
-			w.makeRoom(s)
+		if w.count > w.most {
+			makeRoom(s)
 		}
 		if s.pump(c) == handedOver {
 			return handedOver
@@ -264,10 +231,9 @@ func (p *handingOver) takeOffers(s *appThread, most int) leads {
 
 // takeOffer makes an offered connection, or one that the master has accepted, this worker's; nil if its sender
 // has taken it back, or it came in by a listener that this worker does not have.
-func (x *handingOver) takeOffer(o *handover.Offer, bytes []byte, fd int) *conn {
-	w := x.l
-	l := w.listenerNamed(o.Listener)
-	if l == nil || !o.Arrived && !w.handover.exchange.Take(o) {
+func takeOffer(w *eventLoop, o *handover.Offer, bytes []byte, fd int) *conn {
+	l := w.sources.named(o.Listener)
+	if l == nil || !o.Arrived && !w.sources.exchange.Take(o) {
 		return nil
 	}
 	c := w.open(fd, l, o.Peer)
@@ -283,14 +249,4 @@ func (x *handingOver) takeOffer(o *handover.Offer, bytes []byte, fd int) *conn {
 	c.ready, c.Size, c.content = true, o.Next, o.Content
 	c.arrival = measure.Arrival{First: o.First, Last: o.Last}
 	return c
-}
-
-func (a *admission) listenerNamed(name string) *listener {
-	w := a.l
-	for _, l := range w.listeners {
-		if l.name == name {
-			return l
-		}
-	}
-	return nil
 }

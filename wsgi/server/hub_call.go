@@ -14,7 +14,7 @@ func (h *hub) serve(c *conn) {
 	s.keepRequest(c)
 	r := c.req
 	method := r.Method.Of(c.In.Unread())
-	w.countRequest(s)
+	countRequest(s)
 	w.timers.Disarm(&c.timer)
 	c.class = classNone
 	w.gate.engage(c)

@@ -101,7 +101,7 @@ func restingPool(t *testing.T) (s *server, a, b *appThread) {
 // accepted is a connection of s, which does not run, and its client.
 func accepted(s *server) (*conn, *client) {
 	client := s.dial()
-	l := s.listeners[0]
+	l := s.sources.listeners[0]
 	loop.WaitReadable(l.fd, -1)
 	fd, _, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	if err != nil {

@@ -94,7 +94,7 @@ func TestWorkerThatWasNotWokenLooksWhenItIsTold(t *testing.T) {
 		first := s.dial()
 		first.send(get("/"))
 		wantAnswer(first, "GET / ")
-		s.poll.Remove(s.listeners[0].fd) // as if another had been woken
+		s.poll.Remove(s.sources.listeners[0].fd) // as if another had been woken
 		c := s.dial()
 		c.send(get("/waits"))
 		if err := s.master.Send(workerctl.Look{}); err != nil {

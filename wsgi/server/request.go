@@ -70,7 +70,7 @@ func (s *appThread) serve(c *conn) leads {
 		return stillLeads
 	}
 	now := w.now // read when the last call returned or the batch came in
-	s.l.countRequest(s)
+	countRequest(s)
 	w.timers.Disarm(&c.timer) // the request is complete
 	c.class = classNone
 	w.gate.engage(c)

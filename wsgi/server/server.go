@@ -177,17 +177,13 @@ func New(c *Config) (*Server, error) {
 func (s *Server) Listen(fd int, d workerctl.Listener) error {
 	number, err := s.w.Listen(d)
 	if err == nil {
-		s.l.listeners = append(s.l.listeners, newListener(fd, &d, number))
+		s.l.sources.listeners = append(s.l.sources.listeners, newListener(fd, &d, number))
 	}
 	return err
 }
 
-func newListener(fd int, d *workerctl.Listener, number call.Listener) *listener {
-	return &listener{fd: fd, id: d.ID, unix: d.Kind == "unix", secure: d.HTTPS, name: d.Name(), number: number}
-}
-
 // Exchange takes one of the descriptors by which workers hand connections over, by its name in Serve.FDs.
-func (s *Server) Exchange(name string, fd int) error { return s.l.handover.exchange.Add(name, fd) }
+func (s *Server) Exchange(name string, fd int) error { return s.l.sources.exchange.Add(name, fd) }
 
 // Run serves until the worker is told to end and has nothing left to do. start
 // makes the threads of a pool: each is to call Enlist.
@@ -264,8 +260,8 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 	if err := attendTo(s); err != nil {
 		return err
 	}
-	if w.handover.exchange.Joined() {
-		in, out := w.handover.exchange.FDs()
+	if w.sources.exchange.Joined() {
+		in, out := w.sources.exchange.FDs()
 		w.Own(in, true)
 		w.Own(out, true)
 		if w.set.Threads == 1 && w.Hub == nil {
@@ -278,7 +274,7 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 	// reads its orders before it accepts.
 	w.score.SetState(scoreboard.Idle)
 	w.ReadOrders()
-	if err := w.listen(); err != nil {
+	if err := w.sources.listen(); err != nil {
 		return err
 	}
 	w.now = loop.Now()
@@ -306,7 +302,7 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 
 // ownSockets marks what a child that the application forks has no use for, and has the ends of handshakes seen.
 func ownSockets(w *eventLoop) error {
-	for _, l := range w.listeners {
+	for _, l := range w.sources.listeners {
 		w.Own(l.fd, true)
 	}
 	w.Own(w.poll.FD(), true)

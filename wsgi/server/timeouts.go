@@ -19,6 +19,10 @@ const (
 	classLinger       // after the last answer
 )
 
+// idleClasses are the time-outs of connections that may be closed to make room,
+// the most dispensable first.
+var idleClasses = [...]uint8{classIdle, classLinger, classHeader}
+
 // Parting is how long a connection takes to end.
 type Parting struct {
 	Linger               time.Duration // for the client's FIN
@@ -52,6 +56,30 @@ func newTimers(t *Settings) *loop.Timers {
 // timeouts ends what waits too long.
 type timeouts struct {
 	timers *loop.Timers
+}
+
+// hasten gives idle connections their last times, in ns. One that has sent nothing
+// yet is as idle as one that was answered; rest sees to those that come later.
+func (t *timeouts) hasten(conns []*conn, idle, linger int64) {
+	now := loop.Now()
+	t.timers.Shorten(classIdle, idle, now)
+	t.timers.Shorten(classLinger, linger, now)
+	for _, c := range conns {
+		if c != nil && (c.phase == reading || c.phase == securing && c.tls == nil) && c.class == classHeader && c.In.Len() == 0 {
+			t.timers.Arm(&c.timer, classIdle, now)
+			c.class = classIdle
+		}
+	}
+}
+
+// anyIdle tells whether a connection may be closed to make room.
+func (t *timeouts) anyIdle() bool {
+	for _, class := range idleClasses {
+		if t.timers.Oldest(class) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // arm starts the class's time-out at now unless it runs already: a head, for one, is
@@ -162,7 +190,7 @@ func (t *timeouts) overslept(s *appThread, c *conn) leads {
 	if c.In.Len() > 0 {
 		return s.pump(c)
 	}
-	if s.l.idleMayStay() {
+	if s.l.idleMayStay(s.l.now, s.l.gate.engaged > int(s.w.answers.Lost.Load())) {
 		s.rest(c)
 		return stillLeads
 	}
