@@ -17,6 +17,7 @@ SOURCES = ("psycogreen", "zope.interface")  # what is published without a wheel 
 
 def program(wheel, folder, as_name="gosrv"):
     """The program in a wheel, unpacked."""
+    folder.mkdir(exist_ok=True)
     with zipfile.ZipFile(wheel) as archive:
         name = next(n for n in archive.namelist() if n.endswith(".data/scripts/gosrv"))
         target = folder / as_name
