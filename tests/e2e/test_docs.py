@@ -24,10 +24,10 @@ ELSEWHERE = {
     r"source <": "test_manual.py::test_completion",
     r"pip install": "test_wheel.py::test_the_environment_gosrv_lies_in_serves",
     r"python manage.py rungosrv": "test_rungosrv.py",
-    r"docker build|docker run": "test_deploy_examples.py::test_dockerfile",
+    r"docker build|docker run": "test_containers.py::test_as_the_page_says",
     r"kubectl apply": "test_deploy_examples.py",
     r"curl -i http://127.0.0.1:8000/$": "test_docs.py::test_the_transcript",
-    r"cd /srv/myproject \|\| exit 1$|exec chpst -u www-data venv/bin/gosrv ": "test_docs.py::test_the_runit_script",
+    r"cd /srv/myproject \|\| exit 1$|exec chpst -u www-data venv/bin/gosrv |exec svlogd ": "test_supervisors.py::test_runit_starts",
 }
 APP = """
 import os
@@ -146,18 +146,6 @@ def test_the_transcript(start, project, page):
     wanted = without_details(block)
     server.wait_log(r"(?s)Booting worker.*Booting worker")
     assert without_details(server.log)[:len(wanted)] == wanted and len(wanted) == 7
-
-
-def script(page, first):
-    return next(block for _, block in pages.blocks(PAGES[page]) if block.startswith(first))
-
-
-def test_the_runit_script(tmp_path):
-    """It has no error that a shell finds, and becomes the server."""
-    text = script("cmd/gosrv/docs/deploy/supervisor.md", "#!/bin/sh")
-    done = subprocess.run(["sh", "-n"], input=text, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"^exec chpst -u www-data venv/bin/gosrv .* 2>&1$", text, re.M)
 
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx on this machine")
