@@ -89,11 +89,16 @@ tls:
 green:
 	$(PYTHON) tests/run.py green
 
-.PHONY: wheel deb install uninstall
+.PHONY: wheel wheels deb install uninstall
 
-# What `pip install` takes: wheels for x86-64 and arm64, for any glibc from 2.17 on and for musl (Alpine), and an sdist. Needs the network once.
+# What `pip install` takes on this machine, in dist/: one wheel for every CPython, any glibc from 2.17 on (or musl, on Alpine), and the sdist.
+# Needs the network once.
 wheel:
 	$(PYTHON) tests/run.py wheel
+
+# What is published: wheels for x86-64 and arm64, for glibc and for musl, and the sdist; three minutes.
+wheels:
+	$(PYTHON) tests/run.py wheels
 
 # All packages from clean clones, twice and the same byte for byte, installed and tried, with checksums and SBOMs in dist/release.
 .PHONY: release-check
@@ -145,6 +150,11 @@ freethreaded:
 .PHONY: arm64
 arm64:
 	$(PYTHON) tests/run.py arm64 $(ARGS)
+
+# The shipped Dockerfiles, built by podman on base images made of packages, and run as the pages say; 5 minutes, and those of `make musl` once.
+.PHONY: containers
+containers:
+	$(PYTHON) tests/run.py containers $(ARGS)
 
 # T is the time for each target, or how many inputs: T=20000x.
 T ?= 60s

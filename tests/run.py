@@ -7,12 +7,12 @@
     tests/run.py green     the end-to-end tests with a hub in each worker: gevent, eventlet
     tests/run.py tls       the end-to-end tests of what a client sees, over TLS
     tests/run.py matrix    the marked end-to-end tests on each other CPython
-    tests/run.py wheel | deb           the packages, into dist/
+    tests/run.py wheel | wheels | deb  the packages, into dist/: the wheel for this machine, all four
     tests/run.py docs_site             the pages as a site, into dist/site
     tests/run.py release_check         all packages twice, installed, looked into: release_check.py
     tests/run.py race ...  all end-to-end tests with the race detector; further arguments go to pytest
     tests/run.py asan | debugpy | tools
-    tests/run.py musl | freethreaded | arm64   for another kind of machine or Python: platforms/ has what each needs
+    tests/run.py musl | freethreaded | arm64 | containers   for another kind of machine or Python: platforms/ has what each needs
     tests/run.py soak SHARE            of the soak's full length, 1 if it is not said
     tests/run.py soak_green SHARE      half an hour of greenlets that wait at random while Go collects
     tests/run.py fuzz TIME             for each target: 60s, 5m, or 20000x for so many inputs
@@ -23,6 +23,7 @@ The last line is `N passed, N failed, N skipped`, summed over everything that ra
 import importlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,8 @@ APP_PACKAGES = (TESTS / "apps" / "requirements.txt", E2E / "requirements-matrix.
 TEST_PACKAGES = E2E / "requirements.txt"
 TOOL_PACKAGES = E2E / "requirements-tools.txt"
 CHECK_PACKAGES = TESTS / "requirements-check.txt"
+KUBERNETES = ("1.30", "1.37")  # the oldest that the examples name, and the newest whose schema the tool has
+MANIFESTS = ("cmd/gosrv/examples/kubernetes.yaml", "cmd/gosrv/docs/monitoring/kubernetes.yml")
 STATICCHECK = "v0.8.2"  # pinned, since a newer one finds other things
 WHEEL = ROOT / "pyshim" / "wheel"
 SITE = ROOT / "cmd" / "gosrv" / "site"
@@ -156,8 +159,10 @@ def check():
     plain("go vet", ["go", "vet", "./..."])
     # Not ST1005: messages are Gunicorn's, capitals and full stops included.
     plain("staticcheck", [str(staticcheck()), "-checks", "inherit,-ST1005", "./..."])
-    ruff = pythons.venv(pythons.default(), CHECK_PACKAGES, name="check") / "bin" / "ruff"
-    plain("ruff", [str(ruff), "check", "--quiet", "--cache-dir", str(pythons.CACHE / "ruff"), "--config", str(TESTS / "ruff.toml"), "pyshim", "tests"])
+    programs = pythons.venv(pythons.default(), CHECK_PACKAGES, name="check") / "bin"
+    plain("ruff", [str(programs / "ruff"), "check", "--quiet", "--cache-dir", str(pythons.CACHE / "ruff"), "--config", str(TESTS / "ruff.toml"), "pyshim", "tests"])
+    for version in KUBERNETES:
+        plain("manifests for Kubernetes " + version, [str(programs / "kubernetes-validate"), "--strict", "--quiet", "--version", version, *MANIFESTS])
 
 
 def staticcheck():
@@ -248,8 +253,7 @@ def wheel():
     """One wheel for this machine; gives what test_wheel.py wants to know of it."""
     folder = pythons.CACHE / "wheel"
     shutil.rmtree(folder, ignore_errors=True)
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
-    if not release("wheel", folder, machine):
+    if not release("wheel", folder, machine()):
         return {}
     return {"GOSRV_WHEEL": str(next(folder.glob("*.whl"))), "GOSRV_TOOLS": str(tools().parent)}
 
@@ -362,7 +366,17 @@ def do_docs_site():
         print("The site: %s" % (ROOT / "dist" / "site" / "index.html"))
 
 
+def machine():
+    """This machine as release.py names it, with its C library."""
+    name = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+    return name if platform.libc_ver()[0] == "glibc" else name + "-musl"
+
+
 def do_wheel():
+    release("wheel", ROOT / "dist", machine())
+
+
+def do_wheels():
     release("wheel", ROOT / "dist", "amd64", "arm64", "amd64-musl", "arm64-musl")
 
 
@@ -423,6 +437,7 @@ def on(platform):
 do_musl = on("musl")
 do_freethreaded = on("freethreaded")
 do_arm64 = on("arm64")
+do_containers = on("containers")
 
 
 def do_soak(share="1", *args):

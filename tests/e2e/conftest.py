@@ -43,6 +43,7 @@ def pytest_configure(config):
         "tools: needs requirements-tools.txt (make tools)",
         "musl: about another C library (make musl)",
         "freethreaded: needs a CPython built without the GIL (make freethreaded)",
+        "containers: builds and runs images (make containers)",
         "soak: runs for minutes (make soak)",
     ):
         config.addinivalue_line("markers", line)
@@ -51,7 +52,7 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     """Leave out, rather than skip, what the chosen server, worker class or kind of run does not have."""
     asked = config.getoption("-m") or ""
-    away = [marker for marker in ("soak", "debugpy", "tools", "musl", "freethreaded") if marker not in asked]
+    away = [marker for marker in ("soak", "debugpy", "tools", "musl", "freethreaded", "containers") if marker not in asked]
     if config.getoption("--server") == "gunicorn":
         away.append("gosrv_only")
     if config.getoption("--transport") != "plain":

@@ -87,7 +87,7 @@ def test_times_fit_together(home):
 
 def test_systemd_understands_them(home):
     """systemd-analyze where the machine has it; otherwise the names of what is said are compared with its manual's."""
-    known = set("""Description Requires After Type User Group RuntimeDirectory WorkingDirectory ExecStart KillMode TimeoutStopSec TimeoutStartSec
+    known = set("""Description Requires After Type User Group RuntimeDirectory WorkingDirectory ExecStart ExecStop KillMode TimeoutStopSec TimeoutStartSec
         Restart RestartSec WatchdogSec OOMPolicy LimitNOFILE NoNewPrivileges PrivateTmp ProtectSystem ProtectControlGroups ProtectKernelTunables
         WantedBy ListenStream SocketUser SocketMode Backlog""".split())
     for name in ("example.service", "example.socket"):
