@@ -29,7 +29,7 @@ static int memory_file(void) {
 
 /* faulthandler.register has no C API, and the function behind it is exported by some
  * versions only. So it is called as what it is installed as: the handler of a signal that
- * nobody sends here. If the application takes that signal later, there are no stacks. */
+ * nobody sends here but `gosrv top`, which reads the file by /proc. If the application takes that signal later, there are no stacks. */
 int stacks_open(int number) {
 	struct sigaction now;
 	stacks_signal = number;
@@ -45,6 +45,7 @@ int stacks_open(int number) {
 	for (size_t i = 0; i < sizeof mine / sizeof *mine; i++)
 		if (mine[i]) py.Py_DecRef(mine[i]);
 	if (done == NULL) return -1;
+	signals_fix_onstack(number); /* who looks from outside (gosrv top) does send it, and any thread may get it */
 	sigaction(number, NULL, &now);
 	write_stacks = now.sa_handler;
 	return 0;

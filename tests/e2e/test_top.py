@@ -80,6 +80,47 @@ def test_what_a_worker_is_at_is_seen(watched):
     screen.shows("LEFT")
 
 
+def test_the_stack_of_a_worker_and_its_client(watched):
+    """One that keeps the GIL, too: nobody in the worker has to answer."""
+    server, gate, screen = watched("--workers", "2", width=120)
+    with server.wire() as wire:
+        wire.send(b"GET /gate HTTP/1.1\r\nHost: a\r\n\r\n")
+        port = wire.sock.getsockname()[1]
+        screen.shows(r"busy .*GET /gate  127\.0\.0\.1:%d" % port)
+        screen.keys("s")  # by time: the busy one is the first
+        screen.shows("sort: time")
+        screen.keys("k", "k")
+        screen.shows(r"\d+: for \S+, from 127\.0\.0\.1:%d: GET /gate" % port)
+        for _ in range(2):
+            screen.keys("t")
+            screen.shows(r"Python stacks of process \d+")
+            screen.shows(r'File ".*sleeping\.py", line \d+ in application')
+        screen.keys("q")
+        screen.shows("q leave")
+        gate.touch()
+        assert wire.answer().status == 200
+    screen.shows(r" 200 GET /gate\s")
+    screen.keys("q")
+    screen.shows("LEFT")
+
+
+def test_rows_are_sorted_and_stand_still(watched):
+    server, _, screen = watched("--workers", "2")
+    for word in ("time", "requests", "memory", "worker"):
+        screen.keys("s")
+        screen.shows("sort: " + word)
+    screen.keys("p")
+    screen.shows("paused")
+    server.get("/")
+    before = screen.screen()
+    assert "paused" in before
+    screen.keys("p")
+    wait_for(lambda: "paused" not in screen.screen(), "the end of the pause")
+    screen.keys("-", "y")
+    screen.shows("TTOU was sent")
+    server.wait_workers(1)
+
+
 def test_orders_are_given_behind_a_question(watched):
     server, _, screen = watched("--workers", "1")
     screen.shows("q leave")

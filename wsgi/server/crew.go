@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/netip"
 	"slices"
 	"sync/atomic"
 
@@ -81,11 +82,11 @@ func (w *worker) callers() []*appThread {
 }
 
 // show puts the thread's request on the scoreboard.
-func (p *place) show(w *worker, started int64, method, path []byte) {
+func (p *place) show(w *worker, started int64, method, path []byte, client netip.AddrPort) {
 	if w.crew.oneCalls() {
-		w.score.Begin(started, method, path)
+		w.score.Begin(started, method, path, client)
 	} else {
-		w.crew.shown.Begin(w.score, &p.shown, started, method, path)
+		w.crew.shown.Begin(w.score, &p.shown, started, method, path, client)
 	}
 }
 

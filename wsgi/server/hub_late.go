@@ -69,7 +69,7 @@ func (t *timedCalls) show(h *hub) {
 		return
 	}
 	r, head := t.first.request()
-	h.l.score.Begin(t.first.Started, r.Method.Of(head), r.Path.Of(head))
+	h.l.score.Begin(t.first.Started, r.Method.Of(head), r.Path.Of(head), t.first.c.client.Peer)
 }
 
 // late ends what has run for longer than request_timeout, and, when a drain is about to end, all that runs.

@@ -245,7 +245,7 @@ func (s *appThread) enter(c *conn, a *answer.Answer, method, path []byte) {
 	s.cur, s.curAns = c, a
 	s.StartDeadline(a)
 	if method != nil { // else it is shown
-		s.show(s.w, a.Started, method, path)
+		s.show(s.w, a.Started, method, path, c.client.Peer)
 	}
 	s.releaseLead()
 }

@@ -21,7 +21,7 @@ import (
 const SlotSize = 256
 
 // textSize bounds method and path together; a longer path is cut.
-const textSize = 176
+const textSize = 160
 
 // State is what a worker does, as it says itself.
 type State uint32
@@ -56,9 +56,10 @@ type words struct {
 	loopTick    atomic.Int64 // CLOCK_MONOTONIC ns
 	start       atomic.Int64 // CLOCK_MONOTONIC ns; 0: no request runs
 	lens        atomic.Uint64
-	running     atomic.Int64  // requests inside the application
-	waived      atomic.Uint64 // requests when one of them was waived
-	reserved    [1]uint64
+	running     atomic.Int64     // requests inside the application
+	waived      atomic.Uint64    // requests when one of them was waived
+	port        atomic.Uint64    // of that request's client, and 1; 0: it has no address
+	address     [2]atomic.Uint64 // as 16 bytes, IPv4 mapped
 	text        [textSize / 8]atomic.Uint64
 }
 

@@ -2,6 +2,7 @@ package scoreboard
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -34,10 +35,17 @@ func TestWriterIsSeenThroughAnotherMapping(t *testing.T) {
 	s.SetConnections(5)
 	s.SetRunning(2)
 	s.Tick(99)
-	s.Begin(1234, []byte("GET"), []byte("/a/b"))
-	want := Snapshot{PID: 42, Generation: 7, State: Busy, Requests: 2, Connections: 5, Running: 2, LoopTick: 99, Start: 1234, Method: "GET", Path: "/a/b"}
+	client := netip.MustParseAddrPort("[2001:db8::1]:65535")
+	s.Begin(1234, []byte("GET"), []byte("/a/b"), client)
+	want := Snapshot{PID: 42, Generation: 7, State: Busy, Requests: 2, Connections: 5, Running: 2, LoopTick: 99, Start: 1234, Method: "GET", Path: "/a/b", Client: client}
 	if got := master.Snapshot(1); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+	for _, client := range []string{"192.0.2.1:0", "[::1]:8000"} {
+		s.Begin(1, nil, nil, netip.MustParseAddrPort(client))
+		if got := master.Snapshot(1).Client.String(); got != client {
+			t.Errorf("a client at %s, not %s", got, client)
+		}
 	}
 	s.End()
 	if got := master.Snapshot(1); got.Start != 0 || got.Method != "" || got.Path != "" || got.Requests != 2 {
@@ -55,9 +63,9 @@ func TestTextOfEveryLengthIsKeptOrCut(t *testing.T) {
 	s := b.Slot(0)
 	s.Init(1, 1)
 	for m := range 30 {
-		for _, p := range []int{0, 1, 7, 8, 9, 150, 171, 172, 173, 300} {
+		for _, p := range []int{0, 1, 7, 8, 9, 134, 155, 156, 157, 300} {
 			method, path := strings.Repeat("M", m), strings.Repeat("p", p)
-			s.Begin(1, []byte(method), []byte(path))
+			s.Begin(1, []byte(method), []byte(path), netip.AddrPort{})
 			wantM := method[:min(m, 24)]
 			wantP := path[:min(p, textSize-len(wantM))]
 			if got := b.Snapshot(0); got.Method != wantM || got.Path != wantP {
@@ -85,7 +93,7 @@ func TestReaderNeverSeesHalfARequest(t *testing.T) {
 				return
 			default:
 			}
-			s.Begin(i, methods[i&1], paths[i&1])
+			s.Begin(i, methods[i&1], paths[i&1], netip.AddrPort{})
 			if i%3 == 0 {
 				s.End()
 			}
@@ -111,13 +119,13 @@ func TestSlotOfAKilledWriterIsUsableAgain(t *testing.T) {
 	b, _ := create(t, 1)
 	s := b.Slot(0)
 	s.Init(1, 1)
-	s.Begin(5, []byte("GET"), []byte("/"))
+	s.Begin(5, []byte("GET"), []byte("/"), netip.AddrPort{})
 	s.w.seq.Add(1) // killed inside Begin
 	if got := b.Snapshot(0); got.Start != 0 {
 		t.Errorf("half-written request shown: %+v", got)
 	}
 	s.Init(2, 1)
-	s.Begin(6, []byte("PUT"), []byte("/x"))
+	s.Begin(6, []byte("PUT"), []byte("/x"), netip.AddrPort{})
 	if got := b.Snapshot(0); got.Start != 6 || got.Method != "PUT" || got.PID != 2 {
 		t.Errorf("after Init: %+v", got)
 	}
@@ -133,7 +141,7 @@ func TestWritingDoesNotAllocate(t *testing.T) {
 	method, path := []byte("DELETE"), []byte(strings.Repeat("/long", 50))
 	if n := testing.AllocsPerRun(100, func() {
 		s.SetState(Busy)
-		s.Begin(1, method, path)
+		s.Begin(1, method, path, netip.AddrPort{})
 		s.AddRequest()
 		s.SetConnections(3)
 		s.End()
@@ -180,7 +188,7 @@ func TestOnlyTheRequestThatRunsIsWaived(t *testing.T) {
 	s.Init(1, 1)
 	begin := func() {
 		s.AddRequest()
-		s.Begin(5, []byte("GET"), []byte("/"))
+		s.Begin(5, []byte("GET"), []byte("/"), netip.AddrPort{})
 	}
 	waived := func() bool { return b.Snapshot(0).Waived }
 	if begin(); waived() {

@@ -1,6 +1,7 @@
 package scoreboard
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -133,9 +134,9 @@ func TestReadyWorkers(t *testing.T) {
 	s := b.Slot(2)
 	s.SetState(Idle)
 	want(true, true, "another")
-	s.Begin(950, nil, nil)
+	s.Begin(950, nil, nil, netip.AddrPort{})
 	want(true, false, "that has just begun")
-	s.Begin(500, nil, nil)
+	s.Begin(500, nil, nil, netip.AddrPort{})
 	want(false, false, "that is stuck")
 	s.End()
 	s.SetState(Draining)

@@ -1,6 +1,7 @@
 package scoreboard
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 )
@@ -17,19 +18,21 @@ type Running struct {
 	text   [160]byte
 	method int // length in text
 	path   int
+	client netip.AddrPort
 }
 
 // Begin shows a request that started at that time, CLOCK_MONOTONIC ns, unless an older one is shown. The
 // thread that r belongs to has none.
-func (o *Oldest) Begin(score *Slot, r *Running, started int64, method, path []byte) {
+func (o *Oldest) Begin(score *Slot, r *Running, started int64, method, path []byte, client netip.AddrPort) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r.start = started
 	r.method = copy(r.text[:24], method)
 	r.path = copy(r.text[r.method:], path)
+	r.client = client
 	o.all = append(o.all, r)
 	if len(o.all) == 1 {
-		score.Begin(started, method, path)
+		score.Begin(started, method, path, client)
 	}
 }
 
@@ -47,6 +50,6 @@ func (o *Oldest) End(score *Slot, r *Running) {
 		score.End()
 	default:
 		m := o.all[0]
-		score.Begin(m.start, m.text[:m.method], m.text[m.method:m.method+m.path])
+		score.Begin(m.start, m.text[:m.method], m.text[m.method:m.method+m.path], m.client)
 	}
 }

@@ -1,6 +1,9 @@
 package scoreboard
 
-import "testing"
+import (
+	"net/netip"
+	"testing"
+)
 
 func TestTheOldestRequestOfSeveralThreadsIsShown(t *testing.T) {
 	board, _ := create(t, 1)
@@ -14,9 +17,9 @@ func TestTheOldestRequestOfSeveralThreadsIsShown(t *testing.T) {
 			t.Errorf("shows %q, want %q", path, want)
 		}
 	}
-	o.Begin(score, &a, 1, []byte("GET"), []byte("/a"))
-	o.Begin(score, &b, 2, []byte("GET"), []byte("/b"))
-	o.Begin(score, &c, 3, []byte("GET"), []byte("/c"))
+	o.Begin(score, &a, 1, []byte("GET"), []byte("/a"), netip.AddrPort{})
+	o.Begin(score, &b, 2, []byte("GET"), []byte("/b"), netip.AddrPort{})
+	o.Begin(score, &c, 3, []byte("GET"), []byte("/c"), netip.AddrPort{})
 	shown("/a")
 	o.End(score, &b)
 	shown("/a")

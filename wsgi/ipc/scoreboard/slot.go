@@ -2,6 +2,7 @@ package scoreboard
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"unsafe"
 )
 
@@ -47,8 +48,9 @@ func (s *Slot) SetRunning(n int) { s.w.running.Store(int64(n)) }
 func (s *Slot) Tick(now int64) { s.w.loopTick.Store(now) }
 
 // Begin names the request that runs since start (CLOCK_MONOTONIC ns, not 0):
-// with threads, the oldest one. Method and path are copied and cut to what fits.
-func (s *Slot) Begin(start int64, method, path []byte) {
+// with threads, the oldest one. Method and path are copied and cut to what fits. client is not valid where it has no
+// address.
+func (s *Slot) Begin(start int64, method, path []byte, client netip.AddrPort) {
 	w := s.w
 	m := min(len(method), 24)
 	p := min(len(path), textSize-m)
@@ -58,6 +60,11 @@ func (s *Slot) Begin(start int64, method, path []byte) {
 	text := (*[textSize]byte)(unsafe.Pointer(&w.text))
 	copy(text[copy(text[:], method[:m]):], path[:p])
 	*(*uint64)(unsafe.Pointer(&w.lens)) = uint64(m)<<32 | uint64(p)
+	*(*[16]byte)(unsafe.Pointer(&w.address)) = client.Addr().As16()
+	*(*uint64)(unsafe.Pointer(&w.port)) = uint64(client.Port()) + 1
+	if !client.IsValid() {
+		*(*uint64)(unsafe.Pointer(&w.port)) = 0
+	}
 	*(*int64)(unsafe.Pointer(&w.start)) = start
 	w.seq.Add(1)
 }
@@ -70,14 +77,15 @@ type Snapshot struct {
 	PID         int
 	Generation  int
 	State       State
-	Requests    uint64 // served by this worker
-	Connections int    // open now
-	Running     int    // requests inside the application
-	LoopTick    int64  // last turn of the event loop, CLOCK_MONOTONIC ns, 0 unknown
-	Waived      bool   // that request may take as long as it likes
-	Start       int64  // of the oldest running request, CLOCK_MONOTONIC ns; 0: none runs
-	Method      string // of that request, cut to 24 bytes
-	Path        string // of that request, cut; without query
+	Requests    uint64         // served by this worker
+	Connections int            // open now
+	Running     int            // requests inside the application
+	LoopTick    int64          // last turn of the event loop, CLOCK_MONOTONIC ns, 0 unknown
+	Waived      bool           // that request may take as long as it likes
+	Start       int64          // of the oldest running request, CLOCK_MONOTONIC ns; 0: none runs
+	Method      string         // of that request, cut to 24 bytes
+	Path        string         // of that request, cut; without query
+	Client      netip.AddrPort // of that request; not valid: it has no address
 }
 
 // Snapshot reads slot i. Start, Method and Path belong together; if the writer
@@ -98,7 +106,7 @@ func (b *Board) Snapshot(i int) Snapshot {
 			return s
 		}
 	}
-	s.Start, s.Method, s.Path, s.Waived = 0, "", "", false
+	s.Start, s.Method, s.Path, s.Client, s.Waived = 0, "", "", netip.AddrPort{}, false
 	return s
 }
 
@@ -117,12 +125,19 @@ func (w *words) readRequest(s *Snapshot) bool {
 	for off := 0; off < m+p; off += 8 {
 		binary.NativeEndian.PutUint64(text[off:], w.text[off/8].Load())
 	}
+	var client netip.AddrPort
+	if port := w.port.Load(); port > 0 {
+		var address [16]byte
+		binary.NativeEndian.PutUint64(address[:], w.address[0].Load())
+		binary.NativeEndian.PutUint64(address[8:], w.address[1].Load())
+		client = netip.AddrPortFrom(netip.AddrFrom16(address).Unmap(), uint16(port-1))
+	}
 	if w.seq.Load() != before {
 		return false
 	}
 	if start != 0 {
 		s.Waived = s.Requests > 0 && s.Requests == w.waived.Load()
-		s.Start, s.Method, s.Path = start, string(text[:m]), string(text[m:m+p])
+		s.Start, s.Method, s.Path, s.Client = start, string(text[:m]), string(text[m:m+p]), client
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package generation
 
 import (
+	"net/netip"
 	"testing"
 
 	"gosrv/cmd/gosrv/internal/plan"
@@ -52,7 +53,7 @@ func TestWhatAllWorkersShareIsGivenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Board.Slot(3).Init(42, 1)
-	s.Board.Slot(3).Begin(1, []byte("GET"), []byte("/a\nb"))
+	s.Board.Slot(3).Begin(1, []byte("GET"), []byte("/a\nb"), netip.AddrPort{})
 	if got := s.Request(3, 42); got != `GET /a\nb` {
 		t.Errorf("%q", got)
 	}

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"net/netip"
 	"os"
 	"reflect"
 	"slices"
@@ -334,7 +335,7 @@ func TestReloadIsToldAtOnceIfTheOldAreInsideTheApplication(t *testing.T) {
 	for class, want := range map[string]int{"sync": 1, "gthread": 0} { // another thread may accept
 		w, old := slowToLeave(t, map[string]any{"worker_class": class, "threads": map[string]int{"sync": 1, "gthread": 4}[class]})
 		for _, k := range old {
-			w.m.shared.Board.Slot(k.serve.Worker.Slot).Begin(w.clock.Add(-time.Second).UnixNano(), []byte("GET"), []byte("/"))
+			w.m.shared.Board.Slot(k.serve.Worker.Slot).Begin(w.clock.Add(-time.Second).UnixNano(), []byte("GET"), []byte("/"), netip.AddrPort{})
 		}
 		w.signal(unix.SIGHUP)
 		if w.status.Reloaded != want {
@@ -346,7 +347,7 @@ func TestReloadIsToldAtOnceIfTheOldAreInsideTheApplication(t *testing.T) {
 func TestReloadWaitsForRequestsThatHaveJustBegun(t *testing.T) {
 	w, old := slowToLeave(t, nil)
 	for _, k := range old {
-		w.m.shared.Board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
+		w.m.shared.Board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"), netip.AddrPort{})
 	}
 	w.signal(unix.SIGHUP)
 	if w.status.Reloaded != 0 {

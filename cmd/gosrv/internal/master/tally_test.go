@@ -1,6 +1,7 @@
 package master
 
 import (
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ func (w *world) die(k *fakeWorker, path string) {
 	w.t.Helper()
 	slot := w.m.shared.Board.Slot(k.serve.Worker.Slot)
 	slot.Init(k.pid, 1)
-	slot.Begin(w.clock.UnixNano(), []byte("GET"), []byte(path))
+	slot.Begin(w.clock.UnixNano(), []byte("GET"), []byte(path), netip.AddrPort{})
 	w.end(k, signaled(unix.SIGKILL))
 	w.run()
 }

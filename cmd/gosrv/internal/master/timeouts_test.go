@@ -1,6 +1,7 @@
 package master
 
 import (
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -42,7 +43,7 @@ func TestSilentWorkerOverItsTimeIsAbortedThenKilled(t *testing.T) {
 	slot := w.m.shared.Board.Slot(stuck.serve.Worker.Slot)
 	slot.Init(stuck.pid, 1)
 	slot.SetState(scoreboard.Busy)
-	slot.Begin(w.clock.UnixNano(), []byte("GET"), []byte("/slow\n[forged]"))
+	slot.Begin(w.clock.UnixNano(), []byte("GET"), []byte("/slow\n[forged]"), netip.AddrPort{})
 	w.deaf = false
 	w.pass(6900 * time.Millisecond)
 	if len(stuck.got) != 0 {
@@ -67,7 +68,7 @@ func TestWorkerIsNotKilledForTheTimeInWhichNobodyRan(t *testing.T) {
 		w.serve()
 		k := w.alive()[0]
 		slot := w.m.shared.Board.Slot(k.serve.Worker.Slot)
-		slot.Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
+		slot.Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"), netip.AddrPort{})
 		w.clock = w.clock.Add(time.Minute) // nothing runs
 		w.run()
 		w.pass(900 * time.Millisecond)
@@ -88,7 +89,7 @@ func TestLoopThatIsAlwaysLateStillFindsAStuckWorker(t *testing.T) {
 	w := newWorld(t, map[string]any{"timeout": 5, "workers": 1})
 	w.serve()
 	k := w.alive()[0]
-	w.m.shared.Board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
+	w.m.shared.Board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"), netip.AddrPort{})
 	for range 10 {
 		w.clock = w.clock.Add(2 * time.Second)
 		w.run()
@@ -106,7 +107,7 @@ func TestTimeoutDoesNotCountWhereGunicornsDoesNot(t *testing.T) {
 		w := newWorld(t, settings)
 		w.serve()
 		k := w.alive()[0]
-		w.m.shared.Board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"))
+		w.m.shared.Board.Slot(k.serve.Worker.Slot).Begin(w.clock.UnixNano(), []byte("GET"), []byte("/"), netip.AddrPort{})
 		w.pass(20 * time.Second)
 		if len(k.got) != 0 {
 			t.Errorf("%s: %v", name, k.got)

@@ -195,8 +195,11 @@ func (r *Reading) workers(s *Snapshot, memory func(pid int) Memory) {
 			w.State = scoreboard.Busy.String()
 		}
 		if slot.Start > 0 {
-			path := slot.Path
-			w.Request = &Running{Method: slot.Method, Path: &path, Age: max(seconds(r.At-slot.Start), 0)}
+			path, client := slot.Path, ""
+			if slot.Client.IsValid() {
+				client = slot.Client.String()
+			}
+			w.Request = &Running{Method: slot.Method, Path: &path, Client: &client, Age: max(seconds(r.At-slot.Start), 0)}
 		}
 		s.Clients.Open += slot.Connections
 		s.Workers = append(s.Workers, w)

@@ -116,7 +116,8 @@ type Worker struct {
 // Running is a request inside the application.
 type Running struct {
 	Method string  `json:"method"`
-	Path   *string `json:"path"` // null: not shown to whoever asks
+	Path   *string `json:"path"`   // null: not shown to whoever asks
+	Client *string `json:"client"` // its address and port, "" for a unix socket; null: likewise
 	Age    float64 `json:"seconds"`
 }
 
@@ -142,7 +143,7 @@ type Reload struct {
 	Error      string  `json:"error"` // "" for success
 }
 
-// Redact takes the paths out: they are for those only who may see them.
+// Redact takes paths and addresses out: they are for those only who may see them.
 func (s *Snapshot) Redact() {
 	for i := range s.Slowest {
 		s.Slowest[i].Path = nil
@@ -150,7 +151,7 @@ func (s *Snapshot) Redact() {
 	for i := range s.Workers {
 		if r := s.Workers[i].Request; r != nil {
 			shown := *r
-			shown.Path = nil
+			shown.Path, shown.Client = nil, nil
 			s.Workers[i].Request = &shown
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -49,11 +50,36 @@ type model struct {
 	paused        bool
 	asked         *action // waits for y or n
 	said          string  // of the last action
+	stack         *stack  // shown in the place of the tables; nil: it is not
 	ended         bool    // the server has gone
 }
 
 func newModel(master int, h *history.History) *model {
 	return &model{master: master, history: h, before: map[int]uint64{}, rates: map[int]float64{}}
+}
+
+// stack is the Python stacks of a worker's threads, from the line that is shown first.
+type stack struct {
+	pid   int
+	lines []string // nil: they are awaited
+	first int
+}
+
+// stacked is a stack that was taken.
+type stacked struct {
+	pid  int
+	text string
+}
+
+// takeStack asks for the stacks of a process, beside the screen.
+func takeStack(pid int) tea.Cmd {
+	return func() tea.Msg {
+		text, err := view.Stacks(pid)
+		if err != nil {
+			text = err.Error()
+		}
+		return stacked{pid, text}
+	}
 }
 
 type second struct{}
@@ -79,6 +105,10 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			if cmd := m.key(string(r)); cmd != nil {
 				return m, cmd
 			}
+		}
+	case stacked:
+		if m.stack != nil && m.stack.pid == msg.pid {
+			m.stack.lines = strings.Split(msg.text, "\n")
 		}
 	case second:
 		m.look()
@@ -151,6 +181,9 @@ func (m *model) key(key string) tea.Cmd {
 		return nil
 	}
 	m.said = ""
+	if m.stack != nil {
+		return m.keyInStack(key)
+	}
 	switch key {
 	case "q", "ctrl+c", "esc":
 		return tea.Quit
@@ -162,12 +195,38 @@ func (m *model) key(key string) tea.Cmd {
 		m.choose(-1)
 	case "down", "j":
 		m.choose(1)
+	case "t", "enter":
+		if m.row() >= 0 {
+			m.stack = &stack{pid: m.chosen}
+			return takeStack(m.chosen)
+		}
 	case "r":
 		m.asked = &action{"Reload code and settings", "HUP was sent", m.master, unix.SIGHUP}
 	case "+":
 		m.asked = &action{"One worker more", "TTIN was sent", m.master, unix.SIGTTIN}
 	case "-":
 		m.asked = &action{"One worker less", "TTOU was sent", m.master, unix.SIGTTOU}
+	}
+	return nil
+}
+
+// keyInStack obeys one while a stack is shown.
+func (m *model) keyInStack(key string) tea.Cmd {
+	switch key {
+	case "ctrl+c":
+		return tea.Quit
+	case "q", "esc", "backspace":
+		m.stack = nil
+	case "t", "enter":
+		return takeStack(m.stack.pid)
+	case "up", "k":
+		m.stack.first--
+	case "down", "j":
+		m.stack.first++
+	case "pgup":
+		m.stack.first -= m.height
+	case "pgdown", " ":
+		m.stack.first += m.height
 	}
 	return nil
 }

@@ -32,17 +32,24 @@ func (m *model) View() string {
 	if m.width < leastWidth || m.height < leastHeight {
 		return ansi.Truncate("the window is too small", m.width, "")
 	}
+	if m.stack != nil {
+		return m.stackView()
+	}
 	head := m.header()
 	foot := m.footer()
 	left := m.height - len(head) - 1
 	rows := m.table()
-	slow := m.slowest()
+	slow := append(m.detail(), m.slowest()...)
 	room := min(len(slow), max(left-len(rows)-1, left/3))
 	if room < 3 {
 		slow, room = nil, 0
 	}
 	body := window(rows, max(left-room, 2), m.row()+1)
-	lines := append(append(head, body...), slow[:room]...)
+	return m.screen(append(append(head, body...), slow[:room]...), foot)
+}
+
+// screen is as many lines as the window has, each no longer than it is wide.
+func (m *model) screen(lines []string, foot string) string {
 	for len(lines) < m.height-1 {
 		lines = append(lines, "")
 	}
@@ -51,6 +58,35 @@ func (m *model) View() string {
 		lines[i] = ansi.Truncate(line, m.width, "…")
 	}
 	return strings.Join(lines, "\n")
+}
+
+// stackView is a stack in the place of all the rest.
+func (m *model) stackView() string {
+	k := m.stack
+	lines := []string{bold.Render(fmt.Sprintf("Python stacks of process %d, the last call of each thread first", k.pid)), ""}
+	if k.lines == nil {
+		lines = append(lines, "asking ...")
+	}
+	k.first = min(max(k.first, 0), max(len(k.lines)-(m.height-3), 0))
+	for _, line := range k.lines[k.first:] {
+		lines = append(lines, printable(line))
+	}
+	return m.screen(lines, faint.Render("q back  t once more  ↑↓ move"))
+}
+
+// detail is what the chosen worker is at, with as much of the path as there is room for.
+func (m *model) detail() []string {
+	for _, w := range m.shot.Workers {
+		if w.PID != m.chosen || w.Request == nil {
+			continue
+		}
+		from := *w.Request.Client
+		if from == "" {
+			from = "a unix socket"
+		}
+		return []string{"", fmt.Sprintf("%d: for %s, from %s: %s", w.PID, duration(w.Request.Age), from, printable(w.Request.Method+" "+*w.Request.Path))}
+	}
+	return []string{"", ""} // the tables do not jump when a request comes
 }
 
 // window is as many rows as there is room for, the first and a certain one among them.
@@ -104,7 +140,7 @@ func (m *model) table() []string {
 		what, since := "", ""
 		if w.Request != nil {
 			since = duration(w.Request.Age)
-			what = printable(w.Request.Method + " " + *w.Request.Path)
+			what = printable(w.Request.Method+" "+*w.Request.Path) + "  " + *w.Request.Client
 		}
 		line := fmt.Sprintf("%6d %8d %-8s %6s %3d %7.1f %6s %6s  %s", w.Slot, w.PID, w.State, number(m.rates[w.PID]), w.Running,
 			float64(w.RSS)/(1<<20), duration(w.Age), since, what)
@@ -134,7 +170,7 @@ func (m *model) footer() string {
 	case m.said != "":
 		return bold.Render(m.said)
 	}
-	return faint.Render("q leave  p pause  s sort: " + orderNames[m.order] + "  ↑↓ worker  r reload  + - workers")
+	return faint.Render("q leave  p pause  s sort: " + orderNames[m.order] + "  ↑↓ worker  t stack  r reload  + - workers")
 }
 
 // printable keeps what a client has sent from being orders to the terminal.

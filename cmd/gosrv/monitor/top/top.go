@@ -19,8 +19,8 @@ const usage = `usage: gosrv top [--pid FILE]
 
   --pid FILE   the server's pidfile; without it, the only server of this user
 
-  arrows  choose a worker      s  sort       p  pause
-  r  reload     +  one worker more     -  one worker less     q  leave
+  arrows  choose a worker    t  its Python stacks    s  sort    p  pause
+  r  reload    +  one worker more    -  one worker less    q  leave
 `
 
 // Exit codes, as those of gosrv status.
