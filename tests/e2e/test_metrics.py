@@ -76,7 +76,8 @@ def test_a_slow_request_among_fast_ones_is_found(measured):
     before = settled(url, 'gosrv_http_requests_total{class="2xx",method="GET"}', {}, 1)  # the test's own look at the start
     slow = threading.Thread(target=lambda: server.get("/sleep?s=0.6"))
     slow.start()
-    wait_for(lambda: any(w["request"] for w in ask(url, "/status.json").json()["workers"]), "the slow request in the application")
+    shown = wait_for(lambda: ask(url, "/status.json").json()["workers"][0]["request"], "the slow request in the application")
+    assert (shown["path"], shown["client"]) == (None, None)  # nobody has shown a token
     assert ask(url, "/livez").status_code == ask(url, "/readyz").status_code == 200  # the worker is busy, the answer is Go's
     server.get("/")
     slow.join()

@@ -145,9 +145,24 @@ def test_ddtrace_run(start, shop, collector, args):
 def test_opentelemetry_instrument(start, shop, collector, args):
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_SERVICE_NAME": "the-shop",
            "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none", "OTEL_BSP_SCHEDULE_DELAY": "200"}
-    server = launched(start, ["opentelemetry-instrument"], shop(), args, env)
+    server = launched(start, ["opentelemetry-instrument"], shop(), [*args, "--access-logfile", "-", "--access-log-format", "json"], env)
     assert server.get("/price/21").text == "42"
     sent(collector, "/v1/traces", b"the-shop", b"GET /price/<int:number>")
+    # Each worker goes on with the trace of who asks, and the server's line names it; so does one that comes later.
+    workers = set(server.worker_pids())
+    collector.received.clear()
+    traces = ["%032x" % (0x0af7651916cd43dd8448eb211c80319c + n) for n in range(20)]
+    for trace in traces:
+        server.get("/price/1", headers={"traceparent": "00-%s-b7ad6b7169203331-01" % trace})
+    for trace in traces:
+        sent(collector, "/v1/traces", bytes.fromhex(trace))
+    wait_for(lambda: all(trace in server.out for trace in traces), "the traces in the access log")
+    for pid in workers:
+        os.kill(pid, harness.signal.SIGTERM)
+    server.wait_workers(len(workers), without=workers, timeout=60)
+    late = "%032x" % 0xf7651916cd43dd8448eb211c80319c01
+    server.get("/price/2", headers={"traceparent": "00-%s-b7ad6b7169203331-01" % late})
+    sent(collector, "/v1/traces", bytes.fromhex(late))
 
 
 @ways
