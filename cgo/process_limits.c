@@ -3,12 +3,14 @@
 #define _GNU_SOURCE
 #include "process.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char text[512]; /* of what is lacking */
@@ -66,6 +68,31 @@ static int lacks_files(void) {
 	return 1;
 }
 
+/* What Go's runtime, and the way to the zygote, have no stand-in for. The first argument is one that
+ * the kernel finds wrong: nothing is opened. */
+static const struct call {
+	const char *name;
+	long number, first, second, third;
+} calls[] = {
+	{"epoll_create1", SYS_epoll_create1, -1, 0, 0},
+	{"epoll_ctl", SYS_epoll_ctl, -1, 0, -1},
+	{"eventfd2", SYS_eventfd2, 0, -1, 0},
+	{"pipe2", SYS_pipe2, 0, -1, 0},
+	{"dup3", SYS_dup3, -1, -1, -1},
+};
+
+/* lacks_calls: Go dies with a dump of itself where it may not make one of these. */
+static int lacks_calls(void) {
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		const struct call *c = &calls[i];
+		if (syscall(c->number, c->first, c->second, c->third, NULL) >= 0 || (errno != ENOSYS && errno != EPERM && errno != EACCES)) continue;
+		snprintf(text, sizeof text, "the system call %s is refused here (%s), and gosrv cannot do without it: allow it in the seccomp profile of the container or sandbox (SystemCallFilter=, docker run --security-opt seccomp=)",
+			c->name, strerror(errno));
+		return 1;
+	}
+	return 0;
+}
+
 static void *pass(void *gate) {
 	pthread_mutex_lock(gate);
 	pthread_mutex_unlock(gate);
@@ -99,9 +126,14 @@ static int lacks_threads(void) {
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	munmap(stacks, THREADS * stack);
 	if (error == 0) return 0;
+	if (error == EPERM) { /* no limit says that: newer C libraries try clone3 first, and take only ENOSYS for "try clone" */
+		snprintf(text, sizeof text, "a seccomp filter refuses to start threads (clone3: %s): the container's runtime is older than its C library; Docker 20.10.10 and libseccomp 2.5.2 know clone3, and SystemCallFilter= has it in @process",
+			strerror(error));
+		return 1;
+	}
 	snprintf(text, sizeof text, "only %d of the %d threads that the Go runtime needs could be started (%s): raise the limit of processes and threads (ulimit -u, TasksMax=, docker run --pids-limit, pids.max of the cgroup)",
 		started, THREADS, strerror(error));
 	return 1;
 }
 
-const char *process_lacks(void) { return lacks_memory() || lacks_files() || lacks_threads() ? text : NULL; }
+const char *process_lacks(void) { return lacks_calls() || lacks_memory() || lacks_files() || lacks_threads() ? text : NULL; }

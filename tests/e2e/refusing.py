@@ -9,7 +9,12 @@ import sys
 
 NUMBERS = {  # of system calls, from asm/unistd.h: x86-64, arm64
     "memfd_create": (319, 279), "accept4": (288, 242), "accept": (43, 202), "inotify_init1": (294, 26),
-    "inotify_add_watch": (254, 27), "epoll_create1": (291, 20),
+    "inotify_add_watch": (254, 27), "epoll_create1": (291, 20), "clone3": (435, 435), "close_range": (436, 436), "copy_file_range": (326, 285),
+    "dup3": (292, 24), "epoll_pwait2": (441, 441), "eventfd2": (290, 19), "faccessat2": (439, 439), "getrandom": (318, 278),
+    "io_uring_setup": (425, 425), "membarrier": (324, 283), "openat2": (437, 437), "pidfd_getfd": (438, 438), "pidfd_open": (434, 434),
+    "pidfd_send_signal": (424, 424), "pipe2": (293, 59), "preadv2": (327, 286), "prlimit64": (302, 261), "process_vm_readv": (310, 270),
+    "rseq": (334, 293), "sched_getaffinity": (204, 123), "sched_setaffinity": (203, 122), "sendfile": (40, 71), "splice": (275, 76),
+    "statx": (332, 291), "timerfd_create": (283, 85), "userfaultfd": (323, 282),
 }
 ARCH = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH of linux/audit.h
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
