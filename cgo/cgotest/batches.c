@@ -168,3 +168,38 @@ const char *test_batches_in_order(void) {
 	}
 	return wrong;
 }
+
+/* wait_for_it: offer one byte at a time, at any moment of the transmitter's, and do nothing until it has come. */
+static void *wait_for_it(void *argument) {
+	struct stream *s = argument;
+	char byte = 0, got;
+	for (int i = 0; i < 400; i++) {
+		if (!batch_begin(&s->b, s->ends[0], &byte, 1, 1)) s->wrong = "no transmitter";
+		usleep(rand_r(&s->seed) % 1300);
+		s->b.since = clock_now();
+		batch_offer(&s->b);
+		if (!read_whole(s->ends[1], &got, 1)) s->wrong = "an offer slept";
+		batch_reclaim(&s->b);
+	}
+	return NULL;
+}
+
+/* No offer is missed by a transmitter that is falling asleep, whoever's timer has just rung. */
+const char *test_batch_wakes(void) {
+	enum { OWNERS = 4 };
+	static struct stream streams[OWNERS];
+	pthread_t threads[OWNERS];
+	const char *wrong = "";
+	for (int i = 0; i < OWNERS; i++) {
+		streams[i].seed = (unsigned)i + 1;
+		if (!pair(streams[i].ends)) return "no socket";
+		if (pthread_create(&threads[i], NULL, wait_for_it, &streams[i]) != 0) return "no thread";
+	}
+	for (int i = 0; i < OWNERS; i++) {
+		pthread_join(threads[i], NULL);
+		close(streams[i].ends[0]);
+		close(streams[i].ends[1]);
+		if (streams[i].wrong) wrong = streams[i].wrong;
+	}
+	return wrong;
+}

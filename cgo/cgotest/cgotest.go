@@ -69,7 +69,23 @@ func Batches() map[string]string {
 		"a client that is gone":  C.GoString(C.test_batch_to_nobody()),
 		"flush":                  C.GoString(C.test_batch_flush()),
 		"order":                  C.GoString(C.test_batches_in_order()),
+		"no offer sleeps":        C.GoString(C.test_batch_wakes()),
 	}
+}
+
+// Litmus runs the shape of memory order of that number, with weaker orders if
+// weak, and tells how often its forbidden outcome was seen. "": there is none.
+func Litmus(number int, weak bool) (shape string, seen int64) {
+	var n C.int64_t
+	w := C.int(0)
+	if weak {
+		w = 1
+	}
+	name := C.test_litmus(C.int(number), w, &n)
+	if name == nil {
+		return "", 0
+	}
+	return C.GoString(name), int64(n)
 }
 
 // ChunkLine is the size line of a chunk as C writes it.

@@ -57,6 +57,23 @@ func TestBatchesLeaveOnceAndInOrder(t *testing.T) {
 	}
 }
 
+// The processor and the compiler keep the orders that transmit.c counts on. Of
+// the control only a log tells: what it shows depends on the machine, and on both
+// threads having a processor.
+func TestOrdersOfTransmitHold(t *testing.T) {
+	for number := 0; ; number++ {
+		shape, seen := Litmus(number, false)
+		if shape == "" {
+			return
+		}
+		_, control := Litmus(number, true)
+		t.Logf("%s: %d times, with weaker orders %d times", shape, seen, control)
+		if seen != 0 {
+			t.Errorf("%s: %d times", shape, seen)
+		}
+	}
+}
+
 // The libraries of other versions lie beside the first one's prefix (pyenv's layout).
 func TestEveryLibpythonExportsWhatIsUsed(t *testing.T) {
 	first, _ := pythonFacts(t)
