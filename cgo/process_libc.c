@@ -97,9 +97,9 @@ void libc_preloaded(void) {
 	}
 }
 
-/* Go's word in the second copy of the code, which is loaded long after the start: this copy has room to spare for such
+/* Go's word in the second copy of the code, which is loaded long after the start: this copy has room in reserve for such
  * words from its own start on, in each thread. They are zero at first, as Go's is to be. */
-static __thread char spare[64] __attribute__((tls_model("initial-exec"), aligned(16)));
+static __thread char reserve[64] __attribute__((tls_model("initial-exec"), aligned(16)));
 
 #if defined(__x86_64__)
 enum { DISTANCE = R_X86_64_TPOFF64, NUMBER = R_X86_64_64 };
@@ -152,7 +152,7 @@ static int relocations(const object *o, uint64_t *at, uint64_t *size) {
 }
 
 /* libc_fit_second: each distance from the thread's pointer that the file asks for becomes a plain number, that of the same place in
- * `spare`. */
+ * `reserve`. */
 const char *libc_fit_second(int library) {
 	static const char odd[] = "its ELF file is not as expected";
 	object o = {.fd = library};
@@ -163,9 +163,9 @@ const char *libc_fit_second(int library) {
 		Elf64_Rela r;
 		if (!read_at(library, &r, sizeof r, at + off)) return odd;
 		if (ELF64_R_TYPE(r.r_info) != DISTANCE) continue;
-		if (ELF64_R_SYM(r.r_info) != 0 || (uint64_t)r.r_addend + sizeof(void *) > sizeof spare) return odd;
+		if (ELF64_R_SYM(r.r_info) != 0 || (uint64_t)r.r_addend + sizeof(void *) > sizeof reserve) return odd;
 		r.r_info = ELF64_R_INFO(0, NUMBER);
-		r.r_addend += spare - thread_pointer();
+		r.r_addend += reserve - thread_pointer();
 		if (pwrite(library, &r, sizeof r, (off_t)(at + off)) != (ssize_t)sizeof r) return strerror(errno);
 	}
 	char text[32];

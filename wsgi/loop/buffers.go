@@ -19,12 +19,12 @@ const swollenAt = 4
 // Buffers lends read buffers. The last one given back is lent first: it is the
 // one in the processor's cache. One thread at a time may use it.
 type Buffers struct {
-	free    [len(bufferSizes)][][]byte
-	spare   [len(bufferSizes)]int // the fewest that were free since Trim: nobody has needed those
-	swollen bool                  // more than swollenAt were free since Trim
-	told    bool                  // Swollen has said so
-	lent    int
-	dropped int
+	free     [len(bufferSizes)][][]byte
+	unneeded [len(bufferSizes)]int // the fewest that were free since Trim: nobody has needed those
+	swollen  bool                  // more than swollenAt were free since Trim
+	told     bool                  // Swollen has said so
+	lent     int
+	dropped  int
 }
 
 // Get lends a buffer of at least n bytes; nil if n is above LargeBuffer.
@@ -37,10 +37,10 @@ func (b *Buffers) Get(n int) []byte {
 		if k := len(b.free[i]); k > 0 {
 			buf := b.free[i][k-1]
 			b.free[i] = b.free[i][:k-1]
-			b.spare[i] = min(b.spare[i], k-1)
+			b.unneeded[i] = min(b.unneeded[i], k-1)
 			return buf
 		}
-		b.spare[i] = 0
+		b.unneeded[i] = 0
 		return make([]byte, size)
 	}
 	return nil
@@ -85,13 +85,13 @@ func (b *Buffers) Swollen() bool {
 // the garbage collector. bytes: how many; again: what is left is still worth a call later.
 func (b *Buffers) Trim() (bytes int, again bool) {
 	for i, size := range bufferSizes {
-		n := len(b.free[i]) - b.spare[i]
+		n := len(b.free[i]) - b.unneeded[i]
 		for k := n; k < len(b.free[i]); k++ {
 			b.free[i][k] = nil
 			bytes += size
 		}
 		b.free[i] = b.free[i][:n]
-		b.spare[i] = n
+		b.unneeded[i] = n
 		again = again || n > swollenAt
 	}
 	b.swollen, b.told = again, again

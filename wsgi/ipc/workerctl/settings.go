@@ -42,7 +42,7 @@ type Settings struct {
 	PermitMissingHost bool  `json:"permit_missing_host"`
 	PermitFragment    bool  `json:"permit_fragment"`
 	StreamRequestBody bool  `json:"stream_request_body"`
-	NoHandOver        bool  `json:"no_hand_over"` // no relief, no exchange
+	NoHandOver        bool  `json:"no_hand_over"` // no backup loop, no exchange
 	NoEnvironMemo     bool  `json:"no_environ_memo"`
 
 	ServerHeader string `json:"server_header"` // "off": none; "": the default

@@ -14,8 +14,8 @@ var ErrLate = errors.New("access log: lines were not written in time")
 // DefaultQueue is the number of bytes of lines that wait for a slow descriptor before lines are dropped.
 const DefaultQueue = 1 << 20
 
-// gather is how long lines come together after some were written.
-const gather = 10 * time.Millisecond
+// interval is how long lines come together after some were written.
+const interval = 10 * time.Millisecond
 
 // Writer hands lines to one goroutine that writes them. A request never waits for the descriptor: lines beyond the
 // queue, and lines that fail, are counted and reported instead. All methods may be called from any goroutine.
@@ -42,7 +42,7 @@ func NewWriter(fd, room int, report func(text string)) *Writer {
 		room = DefaultQueue
 	}
 	w := &Writer{room: room, sink: newSink(fd)}
-	w.queue = queue.New(gather, w.send)
+	w.queue = queue.New(interval, w.send)
 	w.losses = queue.NewLosses("Access log", "the log is slower than the requests", report, w.queue.Done())
 	w.queue.Start()
 	return w

@@ -13,11 +13,11 @@ import (
 //
 //	Put ──▶ filling ──swap──▶ (goroutine) sending ──send──▶ descriptor, socket
 type Queue[T any] struct {
-	send   func(batch *T, last bool) (sent bool)
-	gather time.Duration
-	wake   chan struct{}
-	ending chan struct{} // closed by Close
-	done   chan struct{}
+	send     func(batch *T, last bool) (sent bool)
+	interval time.Duration
+	wake     chan struct{}
+	ending   chan struct{} // closed by Close
+	done     chan struct{}
 
 	mu      sync.Mutex
 	filling *T
@@ -26,11 +26,11 @@ type Queue[T any] struct {
 
 // New makes a queue. From Start on its goroutine calls send with what has come together; send empties it for its next
 // turn and says whether there was something. It is called once more with last when the queue is closed, and not again.
-// gather is how long things come together after something was sent: a busy server wakes the goroutine that often and
+// interval is how long things come together after something was sent: a busy server wakes the goroutine that often and
 // not at each request, and on a quiet one a line leaves at once.
-func New[T any](gather time.Duration, send func(batch *T, last bool) (sent bool)) *Queue[T] {
+func New[T any](interval time.Duration, send func(batch *T, last bool) (sent bool)) *Queue[T] {
 	return &Queue[T]{
-		send: send, gather: gather, filling: new(T),
+		send: send, interval: interval, filling: new(T),
 		wake: make(chan struct{}, 1), ending: make(chan struct{}), done: make(chan struct{}),
 	}
 }
@@ -96,7 +96,7 @@ func (q *Queue[T]) Done() <-chan struct{} { return q.done }
 
 func (q *Queue[T]) run() {
 	defer close(q.done)
-	pause := time.NewTimer(q.gather)
+	pause := time.NewTimer(q.interval)
 	sending := new(T)
 	for {
 		q.mu.Lock()
@@ -108,7 +108,7 @@ func (q *Queue[T]) run() {
 			return
 		}
 		if sent {
-			pause.Reset(q.gather)
+			pause.Reset(q.interval)
 			select {
 			case <-pause.C:
 			case <-q.ending:

@@ -16,9 +16,9 @@ type collector struct {
 	ended   bool
 }
 
-func collect(gather time.Duration) *collector {
+func collect(interval time.Duration) *collector {
 	c, begun := &collector{}, time.Now()
-	c.Queue = New(gather, func(b *[]int, last bool) bool {
+	c.Queue = New(interval, func(b *[]int, last bool) bool {
 		if len(*b) > 0 {
 			c.batches, c.times = append(c.batches, slices.Clone(*b)), append(c.times, time.Since(begun))
 		}

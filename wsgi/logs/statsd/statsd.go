@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	gather   = 100 * time.Millisecond // how long metrics come together after some were sent
+	interval = 100 * time.Millisecond // how long metrics come together after some were sent
 	datagram = 1432                   // bytes: what an Ethernet frame takes of UDP
 	queued   = 1 << 16                // requests that wait to be formatted
 )
@@ -52,7 +52,7 @@ func New(host, prefix, tags string) *Client {
 	if tags != "" {
 		c.tags = "|#" + tags
 	}
-	c.queue = queue.New(gather, c.send)
+	c.queue = queue.New(interval, c.send)
 	c.queue.Start()
 	return c
 }

@@ -19,7 +19,7 @@ func (s *Generations) Begin() *Generation {
 	stderr, _ := logs.Open("-", 2) // a standard stream: cannot fail
 	return &Generation{
 		Number: s.started, Established: map[int]bool{},
-		Resources: Resources{Outlets: logs.Outlets{ErrorLog: stderr}},
+		Resources: Resources{Targets: logs.Targets{ErrorLog: stderr}},
 		Restarts:  workers.Backoff{Free: 1}, // the death of one that was ready is answered at once
 	}
 }

@@ -13,7 +13,7 @@ import (
 // is abandoned has changed nothing.
 type Resources struct {
 	Sockets listen.Set // shared with the generation before, where the address is the same
-	logs.Outlets
+	logs.Targets
 	Certificates *certs.Served // nil: no TLS
 }
 

@@ -17,11 +17,11 @@ type Routing struct {
 }
 
 // Follow makes the master's lines those of a generation: its file, level, syslog and statsd.
-func (r *Routing) Follow(o *Outlets, level string) {
-	r.Log.SetFD(o.ErrorLog.FD())
-	errlog.LastWords(o.ErrorLog.FD())
+func (r *Routing) Follow(t *Targets, level string) {
+	r.Log.SetFD(t.ErrorLog.FD())
+	errlog.LastWords(t.ErrorLog.FD())
 	r.Log.SetLevel(level)
-	r.Log.SetCopies(o.Line)
+	r.Log.SetCopies(t.Line)
 }
 
 // RelayThrough hands the master's lines to the zygote if the user's logger class or logging

@@ -158,7 +158,7 @@ func (r *reload) complete() {
 	}
 	r.m.zygotes.retire(old.TakeZygote(), old.Number)
 	r.m.release(&old.Resources, next.Sockets)
-	r.lines.Follow(&next.Outlets, next.Plan.Worker.LogLevel)
+	r.lines.Follow(&next.Targets, next.Plan.Worker.LogLevel)
 	r.lines.RelayThrough(next.Zygote)
 	old.Close()
 	old.CloseCertificates()

@@ -46,7 +46,7 @@ func (fs *firstStart) settle(p *plan.Plan) error {
 	if err := fs.gens.Current.Open(p, fs.m.warn); err != nil {
 		return err
 	}
-	fs.lines.Follow(&fs.gens.Current.Outlets, p.Worker.LogLevel)
+	fs.lines.Follow(&fs.gens.Current.Targets, p.Worker.LogLevel)
 	return nil
 }
 

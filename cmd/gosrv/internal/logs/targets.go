@@ -8,8 +8,8 @@ import (
 	"gosrv/wsgi/logs/route"
 )
 
-// Outlets are where the lines and metrics of one generation go.
-type Outlets struct {
+// Targets are where the lines and metrics of one generation go.
+type Targets struct {
 	ErrorLog  *File
 	AccessLog *File // nil: none
 	route.Route
@@ -17,21 +17,21 @@ type Outlets struct {
 
 // Open opens what the settings name: files, and the way to syslog and statsd.
 // warn logs that lines to syslog were lost.
-func (o *Outlets) Open(p *plan.Plan, warn func(text string)) error {
+func (t *Targets) Open(p *plan.Plan, warn func(text string)) error {
 	ways, err := route.Open(&p.Worker, warn)
 	if err != nil {
 		return err
 	}
-	if err := o.openFiles(p); err != nil {
+	if err := t.openFiles(p); err != nil {
 		ways.Close()
 		return err
 	}
-	o.Route = ways
+	t.Route = ways
 	return nil
 }
 
 // openFiles opens what the errorlog and accesslog settings name.
-func (o *Outlets) openFiles(p *plan.Plan) error {
+func (t *Targets) openFiles(p *plan.Plan) error {
 	path := p.Worker.ErrorLog
 	if path == "" {
 		path = "-"
@@ -52,35 +52,35 @@ func (o *Outlets) openFiles(p *plan.Plan) error {
 			_ = f.Chown(p.Own.User, p.Own.Group) // not root: the workers keep our user anyway
 		}
 	}
-	o.ErrorLog, o.AccessLog = errorLog, accessLog
+	t.ErrorLog, t.AccessLog = errorLog, accessLog
 	return nil
 }
 
 // Reopen opens the files again, after a rotation. use is told the error log's new
 // descriptor before the old one is closed.
-func (o *Outlets) Reopen(use func(fd int)) (errorLog, accessLog error) {
-	errorLog = o.ErrorLog.Reopen(use)
-	if o.AccessLog != nil {
-		accessLog = o.AccessLog.Reopen(func(int) {})
+func (t *Targets) Reopen(use func(fd int)) (errorLog, accessLog error) {
+	errorLog = t.ErrorLog.Reopen(use)
+	if t.AccessLog != nil {
+		accessLog = t.AccessLog.Reopen(func(int) {})
 	}
 	return errorLog, accessLog
 }
 
 // Close closes the files, and the rest when what is left of lines and metrics has
 // been sent; nobody waits for that.
-func (o *Outlets) Close() {
-	o.ErrorLog.Close()
-	if o.AccessLog != nil {
-		o.AccessLog.Close()
+func (t *Targets) Close() {
+	t.ErrorLog.Close()
+	if t.AccessLog != nil {
+		t.AccessLog.Close()
 	}
-	go o.Route.Close()
+	go t.Route.Close()
 }
 
 // FDs names the files' descriptors for a worker.
-func (o *Outlets) FDs() ([]string, []int) {
-	names, fds := []string{workerctl.FDErrorLog}, []int{o.ErrorLog.FD()}
-	if o.AccessLog != nil {
-		names, fds = append(names, workerctl.FDAccessLog), append(fds, o.AccessLog.FD())
+func (t *Targets) FDs() ([]string, []int) {
+	names, fds := []string{workerctl.FDErrorLog}, []int{t.ErrorLog.FD()}
+	if t.AccessLog != nil {
+		names, fds = append(names, workerctl.FDAccessLog), append(fds, t.AccessLog.FD())
 	}
 	return names, fds
 }
