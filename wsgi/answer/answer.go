@@ -61,7 +61,6 @@ type Answer struct {
 	Result  call.Result // of the last step
 
 	Begun   bool  // the head was formatted, so nothing else can be said
-	Bound   bool  // it must be carried on by the application's thread
 	Reset   bool  // end with a reset: a plain end would look like the answer's
 	Quits   bool  // the application wants the process to end
 	Started int64 // CLOCK_MONOTONIC ns
@@ -197,6 +196,9 @@ func (s *Responder) advance(c *Conn, a *Answer, mayKeep bool) Verdict {
 		}
 	}
 }
+
+// Bound tells that its call is not over, so that the application's thread has to carry it on.
+func (a *Answer) Bound() bool { return a.State != call.Done }
 
 // final tells whether nothing comes behind what the last step has given.
 func (a *Answer) final() bool { return a.State == call.Done || a.State == call.Last }

@@ -39,7 +39,6 @@ func (a *Answer) Wait() { a.left.keep(a.Result.Ref != nil) }
 // Over judges an answer whose pieces were not asked for, when its call is over, with the last that it has said.
 // gone: nothing more can be said to the client.
 func (s *Responder) Over(c *Conn, a *Answer, state call.State, res *call.Result, head []byte, gone bool) Verdict {
-	a.Bound = false
 	a.State, a.Result.FD, a.Result.HeadLen, a.Result.Ref = state, res.FD, uint32(len(head)), nil
 	if a.Holder == AppHas && state == call.Last {
 		a.State = call.Done

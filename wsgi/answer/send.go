@@ -185,7 +185,6 @@ func (s *Responder) suspend(c *Conn, a *Answer, v Verdict) Verdict {
 	if v == Cut {
 		return Cut
 	}
-	a.Bound = a.State != call.Done
 	a.left.keep(a.Result.Ref != nil)
 	if a == &s.ans {
 		kept := *a

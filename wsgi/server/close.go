@@ -91,7 +91,7 @@ func (s *appThread) abandon(c *conn) {
 		c.Stream.Cancel() // close() must not wait for more of it
 	}
 	if c.Suspended != nil {
-		if c.Suspended.Bound {
+		if c.Suspended.Bound() {
 			if c.thread != s.n {
 				s.l.delegate(c, true)
 				return

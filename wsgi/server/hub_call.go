@@ -25,7 +25,7 @@ func (h *hub) serve(c *conn) {
 	if c.Stream != nil {
 		g.body = c.Stream.Whole()
 	}
-	g.Answer = answer.Answer{Started: w.now, Resumed: w.now, Bound: true, Request: response.Request{
+	g.Answer = answer.Answer{Started: w.now, Resumed: w.now, Request: response.Request{
 		Head: isHead(method), Old: r.Major == 1 && r.Minor == 0,
 		Keep: r.KeepAlive && w.keepAlive, Kept: w.kept, Server: w.server,
 	}}

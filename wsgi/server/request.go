@@ -134,7 +134,7 @@ func (s *appThread) resume(c *conn) leads {
 		return stillLeads
 	}
 	a := c.Suspended
-	if a.Bound && c.thread != s.n {
+	if a.Bound() && c.thread != s.n {
 		s.l.delegate(c, false)
 		return stillLeads
 	}
