@@ -140,6 +140,9 @@ func TestPackagesHaveOneJob(t *testing.T) {
 	}
 	for room, n := range rooms {
 		within(t, quantity("the room cgo/"+room, n, "C files"), n, packageMost, exception{}, why)
+		if _, err := os.Stat("../cgo/" + room + ".h"); room != "" && err != nil {
+			t.Errorf("the room cgo/%s has no header: %v", room, err)
+		}
 	}
 	for name := range stale {
 		t.Errorf("%s has an exception in shape_test.go and does not exist: take it out", name)
