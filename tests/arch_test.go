@@ -145,7 +145,7 @@ func TestParserAndEnvironAreBytesOnly(t *testing.T) {
 }
 
 // leaves are what both master and worker need; they import nothing of ours but each other.
-var leaves = []string{"wsgi/ipc/memfile", "wsgi/ipc/metrics", "wsgi/ipc/tlspolicy", "wsgi/logs/queue", "wsgi/logs/route", "wsgi/ipc/scoreboard", "wsgi/logs/accesslog", "wsgi/logs/errlog", "wsgi/ipc/workerctl", "wsgi/logs/syslog", "wsgi/logs/statsd", "wsgi/health"}
+var leaves = []string{"wsgi/ipc/memfile", "wsgi/ipc/metrics", "wsgi/ipc/tlspolicy", "wsgi/ipc/challenges", "wsgi/logs/queue", "wsgi/logs/route", "wsgi/ipc/scoreboard", "wsgi/logs/accesslog", "wsgi/logs/errlog", "wsgi/ipc/workerctl", "wsgi/logs/syslog", "wsgi/logs/statsd", "wsgi/health"}
 
 func TestLeavesImportEachOtherOnly(t *testing.T) {
 	const why = "master and worker share it, so that it can drag neither into the other"
@@ -250,6 +250,24 @@ func TestTheMasterSideKnowsNoPython(t *testing.T) {
 	}
 	if !found {
 		t.Errorf("no package below %s: was it moved? Change the rule with it", side)
+	}
+}
+
+// TestTheServerLinksNoLibrariesOfTheOtherProgram looks at all that the two binaries of the server are made of.
+func TestTheServerLinksNoLibrariesOfTheOtherProgram(t *testing.T) {
+	const why = "it costs master and each worker memory: what gets certificates and shows metrics is a program of its own (cmd/gosrv/monitor)"
+	cmd := exec.Command("go", "list", "-deps", "./cmd/gosrv", "./cmd/libgosrv")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range strings.Fields(string(out)) {
+		for _, foreign := range []string{"github.com/caddyserver/", "github.com/mholt/", "go.uber.org/zap", "github.com/prometheus/", "net/http"} {
+			if path == foreign || strings.HasSuffix(foreign, "/") && strings.HasPrefix(path, foreign) {
+				t.Errorf("the server links %s: %s", path, why)
+			}
+		}
 	}
 }
 

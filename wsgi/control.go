@@ -7,6 +7,7 @@ import (
 
 	"gosrv/wsgi/access"
 	"gosrv/wsgi/caller"
+	"gosrv/wsgi/ipc/challenges"
 	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/ipc/tlspolicy"
 	"gosrv/wsgi/ipc/workerctl"
@@ -44,6 +45,15 @@ func tlsPolicy(names []string, fds []int) (*tlspolicy.Policy, error) {
 	}
 	defer unix.Close(fds[i])
 	return tlspolicy.Open(fds[i])
+}
+
+// asked is what an ACME directory may ask for; nil: nothing is ordered there. The descriptor
+// stays open for the worker's life.
+func asked(names []string, fds []int) *challenges.File {
+	if i := slices.Index(names, workerctl.FDChallenges); i >= 0 {
+		return challenges.Of(fds[i])
+	}
+	return nil
 }
 
 // Certificates takes up another TLS policy for the connections that come.

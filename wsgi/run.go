@@ -105,6 +105,7 @@ func receive(ctl *workerctl.Conn, t *cpython.Thread) (*process, error) {
 	if c.TLS, err = tlsPolicy(m.FDs, fds); err != nil {
 		return nil, err
 	}
+	c.Challenges = asked(m.FDs, fds)
 	c.Board = board
 	if p.Server, err = server.New(c); err != nil {
 		return nil, err
@@ -193,7 +194,7 @@ func (p *process) takeSockets(m *workerctl.Serve, fds []int) error {
 	next := 0
 	for i, name := range m.FDs {
 		switch name {
-		case workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDAccessLog, workerctl.FDMetrics, workerctl.FDTLS:
+		case workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDAccessLog, workerctl.FDMetrics, workerctl.FDTLS, workerctl.FDChallenges:
 		case workerctl.FDListener:
 			if next == len(m.Listeners) {
 				return fmt.Errorf("more listening sockets than descriptions")

@@ -14,6 +14,7 @@ import (
 	"runtime"
 
 	_ "gosrv/cgo/zygote"
+	"gosrv/cmd/gosrv/internal/acme"
 	"gosrv/cmd/gosrv/internal/commands"
 	"gosrv/cmd/gosrv/internal/config"
 	"gosrv/cmd/gosrv/internal/daemon"
@@ -47,7 +48,7 @@ func run() int {
 		return failing(daemon.Continue())
 	} else if err := upgrade.Continue(); err != nil {
 		return fail(err)
-	} else if monitor.Ordered() {
+	} else if monitor.Ordered() || acme.Ordered() {
 		return failing(monitor.Become(os.Args[0]))
 	} else if commands.IsTop(os.Args) {
 		return failing(monitor.Become("gosrv", os.Args[1:]...))

@@ -268,18 +268,17 @@ class TestStart:
 class Load:
     """Clients that ask all the time, each request on a connection that is kept for a few; counts what was not answered."""
 
-    def __init__(self, server, clients=3):
-        self.server, self.lost, self.answered = server, [], 0
+    def __init__(self, server, clients=3, trust=None):
+        self.server, self.lost, self.answered, self.trust = server, [], 0, trust or context()
         self.over = threading.Event()
         self.threads = [threading.Thread(target=self.ask) for _ in range(clients)]
         for thread in self.threads:
             thread.start()
 
     def ask(self):
-        trust = context()
         while not self.over.is_set():
             try:
-                with connect(self.server, trust=trust) as wire:
+                with connect(self.server, trust=self.trust) as wire:
                     for _ in range(5):
                         answer = wire.get("/")
                         self.answered += 1

@@ -13,6 +13,7 @@ import (
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
+	"gosrv/wsgi/ipc/challenges"
 	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/tlspolicy"
@@ -85,7 +86,9 @@ type Config struct {
 	Meter  *metrics.Memory // nil: nothing is measured
 	Files  *spool.Store
 	TLS    *tlspolicy.Policy // nil: plain
-	Notice string            // what the master is to say of the place for spool files
+	// Challenges are what an ACME directory may ask for; nil: nothing is ordered there.
+	Challenges *challenges.File
+	Notice     string // what the master is to say of the place for spool files
 	Process
 }
 
@@ -164,7 +167,7 @@ func New(c *Config) (*Server, error) {
 		l.lines = http1.NewLines(c.MarkLine)
 	}
 	if c.TLS != nil {
-		if l.tls, err = tlsio.NewHandshakes(c.TLS); err != nil {
+		if l.tls, err = tlsio.NewHandshakes(c.TLS, c.Challenges); err != nil {
 			return nil, err
 		}
 	}

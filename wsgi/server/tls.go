@@ -85,6 +85,10 @@ func (l *eventLoop) secured() {
 			l.close(c, false)
 			continue
 		}
+		if t.WasChallenge() {
+			l.close(c, false) // RFC 8737 3: no data follows
+			continue
+		}
 		if said, wanted := t.Variables(); wanted {
 			c.client.Secured = (*call.Secured)(&said)
 		}

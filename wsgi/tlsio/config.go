@@ -6,12 +6,13 @@ import (
 	"encoding/pem"
 	"fmt"
 
+	"gosrv/wsgi/ipc/challenges"
 	"gosrv/wsgi/ipc/tlspolicy"
 )
 
 // newConfig makes what handshakes go by of the master's policy, which has checked it: an error
 // is one of this program's.
-func newConfig(p *tlspolicy.Policy) (*tls.Config, error) {
+func newConfig(p *tlspolicy.Policy, asked *challenges.File) (*tls.Config, error) {
 	c := &tls.Config{
 		MinVersion: p.Min, MaxVersion: p.Max, CipherSuites: p.Suites, NextProtos: p.Protos,
 		SessionTicketsDisabled: len(p.Tickets) == 0,
@@ -28,6 +29,9 @@ func newConfig(p *tlspolicy.Policy) (*tls.Config, error) {
 	}
 	if len(p.Tickets) > 0 {
 		c.SetSessionTicketKeys(p.Tickets)
+	}
+	if asked != nil {
+		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return challenged(asked, hello) }
 	}
 	return c, clients(c, &p.Clients)
 }

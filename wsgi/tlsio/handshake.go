@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"gosrv/wsgi/ipc/challenges"
 	"gosrv/wsgi/ipc/tlspolicy"
 	"gosrv/wsgi/loop"
 )
@@ -20,16 +21,18 @@ var turns = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))
 // Handshakes runs handshakes beside the loop and tells it when they are over.
 type Handshakes struct {
 	config atomic.Pointer[tls.Config]
-	told   atomic.Bool // tlspolicy.Policy.Environ
+	told   atomic.Bool      // tlspolicy.Policy.Environ
+	asked  *challenges.File // nil: no directory asks
 	waker  *loop.Waker
 
 	mu   sync.Mutex
 	over []*Session
 }
 
-// NewHandshakes prepares for handshakes by the master's policy.
-func NewHandshakes(p *tlspolicy.Policy) (*Handshakes, error) {
-	config, err := newConfig(p)
+// NewHandshakes prepares for handshakes by the master's policy. asked is what an ACME directory
+// may ask for, nil if none does; it stays the caller's.
+func NewHandshakes(p *tlspolicy.Policy, asked *challenges.File) (*Handshakes, error) {
+	config, err := newConfig(p, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +40,7 @@ func NewHandshakes(p *tlspolicy.Policy) (*Handshakes, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handshakes{waker: waker}
+	h := &Handshakes{waker: waker, asked: asked}
 	h.config.Store(config)
 	h.told.Store(p.Environ)
 	return h, nil
@@ -49,7 +52,7 @@ func (h *Handshakes) FD() int { return h.waker.FD() }
 // Replace makes later handshakes go by another policy; connections that are open, and
 // handshakes that have begun, go on with theirs. Any thread may call it.
 func (h *Handshakes) Replace(p *tlspolicy.Policy) error {
-	config, err := newConfig(p)
+	config, err := newConfig(p, h.asked)
 	if err == nil {
 		h.config.Store(config)
 		h.told.Store(p.Environ)

@@ -103,7 +103,7 @@ func (l link) server(t testing.TB, h *Handshakes) *Session {
 
 func handshakes(t testing.TB, p *tlspolicy.Policy) *Handshakes {
 	t.Helper()
-	h, err := NewHandshakes(p)
+	h, err := NewHandshakes(p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,8 @@ const (
 	FDErrorLog   = "errorlog"
 	FDAccessLog  = "accesslog" // only if an access log is set
 	FDListener   = "listener"
-	FDTLS        = "tls" // only if TLS is spoken: tlspolicy.Open reads it
+	FDChallenges = "challenges" // only if certificates are ordered: challenges.Of
+	FDTLS        = "tls"        // only if TLS is spoken: tlspolicy.Open reads it
 
 	// With class sync and more than one worker, unless hand-overs are switched
 	// off: the two ends of the exchange, and the memory of its claims.

@@ -27,13 +27,21 @@ type Settings struct {
 	Protos     []string // ALPN
 	SelfSigned bool     // tls_self_signed, and no certificate of another kind
 	Environ    bool     // tls_environ
+	Ordered    []Ordered
 	Context    *Context // of the hook ssl_context; nil: it is not set
+}
+
+// Ordered is a certificate that another process gets from an ACME directory. Until it is there
+// one of our own takes its place.
+type Ordered struct {
+	Name string
+	File string // certificate and key; only ever replaced as a whole
 }
 
 // On tells whether the server speaks TLS: any certificate or key switches it on, as with
 // Gunicorn.
 func (s *Settings) On() bool {
-	return s.SelfSigned || s.Certfile != "" || s.Keyfile != "" || len(s.Others) > 0
+	return s.SelfSigned || len(s.Ordered) > 0 || s.Certfile != "" || s.Keyfile != "" || len(s.Others) > 0
 }
 
 // Loaded is what the files hold.
@@ -51,7 +59,18 @@ type Certificate struct {
 	Names    []string
 	Key      string // "ECDSA P-256"
 	NotAfter time.Time
+	Life     time.Duration // from its beginning on
+	State    State
 }
+
+// State is who sees to a certificate.
+type State uint8
+
+const (
+	Given   State = iota // the user
+	Renewed              // an ACME directory
+	Awaited              // it is one of our own that stands for one of a directory
+)
 
 // Days is how many whole days are left at a moment; below zero: it has expired.
 func (c *Certificate) Days(now time.Time) int {
@@ -65,6 +84,9 @@ func (c *Certificate) Days(now time.Time) int {
 
 // String describes it for the log.
 func (c *Certificate) String() string {
+	if c.State == Awaited {
+		return fmt.Sprintf("self-signed for %s (%s), until the ordered one is there", strings.Join(c.Names, ", "), c.Key)
+	}
 	return fmt.Sprintf("%s for %s (%s)", c.File, strings.Join(c.Names, ", "), c.Key)
 }
 
@@ -75,7 +97,7 @@ func Left(until, now time.Time) string {
 	case days < 0:
 		return "expired on " + on
 	case days == 0:
-		return fmt.Sprintf("%s left, until %s UTC", until.Sub(now).Round(time.Minute), until.UTC().Format(time.DateTime))
+		return fmt.Sprintf("%s left, until %s UTC", until.Sub(now).Truncate(time.Second), until.UTC().Format(time.DateTime))
 	case days == 1:
 		return "1 day left, until " + on
 	default:
@@ -112,6 +134,11 @@ func Load(s *Settings, now time.Time) (*Loaded, error) {
 	}
 	for _, entry := range s.Others {
 		if err := l.others(entry, now); err != nil {
+			return nil, err
+		}
+	}
+	for _, ordered := range s.Ordered {
+		if err := l.ordered(ordered, now); err != nil {
 			return nil, err
 		}
 	}

@@ -287,3 +287,28 @@ func TestSelfSignedIsKeptAndRenewed(t *testing.T) {
 		t.Error(l, err)
 	}
 }
+
+func TestAnOrderedCertificateTakesThePlaceOfOneOfOurOwn(t *testing.T) {
+	at := files(t, map[string]string{"x": ""})
+	path := at("a.example.pem")
+	s := &Store{}
+	v := open(t, s, Settings{Ordered: []Ordered{{Name: "a.example", File: path}}})
+	if c := v.Certificates[0]; c.State != Awaited || c.Names[0] != "a.example" || len(s.Ending(v, now.Add(40*24*time.Hour))) > 0 {
+		t.Error(c)
+	}
+	p := newPair(t, "a.example", now.Add(-4*time.Hour), now.Add(8*time.Hour)) // a directory of short lives
+	if err := os.WriteFile(path, []byte(p.cert+p.key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := s.Look(v, true, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := v.Certificates[0]; c.State != Renewed || len(s.Ending(v, now)) > 0 {
+		t.Error(c, "is renewed by itself, and there is time for that")
+	}
+	if said := s.Ending(v, now.Add(7*time.Hour)); len(said) != 1 || !strings.Contains(said[0], "should have been renewed") {
+		t.Error(said)
+	}
+}

@@ -90,7 +90,7 @@ func (l *Loaded) add(cert, key source, now time.Time) error {
 		return key.fault("is not the key of the certificate in %s (%s): %s", cert.path, leaf.Subject, strings.TrimPrefix(err.Error(), "tls: "))
 	}
 	l.Policy.Pairs = append(l.Policy.Pairs, tlspolicy.Pair{Chain: string(chain), Key: string(secret)})
-	c := Certificate{File: cert.path, Names: names(leaf), Key: kind(leaf.PublicKey), NotAfter: leaf.NotAfter}
+	c := Certificate{File: cert.path, Names: names(leaf), Key: kind(leaf.PublicKey), NotAfter: leaf.NotAfter, Life: leaf.NotAfter.Sub(leaf.NotBefore)}
 	l.Certificates = append(l.Certificates, c)
 	if now.Before(leaf.NotBefore) {
 		l.Warnings = append(l.Warnings, fmt.Sprintf("The certificate %s is not valid before %s", c.File, leaf.NotBefore.UTC().Format(time.DateTime)))

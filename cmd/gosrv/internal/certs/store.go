@@ -110,6 +110,26 @@ func (v *Served) Close() {
 	}
 }
 
+// mark is how near the end is: 3 when it is over, 2 on the last day, 1 before that, 0 while
+// there is time. One that is renewed by itself, at two thirds of its life, is late when a
+// sixth is left; that may be less than a day.
+func (c *Certificate) mark(now time.Time) int {
+	days := c.Days(now)
+	switch {
+	case c.State == Awaited:
+		return 0
+	case days < 0:
+		return 3
+	case c.State == Renewed && c.NotAfter.Sub(now) >= c.Life/6:
+		return 0
+	case days < 1:
+		return 2
+	case days < 14:
+		return 1
+	}
+	return 0
+}
+
 // Ending lists certificates that run out soon, each once when 14 days are left, once on the
 // last day, and once when it is over.
 func (s *Store) Ending(v *Served, now time.Time) []string {
@@ -117,22 +137,17 @@ func (s *Store) Ending(v *Served, now time.Time) []string {
 	if s.warned == nil {
 		s.warned = map[string]int{}
 	}
-	for _, c := range v.Certificates {
-		days, id := c.Days(now), c.File+c.NotAfter.String()
-		mark := 0
-		switch {
-		case days < 0:
-			mark = 3
-		case days < 1:
-			mark = 2
-		case days < 14:
-			mark = 1
-		}
+	for i := range v.Certificates {
+		c := &v.Certificates[i]
+		days, id, mark := c.Days(now), c.File+c.NotAfter.String(), c.mark(now)
 		if mark <= s.warned[id] {
 			continue
 		}
 		s.warned[id] = mark
 		until := c.NotAfter.UTC().Format(time.DateTime) + " UTC"
+		if c.State == Renewed {
+			until += "; it should have been renewed by now, and the lines of ACME above say why it is not"
+		}
 		switch mark {
 		case 3:
 			texts = append(texts, fmt.Sprintf("The certificate %s has expired (%s): clients refuse it", c.File, until))

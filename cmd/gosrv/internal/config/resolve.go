@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
+	"gosrv/cmd/gosrv/internal/acme"
 	"gosrv/cmd/gosrv/internal/config/settings"
 	"gosrv/cmd/gosrv/internal/listen"
 )
@@ -74,6 +76,9 @@ func (cfg *Config) resolve(words []string, dir string) error {
 		return err
 	}
 	if err := cfg.checkMonitoring(); err != nil {
+		return err
+	}
+	if err := cfg.checkOrders(); err != nil {
 		return err
 	}
 	if location := cfg.String("paste"); location != "" {
@@ -160,21 +165,12 @@ func (cfg *Config) checkMonitoring() error {
 			Source:  cfg.where(settings.ByName["statsd_extended"]), Setting: "statsd_extended", Value: "True",
 		}
 	}
-	text := cfg.String("metrics_bind")
-	if text == "" {
+	if cfg.String("metrics_bind") == "" {
 		return nil
 	}
-	fault := func(message, allowed string) error {
-		return &Error{Message: message, Source: cfg.where(settings.ByName["metrics_bind"]), Setting: "metrics_bind", Value: settings.ReprText(text), Allowed: allowed}
-	}
-	addr, err := listen.ParseAddr(text)
-	switch {
-	case err != nil:
-		return fault(err.Error(), "HOST:PORT, [IPV6]:PORT or unix:PATH")
-	case addr.Kind == listen.FD:
-		return fault("metrics_bind takes no inherited descriptor", "HOST:PORT, [IPV6]:PORT or unix:PATH")
-	case addr.Kind == listen.TCP && !strings.HasSuffix(text, ":"+strconv.Itoa(addr.Port)):
-		return fault("metrics_bind names no port", "HOST:PORT, [IPV6]:PORT or unix:PATH")
+	addr, err := cfg.address("metrics_bind")
+	if err != nil {
+		return err
 	}
 	token := cfg.String("metrics_token")
 	if token != "" && len(token) < tokenLeast {
@@ -184,8 +180,54 @@ func (cfg *Config) checkMonitoring() error {
 		}
 	}
 	if addr.Kind == listen.TCP && token == "" && !isLoopback(addr.Host) {
-		return fault("metrics_bind is an address that other machines reach: say by metrics_token (GOSRV_METRICS_TOKEN) who may ask there, "+
+		return cfg.fault("metrics_bind", "metrics_bind is an address that other machines reach: say by metrics_token (GOSRV_METRICS_TOKEN) who may ask there, "+
 			"or bind to 127.0.0.1 or to a unix socket", "")
+	}
+	return nil
+}
+
+// fault is an error about a setting that is a text.
+func (cfg *Config) fault(name, message, allowed string) error {
+	return &Error{Message: message, Source: cfg.where(settings.ByName[name]), Setting: name, Value: settings.ReprText(cfg.String(name)), Allowed: allowed}
+}
+
+// address is that of a setting for one socket of gosrv's own.
+func (cfg *Config) address(name string) (listen.Addr, error) {
+	const allowed = "HOST:PORT, [IPV6]:PORT or unix:PATH"
+	text := cfg.String(name)
+	addr, err := listen.ParseAddr(text)
+	switch {
+	case err != nil:
+		return addr, cfg.fault(name, err.Error(), allowed)
+	case addr.Kind == listen.FD:
+		return addr, cfg.fault(name, name+" takes no inherited descriptor", allowed)
+	case addr.Kind == listen.TCP && !strings.HasSuffix(text, ":"+strconv.Itoa(addr.Port)):
+		return addr, cfg.fault(name, name+" names no port", allowed)
+	}
+	return addr, nil
+}
+
+// checkOrders refuses orders of certificates that cannot be carried out.
+func (cfg *Config) checkOrders() error {
+	if cfg.String("acme_http_bind") != "" {
+		if _, err := cfg.address("acme_http_bind"); err != nil {
+			return err
+		}
+	}
+	if len(cfg.Strings("acme_domain")) == 0 {
+		return nil
+	}
+	if !cfg.Bool("acme_agree") {
+		return cfg.fault("acme_domain", "acme_domain orders a certificate, and nobody has agreed to the terms of "+cfg.String("acme_directory")+
+			": read them (Let's Encrypt: https://letsencrypt.org/repository/), then set acme_agree (--acme-agree)", "")
+	}
+	if at, err := url.Parse(acme.URL(cfg.String("acme_directory"))); err != nil || at.Scheme != "https" || at.Host == "" {
+		return cfg.fault("acme_directory", "acme_directory is no address of a directory", "letsencrypt, letsencrypt-staging or https://HOST/PATH")
+	}
+	if cfg.String("acme_storage") == "" {
+		if _, err := acme.DefaultStorage(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"gosrv/cmd/gosrv/internal/certs"
 	"gosrv/cmd/gosrv/internal/plan"
+	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
 )
 
@@ -16,6 +17,11 @@ func (s *Shared) OpenCertificates(r *Resources, p *plan.Plan, context *certs.Con
 	set := p.TLS()
 	if !set.On() || r.Certificates != nil {
 		return nil
+	}
+	if order, wanted := p.ACME(); wanted {
+		if err := order.Prepare(); err != nil {
+			return err
+		}
 	}
 	if set.Context = context; context != nil {
 		if err := context.Check(); err != nil {
@@ -31,6 +37,20 @@ func (s *Shared) OpenCertificates(r *Resources, p *plan.Plan, context *certs.Con
 	s.Tickets.NoTickets = p.Own.NoTickets
 	r.Certificates, err = s.Tickets.Open(set, now)
 	return err
+}
+
+// Secure adds to a worker's order, and to its descriptors, what it needs for TLS.
+func (s *Shared) Secure(r *Resources, p *plan.Plan, serve *workerctl.Serve, fds []int) []int {
+	if r.Certificates == nil {
+		return fds
+	}
+	serve.FDs, fds = append(serve.FDs, workerctl.FDTLS), append(fds, r.Certificates.FD())
+	if _, orders := p.ACME(); orders {
+		if fd, err := s.Asked(); err == nil { // without one the order says so
+			serve.FDs, fds = append(serve.FDs, workerctl.FDChallenges), append(fds, fd)
+		}
+	}
+	return fds
 }
 
 // SayCertificates writes to the log which certificates are served, and what is odd about

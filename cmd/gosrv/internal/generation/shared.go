@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gosrv/cmd/gosrv/internal/certs"
+	"gosrv/wsgi/ipc/challenges"
 	"gosrv/wsgi/ipc/metrics"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
@@ -30,6 +31,8 @@ type Shared struct {
 	Exchange []int
 	// Tickets are the keys by which TLS clients resume with any worker of any generation.
 	Tickets certs.Store
+	// questions is what workers answer an ACME directory; nil: nobody has ordered anything yet.
+	questions *challenges.File
 	// Metrics are the files in which workers count and measure, by slot. They outlive
 	// the workers, so that nothing that was counted is lost.
 	Metrics map[int]int
@@ -51,6 +54,16 @@ func (s *Shared) Open(workers int) (err error) {
 	}
 	s.Exchange = []int{pair[0], pair[1], claims}
 	return nil
+}
+
+// Asked is the descriptor of the challenges.File, which is made when it is needed first.
+func (s *Shared) Asked() (fd int, err error) {
+	if s.questions == nil {
+		if s.questions, err = challenges.New(); err != nil {
+			return -1, err
+		}
+	}
+	return s.questions.FD(), nil
 }
 
 // Measure adds the file of a slot to a worker's order and to its descriptors; the
@@ -97,6 +110,9 @@ func (s *Shared) Close() {
 	}
 	for _, fd := range s.Metrics {
 		_ = unix.Close(fd)
+	}
+	if s.questions != nil {
+		_ = unix.Close(s.questions.FD())
 	}
 	*s = Shared{Tickets: s.Tickets}
 }

@@ -5,9 +5,11 @@ import (
 	"strings"
 	"time"
 
-	"gosrv/cmd/gosrv/internal/listen"
+	"gosrv/cmd/gosrv/internal/acme"
+	"gosrv/cmd/gosrv/internal/beside"
 	"gosrv/cmd/gosrv/internal/logs"
 	"gosrv/cmd/gosrv/internal/monitor"
+	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/reception"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
@@ -98,7 +100,7 @@ func (a *announcer) publish() {
 	if a.gens.Current.Plan != nil {
 		s.App, s.Threads = a.gens.Current.Plan.App, max(a.gens.Current.Plan.Worker.Threads, 1)
 	}
-	if a.m.monitor.On() { // who looks wants to know that this goes on
+	if a.m.beside.Monitor.On() { // who looks wants to know that this goes on
 		s.Beat = a.sys.Monotonic() / int64(time.Second)
 		s.Backlog = a.gens.Current.Backlog()
 	}
@@ -140,25 +142,21 @@ func (a *announcer) measure(now time.Time) {
 	}
 }
 
-// monitor makes the keeper of what shows metrics.
-func (a *announcer) monitor() monitor.Keeper {
-	return monitor.Keeper{Inherited: a.opt.Origin.Metrics, Server: monitor.Server{
-		Wanted: func() (listen.Addr, monitor.Order, bool) {
-			p := a.gens.Current.Plan
-			if p == nil || p.Own.MetricsBind == "" || p.CheckOnly() {
-				return listen.Addr{}, monitor.Order{}, false
-			}
-			at, err := listen.ParseAddr(p.Own.MetricsBind)
-			return at, monitor.Order{Master: a.pid, Token: p.Own.MetricsToken}, err == nil // it was checked with the settings
-		},
-		Options: func() listen.Options { return a.gens.Current.Plan.SocketOptions() },
-		Serves: func() bool {
+// beside makes the keepers of the processes that this master wants beside it.
+func (a *announcer) beside() *beside.Processes {
+	return beside.New(beside.Server{
+		PID: a.pid, Plan: func() *plan.Plan { return a.gens.Current.Plan },
+		Serves: func() bool { // of two masters, during an upgrade, one does
 			u := &a.m.upgrade
 			return (u.parent == 0 || a.announced) && (u.successor == nil || !u.successor.ready)
 		},
 		Alone: a.m.upgrade.alone, Now: func() time.Time { return a.sys.Now() }, Log: a.log,
-		Start: func(order monitor.Order, socket int) (*monitor.Process, error) { return a.sys.Monitor(order, socket) },
-	}}
+		Monitor: func(order monitor.Order, socket int) (*monitor.Process, error) { return a.sys.Monitor(order, socket) },
+		Issuer: func(order acme.Order, socket, file int, say func(acme.News)) (*monitor.Process, error) {
+			return a.sys.Issuer(order, socket, file, say)
+		},
+		Asked: a.shared.Asked, Later: func(f func()) { a.m.calls <- f },
+	}, a.opt.Origin.Metrics, a.opt.Origin.Plain)
 }
 
 // reception makes what answers health_path in the place of workers.

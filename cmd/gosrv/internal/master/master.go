@@ -15,12 +15,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/beside"
 	"gosrv/cmd/gosrv/internal/daemon"
 	"gosrv/cmd/gosrv/internal/exits"
 	"gosrv/cmd/gosrv/internal/generation"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/logs"
-	"gosrv/cmd/gosrv/internal/monitor"
 	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/reuseport"
 	"gosrv/cmd/gosrv/internal/status"
@@ -104,7 +104,7 @@ type Master struct {
 	timeouts timeouts
 	hooks    hooks
 	announce announcer
-	monitor  monitor.Keeper
+	beside   *beside.Processes
 
 	rested   int             // generation after whose start memory was given back
 	calls    chan func()     // results of work done elsewhere
@@ -159,7 +159,7 @@ func newMaster(o Options) *Master {
 	m.timeouts = timeouts{server: s, m: m}
 	m.hooks = hooks{server: s, m: m}
 	m.announce = announcer{server: s, m: m, started: time.Now().Unix()}
-	m.monitor = m.announce.monitor()
+	m.beside = m.announce.beside()
 	m.announce.door = m.announce.reception()
 	s.shared.Tickets.Restore(o.Origin.Tickets)
 	return m
@@ -231,7 +231,7 @@ func (m *Master) step() {
 	m.reload.tell(now)
 	m.workers.killOverdue(now)
 	if m.phase != starting {
-		m.monitor.Tend()
+		m.beside.Tend()
 	}
 	m.announce.measure(now)
 	m.announce.door.Look()
@@ -285,7 +285,7 @@ func (m *Master) pause() time.Duration {
 // finish ends the loop.
 func (m *Master) finish(code int) {
 	m.finished, m.exit = true, code
-	m.monitor.End()
+	m.beside.End()
 	m.announce.door.Empty()
 	m.gens.Current.Route.Close()
 }
@@ -354,7 +354,7 @@ func (m *Master) died(pid int, status unix.WaitStatus) {
 		_ = z.Channel.Close()
 		return
 	}
-	if m.seeds.died(pid, status) || m.refork.died(pid, status) || m.zygotes.retainedDied(pid, status) || m.upgrade.successorDied(pid, status) || m.monitor.Died(pid, status, exits.Describe) {
+	if m.seeds.died(pid, status) || m.refork.died(pid, status) || m.zygotes.retainedDied(pid, status) || m.upgrade.successorDied(pid, status) || m.beside.Died(pid, status) {
 		return
 	}
 	for _, g := range m.gens.All() {

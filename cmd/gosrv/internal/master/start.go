@@ -161,7 +161,7 @@ func (fs *firstStart) opened(set listen.Set, err error) {
 		err = fs.shared.Open(fs.gens.Current.Workers)
 	}
 	if err == nil {
-		err = fs.m.monitor.Open()
+		err = fs.m.beside.Open()
 	}
 	if err != nil {
 		fs.log.Errorf("%v", err)
@@ -172,7 +172,7 @@ func (fs *firstStart) opened(set listen.Set, err error) {
 	fs.table.Slots = fs.shared.Board.Slots()
 	p := fs.gens.Current.Plan
 	fs.log.Infof("Listening at: %s (%d)", fs.gens.Current.URLs(), fs.pid)
-	fs.m.monitor.Announce()
+	fs.m.beside.Announce()
 	fs.log.Infof("Using worker: %s", p.Worker.WorkerClass)
 	fs.shared.SayCertificates(&fs.gens.Current.Resources, fs.log, fs.sys.Now())
 	for _, line := range p.StartLines(fs.opt.Interpreter) {

@@ -10,6 +10,7 @@ import (
 	"gosrv/cmd/gosrv/internal/plan"
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
+	"gosrv/cmd/gosrv/internal/upgrade"
 )
 
 // An upgrade puts a new master beside this one, with the same sockets:
@@ -126,7 +127,7 @@ func (u *succession) replaceApart(sockets []int, systemd bool, ready func()) (in
 	if tickets >= 0 {
 		defer u.sys.CloseFD(tickets)
 	}
-	pid, word, err := u.opt.Start.Execute(sockets, tickets, u.m.monitor.Share(), systemd)
+	pid, word, err := u.opt.Start.Execute(sockets, upgrade.Handed{Tickets: tickets, Metrics: u.m.beside.Monitor.Share(), Plain: u.m.beside.Issuer.Share()}, systemd)
 	if err != nil {
 		return 0, err
 	}

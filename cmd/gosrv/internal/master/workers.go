@@ -103,9 +103,7 @@ func (p *pool) serveOrder(g *generation.Generation, c *workers.Worker) (workerct
 		serve.Listeners = append(serve.Listeners, about)
 		serve.FDs, fds = append(serve.FDs, workerctl.FDListener), append(fds, s.FD)
 	}
-	if g.Certificates != nil {
-		serve.FDs, fds = append(serve.FDs, workerctl.FDTLS), append(fds, g.Certificates.FD())
-	}
+	fds = p.shared.Secure(&g.Resources, g.Plan, &serve, fds)
 	if c.HandsOver = g.HandsOver(); c.HandsOver {
 		serve.FDs, fds = append(serve.FDs, generation.ExchangeNames...), append(fds, p.shared.Exchange...)
 	}

@@ -15,9 +15,11 @@ const (
 )
 
 // Server is what the keeper looks at, and acts with.
-type Server struct {
-	// Wanted is what the settings in force ask for; false: nothing.
-	Wanted func() (listen.Addr, Order, bool)
+type Server[O comparable] struct {
+	Words
+	// Wanted is what the settings in force ask for; false: nothing. An address without a
+	// kind is none: the process has no socket then.
+	Wanted func() (listen.Addr, O, bool)
 	// Options are those of the sockets.
 	Options func() listen.Options
 	// Serves tells whether this master is the one to be looked at: of two, during an
@@ -25,9 +27,16 @@ type Server struct {
 	Serves func() bool
 	// Alone tells whether no other master has the socket.
 	Alone func() bool
-	Start func(order Order, socket int) (*Process, error)
+	Start func(order O, socket int) (*Process, error)
 	Now   func() time.Time
 	Log   Log
+}
+
+// Words are for the log.
+type Words struct {
+	Listens string // with the address
+	Missing string // with the reason
+	Ended   string // with process id and what it ended of
 }
 
 // Log is the part of the error log that is used.
@@ -37,16 +46,17 @@ type Log interface {
 	Errorf(format string, args ...any)
 }
 
-// Keeper keeps the monitor of a master. The socket is the master's, so that it
+// Keeper keeps a process of the other program beside a master: its monitor, or what gets it
+// certificates. The socket is the master's, so that it
 // outlives the process, and its address is taken or refused where other addresses are.
 // Only the master's loop uses it.
-type Keeper struct {
-	Server
+type Keeper[O comparable] struct {
+	Server[O]
 	Inherited int // the socket, from the master before; 0: none
 
 	socket  *listen.Socket // nil: none
 	process *Process       // nil: none
-	order   Order          // of process
+	order   O              // of process
 	fails   int            // in a row
 	until   time.Time      // no attempt before
 	leaving map[int]bool   // processes that were let go, by process id
@@ -55,13 +65,16 @@ type Keeper struct {
 
 // Open binds the address that is wanted at the start. An address that is not to be
 // had is an error of the start, as with bind.
-func (k *Keeper) Open() error {
+func (k *Keeper[O]) Open() error {
 	want, _, wanted := k.Wanted()
 	if !wanted {
 		return nil
 	}
 	if err := Carried(); err != nil {
 		return err
+	}
+	if want.Kind == "" {
+		return nil
 	}
 	if fd := k.Inherited; fd != 0 {
 		k.Inherited = 0
@@ -74,16 +87,16 @@ func (k *Keeper) Open() error {
 }
 
 // Announce logs where the monitor listens, if it does.
-func (k *Keeper) Announce() {
+func (k *Keeper[O]) Announce() {
 	if k.socket != nil {
-		k.Log.Infof("Metrics at: %s", listen.URL(k.socket.Bound, "http"))
+		k.Log.Infof(k.Listens, listen.URL(k.socket.Bound, "http"))
 	}
 }
 
 // backlog is what may wait: more than a few lookers are none.
 const backlog = 128
 
-func (k *Keeper) bind(a listen.Addr) error {
+func (k *Keeper[O]) bind(a listen.Addr) error {
 	options := k.Options()
 	options.Backlog, options.ReusePort, options.UID, options.GID = backlog, false, -1, -1
 	s, err := listen.Open(a, options)
@@ -95,7 +108,7 @@ func (k *Keeper) bind(a listen.Addr) error {
 }
 
 // Tend brings address and process to what is wanted. Call it often.
-func (k *Keeper) Tend() {
+func (k *Keeper[O]) Tend() {
 	want, order, wanted := k.Wanted()
 	if k.socket != nil && (!wanted || k.socket.Asked != want) {
 		k.let()
@@ -109,22 +122,22 @@ func (k *Keeper) Tend() {
 		return
 	}
 	var err error
-	if k.socket == nil {
+	if k.socket == nil && want.Kind != "" {
 		if err = k.bind(want); err == nil {
 			k.Announce()
 		}
 	}
 	if err == nil {
-		k.process, err = k.Start(order, k.socket.FD)
+		k.process, err = k.Start(order, k.Share())
 		k.order = order
 	}
 	if err != nil {
 		k.failed()
-		k.Log.Errorf("No metrics are shown: %v", err)
+		k.Log.Errorf(k.Missing, err)
 	}
 }
 
-func (k *Keeper) failed() {
+func (k *Keeper[O]) failed() {
 	pause := lastPause
 	if k.fails < 6 {
 		pause = min(firstPause<<k.fails, lastPause)
@@ -134,7 +147,7 @@ func (k *Keeper) failed() {
 }
 
 // let ends the process.
-func (k *Keeper) let() {
+func (k *Keeper[O]) let() {
 	if k.process == nil {
 		return
 	}
@@ -148,7 +161,7 @@ func (k *Keeper) let() {
 
 // Died handles the end of a process, which describe says in words; false: it was
 // none of the keeper's. Another one takes its place.
-func (k *Keeper) Died(pid int, status unix.WaitStatus, describe func(unix.WaitStatus) string) bool {
+func (k *Keeper[O]) Died(pid int, status unix.WaitStatus, describe func(unix.WaitStatus) string) bool {
 	if k.leaving[pid] {
 		delete(k.leaving, pid)
 		return true
@@ -159,12 +172,12 @@ func (k *Keeper) Died(pid int, status unix.WaitStatus, describe func(unix.WaitSt
 	_ = k.process.life.Close()
 	k.process = nil
 	k.failed()
-	k.Log.Warningf("The monitor (pid:%d) %s; it is started again", pid, describe(status))
+	k.Log.Warningf(k.Ended, pid, describe(status))
 	return true
 }
 
 // close gives the socket up; a path that another master serves stays.
-func (k *Keeper) close() {
+func (k *Keeper[O]) close() {
 	if k.socket != nil {
 		k.socket.Close(k.Alone())
 		k.socket = nil
@@ -172,14 +185,14 @@ func (k *Keeper) close() {
 }
 
 // End is for the end of the master.
-func (k *Keeper) End() {
+func (k *Keeper[O]) End() {
 	k.over = true
 	k.let()
 	k.close()
 }
 
 // Share gives the socket that a new master takes over, -1 for none.
-func (k *Keeper) Share() int {
+func (k *Keeper[O]) Share() int {
 	if k.socket == nil {
 		return -1
 	}
@@ -187,4 +200,4 @@ func (k *Keeper) Share() int {
 }
 
 // On tells whether somebody may be looking.
-func (k *Keeper) On() bool { return k.process != nil }
+func (k *Keeper[O]) On() bool { return k.process != nil }

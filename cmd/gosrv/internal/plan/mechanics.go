@@ -46,6 +46,13 @@ type Secure struct {
 	TLSEnviron   bool     `json:"tls_environ"`
 	NoTLSWatch   bool     `json:"no_tls_watch"`
 	NoTickets    bool     `json:"no_tls_session_tickets"`
+
+	Domains     []string `json:"acme_domain"`
+	Email       string   `json:"acme_email"`
+	Directory   string   `json:"acme_directory"`
+	DirectoryCA string   `json:"acme_directory_ca"`
+	Storage     string   `json:"acme_storage"`
+	HTTPBind    string   `json:"acme_http_bind"` // "": none
 }
 
 // Env is the raw_env setting as a map. Entries were checked with the settings.

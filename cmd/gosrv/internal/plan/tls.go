@@ -3,7 +3,9 @@ package plan
 import (
 	"crypto/tls"
 	"path/filepath"
+	"strings"
 
+	"gosrv/cmd/gosrv/internal/acme"
 	"gosrv/cmd/gosrv/internal/certs"
 )
 
@@ -18,10 +20,37 @@ func (p *Plan) TLS() certs.Settings {
 	for _, c := range o.Certificates {
 		s.Others = append(s.Others, p.fromChdir(c))
 	}
+	if order, wanted := p.ACME(); wanted {
+		for _, name := range order.Names() {
+			s.Ordered = append(s.Ordered, certs.Ordered{Name: name, File: order.File(name)})
+		}
+	}
 	if o.TLSMin == "1.3" {
 		s.Min = tls.VersionTLS13
 	}
 	return s
+}
+
+// ACME is what is to be ordered from a directory; false: nothing.
+func (p *Plan) ACME() (order acme.Order, wanted bool) {
+	o := &p.Own
+	if len(o.Domains) == 0 {
+		return order, false
+	}
+	storage := p.fromChdir(o.Storage)
+	if storage == "" {
+		storage, _ = acme.DefaultStorage() // that there is one was checked with the settings
+	}
+	if full, err := filepath.Abs(storage); err == nil {
+		storage = full
+	}
+	ca := p.fromChdir(o.DirectoryCA)
+	if full, err := filepath.Abs(ca); err == nil && ca != "" {
+		ca = full
+	}
+	return acme.Order{
+		Domains: strings.ToLower(strings.Join(o.Domains, " ")), Email: o.Email, Directory: acme.URL(o.Directory), CA: ca, Storage: storage, HTTP: o.HTTPBind != "",
+	}, true
 }
 
 // fromChdir makes a path absolute if chdir is set.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/acme"
 	"gosrv/cmd/gosrv/internal/monitor"
 	"gosrv/cmd/gosrv/internal/zygotectl"
 	"gosrv/wsgi/ipc/memfile"
@@ -99,6 +100,10 @@ func (l *Launcher) exec() (int, zygotectl.Channel, error) {
 		return 0, nil, fmt.Errorf("starting the zygote: %w", err)
 	}
 	return pid, conn, nil
+}
+
+func (l *Launcher) issuer(order acme.Order, socket, file int, say func(acme.News)) (*monitor.Process, error) {
+	return acme.Start(l.environ, order, socket, file, say)
 }
 
 func (l *Launcher) monitor(order monitor.Order, socket int) (*monitor.Process, error) {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gosrv/cmd/gosrv/internal/acme"
 	"gosrv/cmd/gosrv/internal/cgroup"
 	"gosrv/cmd/gosrv/internal/listen"
 	"gosrv/cmd/gosrv/internal/monitor"
@@ -50,6 +51,8 @@ type System struct {
 	GiveBack func()
 	// Monitor starts what shows how the server is, on a listening socket.
 	Monitor func(order monitor.Order, socket int) (*monitor.Process, error)
+	// Issuer starts what gets certificates (acme.Start).
+	Issuer func(order acme.Order, socket, file int, say func(acme.News)) (*monitor.Process, error)
 	// Bind opens sockets without holding up the loop; done runs in the loop.
 	Bind func(addrs []listen.Addr, o listen.Options, kept listen.Set, done func(listen.Set, error))
 }
@@ -59,7 +62,7 @@ type System struct {
 func New(l *Launcher) System {
 	return System{
 		Now: time.Now, Monotonic: monotonic, Exec: l.exec, Pair: l.pair, Library: l.library,
-		CloseFD: func(fd int) { _ = unix.Close(fd) }, Kill: unix.Kill, HasStacks: hasStacks, AskStacks: askStacks, Reap: reap, Monitor: l.monitor,
+		CloseFD: func(fd int) { _ = unix.Close(fd) }, Kill: unix.Kill, HasStacks: hasStacks, AskStacks: askStacks, Reap: reap, Monitor: l.monitor, Issuer: l.issuer,
 		OOMKills: cgroup.Find("/proc/self/cgroup", "/sys/fs/cgroup").Kills, ParentPID: os.Getppid, GiveBack: giveBack,
 	}
 }

@@ -7,9 +7,9 @@
 //	GUNICORN_FD    numbers of the inherited sockets, with commas between; or,
 //	               where systemd made the sockets, LISTEN_PID and LISTEN_FDS
 //
-// Between two gosrv there are three things more: a pipe named by _GOSRV_READY, in
-// which the new master says that it serves; the socket of metrics_bind, named by
-// _GOSRV_METRICS; and a memory file named by _GOSRV_TICKETS with the keys by which
+// Between two gosrv there are four things more: a pipe named by _GOSRV_READY, in
+// which the new master says that it serves; the sockets of metrics_bind and
+// acme_http_bind, named by _GOSRV_METRICS and _GOSRV_PLAIN; and a memory file named by _GOSRV_TICKETS with the keys by which
 // TLS clients resume.
 package upgrade
 
@@ -31,6 +31,7 @@ const (
 	envReady  = "_GOSRV_READY"
 	envTicket = "_GOSRV_TICKETS"
 	envMetric = "_GOSRV_METRICS"
+	envPlain  = "_GOSRV_PLAIN"
 	envListen = "_GOSRV_LISTEN" // the program to execute, once LISTEN_PID is known
 	firstFD   = 3
 )
@@ -42,6 +43,14 @@ type Origin struct {
 	Ready   int   // descriptor to write to when this master serves; 0 for none
 	Tickets int   // descriptor of the keys of TLS session tickets (certs.Tickets); 0 for none
 	Metrics int   // the socket of metrics_bind; 0 for none
+	Plain   int   // the socket of acme_http_bind; 0 for none
+}
+
+// Handed are descriptors that a new gosrv takes over beside the sockets; -1 for none.
+type Handed struct {
+	Tickets int // Origin.Tickets
+	Metrics int // the socket of metrics_bind
+	Plain   int // the socket of acme_http_bind
 }
 
 // Inherit reads the origin out of the environment and takes it out of there:
@@ -73,9 +82,11 @@ func Inherit() (Origin, error) {
 			return o, fmt.Errorf("%s: %w", envTicket, err)
 		}
 	}
-	if text := take(envMetric); text != "" {
-		if o.Metrics, err = descriptor(text); err != nil {
-			return o, fmt.Errorf("%s: %w", envMetric, err)
+	for name, into := range map[string]*int{envMetric: &o.Metrics, envPlain: &o.Plain} {
+		if text := take(name); text != "" {
+			if *into, err = descriptor(text); err != nil {
+				return o, fmt.Errorf("%s: %w", name, err)
+			}
 		}
 	}
 	return o, nil
@@ -128,11 +139,10 @@ func Remember() (Start, error) {
 }
 
 // Execute starts the new master, a child of this process, and gives it the sockets
-// and tickets (Origin.Tickets; -1 for none). ready is to be read:
+// and what is handed beside them. ready is to be read:
 // a byte means that the new master serves, end of file alone that it did not
-// come to that, or does not know of the pipe. The caller closes it. metrics is the
-// socket of metrics_bind, -1 for none.
-func (s Start) Execute(sockets []int, tickets, metrics int, systemd bool) (pid int, ready *os.File, err error) {
+// come to that, or does not know of the pipe. The caller closes it.
+func (s Start) Execute(sockets []int, handed Handed, systemd bool) (pid int, ready *os.File, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return 0, nil, fmt.Errorf("making a pipe: %w", err)
@@ -144,13 +154,11 @@ func (s Start) Execute(sockets []int, tickets, metrics int, systemd bool) (pid i
 	}
 	files = append(files, w.Fd())
 	program, env := s.Program, s.environ(len(sockets), systemd)
-	if tickets >= 0 {
-		env = append(env, fmt.Sprintf("%s=%d", envTicket, len(files)))
-		files = append(files, uintptr(tickets))
-	}
-	if metrics >= 0 {
-		env = append(env, fmt.Sprintf("%s=%d", envMetric, len(files)))
-		files = append(files, uintptr(metrics))
+	for name, fd := range map[string]int{envTicket: handed.Tickets, envMetric: handed.Metrics, envPlain: handed.Plain} {
+		if fd >= 0 {
+			env = append(env, fmt.Sprintf("%s=%d", name, len(files)))
+			files = append(files, uintptr(fd))
+		}
 	}
 	if systemd {
 		program = "/proc/self/exe" // which becomes the program when it knows its own pid, see Continue
@@ -167,7 +175,7 @@ func (s Start) Execute(sockets []int, tickets, metrics int, systemd bool) (pid i
 // WATCHDOG_PID would name the wrong process; without it the watchdog is asked
 // of whoever reads it.
 func (s Start) environ(sockets int, systemd bool) []string {
-	ours := []string{envPID, envFD, envReady, envTicket, envMetric, envListen, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"}
+	ours := []string{envPID, envFD, envReady, envTicket, envMetric, envPlain, envListen, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"}
 	var env []string
 	for _, pair := range s.Environ {
 		name, _, _ := strings.Cut(pair, "=")

@@ -37,7 +37,7 @@ func TestNewMasterGetsSocketsDirectoryAndPipe(t *testing.T) {
 	defer file.Close()
 	dir := t.TempDir()
 	s := Start{Program: "/bin/sh", Argv: []string{"name", "-c", `echo "$0 $PWD $GUNICORN_PID $GUNICORN_FD $X" >&3; printf R >&$_GOSRV_READY`, "zero"}, Dir: dir, Environ: []string{"X=y"}}
-	pid, ready, err := s.Execute([]int{int(file.Fd())}, -1, -1, false)
+	pid, ready, err := s.Execute([]int{int(file.Fd())}, Handed{-1, -1, -1}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestNewMasterGetsSocketsDirectoryAndPipe(t *testing.T) {
 }
 
 func TestProgramThatCannotBeExecuted(t *testing.T) {
-	_, _, err := Start{Program: "/nonexistent/gosrv", Dir: "/"}.Execute(nil, -1, -1, false)
+	_, _, err := Start{Program: "/nonexistent/gosrv", Dir: "/"}.Execute(nil, Handed{-1, -1, -1}, false)
 	if err == nil || !strings.Contains(err.Error(), "/nonexistent/gosrv") {
 		t.Errorf("got %v", err)
 	}

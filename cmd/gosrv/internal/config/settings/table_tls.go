@@ -62,6 +62,34 @@ var ownTLSRows = []Setting{
 		Help: "Oldest version of TLS that clients may use: 1.2 or 1.3.",
 	},
 	{
+		Name: "acme_domain", Section: SectionOwn, Flags: []string{"--acme-domain"}, Metavar: "NAME", Action: Append, Default: []string{}, Check: domains, Since: "gosrv",
+		Help: "Speak HTTPS with a certificate for this name, got from an ACME directory (Let's Encrypt) and renewed by gosrv itself; may be repeated. The name must lead here: on port 443, by which the directory looks whether it does, or on port 80, see acme_http_bind.",
+	},
+	{
+		Name: "acme_agree", Section: SectionOwn, Flags: []string{"--acme-agree"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
+		Help: "You have read the terms of the directory (Let's Encrypt: https://letsencrypt.org/repository/) and agree to them. Nothing is ordered without it.",
+	},
+	{
+		Name: "acme_email", Section: SectionOwn, Flags: []string{"--acme-email"}, Metavar: "ADDRESS", Check: anyString, Since: "gosrv",
+		Help: "Address at which the directory may reach you; it goes into the account there.",
+	},
+	{
+		Name: "acme_directory", Section: SectionOwn, Flags: []string{"--acme-directory"}, Metavar: "URL", Default: "letsencrypt", Check: anyString, Since: "gosrv",
+		Help: "Directory to order from: letsencrypt; letsencrypt-staging for trials, whose certificates nobody trusts and whose limits are wide; or the URL of another one.",
+	},
+	{
+		Name: "acme_directory_ca", Section: SectionOwn, Flags: []string{"--acme-directory-ca"}, Metavar: "FILE", Check: anyString, Since: "gosrv",
+		Help: "Authorities (PEM) by which the directory itself is known, for one of your own. Without it those of the system.",
+	},
+	{
+		Name: "acme_storage", Section: SectionOwn, Flags: []string{"--acme-storage"}, Metavar: "FOLDER", Check: anyString, Since: "gosrv",
+		Help: "Folder for account, certificates and keys; nobody else may look into it. Servers with the same folder share what lies there: one of them renews. Without it $STATE_DIRECTORY/acme (systemd), /var/lib/gosrv/acme for root, else ~/.local/state/gosrv/acme.",
+	},
+	{
+		Name: "acme_http_bind", Section: SectionOwn, Flags: []string{"--acme-http-bind"}, Metavar: "ADDRESS", Check: anyString, Since: "gosrv",
+		Help: "Address for plain HTTP, 0.0.0.0:80 as a rule: the directory may ask there as well, and browsers are sent on to https://. The application is not reached by it.",
+	},
+	{
 		Name: "tls_environ", Section: SectionOwn, Flags: []string{"--tls-environ"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
 		Help: "Tell the application of TLS in environ, by the names of Apache's mod_ssl: HTTPS, SSL_PROTOCOL, SSL_CIPHER, SSL_CLIENT_VERIFY (NONE or SUCCESS) and, of the certificate that the client has shown, SSL_CLIENT_S_DN, SSL_CLIENT_I_DN, SSL_CLIENT_M_SERIAL and SSL_CLIENT_CERT. No header of a client's makes such a key. Without it, as with Gunicorn, environ[\"gunicorn.socket\"] knows this.",
 	},

@@ -28,6 +28,7 @@ var (
 	WatchedFiles = Validator{"validate_list_of_files_or_patterns", "files that exist, or patterns with *, ? or [", checkWatchedFiles}
 	sslVersion   = Validator{"validate_ssl_version", "anything: the setting is ignored", func(v any) (any, error) { return v, nil }}
 	tlsVersion   = Validator{"validate_string", "1.2 or 1.3", checkTLSVersion}
+	domains      = Validator{"validate_acme_domain", "names of DNS such as www.example.org", checkDomains}
 	proxyMode    = Validator{"validate_proxy_protocol", "off, v1, v2 or auto", checkProxyMode}
 	h2cMode      = Validator{"validate_http2_cleartext", "off, prior-knowledge, upgrade or both", checkH2cMode}
 	Protocols    = Validator{"validate_http_protocols", "h1, h2 or both with a comma between", checkProtocols}
@@ -109,6 +110,26 @@ func checkAddresses(v any) (any, error) {
 			if name, abstract := strings.CutPrefix(text, scheme+`\0`); abstract {
 				list.([]string)[i] = scheme + "\x00" + name
 			}
+		}
+	}
+	return list, nil
+}
+
+// hostName is a name of DNS with a dot in it, without one at its end (RFC 1123 2.1).
+var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+
+// checkDomains takes names that a directory can look up.
+func checkDomains(v any) (any, error) {
+	list, err := checkStringList(v)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range list.([]string) {
+		if strings.HasPrefix(name, "*.") {
+			return nil, fmt.Errorf("A name with * needs a challenge by DNS, which gosrv does not do: name each host, or let certbot or another client get that certificate and use certfile: %s", Repr(name))
+		}
+		if len(name) > 253 || !hostName.MatchString(name) {
+			return nil, fmt.Errorf("Not a name that a certificate can be ordered for: %s", Repr(name))
 		}
 	}
 	return list, nil
