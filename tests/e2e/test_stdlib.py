@@ -76,6 +76,39 @@ def test_the_first_worker_tells_and_the_next_start_knows(start, folder):
     second.wait_log(r"Workers of generation 2 share")
 
 
+def test_a_zygote_that_nobody_needs_ends_until_a_worker_is_wanted(start, folder):
+    """Each worker has written to most of what they had in common: it would be the zygote's alone."""
+    server = run(start, folder, "--log-level", "debug")
+    first = server.wait_workers(2)
+    server.wait_log(SHARED)
+    zygote, = server.zygotes()
+    server.wait_log(r"Zygote \(pid:%d\) of generation 1 ends: nobody wants a worker" % zygote.pid, timeout=30)
+    wait_for(lambda: not server.zygotes(), "the end of the zygote")
+    assert server.worker_pids() == first and server.get().status_code == 200
+    os.kill(first[0], signal.SIGKILL)
+    second = server.wait_workers(2, without=first[:1])
+    assert first[1] in second
+    server.wait_log(SHARED, count=2)  # the new zygote's
+    write(folder, "import email.mime.text, http.cookies, decimal\nos.getpid = lambda: -1")
+    server.send_signal(signal.SIGHUP)
+    server.wait_log(r"Workers of generation 2 share")
+    wait_for(lambda: server.get().json()["pid"] == -1, "the new code")
+    server.wait_workers(2, without=second)
+
+
+def test_a_configuration_file_is_not_run_again_for_a_worker(start, folder):
+    """Only HUP brings what it says by now: a zygote that has run one stays."""
+    (folder / "gunicorn.conf.py").write_text("open('runs', 'a').write('x')\n")
+    (folder / "plain").mkdir()
+    write(folder / "plain")
+    server, plain = (run(start, where, "--log-level", "debug") for where in (folder, folder / "plain"))
+    for one in (server, plain):
+        one.wait_workers(2)
+        one.wait_log(SHARED)
+    plain.wait_log(r"ends: nobody wants a worker", timeout=30)
+    assert len(server.zygotes()) == 1 and (folder / "runs").read_text() == "x"
+
+
 def test_each_worker_imports_its_own_if_it_is_asked_for(start, folder):
     server = run(start, folder, "--no-share-stdlib")
     server.wait_workers(2)

@@ -30,6 +30,8 @@ type Generation struct {
 	Established map[int]bool
 	HUPs        int // how many HUPs it answers
 	Stdlib      Stdlib
+	Plain       bool // no config file and no program has run in its zygote: another one comes out the same
+	Asleep      bool // its zygote has been ended, and another one is started when a worker is wanted
 	Resources
 }
 

@@ -153,7 +153,8 @@ func newMaster(o Options) *Master {
 		Generations: &s.gens, Table: &s.table, Log: log, Alone: m.upgrade.alone, Tell: m.workers.instruct,
 	}}
 	m.zygotes.stdlib = stdlib.Sharing{Server: stdlib.Server{
-		Generations: &s.gens, Log: log, Cache: o.Stdlib, Tell: m.zygotes.tell, Alone: m.seeds.end, Renew: m.zygotes.renew,
+		Generations: &s.gens, Log: log, Cache: o.Stdlib, Tell: m.zygotes.tell, Alone: m.seeds.end, Dismiss: m.zygotes.dismiss,
+		Renew: m.zygotes.renew,
 	}}
 	m.exits = exits.New(log, func() (int, string, bool) { return s.sys.OOMKills() })
 	m.timeouts = timeouts{server: s, m: m}
@@ -224,7 +225,7 @@ func (m *Master) step() {
 		}
 		m.ports.Tend(now)
 		m.workers.renewCertificates(now)
-		m.rest()
+		m.rest(now)
 	case stopping:
 		m.stop.proceed(now)
 	}
@@ -253,7 +254,7 @@ func (m *Master) pause() time.Duration {
 		if !g.Boots.Open(now) {
 			sooner(g.Boots.Until)
 		}
-		if g.Zygote == nil {
+		if g.Zygote == nil && !g.Asleep {
 			sooner(g.Restarts.Until)
 		}
 	}
@@ -300,15 +301,18 @@ func (m *Master) release(r *generation.Resources, kept listen.Set) {
 	}
 }
 
-// rest gives back what a start or a reload has left in memory: once for each
-// generation, when all of its workers serve.
-func (m *Master) rest() {
+// rest gives back what a start or a reload has left in memory, when all workers of
+// the generation serve: the master's own once, a zygote that nobody needs whenever there is one.
+func (m *Master) rest(now time.Time) {
 	g := m.gens.Current
-	if m.rested == g.Number || m.gens.Next != nil || g.Workers == 0 || m.table.Serving(g.Number) < g.Workers {
+	if m.gens.Next != nil || g.Workers == 0 || m.table.Serving(g.Number) < g.Workers {
 		return
 	}
-	m.rested = g.Number
-	m.sys.GiveBack()
+	if m.rested != g.Number {
+		m.rested = g.Number
+		m.sys.GiveBack()
+	}
+	m.zygotes.stdlib.Rest(g, now, m.table.LastSpawn())
 }
 
 // readAll reads every channel until nothing is left.

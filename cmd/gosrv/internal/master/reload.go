@@ -11,6 +11,7 @@ import (
 	"gosrv/cmd/gosrv/internal/status"
 	"gosrv/cmd/gosrv/internal/systemd"
 	"gosrv/cmd/gosrv/internal/workers"
+	"gosrv/cmd/gosrv/internal/zygote"
 	"gosrv/wsgi/ipc/scoreboard"
 )
 
@@ -142,6 +143,12 @@ func (r *reload) wanted(g *generation.Generation) int {
 	return min(g.Workers, fresh+1)
 }
 
+// lacks tells whether the generation has fewer workers than it is to have.
+func (r *reload) lacks(g *generation.Generation) bool {
+	missing, _ := r.table.Plan(g.Number, r.wanted(g), g.ReusesPort())
+	return missing > 0
+}
+
 // complete hands over once every place of the new generation has had a
 // worker that was ready, and one serves now. Those that a request has killed
 // since are being replaced: waiting for all at the same time might never end.
@@ -237,6 +244,19 @@ func (zs *zygotes) application(g *generation.Generation) string {
 		return ""
 	}
 	return strings.Join([]string{g.Plan.App, g.Plan.Own.Chdir, zs.opt.Image.Python, zs.opt.Interpreter, zs.opt.Version}, "\x00")
+}
+
+// retire ends the zygote of a generation that no longer serves, unless a
+// hook of it left something behind that has to live on: on_starting and
+// when_ready are run only once.
+func (zs *zygotes) retire(z *zygote.Process, generation int) {
+	if z == nil || !z.Keeps {
+		zs.dismiss(z)
+		return
+	}
+	zs.lines.StopRelaying(z)
+	zs.retained = append(zs.retained, z)
+	zs.log.Debugf("Zygote (pid:%d) of generation %d stays for what its hooks have started", z.PID, generation)
 }
 
 // renew gives a generation a zygote that has imported nothing, and other workers.

@@ -63,12 +63,14 @@ func (zs *zygotes) tell(z *zygote.Process, order workerctl.Message, fds ...int) 
 	}
 }
 
-// restart starts another zygote for a generation whose own has died. Its workers
-// serve on meanwhile.
+// restart starts another zygote for a generation whose own has died, or that wants a
+// worker and has let its own end. Its workers serve on meanwhile.
 func (zs *zygotes) restart(g *generation.Generation, now time.Time) {
-	if g.Zygote == nil && g.Restarts.Open(now) {
-		zs.start(g)
+	if g.Zygote != nil || !g.Restarts.Open(now) || g.Asleep && !zs.m.reload.lacks(g) {
+		return
 	}
+	g.Asleep = false
+	zs.start(g)
 }
 
 // read reads all that has arrived from a zygote.
@@ -98,7 +100,10 @@ func (zs *zygotes) heard(g *generation.Generation, typ string, raw json.RawMessa
 	}
 	switch typ {
 	case "ConfigLoaded":
-		return receive(raw, func(msg zygotectl.ConfigLoaded) { zs.configLoaded(g, msg) })
+		return receive(raw, func(msg zygotectl.ConfigLoaded) {
+			g.Plain = msg.Path == nil && len(msg.Callables) == 0
+			zs.configLoaded(g, msg)
+		})
 	case "Configured":
 		return receive(raw, func(msg zygotectl.Configured) { zs.configured(g, msg) })
 	case "Stale":
@@ -223,19 +228,6 @@ func (zs *zygotes) dismiss(z *zygote.Process) {
 		zs.log.Debugf("Zygote (pid:%d) takes no orders: %v", z.PID, err)
 	}
 	zs.dismissed = append(zs.dismissed, z)
-}
-
-// retire ends the zygote of a generation that no longer serves, unless a
-// hook of it left something behind that has to live on: on_starting and
-// when_ready are run only once.
-func (zs *zygotes) retire(z *zygote.Process, generation int) {
-	if z == nil || !z.Keeps {
-		zs.dismiss(z)
-		return
-	}
-	zs.lines.StopRelaying(z)
-	zs.retained = append(zs.retained, z)
-	zs.log.Debugf("Zygote (pid:%d) of generation %d stays for what its hooks have started", z.PID, generation)
 }
 
 // died handles the death of a zygote that was not told to exit.

@@ -19,7 +19,6 @@ type Mechanics struct {
 	PrintConfig bool     `json:"print_config"`
 	Daemon      bool     `json:"daemon"`
 	OneByOne    bool     `json:"reload_one_by_one"`
-	ReforkAfter int      `json:"refork_after"`
 	KeepStdio   bool     `json:"enable_stdio_inheritance"`
 	Reload      bool     `json:"reload"`
 	OwnStdlib   bool     `json:"no_share_stdlib"`
@@ -30,7 +29,14 @@ type Mechanics struct {
 	MetricsToken string `json:"metrics_token"`
 	NoMetrics    bool   `json:"no_metrics"`
 
+	Succession
 	Secure
+}
+
+// Succession is when a worker makes room for another one, in requests; 0: never.
+type Succession struct {
+	MaxRequests int `json:"max_requests"`
+	ReforkAfter int `json:"refork_after"` // and becomes the parent of a zygote
 }
 
 // Secure are the settings of TLS.

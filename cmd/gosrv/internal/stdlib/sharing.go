@@ -43,6 +43,8 @@ type Server struct {
 	// Alone ends the seed: what it has in common with the zygote was written to by the import, so
 	// it would be in memory twice.
 	Alone func()
+	// Dismiss ends a zygote.
+	Dismiss func(z *zygote.Process)
 	// Renew gives a generation another zygote, and other workers.
 	Renew func(g *generation.Generation)
 }

@@ -100,6 +100,16 @@ func (t *Table) Relieved(generation, workers int) []*Worker {
 	return due[:min(max(0, t.Serving(generation)+len(due)-workers), len(due))]
 }
 
+// LastSpawn is when a worker was ordered last, of those that have not gone.
+func (t *Table) LastSpawn() (last time.Time) {
+	for _, c := range t.List {
+		if c.Spawned.After(last) {
+			last = c.Spawned
+		}
+	}
+	return last
+}
+
 // Serving counts the workers of a generation that are ready.
 func (t *Table) Serving(generation int) int {
 	n := 0

@@ -68,7 +68,7 @@ var ownRows = []Setting{
 	},
 	{
 		Name: "no_share_stdlib", Section: SectionOwn, Flags: []string{"--no-share-stdlib"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
-		Help: "Let each worker import the standard library's modules itself. Without it, and without preload_app, those that the first worker has imported with the application are imported once, before the other workers are forked from there (Python's own only, nothing of the application or its packages): on a Django project that is a sixth less memory for each worker. They are remembered for the next start in $XDG_CACHE_HOME/gosrv or ~/.cache/gosrv, if the user can write there. Not with reload, one worker, or an application that gevent or eventlet patches.",
+		Help: "Let each worker import the standard library's modules itself. Without it, and without preload_app, those that the first worker has imported with the application are imported once, before the other workers are forked from there (Python's own only, nothing of the application or its packages): on a Django project that is a sixth less memory for each worker. The process that forks ends when no worker has been wanted for 10 s, and is started again for the next one; it stays if a configuration file or a hook has run in it, and with max_requests, refork_after or logging of Python's own. They are remembered for the next start in $XDG_CACHE_HOME/gosrv or ~/.cache/gosrv, if the user can write there. Not with reload, one worker, or an application that gevent or eventlet patches.",
 	},
 	{
 		Name: "allow_new_privileges", Section: SectionOwn, Flags: []string{"--allow-new-privileges"}, Action: StoreTrue, Default: false, Check: AnyBool, Since: "gosrv",
