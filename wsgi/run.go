@@ -183,7 +183,7 @@ func (p *process) config(m *workerctl.Serve, t *cpython.Thread) (*server.Config,
 			Probe:  cpython.ProbeGIL, Stacks: cpython.Stacks, Ident: cpython.ThreadIdent,
 		},
 	}
-	if green(&m.Settings) {
+	if m.Settings.Greenlets() {
 		c.Hub = p.caller.Hub(t)
 	}
 	return c, nil

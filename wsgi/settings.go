@@ -51,7 +51,7 @@ func newSettings(g *workerctl.Settings) server.Settings {
 		t.Idle = idleBehindProxy
 	}
 	t.MaxEngaged = math.MaxInt
-	if (t.Threads > 1 || green(g)) && g.WorkerConnections > 0 {
+	if (t.Threads > 1 || g.Greenlets()) && g.WorkerConnections > 0 {
 		t.MaxEngaged = g.WorkerConnections
 	}
 	t.KeepAlive = t.Idle > 0
@@ -61,11 +61,6 @@ func newSettings(g *workerctl.Settings) server.Settings {
 		t.MaxConns = max(loop.Descriptors(), 2*reservedFDs) - reservedFDs
 	}
 	return t
-}
-
-// green tells whether requests run in greenlets, in an event loop of Python's.
-func green(g *workerctl.Settings) bool {
-	return g.WorkerClass == "gevent" || g.WorkerClass == "eventlet"
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -29,7 +29,7 @@ QUEUE = 'gosrv_http_request_phase_seconds_sum{phase="queue"}'
 @pytest.fixture
 def measured(start, tmp_path):
     (tmp_path / "routed.py").write_text(APP)
-    server = start("routed:app", "--metrics-bind", "127.0.0.1:0", "--worker-connections", "50", cwd=tmp_path)
+    server = start("routed:app", "--metrics-bind", "127.0.0.1:0", "--worker-connections", "500", cwd=tmp_path)
     answers(at(server), "/livez", 200)
     return server, settled(at(server), COUNT, {}, 1)  # the test's own look at the start
 
@@ -67,6 +67,23 @@ def test_what_a_greenlet_holds_up_has_waited_in_the_queue(measured):
     assert now[QUEUE] - before[QUEUE] > 0.5, "five have waited for most of it"
     assert now['gosrv_route_application_seconds_sum{route="/fast"}'] < 0.3
     assert 0.6 <= now['gosrv_route_application_seconds_sum{route="/computes"}'] < 1.2
+
+
+def test_capacity_is_places_and_computing(measured):
+    server, _ = measured
+
+    def capacity():
+        return ask(at(server), "/status.json").json()["capacity"]
+
+    assert capacity()["threads"] == 500
+    clients = together(server, *["/waits/5"] * 50)
+    wait_for(lambda: (capacity()["used"] or 0) >= 0.1, lambda: "50 of 500 places in use: %s" % capacity())
+    for client in clients:
+        client.join()
+    clients = together(server, *["/computes/1"] * 6)
+    wait_for(lambda: capacity()["threads_busy"] <= 6 and capacity()["used"] > 0.03, lambda: "an event loop that computes: %s" % capacity(), 30)
+    for client in clients:
+        client.join()
 
 
 def test_routes_are_told_apart(measured):

@@ -86,6 +86,9 @@ type Settings struct {
 	HTTP2MaxHeaderListSize    int    `json:"http2_max_header_list_size"`
 }
 
+// Greenlets tells whether requests run in greenlets, in an event loop of Python's.
+func (s *Settings) Greenlets() bool { return s.WorkerClass == "gevent" || s.WorkerClass == "eventlet" }
+
 // SyslogName is what stands between "gunicorn" and "error" or "access" in syslog lines.
 func (s *Settings) SyslogName() string {
 	if s.SyslogPrefix != "" {

@@ -98,7 +98,11 @@ func (a *announcer) publish() {
 	s.Past = status.Past{Started: a.started, FailedReloads: a.m.reload.failed, Reloads: a.m.reload.history, Ended: a.m.exits.Ended}
 	s.Backlog = -1
 	if a.gens.Current.Plan != nil {
-		s.App, s.Threads = a.gens.Current.Plan.App, max(a.gens.Current.Plan.Worker.Threads, 1)
+		set := &a.gens.Current.Plan.Worker
+		s.App, s.Room = a.gens.Current.Plan.App, status.Room{Threads: max(set.Threads, 1), Loops: set.Greenlets()}
+		if s.Loops {
+			s.Threads = set.WorkerConnections
+		}
 	}
 	if a.m.beside.Monitor.On() { // who looks wants to know that this goes on
 		s.Beat = a.sys.Monotonic() / int64(time.Second)

@@ -48,7 +48,7 @@ type Status struct {
 	Reloaded    int    `json:"reloaded"`     // of those, answered: with success unless ReloadError is set
 	ReloadError string `json:"reload_error"` // of the last one
 
-	Threads int   `json:"threads"` // of each worker
+	Room
 	Backlog int   `json:"backlog"` // connections that wait to be accepted, -1: not looked at
 	Beat    int64 `json:"beat"`    // CLOCK_MONOTONIC s of the last sign of life, 0: none is given
 	Past    Past  `json:"past"`
@@ -86,6 +86,12 @@ func head(s string) string {
 		s = strings.ToValidUTF8(s[:brief], "") + "..."
 	}
 	return s
+}
+
+// Room is what each worker has for requests.
+type Room struct {
+	Threads int  `json:"threads"` // or as many as may run at once
+	Loops   bool `json:"loops"`   // they are greenlets of one event loop
 }
 
 // Past is what has come of the server so far.

@@ -80,3 +80,14 @@ func times(pid int) (age, cpu float64) {
 	now, _ := strconv.ParseFloat(strings.Fields(string(uptime))[0], 64)
 	return max(now-started/ticks, 0), cpu
 }
+
+// computed is for how many seconds the main thread of a process has been on a processor.
+func computed(pid int) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/schedstat", pid, pid))
+	if err != nil {
+		return 0
+	}
+	ns, _, _ := strings.Cut(string(text), " ")
+	n, _ := strconv.ParseUint(ns, 10, 64)
+	return seconds(int64(n))
+}

@@ -16,6 +16,8 @@ type Reading struct {
 	Totals metrics.Totals
 	Board  []Slot // of workers that are there
 	At     int64  // CLOCK_MONOTONIC ns
+
+	computed float64 // seconds that the workers' event loops have been on a processor, where requests are greenlets
 }
 
 // Slot is a worker's place on the scoreboard.
@@ -36,6 +38,11 @@ func (s *Source) Read() (r Reading, err error) {
 	for i := 0; s.board != nil && i < s.board.Slots(); i++ {
 		if seen := s.board.Snapshot(i); seen.State != scoreboard.Free && seen.PID != 0 {
 			r.Board = append(r.Board, Slot{seen, i})
+		}
+	}
+	for i := range r.Board {
+		if r.Status.Loops {
+			r.computed += computed(r.Board[i].PID)
 		}
 	}
 	return r, nil
@@ -67,8 +74,12 @@ func (r *Reading) Threads() (n int) {
 }
 
 // Inside is for how many seconds requests have been in the application or waited for the GIL, those that still run
-// included: of each worker the oldest one.
+// included: of each worker the oldest one. Greenlets wait in the application for nothing; theirs is how long they have
+// computed.
 func (r *Reading) Inside() float64 {
+	if r.Status.Loops {
+		return r.computed
+	}
 	inside := r.Totals.Phases[metrics.Application].Sum + r.Totals.Phases[metrics.GIL].Sum
 	for i := range r.Board {
 		if start := r.Board[i].Start; start > 0 {
@@ -79,13 +90,19 @@ func (r *Reading) Inside() float64 {
 }
 
 // Used is which share of the threads' time requests took in the last seconds, 0 to 1, Inside having been before then; nil:
-// there is no thread. What runs beside the oldest request of a worker counts as it is now.
+// there is no thread. What runs beside the oldest request of a worker counts as it is now. With greenlets a worker is in
+// full use when its event loop computes all the time, or when as many requests are in it as there may be.
 func (r *Reading) Used(before, took float64) *float64 {
 	threads := r.Threads()
 	if threads == 0 || took <= 0 {
 		return nil
 	}
 	inside := r.Inside() - before
+	if r.Status.Loops {
+		used := max(inside/(float64(threads/max(r.Status.Threads, 1))*took), float64(r.Busy())/float64(threads))
+		used = min(max(used, 0), 1)
+		return &used
+	}
 	for i := range r.Board {
 		if r.Status.Threads > 1 {
 			inside += float64(max(r.Board[i].Running-1, 0)) * took

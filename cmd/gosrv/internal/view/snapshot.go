@@ -38,7 +38,7 @@ type Snapshot struct {
 type Capacity struct {
 	Wanted  int      `json:"workers_wanted"`
 	Ready   int      `json:"workers_ready"`
-	Threads int      `json:"threads"` // of all workers that are ready
+	Threads int      `json:"threads"` // of all workers that are ready; with greenlets, places: worker_connections of each
 	Busy    int      `json:"threads_busy"`
 	Backlog *int     `json:"backlog"` // connections that wait to be accepted; null: not looked at
 	Used    *float64 `json:"used"`    // share of the threads' time in the last seconds, 0 to 1; null: nobody keeps it

@@ -19,8 +19,8 @@ var (
 
 	wanted     = desc("workers_wanted", "Workers that the settings ask for.")
 	states     = desc("workers", "Workers by what they do.", "state")
-	threads    = desc("threads", "Threads of all ready workers that can run the application.")
-	busy       = desc("threads_busy", "Threads that are inside the application.")
+	threads    = desc("threads", "Threads of all ready workers that can run the application; with greenlets, places for requests (worker_connections).")
+	busy       = desc("threads_busy", "Threads that are inside the application; with greenlets, requests.")
 	used       = desc("capacity_used_ratio", "Share of the threads' time that requests took in the last ten seconds, 0 to 1.")
 	backlog    = desc("backlog_connections", "Connections that wait to be accepted.")
 	acceptWait = desc("accept_wait_seconds", "How long connections wait to be accepted: those that wait, on average of the last ten seconds, over those accepted in a second.")
