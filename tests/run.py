@@ -53,6 +53,10 @@ SOAK_TIME = 7200
 # Trust, limits, framing, streaming, time-outs, files: one policy, whatever carries the bytes.
 TLS_TESTS = ["test_%s.py" % name for name in (
     "close", "conformance", "desync", "expect", "files", "http", "input", "keep_alive", "limits", "pep3333", "pieces", "streaming_body", "trust", "wsgi")]
+# What is about greenlets, and where a request, a connection or a process ends otherwise with them. Not settings, the parser, what is slow and rarely differs.
+GREEN_TESTS = sorted(path.name for path in E2E.glob("test_green_*.py")) + ["test_%s.py" % name for name in (
+    "close", "close_at_stop", "files", "hook_objects", "hooks", "input", "keep_alive", "limits", "pieces", "stop", "streaming_body", "takeover", "tls",
+    "traps", "websockets", "wrong_apps", "wsgi")]
 RACE_TIME = 7200
 
 
@@ -222,12 +226,32 @@ def matrix(venv):
 
 def green(venv):
     """All end-to-end tests that hold under gevent, with it; the marked ones under eventlet; what is about greenlets on every CPython."""
-    debian(["pg_ctlcluster"], "postgresql")
-    debian(["redis-server"], "redis-server")
+    databases()
     pytest("end to end with gevent", venv, "-n", "2", "--worker-class", "gevent")
     pytest("end to end with eventlet", venv, "-n", "2", "--worker-class", "eventlet", "-m", "matrix")
     first = pythons.default()
-    for python in [python for python in pythons.discover() if python.minor != first.minor] + pythons.static():
+    greenlets_on(venv, [python for python in pythons.discover() if python.minor != first.minor] + pythons.static())
+
+
+def green_in_short(venv):
+    """What CI runs of green: a third of it. What is about greenlets, and where the hub has the connection or the process differs, with gevent;
+    what is marked of greenlets with eventlet, and on the oldest and the newest of the other CPythons."""
+    databases()
+    pytest("end to end with gevent", venv, "-n", "2", "--worker-class", "gevent", *GREEN_TESTS)
+    pytest("greenlets with eventlet", venv, "-n", "2", "--worker-class", "eventlet", "-m", "green and matrix")
+    others = [python for python in pythons.discover() if python.minor != pythons.default().minor]
+    greenlets_on(venv, others[:1] + others[1:][-1:])
+
+
+def databases():
+    """What applications of tests wait for."""
+    debian(["pg_ctlcluster"], "postgresql")
+    debian(["redis-server"], "redis-server")
+
+
+def greenlets_on(venv, others):
+    """What is about greenlets, in short, on other CPythons."""
+    for python in others:
         home = pythons.venv(python, *APP_PACKAGES, installer=venv / "bin" / "python" if python.static else None)
         pytest("greenlets on Python %s" % python, venv, "-n", "2", "--worker-class", "gevent", "-m", "green and matrix", python=home / "bin" / "python")
 
@@ -301,6 +325,7 @@ def do_test():
         pytest("end to end", venv, "-n", "2", env={**wheel(), **docs_site()})
         over_tls(venv)
         matrix(venv)
+        green_in_short(venv)
     race(venv, "-n", "2", "-m", "matrix")
     do_tools("-n", "2")
     do_soak("0.05", "-n", "2")
