@@ -23,7 +23,8 @@ class Client:
     async def run(self):
         while time.monotonic() < self.crowd.end:
             try:
-                reader, writer = await asyncio.wait_for(asyncio.open_connection(*self.crowd.address), PATIENCE)
+                async with self.crowd.entrance:
+                    reader, writer = await asyncio.wait_for(asyncio.open_connection(*self.crowd.address), PATIENCE)
             except OSError as error:
                 self.crowd.bad("refused: %s" % error)
                 return
@@ -90,6 +91,7 @@ class Crowd:
         self.address, self.clients, self.longest = address, clients, longest
         self.counts = collections.Counter()
         self.evidence = []
+        self.entrance = asyncio.Semaphore(100)  # or they would all connect first, and ask when their time is over
         self.end = time.monotonic() + seconds
 
     def note(self, good, what):
@@ -108,7 +110,10 @@ class Crowd:
 
 
 def crowd(*args, **kw):
-    return asyncio.run(Crowd(*args, **kw).run())
+    async def run():
+        return await Crowd(*args, **kw).run()  # made in the loop: up to Python 3.9 a semaphore belongs to one
+
+    return asyncio.run(run())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 import pytest
 
 import crowd as descriptors
+import harness
 import procs
 import share
 from green_crowd import crowd
@@ -14,7 +15,7 @@ ENVIRONMENT = {"GOGC": "1", "GODEBUG": "gcshrinkstackoff=0"}
 
 def run(start, clients, seconds, *args):
     assert descriptors.raise_descriptor_limit(clients + min(clients, 5000) + 500)  # some that are closed linger
-    server = start("random_waits", "--worker-connections", clients + 100, "--timeout", "120", "--backlog", "2048", "--keep-alive", "75", *args,
+    server = start("random_waits", "--worker-connections", clients + 100, "--timeout", "120", "--backlog", "2048", "--keep-alive", "75", *harness.patient(), *args,
                    env=ENVIRONMENT, log_level="info")
     pid, = server.wait_workers(1)
     before = server.get("/left").json()
