@@ -13,7 +13,7 @@ from waiting import wait_for
 OWN = pytest.mark.gosrv_only("Gunicorn has no zygote, stops for a hook that raises, and does not count")
 CLASSES = [(), ("--preload",), ("--threads", "4"), pytest.param(("--reuse-port",), marks=pytest.mark.gosrv_only("Gunicorn's workers bind by themselves"))]
 # Well above what a start of the small application takes on a machine that is busy, and below the pauses of a crash loop.
-PATIENCE = 3 if harness.worker_class() else 1.5  # those of gevent are patched first
+PATIENCE = 6 if harness.worker_class() else 1.5  # four that import gevent at once
 
 BREAKS_IN = """
 import os
