@@ -12,7 +12,7 @@
     tests/run.py release_check         all packages twice, installed, looked into: release_check.py
     tests/run.py race ...  all end-to-end tests with the race detector; further arguments go to pytest
     tests/run.py asan | debugpy | tools
-    tests/run.py musl | freethreaded | arm64 | containers   for another kind of machine or Python: platforms/ has what each needs
+    tests/run.py musl | freethreaded | arm64 | containers | kernel   for another kind of machine or Python: platforms/ has what each needs
     tests/run.py soak SHARE            of the soak's full length, 1 if it is not said
     tests/run.py soak_green SHARE      half an hour of greenlets that wait at random while Go collects
     tests/run.py fuzz TIME             for each target: 60s, 5m, or 20000x for so many inputs
@@ -463,6 +463,7 @@ do_musl = on("musl")
 do_freethreaded = on("freethreaded")
 do_arm64 = on("arm64")
 do_containers = on("containers")
+do_kernel = on("kernel")
 
 
 def do_soak(share="1", *args):
