@@ -24,6 +24,7 @@ ELSEWHERE = {
     r"pip install": "test_wheel.py::test_the_environment_gosrv_lies_in_serves",
     r"python manage.py rungosrv": "test_rungosrv.py",
     r"docker build|docker run": "test_containers.py::test_as_the_page_says",
+    r"opentelemetry-bootstrap |OTEL_SERVICE_NAME=shop opentelemetry-instrument ": "test_tools.py::test_opentelemetry_instrument",
     r"kubectl apply": "test_deploy_examples.py",
     r"curl -i http://127.0.0.1:8000/$": "test_docs.py::test_the_transcript",
     r"cd /srv/myproject \|\| exit 1$|exec chpst -u www-data venv/bin/gosrv |exec svlogd ": "test_supervisors.py::test_runit_starts",
