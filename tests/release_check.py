@@ -2,7 +2,7 @@
 
 1. Two clones in folders of different names build every package; the two must be the same, byte for byte.
 2. Each package that this machine can run is installed into a fresh environment, where the smoke set is run on what was installed.
-3. The packages of other platforms are run by their own targets (musl, arm64, freethreaded).
+3. What this machine is not is tried by the targets of its own (musl, arm64, freethreaded, containers, kernel).
 4. dist/release gets the packages, SHA256SUMS and an SBOM (CycloneDX) for each binary.
 5. Known vulnerabilities are asked for, where the data can be had; where not, the last lines say so.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 
 SMOKE = ["test_wsgi.py", "test_start.py", "test_reload.py", "test_stop.py", "-m", "matrix"]
 TARGETS = {"wheel": ["amd64", "arm64", "amd64-musl", "arm64-musl"], "deb": ["amd64", "arm64"], "tarball": ["amd64", "arm64"]}
-PLATFORMS = ("musl", "arm64", "freethreaded")
+PLATFORMS = ("musl", "arm64", "freethreaded", "containers", "kernel")
 SBOM = "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0"
 GOVULNCHECK = "golang.org/x/vuln/cmd/govulncheck@v1.1.4"
 VULNERABILITIES = "https://vuln.go.dev/index/db.json"

@@ -90,7 +90,7 @@ INSTRUCTIONS = {"FROM", "RUN", "COPY", "ENV", "WORKDIR", "USER", "EXPOSE", "CMD"
 
 
 def test_dockerfile(project):
-    """No Docker here: every instruction is known, copies come from a stage there is, and the command line is a good one."""
+    """Before any image is built (test_containers.py does): every instruction is known, copies come from a stage there is, and the command line is a good one."""
     lines = [line for line in (EXAMPLES / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
     steps = [line.split(None, 1) for line in lines]
     assert {name for name, _ in steps} == INSTRUCTIONS
