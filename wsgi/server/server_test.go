@@ -19,6 +19,7 @@ import (
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/ipc/scoreboard"
+	"gosrv/wsgi/ipc/tlspolicy"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/logs/errlog"
 	"gosrv/wsgi/spool"
@@ -119,6 +120,10 @@ func (s *server) config(set Settings, m *workerctl.Serve, fds []int) *Config {
 				t.Fatal(err)
 			}
 			c.Board.Slot(m.Worker.Slot).Init(os.Getpid(), m.Worker.Generation)
+		case workerctl.FDTLS:
+			if c.TLS, err = tlspolicy.Open(fds[i]); err != nil {
+				t.Fatal(err)
+			}
 		case workerctl.FDErrorLog:
 			c.Log = errlog.New(fds[i], m.Settings.LogLevel)
 			c.Access = access.New(c.Log)
@@ -136,7 +141,7 @@ func (s *server) takeSockets(m *workerctl.Serve, fds []int) {
 	for i, name := range m.FDs {
 		var err error
 		switch name {
-		case workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDAccessLog:
+		case workerctl.FDScoreboard, workerctl.FDErrorLog, workerctl.FDAccessLog, workerctl.FDTLS:
 		case workerctl.FDListener:
 			err = s.Listen(fds[i], m.Listeners[next])
 			next++
