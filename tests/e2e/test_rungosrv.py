@@ -121,7 +121,7 @@ class Site:
         with open(self.folder / "out", "wb") as out, open(self.folder / "err", "wb") as err:
             self.process = subprocess.Popen(self.argv(*args or ("0",)), cwd=cwd or self.folder, env=self.environment(**env),
                                             stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
-        greeting = r"Starting development server at (http://\S+:\d+)/\nQuit the server with CONTROL-C\.\n"
+        greeting = r"Starting development server at (https?://\S+:\d+)/\nQuit the server with CONTROL-C\.\n"
         self.url = self.wait(greeting).group(1)
         return self
 
@@ -269,6 +269,13 @@ def test_what_cannot_be_served(site):
     assert "is not a valid port number" in site.run("12x").stderr
     done = site.run("0", PATH="/nonexistent")
     assert done.returncode == 1 and "gosrv: hint: install it again" in done.stderr
+
+
+def test_https_at_home(site, tmp_path):
+    site.start("0", "--gosrv=--tls-self-signed", XDG_CACHE_HOME=str(tmp_path))
+    assert site.url.startswith("https://127.0.0.1:")
+    assert requests.get(site.url + "/", verify=str(tmp_path / "gosrv" / "self-signed.pem"), timeout=20).status_code == 200
+    assert site.interrupt() == 0
 
 
 def test_options_of_gosrv(site):

@@ -93,8 +93,8 @@ def failing(error):
 def greet(command, django_version, settings_module):
     """runserver's words: editors look for them."""
     address = "[%s]" % command.addr if command._raw_ipv6 else "0.0.0.0" if command.addr == "0" else command.addr
-    command.stdout.write("%s\nDjango version %s, using settings %r\nStarting development server at http://%s:%s/\nQuit the server with CONTROL-C."
-                         % (datetime.now().strftime("%B %d, %Y - %X"), django_version, settings_module, address, command.port))
+    command.stdout.write("%s\nDjango version %s, using settings %r\nStarting development server at %s://%s:%s/\nQuit the server with CONTROL-C."
+                         % (datetime.now().strftime("%B %d, %Y - %X"), django_version, settings_module, command.protocol, address, command.port))
     command.stdout.flush()
 
 

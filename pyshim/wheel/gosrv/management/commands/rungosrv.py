@@ -20,6 +20,7 @@ else:
 
 THREADS = 8  # a page, its assets, and a call of the application to itself
 BACKLOG = 2048
+SECURE = {"--tls-self-signed", "--certfile", "--tls-certificates", "--acme-domain"}  # options that make an address https
 ERRORS = {
     errno.EACCES: "You don't have permission to access that port.",
     errno.EADDRINUSE: "That port is already in use.",
@@ -36,14 +37,16 @@ class Command(Runserver):
     def add_arguments(self, parser):
         super().add_arguments(parser)
         parser.add_argument("--gosrv", metavar="OPTIONS", default="", type=shlex.split,
-                            help='Further options for gosrv, in one string: --gosrv="--workers 2 --config gunicorn.conf.py"')
+                            help='Further options for gosrv, in one string: --gosrv="--workers 2 --tls-self-signed"')
 
     def run(self, **options):
+        if SECURE & {option.partition("=")[0] for option in options["gosrv"]}:
+            self.protocol = "https"  # the greeting's
         program, listener = self.program(), self.listener()
         os.environ["GOSRV_PYTHON"] = sys.executable
         os.environ[devserver.VARIABLE] = json.dumps({
             "path": sys.path, "argv": sys.argv,
-            "server": {"addr": self.addr, "port": listener.getsockname()[1], "use_ipv6": self.use_ipv6, "_raw_ipv6": self._raw_ipv6},
+            "server": {"addr": self.addr, "port": listener.getsockname()[1], "use_ipv6": self.use_ipv6, "_raw_ipv6": self._raw_ipv6, "protocol": self.protocol},
             "options": {key: value for key, value in options.items() if key not in ("stdout", "stderr", "gosrv")},
         })
         os.set_inheritable(listener.fileno(), True)
