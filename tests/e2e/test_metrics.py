@@ -402,6 +402,7 @@ def test_workers_say_what_they_take_and_logs_what_they_lose(measured):
     assert cpu >= now['gosrv_worker_cpu_seconds_total{worker="0"}']
 
 
+@pytest.mark.not_green("an event loop accepts, whatever its requests wait for")
 def test_the_wait_to_be_accepted_is_seen(measured, tmp_path):
     """Connections that nobody accepts are in no request's queue yet."""
     gate = tmp_path / "gate"
