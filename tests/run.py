@@ -314,6 +314,7 @@ def do_test():
     debian(["prometheus", "promtool"], "prometheus")
     debian(["tmux"], "tmux")
     debian(["nginx"], "nginx")
+    debian(["supervisord", "runsvdir"], "supervisor", "runit")
     debian(["zsh", "fish", "man", "groff"], "zsh", "fish", "man-db", "groff")
     standalone()
     venv = test_venv()
