@@ -92,8 +92,12 @@ def title(text):
 def plain(name, argv, empty=False, env=None, limit=STEP_TIME):
     """One command that passes or fails as a whole; with empty=True any output is a failure."""
     title(name)
-    done = subprocess.run(argv, cwd=ROOT, text=True, env=env, timeout=limit,
-                          stdout=subprocess.PIPE if empty else None, stderr=subprocess.STDOUT if empty else None)
+    try:
+        done = subprocess.run(argv, cwd=ROOT, text=True, env=env, timeout=limit,
+                              stdout=subprocess.PIPE if empty else None, stderr=subprocess.STDOUT if empty else None)
+    except subprocess.TimeoutExpired:
+        totals.add(failed=1, note="%s: not done in %d s" % (name, limit))
+        return False
     if empty and done.stdout:
         print(done.stdout)
     good = done.returncode == 0 and not (empty and done.stdout.strip())
