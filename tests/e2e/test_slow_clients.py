@@ -180,3 +180,18 @@ def test_the_longest_idle_one_goes_when_there_are_too_many(start):
     for wire in [*wires, later]:
         wire.sock.close()
     assert harness.BOOTING.findall(server.log)
+
+
+@pytest.mark.gosrv_only("Gunicorn's sync worker reads from the connection that it has accepted until the request is there")
+@pytest.mark.not_green("greenlets run side by side")
+def test_a_request_that_comes_after_its_connection_does_not_wait_for_all_others(start):
+    """The first of the queue has nothing to say yet; while those behind it are served one after the other, it has."""
+    server = start("sleeping", "--workers", "1")
+    with contextlib.ExitStack() as stack:
+        with server.held():
+            first = stack.enter_context(server.wire())
+            others = [stack.enter_context(server.wire()).send(b"GET /sleep?s=0.1 HTTP/1.1\r\nHost: a\r\n\r\n") for _ in range(10)]
+        server.wait_log("BEGIN")
+        assert first.get("/").status == 200
+        assert server.log.count("END") < 5
+        assert [other.answer().status for other in others] == [200] * 10

@@ -113,6 +113,10 @@ func makeRoom(s *appThread) bool {
 // first again after that.
 const maxAccept = 64
 
+// acceptTime bounds, in ns, how long that may take: a request that came a moment after its connection was accepted would
+// wait for all that are accepted behind it.
+const acceptTime = 5_000_000
+
 // emptyQueue serves what the queues hold and then stops accepting: in a final
 // drain nobody else will. It reports whether this thread still leads.
 func emptyQueue(s *appThread) leads {
@@ -139,8 +143,9 @@ func emptyQueue(s *appThread) leads {
 func accept(s *appThread, l *listener, most int) leads {
 	w := s.l
 	l.empty = false
+	began := w.now
 	for range most {
-		if (!l.active || w.summoned()) && !s.isBackup() {
+		if (!l.active || w.summoned() || w.now-began > acceptTime) && !s.isBackup() {
 			return stillLeads
 		}
 		if full(w) {

@@ -190,8 +190,9 @@ func joinExchange(w *eventLoop, names []string, fds []int) bool {
 func takeOffers(s *appThread, most int) leads {
 	w := s.l
 	x := &w.sources.exchange
+	began := w.now
 	for range most {
-		if !x.active || w.summoned() {
+		if !x.active || w.summoned() || w.now-began > acceptTime {
 			return stillLeads
 		}
 		if full(w) {
