@@ -420,3 +420,77 @@ def test_the_wait_to_be_accepted_is_seen(measured, tmp_path):
     for wire in waiting:
         with wire:
             assert wire.get("/").status == 200
+
+
+def monitor_of(server):
+    return int(subprocess.run(["pgrep", "-P", str(server.pid), "-f", "^gosrv: monitor"], capture_output=True, text=True, check=True).stdout)
+
+
+def test_a_thousand_scrapes_a_second_cost_the_service_nothing(measured):
+    """The monitor refuses what is too much, keeps to its memory, and gives way to workers."""
+    server = measured("--workers", "2", app="hello")
+    url = at(server)
+    host, port = url[7:].split(":")
+    monitor = monitor_of(server)
+    assert os.getpriority(os.PRIO_PROCESS, monitor) == 5
+    over = threading.Event()
+    statuses = []
+
+    def scrape():
+        with socket.create_connection((host, int(port)), timeout=20) as client, client.makefile("rb") as answers:
+            while not over.is_set():
+                client.sendall(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 50)
+                for _ in range(50):
+                    status, length, chunked = int(answers.readline().split()[1]), 0, False
+                    for line in iter(answers.readline, b"\r\n"):
+                        name, _, value = line.lower().partition(b":")
+                        length = int(value) if name == b"content-length" else length
+                        chunked = chunked or name == b"transfer-encoding"
+                    while chunked and (size := int(answers.readline(), 16)):
+                        answers.read(size + 2)
+                    answers.read(2 if chunked else length)
+                    statuses.append(status)
+
+    scrapers = [threading.Thread(target=scrape) for _ in range(4)]
+    for scraper in scrapers:
+        scraper.start()
+    began = time.monotonic()
+    slowest = 0
+    while time.monotonic() - began < 3 or len(statuses) < 1000:
+        at_once = time.monotonic()
+        assert server.get("/").status_code == 200
+        slowest = max(slowest, time.monotonic() - at_once)
+    over.set()
+    for scraper in scrapers:
+        scraper.join()
+    assert set(statuses) <= {200, 503} and 200 in statuses
+    assert slowest < 2, "a request waited for scrapes"
+    with open("/proc/%d/statm" % monitor) as statm:
+        assert int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") < 64 << 20
+    answers(url, "/readyz", 200)
+    assert monitor_of(server) == monitor
+
+
+def test_pages_that_nobody_reads_are_bounded(measured):
+    server = measured("--workers", "1")
+    url = at(server)
+    host, port = url[7:].split(":")
+    idle = []
+    for _ in range(16):
+        client = socket.create_connection((host, int(port)))
+        client.sendall(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.1 200"
+        idle.append(client)
+    refused = ask(url, "/events")
+    assert refused.status_code == 503 and refused.headers["Retry-After"] == "10"
+    assert ask(url, "/livez").status_code == ask(url, "/metrics").status_code == 200
+    assert server.get("/").status_code == 200
+    idle.pop().close()
+
+    def opened():
+        with requests.get(url + "/events", stream=True, timeout=10) as events:
+            return events.status_code == 200
+
+    wait_for(opened, "a place for another page")
+    for client in idle:
+        client.close()

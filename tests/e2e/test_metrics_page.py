@@ -17,16 +17,19 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=["light", "dark"])
-def browser(request, tmp_path):
+def chromium(folder, *more):
+    """A headless browser with a profile of its own; the caller quits it."""
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir=%s" % (tmp_path / "profile")):
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir=%s" % (folder / "profile"), *more):
         options.add_argument(argument)
-    if request.param == "dark":
-        options.add_argument("--blink-settings=preferredColorScheme=0")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    return webdriver.Chrome(options=options, service=Service(DRIVER))
+
+
+@pytest.fixture(params=["light", "dark"])
+def browser(request, tmp_path):
+    driver = chromium(tmp_path, *["--blink-settings=preferredColorScheme=0"] * (request.param == "dark"))
     yield driver
     driver.quit()
 
