@@ -494,3 +494,22 @@ def test_pages_that_nobody_reads_are_bounded(measured):
     wait_for(opened, "a place for another page")
     for client in idle:
         client.close()
+
+
+def test_connections_are_told_apart_by_what_they_are_at(measured, tmp_path):
+    gate = tmp_path / "gate"
+    server = measured("--threads", "2", *harness.KEPT, env={"GATE": str(gate)})
+    url = at(server)
+    with server.wire() as idle, server.wire() as reading, server.wire() as serving:
+        assert idle.get("/").status == 200
+        reading.send(b"GET / HTTP/1.1\r\nHo")
+        serving.send(b"GET /gate HTTP/1.1\r\nHost: a\r\n\r\n")
+
+        def seen():
+            now = numbers(url)
+            return {state: now.get('gosrv_connections_by_state{state="%s"}' % state) for state in ("idle", "reading", "serving")}
+
+        wait_for(lambda: seen() == {"idle": 1, "reading": 1, "serving": 1}, seen)
+        gate.touch()
+        assert serving.answer().status == 200
+        wait_for(lambda: seen() == {"idle": 2, "reading": 1, "serving": 0}, seen)  # though the loop has nothing more to do

@@ -84,6 +84,7 @@ func (b *backup) leadMeanwhile() {
 	s.sendKept() // their next requests need not wait for the main thread
 	for !b.Wanted() {
 		w.now = loop.Now()
+		w.showStates(w.now)
 		if ev, ok := w.poll.Next(); ok {
 			s.l.dispatch(s, ev)
 			continue
@@ -101,7 +102,7 @@ func (b *backup) leadMeanwhile() {
 // nap waits for events.
 func (b *backup) nap() {
 	w := b.thread.l
-	next := w.timers.Next()
+	next := min(w.timers.Next(), w.showDue)
 	switch {
 	case len(w.handover.waiting) > 0:
 		next = min(next, w.now+sweepEvery)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 
@@ -9,6 +10,7 @@ import (
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
+	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/measure"
 	"gosrv/wsgi/tlsio"
@@ -138,6 +140,46 @@ type connTable struct {
 	generation uint32           // of the last connection
 	requests   []*http1.Request // free
 	beside     besideTable
+	shown      int64 // CLOCK_MONOTONIC ns: when the board was told what they are at
+	showDue    int64 // when it is to be told again
+}
+
+// statesEvery is how often, in ns, the board is told what connections are at.
+const statesEvery = 1e9
+
+// showStates tells the board what the connections are at, if it was not told in the last second; else it asks for a turn
+// then: something may have changed, and the loop may have nothing to do for long.
+func (t *connTable) showStates(now int64) {
+	if t.showDue = t.shown + statesEvery; now < t.showDue {
+		return
+	}
+	var n scoreboard.Connections
+	for _, c := range t.conns {
+		if c != nil {
+			n[c.state()]++
+		}
+	}
+	t.beside.w.score.SetStates(&n)
+	t.shown, t.showDue = now, math.MaxInt64
+}
+
+// state is the phase in the board's words. The caller leads; of a connection that is served it looks at the phase only.
+func (c *conn) state() scoreboard.ConnectionState {
+	switch c.phase {
+	case serving:
+		return scoreboard.ConnectionServing
+	case sending:
+		return scoreboard.ConnectionSending
+	case lingering:
+		return scoreboard.ConnectionClosing
+	case securing:
+		return scoreboard.ConnectionHandshake
+	case reading:
+		if c.In.Len() == 0 {
+			return scoreboard.ConnectionIdle
+		}
+	}
+	return scoreboard.ConnectionReading
 }
 
 // besideTable is what else knows of a connection, and is told when it ends.

@@ -180,6 +180,7 @@ func (w *eventLoop) turn(s *appThread) leads {
 	}
 	w.now = w.polls.Note(loop.Now())
 	w.score.Tick(w.now)
+	w.showStates(w.now)
 	tryGate(w)
 	if s.returned() == handedOver || w.timers.Next() <= w.now && s.l.expire(s) == handedOver {
 		return handedOver
@@ -300,7 +301,7 @@ func (w *eventLoop) patience() int { return w.until(w.next()) }
 
 // next is when something is due, whatever comes, CLOCK_MONOTONIC ns.
 func (w *eventLoop) next() int64 {
-	return min(w.timers.Next(), w.drain.next(), gateTime(w), w.restDue, w.mem.NextDrop())
+	return min(w.timers.Next(), w.drain.next(), gateTime(w), w.restDue, w.mem.NextDrop(), w.showDue)
 }
 
 // until is the time to a moment as a time-out for a wait, in ms; -1: for ever.

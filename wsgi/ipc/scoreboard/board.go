@@ -21,7 +21,7 @@ import (
 const SlotSize = 256
 
 // textSize bounds method and path together; a longer path is cut.
-const textSize = 160
+const textSize = 144
 
 // State is what a worker does, as it says itself.
 type State uint32
@@ -45,6 +45,26 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", uint32(s))
 }
 
+// ConnectionState is what an open connection is at.
+type ConnectionState int
+
+// States of a connection.
+const (
+	ConnectionIdle      ConnectionState = iota // between two requests, or before the first
+	ConnectionReading                          // a request comes in
+	ConnectionServing                          // the application has it, or it waits for that
+	ConnectionSending                          // the client takes its answer
+	ConnectionClosing                          // the client's end is awaited
+	ConnectionHandshake                        // TLS begins
+	connectionStates
+)
+
+// ConnectionStates are their names, in order.
+var ConnectionStates = [connectionStates]string{"idle", "reading", "serving", "sending", "closing", "handshake"}
+
+// Connections are numbers by state.
+type Connections [connectionStates]int
+
 // words is the layout in memory; all processes run the same binary.
 type words struct {
 	seq         atomic.Uint32 // odd: the request fields are being changed
@@ -60,6 +80,7 @@ type words struct {
 	waived      atomic.Uint64    // requests when one of them was waived
 	port        atomic.Uint64    // of that request's client, and 1; 0: it has no address
 	address     [2]atomic.Uint64 // as 16 bytes, IPv4 mapped
+	states      [2]atomic.Uint64 // of connections, 16 bits each
 	text        [textSize / 8]atomic.Uint64
 }
 

@@ -18,6 +18,7 @@ func (s *Slot) Init(pid, generation int) {
 	w.requests.Store(0)
 	w.waived.Store(0)
 	w.connections.Store(0)
+	s.SetStates(&Connections{})
 	w.running.Store(0)
 	w.loopTick.Store(0)
 	w.generation.Store(uint32(generation))
@@ -40,6 +41,17 @@ func (s *Slot) AddRequest() { *(*uint64)(unsafe.Pointer(&s.w.requests))++ }
 
 // SetConnections says how many client connections are open.
 func (s *Slot) SetConnections(n int) { s.w.connections.Store(int64(n)) }
+
+// SetStates says what the open connections are at; of each state 65535 at most are counted.
+func (s *Slot) SetStates(n *Connections) {
+	var words [2]uint64
+	for i, n := range n {
+		words[i/4] |= uint64(min(n, 1<<16-1)) << (i % 4 * 16)
+	}
+	for i := range words {
+		s.w.states[i].Store(words[i])
+	}
+}
 
 // SetRunning says how many requests are inside the application (threads).
 func (s *Slot) SetRunning(n int) { s.w.running.Store(int64(n)) }
@@ -79,6 +91,7 @@ type Snapshot struct {
 	State       State
 	Requests    uint64         // served by this worker
 	Connections int            // open now
+	States      Connections    // those, a second ago at most
 	Running     int            // requests inside the application
 	LoopTick    int64          // last turn of the event loop, CLOCK_MONOTONIC ns, 0 unknown
 	Waived      bool           // that request may take as long as it likes
@@ -100,6 +113,9 @@ func (b *Board) Snapshot(i int) Snapshot {
 		Connections: int(w.connections.Load()),
 		Running:     int(w.running.Load()),
 		LoopTick:    w.loopTick.Load(),
+	}
+	for i := range s.States {
+		s.States[i] = int(w.states[i/4].Load() >> (i % 4 * 16) & (1<<16 - 1))
 	}
 	for range 1000 {
 		if w.readRequest(&s) {

@@ -126,6 +126,7 @@ func (r *Reading) Snapshot(memory func(pid int) Memory) *Snapshot {
 		Requests: r.requests(), Phases: map[string]Timing{}, Routes: []Route{}, Slowest: []Slow{}, Workers: []Worker{}, TLS: []Certificate{},
 		Endings: map[string]int{}, Reloads: Reloads{Done: st.Reloaded, Failed: st.Past.FailedReloads, Last: []Reload{}},
 		Clients: Clients{
+			ByState:  map[string]int{},
 			Accepted: r.Totals.Counters[metrics.Connections], Gone: r.Totals.Counters[metrics.ClientsGone],
 			Received: r.Totals.Counters[metrics.ReceivedBytes], Sent: r.Totals.Counters[metrics.SentBytes],
 		},
@@ -219,6 +220,9 @@ func (r *Reading) workers(s *Snapshot, memory func(pid int) Memory) {
 			w.Request = &Running{Method: slot.Method, Path: &path, Client: &client, Age: max(seconds(r.At-slot.Start), 0)}
 		}
 		s.Clients.Open += slot.Connections
+		for state, n := range slot.States {
+			s.Clients.ByState[scoreboard.ConnectionStates[state]] += n
+		}
 		s.Workers = append(s.Workers, w)
 	}
 }

@@ -58,11 +58,12 @@ type Requests struct {
 
 // Clients are the connections.
 type Clients struct {
-	Open     int    `json:"open"`
-	Accepted uint64 `json:"accepted"`
-	Gone     uint64 `json:"gone"` // that have left before their answer was complete
-	Received uint64 `json:"received_bytes"`
-	Sent     uint64 `json:"sent_bytes"`
+	Open     int            `json:"open"`
+	ByState  map[string]int `json:"by_state"` // the open ones, a second ago at most: idle, reading, serving, sending, closing, handshake
+	Accepted uint64         `json:"accepted"`
+	Gone     uint64         `json:"gone"` // that have left before their answer was complete
+	Received uint64         `json:"received_bytes"`
+	Sent     uint64         `json:"sent_bytes"`
 }
 
 // Timing is a distribution of durations.

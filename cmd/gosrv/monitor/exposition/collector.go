@@ -132,6 +132,9 @@ func (out sink) requests(r *view.Reading, s *view.Snapshot) {
 	out.counter(lost, float64(s.Requests.Lost))
 	out.counter(ignored, float64(s.Requests.Ignored))
 	out.gauge(open, float64(s.Clients.Open))
+	for state, n := range s.Clients.ByState {
+		out.gauge(openStates, float64(n), state)
+	}
 	out.counter(accepted, float64(s.Clients.Accepted))
 	out.counter(gone, float64(s.Clients.Gone))
 	out.counter(received, float64(s.Clients.Received))

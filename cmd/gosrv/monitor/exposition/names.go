@@ -24,6 +24,7 @@ var (
 	used       = desc("capacity_used_ratio", "Share of the threads' time that requests took in the last ten seconds, 0 to 1.")
 	backlog    = desc("backlog_connections", "Connections that wait to be accepted.")
 	acceptWait = desc("accept_wait_seconds", "How long connections wait to be accepted: those that wait, on average of the last ten seconds, over those accepted in a second.")
+	openStates = desc("connections_by_state", "Open client connections by what they are at, a second ago at most.", "state")
 	open       = desc("connections", "Open client connections.")
 	rss        = desc("worker_resident_bytes", "Resident memory of a worker.", "worker")
 	pss        = desc("worker_proportional_bytes", "Memory of a worker, with what is shared counted in parts (PSS).", "worker")
