@@ -403,6 +403,7 @@ def test_workers_say_what_they_take_and_logs_what_they_lose(measured):
 
 
 @pytest.mark.not_green("an event loop accepts, whatever its requests wait for")
+@pytest.mark.plain_only("a handshake that nobody begins would hold the test up")
 def test_the_wait_to_be_accepted_is_seen(measured, tmp_path):
     """Connections that nobody accepts are in no request's queue yet."""
     gate = tmp_path / "gate"
@@ -496,6 +497,7 @@ def test_pages_that_nobody_reads_are_bounded(measured):
         client.close()
 
 
+@pytest.mark.not_green("the test needs threads")
 def test_connections_are_told_apart_by_what_they_are_at(measured, tmp_path):
     gate = tmp_path / "gate"
     server = measured("--threads", "2", *harness.KEPT, env={"GATE": str(gate)})

@@ -184,6 +184,7 @@ def test_the_longest_idle_one_goes_when_there_are_too_many(start):
 
 @pytest.mark.gosrv_only("Gunicorn's sync worker reads from the connection that it has accepted until the request is there")
 @pytest.mark.not_green("greenlets run side by side")
+@pytest.mark.plain_only("a handshake with workers that stand still would hold the test up")
 def test_a_request_that_comes_after_its_connection_does_not_wait_for_all_others(start):
     """The first of the queue has nothing to say yet; while those behind it are served one after the other, it has."""
     server = start("sleeping", "--workers", "1")

@@ -80,6 +80,7 @@ def test_what_a_worker_is_at_is_seen(watched):
     screen.shows("LEFT")
 
 
+@pytest.mark.not_green("a greenlet that waits is on no thread's stack")
 def test_the_stack_of_a_worker_and_its_client(watched):
     """One that keeps the GIL, too: nobody in the worker has to answer."""
     server, gate, screen = watched("--workers", "2", width=120)
