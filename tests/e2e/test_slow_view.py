@@ -106,7 +106,7 @@ def test_which_view_is_slow_and_what_waits_for_it(seen):
 
 def test_the_page_stays_open_over_reload_and_upgrade(seen, tmp_path):
     server, url, browser, screen = seen
-    about = lambda: browser.find_element(By.ID, "about").text  # noqa: E731
+    about = lambda: browser.find_element(By.ID, "about").text
     wait_for(lambda: "pid %d" % server.pid in about(), "the page", 30)
     server.send_signal(1)
     server.wait_log("Generation 2 serves", 60)
