@@ -129,7 +129,7 @@ func TestOnlyTheLibraryImportsItsWayIn(t *testing.T) {
 func TestParserAndEnvironAreBytesOnly(t *testing.T) {
 	const why = "what reads hostile input is tested and fuzzed with bytes alone"
 	all := packages(t)
-	parsers := []string{"wsgi/http1", "wsgi/http1/proxyproto", "environ"}
+	parsers := []string{"wsgi/http1", "wsgi/http1/proxyproto", "wsgi/http2", "environ"}
 	mustHave(t, all, parsers...)
 	for _, name := range parsers {
 		p := all[name]
@@ -161,6 +161,8 @@ func TestLeavesImportEachOtherOnly(t *testing.T) {
 // rooms are the parts of a worker, each with those of ours that it may import.
 var rooms = map[string][]string{
 	"wsgi/response": {"wsgi/http1"},
+	"wsgi/http2":    {},
+	"wsgi/h2io":     {"wsgi/http2", "wsgi/loop"},
 	"wsgi/watchdog": {"wsgi/loop"},
 	"wsgi/lead":     {"wsgi/loop"},
 	"wsgi/answer":   {"wsgi/body", "wsgi/call", "wsgi/http1", "wsgi/loop", "wsgi/measure", "wsgi/response", "wsgi/watchdog"},

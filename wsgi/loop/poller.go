@@ -21,6 +21,9 @@ const (
 	ReadShared = unix.EPOLLIN | unix.EPOLLEXCLUSIVE
 )
 
+// Dead, in an Event's Mask, is a connection that has ended in both directions.
+const Dead = unix.EPOLLHUP
+
 // Event is one thing that happened. Gen is the number given to Add: a
 // descriptor that was closed and reused in between has another one.
 type Event struct {

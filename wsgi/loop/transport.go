@@ -14,7 +14,7 @@ type Transport struct {
 	layer Layer // nil: the bytes are the socket's
 }
 
-// Layer stands between a connection and its socket: TLS. Its methods are those
+// Layer stands between a connection and its socket: TLS, or a stream of HTTP/2, which has no descriptor of its own. Its methods are those
 // of Transport and keep their promises: they do not wait for the peer, a short
 // count from Recv means that nothing is left, a short one from Send that the rest
 // is to come again as it is.
@@ -26,6 +26,9 @@ type Layer interface {
 	HalfClose()
 	Close()
 	Reset()
+	Unconfirmed() int
+	WaitReadable(timeout int) bool
+	WaitWritable(timeout int) bool
 }
 
 // NewTransport makes the transport of a connected, non-blocking socket.
@@ -130,7 +133,12 @@ func (t *Transport) Reset() {
 func (t *Transport) Drop() { Drop(t.fd) }
 
 // Unconfirmed is how many bytes sent the peer has not confirmed.
-func (t *Transport) Unconfirmed() int { return Unconfirmed(t.fd) }
+func (t *Transport) Unconfirmed() int {
+	if t.layer != nil {
+		return t.layer.Unconfirmed()
+	}
+	return Unconfirmed(t.fd)
+}
 
 // Received is how many ns ago bytes have come last, to the millisecond; false: the kernel does not say.
 func (t *Transport) Received() (ago int64, known bool) { return Received(t.fd) }
@@ -140,7 +148,17 @@ func (t *Transport) Unread() int { return Unread(t.fd) }
 
 // WaitReadable blocks until there is something to receive, or so many
 // milliseconds passed (-1: for ever); it tells whether there is.
-func (t *Transport) WaitReadable(timeout int) bool { return WaitReadable(t.fd, timeout) }
+func (t *Transport) WaitReadable(timeout int) bool {
+	if t.layer != nil {
+		return t.layer.WaitReadable(timeout)
+	}
+	return WaitReadable(t.fd, timeout)
+}
 
 // WaitWritable blocks until the socket takes bytes again, likewise.
-func (t *Transport) WaitWritable(timeout int) bool { return WaitWritable(t.fd, timeout) }
+func (t *Transport) WaitWritable(timeout int) bool {
+	if t.layer != nil {
+		return t.layer.WaitWritable(timeout)
+	}
+	return WaitWritable(t.fd, timeout)
+}

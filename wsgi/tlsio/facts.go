@@ -77,3 +77,6 @@ func opensslName(id uint16) string {
 	}
 	return strings.ReplaceAll(rest, "_", "-")
 }
+
+// Protocol is what the client and the server have agreed on by ALPN; "": nothing.
+func (s *Session) Protocol() string { return s.conn.ConnectionState().NegotiatedProtocol }

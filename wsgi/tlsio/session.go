@@ -196,6 +196,15 @@ func (s *Session) Close() {
 // Reset ends it so that the client must not take what it has for the whole.
 func (s *Session) Reset() { s.shut(loop.Reset) }
 
+// Unconfirmed is how many bytes of what was sent, encrypted, the client has not confirmed.
+func (s *Session) Unconfirmed() int { return loop.Unconfirmed(s.socket.fd) }
+
+// WaitReadable is loop.WaitReadable of the socket.
+func (s *Session) WaitReadable(timeout int) bool { return loop.WaitReadable(s.socket.fd, timeout) }
+
+// WaitWritable is loop.WaitWritable of the socket.
+func (s *Session) WaitWritable(timeout int) bool { return loop.WaitWritable(s.socket.fd, timeout) }
+
 // shut closes the descriptor, and lets a handshake that waits end.
 func (s *Session) shut(end func(fd int)) {
 	w := s.socket
