@@ -100,6 +100,7 @@ const (
 	SentAll   = C.GOSRV_SENT_ALL
 	Proxied   = C.GOSRV_PROXIED
 	Secured   = C.GOSRV_SECURED
+	HTTP2     = C.GOSRV_HTTP2
 	CachedNew = C.GOSRV_CACHED_NEW
 	KeepGIL   = C.GOSRV_KEEP_GIL
 	Blocks    = C.GOSRV_BLOCKS

@@ -28,7 +28,8 @@ enum {
 	GOSRV_BLOCKS = 32,   /* call: mem is an array of gosrv_block that hold the body */
 	GOSRV_CHUNKED = 64,  /* batch: each piece becomes a chunk */
 	GOSRV_SECURED = 128, /* call: the strings of a TLS session follow those */
-	GOSRV_CACHED_SHIFT = 8, /* call: the bits from here on are the cached environ's number */
+	GOSRV_HTTP2 = 256,   /* call: a stream of HTTP/2: its weight, and on which one it depends, follow those */
+	GOSRV_CACHED_SHIFT = 9, /* call: the bits from here on are the cached environ's number */
 };
 /* What gunicorn.socket is about to be used for (gosrvSocket): waited for; read from; to go on with it alone. Or a
  * question: what TLS has settled; the descriptor of a tunnel. */

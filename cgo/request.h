@@ -212,6 +212,7 @@ int environ_set(PyObject *d, PyObject *key, const char *p, uint32_t n);
 int environ_set_slots(PyObject *d, const packed *p);
 extern PyObject *slot_keys[GOSRV_SLOTS];
 int environ_bind(PyObject *environ, const call_objects *b);
+int environ_of_stream(PyObject *environ, const packed *p, PyObject *request);
 
 /* request_start_response.c: functions of the module _gosrv for hooks */
 PyObject *request_head(PyObject *module, PyObject *start_response);
@@ -249,8 +250,8 @@ int socket_handled(const gosrv_call *c);
 PyThreadState *guest_enter(gosrv_thread *t);
 void guest_leave(gosrv_thread *t, PyThreadState *state);
 
-/* request_start_response.c: start_response, write, early_hints */
-extern PyMethodDef start_response_def, write_def, early_hints_def;
+/* request_start_response.c: start_response, write, early_hints, and of a stream of HTTP/2 send_trailers */
+extern PyMethodDef start_response_def, write_def, early_hints_def, send_trailers_def;
 
 /* request_answer.c */
 enum { KIND_LIST, KIND_ITERATOR, KIND_FILE };

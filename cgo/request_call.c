@@ -218,9 +218,9 @@ static void thread_prepare(gosrv_thread *t) {
 	thread_rebind(t);
 }
 
-/* call_environ: a call with the thread's objects finds it in what it copies; one beside a
+/* plain_environ: a call with the thread's objects finds it in what it copies; one beside a
  * suspended call brings its own. */
-static PyObject *call_environ(gosrv_call *c, int base, const packed *request) {
+static PyObject *plain_environ(gosrv_call *c, int base, const packed *request) {
 	gosrv_thread *t = c->thread;
 	uint32_t number = request->flags >> GOSRV_CACHED_SHIFT;
 	if (c->borrowed) {
@@ -232,6 +232,16 @@ static PyObject *call_environ(gosrv_call *c, int base, const packed *request) {
 	}
 	PyObject *environ = environ_build(t->bases[base], request);
 	if (environ && environ_bind(environ, &c->objects) < 0) {
+		drop(environ);
+		return NULL;
+	}
+	return environ;
+}
+
+/* call_environ: plain_environ, and what a stream of HTTP/2 has beside it. */
+static PyObject *call_environ(gosrv_call *c, int base, const packed *request) {
+	PyObject *environ = plain_environ(c, base, request);
+	if (environ && request->flags & GOSRV_HTTP2 && environ_of_stream(environ, request, (PyObject *)c->objects.request) < 0) {
 		drop(environ);
 		return NULL;
 	}

@@ -20,6 +20,11 @@ enum { SECURE_KEYS = 8 };
 static const char *secure_names[SECURE_KEYS] = {"HTTPS", "SSL_PROTOCOL", "SSL_CIPHER", "SSL_CLIENT_VERIFY",
 	"SSL_CLIENT_S_DN", "SSL_CLIENT_I_DN", "SSL_CLIENT_M_SERIAL", "SSL_CLIENT_CERT"};
 static PyObject *secure_keys[SECURE_KEYS];
+/* Of a stream of HTTP/2, Gunicorn's. */
+enum { WEIGHT, DEPENDS_ON, VERSION, TRAILERS, STREAM_KEYS };
+static const char *stream_names[STREAM_KEYS] = {"gunicorn.http2.priority_weight", "gunicorn.http2.priority_depends_on",
+	"HTTP_VERSION", "gunicorn.http2.send_trailers"};
+static PyObject *stream_keys[STREAM_KEYS], *version_2;
 static PyObject *key_scheme, *https, *key_input, *key_early_hints, *key_socket, *key_route;
 
 /* Header names seen, as sent but for case. Bounded, so that a client that sends new names
@@ -108,6 +113,12 @@ int environ_init(void) {
 		secure_keys[i] = py.PyUnicode_InternFromString(secure_names[i]);
 		if (secure_keys[i] == NULL) return -1;
 	}
+	for (int i = 0; i < STREAM_KEYS; i++) {
+		stream_keys[i] = py.PyUnicode_InternFromString(stream_names[i]);
+		if (stream_keys[i] == NULL) return -1;
+	}
+	version_2 = py.PyUnicode_InternFromString("2");
+	if (version_2 == NULL) return -1;
 	key_scheme = py.PyUnicode_InternFromString("wsgi.url_scheme");
 	https = py.PyUnicode_InternFromString("https");
 	key_input = py.PyUnicode_InternFromString("wsgi.input");
@@ -197,6 +208,24 @@ PyObject *environ_build(PyObject *base, const packed *p) {
 	if (d != NULL && set_headers(d, p) == 0 && environ_set_slots(d, p) == 0) return d;
 	drop(d);
 	return NULL;
+}
+
+/* set_new: value is the caller's to give away; NULL: an exception is set. */
+static int set_new(PyObject *d, PyObject *key, PyObject *value) {
+	if (value == NULL) return -1;
+	int failed = py.PyDict_SetItem(d, key, value);
+	py.Py_DecRef(value);
+	return failed;
+}
+
+/* environ_of_stream: what Gunicorn says of a stream of HTTP/2 beside the rest. request is that of the call. */
+int environ_of_stream(PyObject *environ, const packed *p, PyObject *request) {
+	const uint32_t *said = p->desc + 2 * GOSRV_SLOTS + 4 * p->headers + (p->flags & GOSRV_PROXIED ? 2 * PROXY_KEYS : 0)
+		+ (p->flags & GOSRV_SECURED ? 2 * SECURE_KEYS : 0);
+	if (set_new(environ, stream_keys[WEIGHT], py.PyLong_FromLong((long)said[0])) < 0) return -1;
+	if (set_new(environ, stream_keys[DEPENDS_ON], py.PyLong_FromLong((long)said[1])) < 0) return -1;
+	if (py.PyDict_SetItem(environ, stream_keys[VERSION], version_2) < 0) return -1;
+	return set_new(environ, stream_keys[TRAILERS], py.PyCFunction_NewEx(&send_trailers_def, request, NULL));
 }
 
 /* environ_bind: put the request's own objects into a dictionary. */

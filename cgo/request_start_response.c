@@ -265,7 +265,7 @@ static PyObject *start_response(PyObject *self, PyObject *const *args, Py_ssize_
 PyMethodDef start_response_def = {"start_response", (PyCFunction)(void *)start_response,
 	METH_FASTCALL | METH_KEYWORDS, "start_response(status, headers, exc_info=None) -> write"};
 
-/* hint: 103 with these headers; 0: one of them is invalid, -1 with an exception. */
+/* hint: 103 with these headers, or trailers; 0: one of them is invalid, -1 with an exception. */
 static int hint(gosrv_call *c, char *head, uint32_t len) {
 	gosrv_thread *t = c->thread;
 	if (c->green) return green_hints(c, head, len);
@@ -276,35 +276,50 @@ static int hint(gosrv_call *c, char *head, uint32_t len) {
 	return valid;
 }
 
-/* early_hints: packed like a head, after the response's own bytes, and taken off again. */
+/* hint_headers: packed like a head, with kind in the place of its status, after the response's own bytes, and taken
+ * off again. None, or NULL with an exception. */
+static PyObject *hint_headers(PyObject *self, gosrv_call *c, const char *kind, PyObject *headers, const char *invalid) {
+	if (!admit(self, c)) return NULL;
+	uint32_t before = c->head_len;
+	uint16_t n = (uint16_t)strlen(kind);
+	int failed = reserve(c, 2 + n) < 0;
+	if (!failed) {
+		put(c, &n, 2);
+		put(c, kind, n);
+		failed = put_headers(c, headers) < 0;
+	}
+	uint32_t len = c->head_len - before;
+	c->head_len = before;
+	if (failed) return NULL;
+	int valid = hint(c, c->head + before, len);
+	if (valid < 0) return NULL;
+	if (!valid) { /* Gunicorn: InvalidResponseHeader, which an application sees as an exception too */
+		py.PyErr_SetString(py.PyExc_ValueError, invalid);
+		return NULL;
+	}
+	py.Py_IncRef(py._Py_NoneStruct);
+	return py._Py_NoneStruct;
+}
+
 static PyObject *early_hints(PyObject *self, PyObject *headers) {
 	gosrv_call *c = call_of(self);
 	if (c == NULL) return NULL;
-	if (!c->head_sent && !socket_taken(c)) {
-		if (!admit(self, c)) return NULL;
-		uint32_t before = c->head_len;
-		uint16_t none = 0;
-		int failed = reserve(c, 2) < 0;
-		if (!failed) {
-			put(c, &none, 2);
-			failed = put_headers(c, headers) < 0;
-		}
-		uint32_t len = c->head_len - before;
-		c->head_len = before;
-		if (failed) return NULL;
-		int valid = hint(c, c->head + before, len);
-		if (valid < 0) return NULL;
-		if (!valid) { /* Gunicorn: InvalidResponseHeader, which an application sees as an exception too */
-			py.PyErr_SetString(py.PyExc_ValueError, "early_hints: a header's name or value is invalid");
-			return NULL;
-		}
-	}
+	if (!c->head_sent && !socket_taken(c)) return hint_headers(self, c, "", headers, "early_hints: a header's name or value is invalid");
 	py.Py_IncRef(py._Py_NoneStruct);
 	return py._Py_NoneStruct;
 }
 
 PyMethodDef early_hints_def = {"early_hints", early_hints, METH_O,
 	"early_hints([(name, value), ...]): send 103 Early Hints (RFC 8297)"};
+
+static PyObject *send_trailers(PyObject *self, PyObject *headers) {
+	gosrv_call *c = call_of(self);
+	if (c == NULL) return NULL;
+	return hint_headers(self, c, "trailers", headers, "send_trailers: a name or value is invalid, or belongs to the connection");
+}
+
+PyMethodDef send_trailers_def = {"send_trailers", send_trailers, METH_O,
+	"send_trailers([(name, value), ...]): what follows the body of the answer"};
 
 /* live_call: the call behind a start_response while its first crossing lasts, in which what Go has
  * lent is there; NULL with an exception after it, and for anything else. */

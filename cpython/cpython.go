@@ -18,6 +18,7 @@ const (
 	HTTPS     = cgo.HTTPS     // wsgi.url_scheme is https
 	Proxied   = cgo.Proxied   // environ.Packed.Proxied
 	Secured   = cgo.Secured   // environ.Packed.Secured
+	HTTP2     = cgo.HTTP2     // environ.Packed.HTTP2
 	CachedNew = cgo.CachedNew // the cached environ stands for another header block than before
 	KeepGIL   = cgo.KeepGIL   // return with the GIL, until Release or another method
 )
@@ -156,7 +157,8 @@ type Callbacks struct {
 	// empty later. It may block. False: the client is gone.
 	// batch is what Thread.Batch has in its buffer at that time: it belongs before head and data.
 	Write func(slot int, batch call.Batch, head, data []byte) bool
-	// EarlyHints sends 103 with the packed headers (its status is empty). False: one of
+	// EarlyHints sends 103 with the packed headers (its status is empty), or keeps them as what follows the body
+	// (call.Trailers is its status). False: one of
 	// them is invalid, which raises ValueError in the application.
 	EarlyHints func(slot int, head []byte) bool
 	// ReadBody is wsgi.input over Body.Stream: it waits until there are bytes for buf and

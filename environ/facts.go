@@ -34,3 +34,11 @@ type Facts struct {
 	Listener *Listener
 	*call.Client
 }
+
+// https is wsgi.url_scheme as far as no header says otherwise.
+func (f *Facts) https() bool {
+	if f.Scheme != call.SchemeOwn {
+		return f.Scheme == call.SchemeHTTPS
+	}
+	return f.Listener.HTTPS
+}

@@ -54,7 +54,7 @@ func sameName(a, b []byte) bool {
 // headers applies the policy to each header and appends what it lets pass to Desc, repeated ones joined.
 func (p *Packed) headers(buf []byte, r *http1.Request, f *Facts) *http1.Error {
 	p.seen, p.repeats, p.bloom = p.seen[:0], p.repeats[:0], [4]uint64{}
-	p.named, p.HTTPS = false, f.Listener.HTTPS
+	p.named, p.HTTPS = false, f.https()
 	schemeSaid := false
 	for i := range r.Headers {
 		h := &r.Headers[i]

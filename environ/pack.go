@@ -42,7 +42,7 @@ const proxyKeys = 3
 
 // Packed is the environ of one request. Desc holds (offset, length) for each Slot, then (name offset, name
 // length, value offset, value length) for each of Headers, then, if Proxied, (offset, length) for PROXY_PROTOCOL,
-// PROXY_ADDR and PROXY_PORT, then, if Secured, for each of call.Secured. Header names are as the client sent them: C makes the HTTP_ keys. Reuse a Packed: it
+// PROXY_ADDR and PROXY_PORT, then, if Secured, for each of call.Secured, then, if HTTP2, weight and dependence of the stream. Header names are as the client sent them: C makes the HTTP_ keys. Reuse a Packed: it
 // keeps its memory.
 type Packed struct {
 	Desc    []uint32
@@ -51,6 +51,7 @@ type Packed struct {
 	HTTPS   bool // wsgi.url_scheme
 	Proxied bool // the connection began with a PROXY header
 	Secured bool // something is said of TLS
+	HTTP2   bool // the request is a stream
 
 	seen    []seen // one for each of Headers that came as a header
 	repeats []repeat
@@ -110,6 +111,9 @@ func (p *Packed) line(buf []byte, r *http1.Request, f *Facts) *http1.Error {
 	}
 	if p.Secured = f.Secured != nil; p.Secured {
 		p.secured(f.Secured)
+	}
+	if p.HTTP2 = f.Weight > 0; p.HTTP2 {
+		p.Desc = append(p.Desc, uint32(f.Weight), f.DependsOn)
 	}
 	return nil
 }

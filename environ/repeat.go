@@ -1,6 +1,9 @@
 package environ
 
-import "gosrv/wsgi/http1"
+import (
+	"gosrv/wsgi/call"
+	"gosrv/wsgi/http1"
+)
 
 // Repeat remembers what Pack made of a header block that http1.Repeat remembers, for peers that are trusted
 // alike on the same listener. The zero value remembers nothing. It owns its memory.
@@ -9,6 +12,7 @@ type Repeat struct {
 	extra    []byte
 	https    bool
 	trusted  bool
+	scheme   call.Scheme
 	listener *Listener // nil: nothing remembered
 }
 
@@ -22,13 +26,13 @@ func (m *Repeat) Store(p *Packed, r *http1.Request, f *Facts) bool {
 	m.desc = append(m.desc[:0], p.Desc[2*NSlots:]...)
 	shift(m.desc, -uint32(r.BlockOff()))
 	m.extra = append(m.extra[:0], p.Extra[:p.joined]...)
-	m.https, m.trusted, m.listener = p.HTTPS, f.Trusted, f.Listener
+	m.https, m.trusted, m.scheme, m.listener = p.HTTPS, f.Trusted, f.Scheme, f.Listener
 	return true
 }
 
 // Fits tells whether requests with these facts get the same environ from the block.
 func (m *Repeat) Fits(f *Facts) bool {
-	return m.listener == f.Listener && m.trusted == f.Trusted && f.Proxied == nil && f.Secured == nil
+	return m.listener == f.Listener && m.trusted == f.Trusted && m.scheme == f.Scheme && f.Proxied == nil && f.Secured == nil
 }
 
 // PackRepeat is Pack for a request that carries the remembered block; the caller has checked Fits.

@@ -3,12 +3,15 @@ package wsgi
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"gosrv/environ"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
+	"gosrv/wsgi/http2"
 	"gosrv/wsgi/ipc/workerctl"
 	"gosrv/wsgi/loop"
 	"gosrv/wsgi/server"
@@ -50,6 +53,7 @@ func newSettings(g *workerctl.Settings) server.Settings {
 	if !g.KeepaliveSet && g.WorkerClass == "sync" && t.Threads == 1 {
 		t.Idle = idleBehindProxy
 	}
+	t.HTTP2 = newHTTP2(g)
 	t.MaxEngaged = math.MaxInt
 	if (t.Threads > 1 || g.Greenlets()) && g.WorkerConnections > 0 {
 		t.MaxEngaged = g.WorkerConnections
@@ -61,6 +65,21 @@ func newSettings(g *workerctl.Settings) server.Settings {
 		t.MaxConns = max(loop.Descriptors(), 2*reservedFDs) - reservedFDs
 	}
 	return t
+}
+
+// newHTTP2 is the part of HTTP/2. Without TLS it is for those with h2 among the protocols, too.
+func newHTTP2(g *workerctl.Settings) server.HTTP2 {
+	offered := slices.Contains(strings.Split(g.HTTPProtocols, ","), "h2")
+	clear := func(mode string) bool {
+		return offered && (g.HTTP2Cleartext == mode || g.HTTP2Cleartext == "both")
+	}
+	return server.HTTP2{
+		Settings: http2.Settings{
+			Streams: g.HTTP2MaxConcurrentStreams, Window: g.HTTP2InitialWindowSize,
+			Frame: g.HTTP2MaxFrameSize, List: g.HTTP2MaxHeaderListSize,
+		},
+		Offered: offered, Prior: clear("prior-knowledge"), Upgrade: clear("upgrade"),
+	}
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

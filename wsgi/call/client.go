@@ -14,6 +14,10 @@ type Client struct {
 	Proxied *proxyproto.Header // what its PROXY header said; nil: there was none
 	Secured *Secured           // what the environ says of TLS; nil: nothing
 
+	Scheme    Scheme // what a trusted peer says of its own client, by HTTP/2
+	Weight    uint16 // of an HTTP/2 stream: its priority, as RFC 7540 has it; 0: it is none
+	DependsOn uint32 //
+
 	text       [len("255.255.255.255") + len("65535")]byte // address and port of an IPv4 peer
 	addr, port uint8                                       // their lengths in text; 0: Peer is to be formatted
 }
@@ -30,6 +34,31 @@ func (s *Secured) Size() (n int) {
 		}
 	}
 	return n
+}
+
+// Trailers, as the status of packed headers, says that they follow the answer's body.
+const Trailers = "trailers"
+
+// Scheme is what a request claims its client to use.
+type Scheme uint8
+
+const (
+	SchemeOwn   Scheme = iota // nothing but the connection counts
+	SchemeHTTP                //
+	SchemeHTTPS               //
+)
+
+// SetScheme notes the scheme of a stream whose peer is trusted.
+func (c *Client) SetScheme(https bool) {
+	c.Scheme = SchemeHTTP
+	if https {
+		c.Scheme = SchemeHTTPS
+	}
+}
+
+// SetPriority notes that the request is a stream of HTTP/2.
+func (c *Client) SetPriority(weight int, dependsOn uint32) {
+	c.Weight, c.DependsOn = uint16(weight), dependsOn
 }
 
 // NewClient describes a connection that was accepted from peer.

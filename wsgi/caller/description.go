@@ -30,6 +30,9 @@ func (t *Description) Describe(r *call.Request) *http1.Error {
 	if t.packed.Secured {
 		t.flags |= cpython.Secured
 	}
+	if t.packed.HTTP2 {
+		t.flags |= cpython.HTTP2
+	}
 	return bad
 }
 

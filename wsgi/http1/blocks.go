@@ -70,7 +70,7 @@ func (t *Blocks) learn(buf []byte, r *Request, k *Known) Block {
 	n := 1 + uint8(hash%(BlockNumbers-1))
 	m := &t.table[n]
 	switch {
-	case m.head.Holds(block):
+	case m.head.Holds(buf, r):
 	case m.last != hash:
 		m.last = hash
 		return Block{}

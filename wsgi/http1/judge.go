@@ -201,3 +201,12 @@ func ParseLength(b []byte) (n int64, ok bool) {
 	}
 	return n, len(b) > 0
 }
+
+// ofStream takes what the server has added to a stream's head out of it again: the coding that stands for a
+// length that is not known.
+func (r *Request) ofStream(buf []byte) {
+	r.KeepAlive = false
+	if r.Chunked && len(r.Headers) > 0 && concernOf(r.Headers[0].Name.Of(buf)) == ofCoding {
+		r.Headers = append(r.Headers[:0], r.Headers[1:]...)
+	}
+}

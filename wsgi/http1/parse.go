@@ -62,6 +62,9 @@ func (p *Policy) fieldLines(buf []byte, r *Request) error {
 	if err == nil {
 		err = p.judge(buf, r)
 	}
+	if p.Stream {
+		r.ofStream(buf)
+	}
 	return err
 }
 
@@ -223,7 +226,7 @@ func (p *Policy) version(buf []byte, r *Request) error {
 	}
 	r.Proto = span(r.mark, r.mark+protoLen)
 	r.Major, r.Minor = got[5]-'0', got[7]-'0'
-	if r.Major != 1 && !p.PermitVersion {
+	if r.Major != 1 && !p.PermitVersion && !p.Stream {
 		return errVersionMajor
 	}
 	r.pos += len(form)

@@ -36,8 +36,10 @@ func (m *Repeat) Store(buf []byte, r *Request) bool {
 	return true
 }
 
-// Holds tells whether block is the one remembered.
-func (m *Repeat) Holds(block []byte) bool { return len(m.block) > 0 && bytes.Equal(m.block, block) }
+// Holds tells whether the header block of r is the one remembered, in a request of the same version.
+func (m *Repeat) Holds(buf []byte, r *Request) bool {
+	return len(m.block) > 0 && r.Major == m.facts.Major && r.Minor == m.facts.Minor && bytes.Equal(m.block, r.Block(buf))
+}
 
 // ParseRepeat is Parse for a head that may carry the remembered block; repeated says that it does. The outcome
 // is Parse's in every case.

@@ -51,6 +51,7 @@ type Policy struct {
 	StripHeaderSpaces     bool // strip_header_spaces: SP and HTAB between name and colon
 	PermitObsoleteFolding bool // permit_obsolete_folding: RFC 9112 section 5.2; unfolded in the buffer
 	PermitMissingHost     bool // HTTP/1.1 without Host, or with an empty one, as Gunicorn takes it
+	Stream                bool // the head is that of an HTTP/2 stream: its version is HTTP/2.0, one request is all there is, and Transfer-Encoding is no field of the client's
 	PermitFragment        bool // '#' in the target, as Gunicorn takes it; cut off from Path and Query
 }
 

@@ -22,6 +22,7 @@ type Framing struct {
 type Request struct {
 	Head   bool   // the method is HEAD
 	Old    bool   // HTTP/1.0: no chunks, no interim answers
+	Stream bool   // a stream of HTTP/2: no chunks, and it ends with the answer
 	Keep   bool   // the connection may stay open
 	Total  int64  // bytes of the whole body, -1: not known
 	Kept   string // header lines that say so, and for how long: KeptLines
@@ -136,7 +137,7 @@ func Check(head PackedHead, x Request) (f Framing, fault string) {
 	case f.NoBody || f.Length >= 0:
 	case x.Total >= 0:
 		f.Length = x.Total
-	case x.Old:
+	case x.Old || x.Stream:
 		f.Keep = false
 	default:
 		f.Chunked = true

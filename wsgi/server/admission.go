@@ -92,7 +92,7 @@ func makeRoom(s *appThread) bool {
 			if e == nil {
 				break
 			}
-			c := w.conns[e.FD]
+			c := w.at(e.FD)
 			if c.phase == serving {
 				w.timers.Disarm(e) // armed again when it rests
 				continue

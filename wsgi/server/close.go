@@ -12,6 +12,8 @@ func (s *appThread) end(c *conn, p progress, why *body.Refusal) {
 	switch p {
 	case refused:
 		s.refuse(c, why)
+	case otherwise:
+		multiplex(s, c, nil)
 	case finished:
 		s.linger(c)
 	default:
@@ -83,6 +85,10 @@ func (s *appThread) discard(c *conn) {
 // abandon closes a connection whatever it is at. A call of the application
 // that hangs on it is finished first, by the thread that runs it.
 func (s *appThread) abandon(c *conn) {
+	if c.phase == multiplexed {
+		abandonMultiplexed(s, c)
+		return
+	}
 	if c.call != nil {
 		s.w.hub.lose(c)
 		return
@@ -100,5 +106,5 @@ func (s *appThread) abandon(c *conn) {
 		}
 		s.report(c, c.Suspended, answer.Cut)
 	}
-	s.l.close(c, false)
+	s.l.close(c, c.h2 != nil && c.Suspended != nil) // the end of a stream would be that of a whole answer
 }

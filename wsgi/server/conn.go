@@ -8,6 +8,7 @@ import (
 	"gosrv/wsgi/answer"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/call"
+	"gosrv/wsgi/h2io"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/ipc/scoreboard"
@@ -20,33 +21,35 @@ import (
 type phase uint8
 
 const (
-	reading   phase = iota // a request head, or nothing between two requests
-	filling                // the rest of a request body
-	skipping               // the rest of a body that nobody will read
-	serving                // a thread has it; nobody else touches it
-	sending                // the socket's room for the rest of an answer
-	lingering              // the peer's FIN; what still comes is dropped
-	closed                 // on the free list
-	securing               // the ClientHello, or the end of the handshake
+	reading     phase = iota // a request head, or nothing between two requests
+	filling                  // the rest of a request body
+	skipping                 // the rest of a body that nobody will read
+	serving                  // a thread has it; nobody else touches it
+	sending                  // the socket's room for the rest of an answer
+	lingering                // the peer's FIN; what still comes is dropped
+	closed                   // on the free list
+	securing                 // the ClientHello, or the end of the handshake
+	multiplexed              // frames of HTTP/2, for as long as the connection lives
 )
 
 // transitions are the phases that may follow each other; DESIGN.md has the
 // picture. A closed connection is opened anew as another one.
-var transitions = [...]uint8{
-	securing:  1<<reading | 1<<lingering | 1<<closed,
-	reading:   1<<securing | 1<<filling | 1<<serving | 1<<lingering | 1<<closed,
-	filling:   1<<reading | 1<<lingering | 1<<closed,
-	skipping:  1<<reading | 1<<lingering | 1<<closed,
-	serving:   1<<reading | 1<<skipping | 1<<serving | 1<<sending | 1<<lingering | 1<<closed,
-	sending:   1<<serving | 1<<lingering | 1<<closed,
-	lingering: 1 << closed,
-	closed:    0,
+var transitions = [...]uint16{
+	securing:    1<<reading | 1<<lingering | 1<<closed,
+	reading:     1<<securing | 1<<filling | 1<<serving | 1<<multiplexed | 1<<lingering | 1<<closed,
+	filling:     1<<reading | 1<<lingering | 1<<closed,
+	skipping:    1<<reading | 1<<lingering | 1<<closed,
+	serving:     1<<reading | 1<<skipping | 1<<serving | 1<<sending | 1<<lingering | 1<<closed,
+	sending:     1<<serving | 1<<lingering | 1<<closed,
+	multiplexed: 1<<lingering | 1<<closed,
+	lingering:   1 << closed,
+	closed:      0,
 }
 
 // conn is one client connection. All fields belong to the thread that leads
 // the loop, while serving to the thread that serves it (but pending).
 type conn struct {
-	timer loop.Entry // timer.FD is the descriptor
+	timer loop.Entry // timer.FD is the descriptor, or a stream's number, below zero
 	gen   uint32     // of the events meant for this connection
 	phase phase      // changed by become only
 	class uint8      // of the time-out that runs
@@ -54,6 +57,7 @@ type conn struct {
 	readiness
 	incoming
 	suspension
+	multiplexing
 	answer.Conn
 
 	used    bool // a request was answered
@@ -134,8 +138,9 @@ func (c *conn) notePending() (room bool) {
 // connTable holds the open connections, and what is used again for others.
 type connTable struct {
 	conns      []*conn // by descriptor
+	h2streams  streamTable
 	free       []*conn
-	count      int              // open connections
+	count      int              // open connections, without streams
 	most       int              // of those: max_connections
 	generation uint32           // of the last connection
 	requests   []*http1.Request // free
@@ -174,6 +179,11 @@ func (c *conn) state() scoreboard.ConnectionState {
 		return scoreboard.ConnectionClosing
 	case securing:
 		return scoreboard.ConnectionHandshake
+	case multiplexed:
+		if c.mux.State().Streams > 0 {
+			return scoreboard.ConnectionServing
+		}
+		return scoreboard.ConnectionIdle
 	case reading:
 		if c.In.Len() == 0 {
 			return scoreboard.ConnectionIdle
@@ -189,11 +199,29 @@ type besideTable struct {
 	timers *loop.Timers
 	mem    *body.Memory
 	gate   *gate
+	ended  func(m *h2io.Conn) // a stream has
 }
 
 // open makes a connection of an accepted descriptor.
 func (t *connTable) open(fd int, l *listener, peer netip.AddrPort) *conn {
 	w := t.beside.w
+	c := t.unused()
+	c.timer.FD, c.Wire = fd, loop.NewTransport(fd)
+	c.listener = l
+	c.readable = true
+	c.fresh = w.Proxy != proxyproto.Off
+	c.client = call.NewClient(peer, l.unix || w.Trusts(peer.Addr()))
+	if l.secure {
+		c.become(securing)
+	}
+	t.seat(c)
+	t.count++
+	w.score.SetConnections(t.count)
+	return c
+}
+
+// unused is a connection without a descriptor.
+func (t *connTable) unused() *conn {
 	var c *conn
 	if n := len(t.free); n > 0 {
 		c = t.free[n-1]
@@ -207,18 +235,19 @@ func (t *connTable) open(fd int, l *listener, peer netip.AddrPort) *conn {
 		t.generation++
 	}
 	c.gen = t.generation
-	c.timer.FD, c.Wire = fd, loop.NewTransport(fd)
-	c.listener = l
-	c.readable = true
-	c.fresh = w.Proxy != proxyproto.Off
-	c.client = call.NewClient(peer, l.unix || w.Trusts(peer.Addr()))
-	if l.secure {
-		c.become(securing)
-	}
-	t.seat(c)
-	t.count++
-	w.score.SetConnections(t.count)
 	return c
+}
+
+// at is the connection with that descriptor, or the stream with that number; nil: there is none.
+func (t *connTable) at(number int) *conn {
+	all := t.conns
+	if number < 0 {
+		all, number = t.h2streams.conns, ^number
+	}
+	if number >= len(all) {
+		return nil
+	}
+	return all[number]
 }
 
 // seat enters a connection under its descriptor.
@@ -251,6 +280,10 @@ func (t *connTable) unhook(c *conn) {
 	}
 	fd := c.fd()
 	t.beside.timers.Disarm(&c.timer)
+	if fd < 0 {
+		t.h2streams.leave(fd)
+		return
+	}
 	t.conns[fd] = nil
 	t.beside.w.Own(fd, false)
 	if c.registered {
@@ -262,8 +295,13 @@ func (t *connTable) unhook(c *conn) {
 func (t *connTable) forget(c *conn) {
 	t.freeRequest(c)
 	c.become(closed)
-	c.gen, c.tls, c.Wire = special, nil, loop.Transport{}
+	m, stream := c.mux, c.h2 != nil
+	c.gen, c.tls, c.Wire, c.multiplexing = special, nil, loop.Transport{}, multiplexing{}
 	t.free = append(t.free, c)
+	if stream {
+		t.beside.ended(m)
+		return
+	}
 	t.count--
 	t.beside.w.score.SetConnections(t.count)
 }

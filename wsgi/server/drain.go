@@ -174,7 +174,7 @@ func (w *eventLoop) ended() bool {
 	if d.over {
 		return true
 	}
-	return w.count <= int(w.answers.Lost.Load()) && !d.queue && w.sources.ending == 0 || d.deadline > 0 && w.now >= d.deadline
+	return w.count+w.h2streams.count <= int(w.answers.Lost.Load()) && !d.queue && w.sources.ending == 0 || d.deadline > 0 && w.now >= d.deadline
 }
 
 // countRequest counts a request as it begins and asks for the successor of a

@@ -9,6 +9,7 @@ import (
 	"gosrv/wsgi/access"
 	"gosrv/wsgi/answer"
 	"gosrv/wsgi/body"
+	"gosrv/wsgi/h2io"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/ipc/scoreboard"
 	"gosrv/wsgi/ipc/workerctl"
@@ -28,6 +29,7 @@ type worker struct {
 	protocol
 	orders
 	lateness
+	layers
 
 	log     *errlog.Logger
 	access  *access.Log
@@ -40,17 +42,23 @@ type worker struct {
 	threads []*appThread
 	streams body.Streams
 	meters  measure.Meters
-	tls     *tlsio.Handshakes // nil: plain
 	crew    crew
 	hub     *hub // nil: nothing but the loop waits
 	answers answer.Rules
 	notice  string // what the master is to say of the place for spool files
 }
 
+// layers is what may stand between a connection and its socket.
+type layers struct {
+	tls   *tlsio.Handshakes // nil: plain
+	http2 *h2io.Table       // nil: nobody may speak it
+}
+
 // protocol is how requests are read and answers begin. It never changes.
 type protocol struct {
 	Caller
 	policy      http1.Policy
+	ofStreams   http1.Policy // for what http2 has written
 	streamRules body.StreamRules
 	lines       *http1.Lines // field lines that repeat; used by the leader only
 	kept        string       // response.KeptLines
@@ -96,7 +104,7 @@ func newEventLoop(w *worker, poll *loop.Poller, timers *loop.Timers) *eventLoop 
 	l.departure.orders, l.sources = &w.orders, sources{poll: poll, log: w.log, backlog: w.set.Backlog}
 	l.parting, l.gate.most, l.most = w.set.Parting, w.set.MaxEngaged, w.set.MaxConns
 	l.timeouts = timeouts{timers: timers}
-	l.beside = besideTable{w: w, poll: poll, timers: timers, mem: &l.mem, gate: &l.gate}
+	l.beside = besideTable{w: w, poll: poll, timers: timers, mem: &l.mem, gate: &l.gate, ended: func(m *h2io.Conn) { streamEnded(l, m) }}
 	return l
 }
 
@@ -233,6 +241,8 @@ func (w *eventLoop) proceed(s *appThread, c *conn) leads {
 		return s.resume(c)
 	case lingering:
 		s.discard(c)
+	case multiplexed:
+		converse(s, c)
 	}
 	return stillLeads
 }
@@ -275,7 +285,11 @@ func (w *eventLoop) dispatch(s *appThread, ev loop.Event) leads {
 func (w *eventLoop) dispatchSpecial(s *appThread, ev loop.Event) leads {
 	s.ReleaseGIL()
 	if w.tls != nil && ev.FD == w.tls.FD() {
-		w.secured()
+		w.secured(s)
+		return stillLeads
+	}
+	if w.http2 != nil && ev.FD == w.http2.FD() {
+		readElsewhere(s)
 		return stillLeads
 	}
 	if s.isBackup() {

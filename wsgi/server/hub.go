@@ -207,7 +207,7 @@ func (h *hub) tell(t call.Turn) {
 func (h *hub) begin(g *greenCall, t call.Turn) bool {
 	s, c := h.s, g.c
 	r, head := g.request()
-	s.call = call.Request{Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &g.body, Socket: c.fd()}
+	s.call = call.Request{Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &g.body, Socket: c.Wire.FD()}
 	if !t.Room(&s.call) {
 		return false
 	}

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"golang.org/x/sys/unix"
+
 	"gosrv/wsgi/answer"
 	"gosrv/wsgi/call"
 	"gosrv/wsgi/http1"
@@ -26,7 +28,7 @@ func (h *hub) serve(c *conn) {
 		g.body = c.Stream.Whole()
 	}
 	g.Answer = answer.Answer{Started: w.now, Resumed: w.now, Request: response.Request{
-		Head: isHead(method), Old: r.Major == 1 && r.Minor == 0,
+		Head: isHead(method), Old: r.Major == 1 && r.Minor == 0, Stream: c.h2 != nil,
 		Keep: r.KeepAlive && w.keepAlive, Kept: w.kept, Server: w.server,
 	}}
 	c.call, c.Suspended = g, &g.Answer
@@ -212,4 +214,69 @@ func (h *hub) refuseLate(g *greenCall) {
 // request is the head of a request in the application, and its bytes.
 func (g *greenCall) request() (*http1.Request, []byte) {
 	return g.c.req, g.c.In.Unread()[:g.c.req.HeadLen]
+}
+
+// Body is call.Leaves': bytes of a request's body.
+func (h *hub) Body(ref call.Ref, stream uint64, buf []byte) int {
+	g := h.find(ref)
+	switch {
+	case g == nil:
+		return -int(unix.ECANCELED)
+	case stream == 0:
+		return copy(buf, g.body.Mem)
+	}
+	g.reads = false
+	n := h.l.streams.TryRead(stream, buf)
+	if n == -int(unix.EAGAIN) && !h.await(g) {
+		return -int(unix.ECONNRESET)
+	}
+	return n
+}
+
+// await has the request woken when more of its body comes, or does not in time. false: the connection is gone.
+func (h *hub) await(g *greenCall) bool {
+	w, c := h.l, g.c
+	if g.gone || c.phase == serving && !w.register(h.s, c, c.duplex) {
+		return false
+	}
+	g.reads = true
+	if most := w.streamRules.Timeout; most > 0 && c.phase == serving {
+		w.timers.Arm(&c.timer, classBody, w.now)
+		c.class = classBody
+	}
+	return true
+}
+
+// noticed is an event of a connection whose request is in the application.
+func (h *hub) noticed(c *conn) {
+	if g := c.call; g != nil && g.reads {
+		g.reads = false
+		h.l.timers.Disarm(&c.timer)
+		c.class = classNone
+		h.wakes.put(g)
+	}
+}
+
+// Socket is call.Leaves': gunicorn.socket is to be used.
+func (h *hub) Socket(ref call.Ref, use call.SocketUse, buf []byte) int {
+	g := h.find(ref)
+	if g == nil || g.gone {
+		return -int(unix.ECONNABORTED)
+	}
+	s := h.s
+	s.cur, s.curAns = g.c, &g.Answer
+	n := useSocket(s, use, buf)
+	if g.Holder != answer.ServerHas {
+		h.timed.remove(h, g) // it takes as long as it likes
+	}
+	return n
+}
+
+// Hints is call.Leaves': 103 Early Hints, or trailers.
+func (h *hub) Hints(ref call.Ref, head []byte) bool {
+	g := h.find(ref)
+	if g == nil || g.gone {
+		return true
+	}
+	return hints(h.s, g.c, &g.Answer, head)
 }

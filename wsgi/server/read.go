@@ -22,6 +22,7 @@ const (
 	refused             // the request cannot be served, and the client is told why
 	clientGone          // nothing can be said to it any more
 	finished            // all was said: the connection ends
+	otherwise           // the client speaks HTTP/2
 )
 
 // pump serves what the connection has sent as far as it is complete, and reads
@@ -49,6 +50,9 @@ func (s *appThread) pump(c *conn) leads {
 		p, bad := s.advance(c)
 		switch p {
 		case complete:
+			if s.w.set.HTTP2.Upgrade && upgrade(s, c) {
+				return stillLeads
+			}
 			if s.w.set.Health != "" && answerHealth(s, c) {
 				if c.phase != reading {
 					return stillLeads
@@ -181,9 +185,18 @@ func (s *appThread) advance(c *conn) (progress, *body.Refusal) {
 	if c.req != nil {
 		r = c.req
 	}
-	err := s.l.headBlocks.Parse(&s.w.policy, c.In.Unread(), r, &c.known)
+	policy := &s.w.policy
+	if c.h2 != nil {
+		policy = &s.w.ofStreams
+	}
+	err := s.l.headBlocks.Parse(policy, c.In.Unread(), r, &c.known)
 	if err == nil {
 		return s.begin(c, r)
+	}
+	if err != http1.ErrPartial {
+		if p := preface(s, c); p != refused {
+			return p, nil
+		}
 	}
 	s.keepRequest(c) // of one that is refused, for the access log
 	if err == http1.ErrPartial {

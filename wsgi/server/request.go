@@ -59,7 +59,7 @@ func (s *appThread) serve(c *conn) leads {
 	r := s.request(c)
 	head := c.In.Unread()[:r.HeadLen]
 	s.call = call.Request{
-		Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &s.body, Socket: c.fd(), Out: s.Out,
+		Head: head, Parsed: r, Client: &c.client, Listener: c.listener.number, Body: &s.body, Socket: c.Wire.FD(), Out: s.Out,
 	}
 	if !w.set.NoEnvironCache {
 		s.call.Block = w.headBlocks.Number(head, r, &c.known)
@@ -76,7 +76,7 @@ func (s *appThread) serve(c *conn) leads {
 	w.gate.engage(c)
 	a := s.NewAnswer(now, response.Request{
 		Head: isHead(r.Method.Of(head)),
-		Old:  r.Major == 1 && r.Minor == 0,
+		Old:  r.Major == 1 && r.Minor == 0, Stream: c.h2 != nil,
 		Keep: r.KeepAlive && w.keepAlive,
 		Kept: w.kept, Server: w.server,
 	})

@@ -11,6 +11,7 @@ import (
 	"gosrv/wsgi/answer"
 	"gosrv/wsgi/body"
 	"gosrv/wsgi/call"
+	"gosrv/wsgi/h2io"
 	"gosrv/wsgi/http1"
 	"gosrv/wsgi/http1/proxyproto"
 	"gosrv/wsgi/ipc/challenges"
@@ -39,6 +40,7 @@ type Settings struct {
 	Threads                   int
 	Backlog                   int
 	MaxConns                  int
+	HTTP2                     HTTP2
 	MaxEngaged                int         // worker_connections: connections with a complete request
 	Bodies                    body.Limits // limit_request_body, and where bodies lie
 	Own
@@ -171,6 +173,13 @@ func New(c *Config) (*Server, error) {
 			return nil, err
 		}
 	}
+	if c.HTTP2.on() {
+		l.ofStreams = c.Policy
+		l.ofStreams.Stream = true
+		if l.http2, err = h2io.NewTable(c.HTTP2.Settings); err != nil {
+			return nil, err
+		}
+	}
 	l.graceful.Store(int64(c.Graceful))
 	l.meters.Open(c.Meter)
 	return &Server{l.worker, l}, nil
@@ -203,10 +212,11 @@ func (s *Server) Write(n int, batch call.Batch, head, data []byte) bool {
 	return t.cur != nil && t.Write(&t.cur.Conn, t.curAns, batch, head, data)
 }
 
-// EarlyHints sends 103 with the packed headers (the status is empty). False: one of them is invalid.
+// EarlyHints sends 103 with the packed headers (the status is empty), or keeps them as what follows a stream's body
+// (call.Trailers). False: one of them is invalid.
 func (s *Server) EarlyHints(n int, head []byte) bool {
 	t := s.w.threads[n]
-	return t.cur == nil || t.Hints(&t.cur.Conn, t.curAns, head)
+	return t.cur == nil || hints(t, t.cur, t.curAns, head)
 }
 
 // ReadBody is wsgi.input over Body.Stream: it waits until there are bytes for buf and gives their number, 0 at
@@ -303,18 +313,25 @@ func run(w *eventLoop, app Application, start func(n int) error) error {
 	return nil
 }
 
-// ownSockets marks what a child that the application forks has no use for, and has the ends of handshakes seen.
+// ownSockets marks what a child that the application forks has no use for, and watches what other
+// goroutines than the loop's have for it.
 func ownSockets(w *eventLoop) error {
 	for _, l := range w.sources.listeners {
 		w.Own(l.fd, true)
 	}
 	w.Own(w.poll.FD(), true)
-	if w.tls == nil {
-		return nil
+	var beside []int
+	if w.tls != nil {
+		beside = append(beside, w.tls.FD())
 	}
-	w.Own(w.tls.FD(), true)
-	if e := w.poll.Add(w.tls.FD(), special, loop.ReadLevel); e != loop.None {
-		return e
+	if w.http2 != nil {
+		beside = append(beside, w.http2.FD())
+	}
+	for _, fd := range beside {
+		w.Own(fd, true)
+		if e := w.poll.Add(fd, special, loop.ReadLevel); e != loop.None {
+			return e
+		}
 	}
 	return nil
 }
@@ -338,9 +355,11 @@ func runHub(s *appThread) error {
 // shut ends what is left when the time is up. What other threads are at is
 // theirs.
 func shut(s *appThread) {
-	for _, c := range s.l.conns {
-		if c != nil && c.phase != serving {
-			s.abandon(c)
+	for _, all := range [][]*conn{s.l.h2streams.conns, s.l.conns} {
+		for _, c := range all {
+			if c != nil && c.phase != serving {
+				s.abandon(c)
+			}
 		}
 	}
 }

@@ -27,6 +27,9 @@ func useSocket(s *appThread, use call.SocketUse, buf []byte) int {
 	if c == nil {
 		return -int(unix.ECONNABORTED)
 	}
+	if c.h2 != nil {
+		return -int(unix.EOPNOTSUPP) // the socket is that of all streams
+	}
 	first := a.Holder == answer.ServerHas
 	if !s.Lend(a) {
 		return -int(unix.ECONNABORTED)

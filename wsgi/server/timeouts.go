@@ -65,6 +65,11 @@ func (t *timeouts) hasten(conns []*conn, idle, linger int64) {
 	t.timers.Shorten(classIdle, idle, now)
 	t.timers.Shorten(classLinger, linger, now)
 	for _, c := range conns {
+		if c != nil && c.phase == multiplexed {
+			c.mux.Warn() // it gets a while to send what it has begun
+			t.timers.Arm(&c.timer, classIdle, now)
+			c.class = classIdle
+		}
 		if c != nil && (c.phase == reading || c.phase == securing && c.tls == nil) && c.class == classHeader && c.In.Len() == 0 {
 			t.timers.Arm(&c.timer, classIdle, now)
 			c.class = classIdle
@@ -100,7 +105,7 @@ func (t *timeouts) expire(s *appThread) leads {
 		if e == nil {
 			return stillLeads
 		}
-		c := w.conns[e.FD]
+		c := w.at(e.FD)
 		if c.phase == serving {
 			if w.hub != nil {
 				w.hub.noticed(c)
@@ -116,6 +121,10 @@ func (t *timeouts) expire(s *appThread) leads {
 
 // overdue is one connection whose time is up.
 func (t *timeouts) overdue(s *appThread, c *conn, class uint8) leads {
+	if c.phase == multiplexed {
+		overdueMultiplexed(s, c, class)
+		return stillLeads
+	}
 	switch class {
 	case classHeader, classBody:
 		return s.l.late(s, c)

@@ -74,7 +74,7 @@ func shake(s *appThread, c *conn) {
 }
 
 // secured goes on with the connections whose handshake is over. The caller leads.
-func (l *eventLoop) secured() {
+func (l *eventLoop) secured(s *appThread) {
 	for _, t := range l.tls.Over() {
 		c := l.conns[t.Mark()>>32]
 		if c == nil || c.tls != t {
@@ -93,6 +93,10 @@ func (l *eventLoop) secured() {
 			c.client.Secured = (*call.Secured)(&said)
 		}
 		c.become(reading)
+		if l.http2 != nil && t.Protocol() == "h2" {
+			multiplex(s, c, nil)
+			continue
+		}
 		c.readable = true // what came with the handshake has had its edge
 		l.later(c)
 	}

@@ -3,6 +3,7 @@ package plan
 import (
 	"crypto/tls"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gosrv/cmd/gosrv/internal/acme"
@@ -16,6 +17,11 @@ func (p *Plan) TLS() certs.Settings {
 	s := certs.Settings{
 		Certfile: p.fromChdir(o.Certfile), Keyfile: p.fromChdir(o.Keyfile), CACerts: p.fromChdir(o.CACerts),
 		Environ: o.TLSEnviron, CertReqs: o.CertReqs, Min: tls.VersionTLS12, SelfSigned: o.SelfSigned && o.Certfile == "" && o.Keyfile == "",
+	}
+	if protocols := strings.Split(p.Worker.HTTPProtocols, ","); slices.Contains(protocols, "h2") {
+		for _, name := range protocols { // as Gunicorn: without h2 nothing is negotiated
+			s.Protos = append(s.Protos, map[string]string{"h1": "http/1.1", "h2": "h2"}[name])
+		}
 	}
 	for _, c := range o.Certificates {
 		s.Others = append(s.Others, p.fromChdir(c))

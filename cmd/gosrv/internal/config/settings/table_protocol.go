@@ -2,7 +2,6 @@ package settings
 
 const (
 	noUWSGI  = "gosrv speaks HTTP only: in nginx use proxy_pass instead of uwsgi_pass"
-	noHTTP2  = "HTTP/2 is not built yet: let a proxy speak it to clients, and HTTP/1.1 to gosrv"
 	NoASGI   = "gosrv serves WSGI applications: use an ASGI server such as uvicorn, hypercorn or granian for ASGI"
 	noParser = "gosrv has one HTTP parser of its own"
 )
@@ -33,33 +32,27 @@ var proxyRows = []Setting{
 var http2Rows = []Setting{
 	{
 		Name: "http_protocols", Section: SectionHTTP2, Flags: []string{"--http-protocols"}, Metavar: "STRING", Default: []string{"h1"}, Check: Protocols, Since: "25.0.0",
-		State: Unsupported, Note: noHTTP2,
-		Help: "HTTP versions to offer, the preferred one first: h1.",
+		Help: "HTTP versions to offer to clients over TLS, the preferred one first: h1, h2, or both with a comma between.",
 	},
 	{
 		Name: "http2_cleartext", Section: SectionHTTP2, Flags: []string{"--http2-cleartext"}, Metavar: "STRING", Default: "off", Check: h2cMode, Since: "26.2.0",
-		State: Unsupported, Note: noHTTP2,
-		Help: "HTTP/2 without TLS: off.",
+		Help: "HTTP/2 without TLS, for peers in forwarded_allow_ips and with h2 in http_protocols: off, prior-knowledge, upgrade or both.",
 	},
 	{
 		Name: "http2_max_concurrent_streams", Section: SectionHTTP2, Flags: []string{"--http2-max-concurrent-streams"}, Metavar: "INT", Type: Int, Default: 100, Check: streamLimit, Since: "25.0.0",
-		State: Pending,
-		Help:  "Requests at the same time on one HTTP/2 connection.",
+		Help: "Requests at the same time on one HTTP/2 connection.",
 	},
 	{
 		Name: "http2_initial_window_size", Section: SectionHTTP2, Flags: []string{"--http2-initial-window-size"}, Metavar: "INT", Type: Int, Default: 65535, Check: windowSize, Unit: Bytes, Since: "25.0.0",
-		State: Pending,
-		Help:  "Bytes an HTTP/2 client may send before it has to wait.",
+		Help: "Bytes of one request body that an HTTP/2 client may send ahead.",
 	},
 	{
 		Name: "http2_max_frame_size", Section: SectionHTTP2, Flags: []string{"--http2-max-frame-size"}, Metavar: "INT", Type: Int, Default: 16384, Check: frameSize, Unit: Bytes, Since: "25.0.0",
-		State: Pending,
-		Help:  "Largest HTTP/2 frame in bytes.",
+		Help: "Largest HTTP/2 frame that is accepted, in bytes.",
 	},
 	{
 		Name: "http2_max_header_list_size", Section: SectionHTTP2, Flags: []string{"--http2-max-header-list-size"}, Metavar: "INT", Type: Int, Default: 65536, Check: posInt, Unit: Bytes, Since: "25.0.0",
-		State: Pending,
-		Help:  "Bytes of header fields in one HTTP/2 request.",
+		Help: "Bytes of header fields in one HTTP/2 request, as RFC 9113 counts them: 32 more a field; 0: no limit of its own.",
 	},
 	{
 		Name: "raw_paste_global_conf", Section: SectionMechanics, Flags: []string{"--paste-global"}, Metavar: "CONF", Action: Append, Default: []string{}, Check: ListText,
