@@ -2,6 +2,7 @@ package answer
 
 import (
 	"gosrv/wsgi/call"
+	"gosrv/wsgi/loop"
 	"gosrv/wsgi/response"
 )
 
@@ -118,10 +119,12 @@ func (t *callTime) add(took int64) bool {
 func (t *callTime) long() bool { return *t >= keptCall }
 
 // mayBeKept tells whether all of the answer's bytes are here, few, and not to be
-// followed by the answer to a request that has come already.
+// followed by the answer to a request that has come already. A request stays in
+// memory until its answer has left, so a large one's does at once: the pool of read buffers
+// has few of that size.
 func (a *Answer) mayBeKept(c *Conn) bool {
 	size := a.left.size()
 	whole := a.final() || a.Frame.Length == 0 || a.Frame.NoBody
 	return size > 0 && size <= KeptSize && whole && c.Wire.Plain() && a.State != call.File && a.left.shared &&
-		a.Frame.Keep && c.Suspended == nil && c.Stream == nil && c.Size == c.In.Len()
+		a.Frame.Keep && c.Suspended == nil && c.Stream == nil && c.Size == c.In.Len() && c.Size <= loop.SmallBuffer
 }

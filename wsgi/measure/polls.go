@@ -23,12 +23,16 @@ func (p *Polls) Note(now int64) int64 {
 	return now
 }
 
-// Since is when what can be read now has come. A loop that was inside the
-// application for long asks the kernel, by received: how many ns ago the last bytes
-// came, to the millisecond, if that is known.
-func (p *Polls) Since(received func() (ago int64, known bool)) int64 {
+// Since is when what can be read now has come; last: when the connection's bytes
+// before these did. A loop that was inside the application for long asks the kernel, by
+// received: how many ns ago the last bytes came, to the millisecond, if that is known.
+// It asks once for what one look has found: a body comes in several reads.
+func (p *Polls) Since(last int64, received func() (ago int64, known bool)) int64 {
 	if !p.found || p.last-p.before < unseen {
 		return p.last
+	}
+	if last > p.before {
+		return last
 	}
 	ago, known := received()
 	if !known {

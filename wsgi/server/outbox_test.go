@@ -92,6 +92,28 @@ func TestAnswersOfOneBatchLeaveTogether(t *testing.T) {
 	t.Error("the answers of a batch never waited for each other")
 }
 
+// A request stays in memory as long as its answer waits: 64 uploads in one batch would want 64 buffers
+// of a size of which the pool keeps few, and took twice the time for it.
+func TestAnswersToLargeRequestsLeaveAtOnce(t *testing.T) {
+	var b *eventBatch
+	waiting := make(chan int, 4) // answers, when the application is called
+	b = batchOf(t, 4, func(r *fakeRequest) fakeReply {
+		waiting <- b.outbox.Size()
+		r.body = ""
+		return hello(r)
+	})
+	upload := "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n" + strings.Repeat("x", 65536)
+	for range 3 { // the first of each client is read like any request
+		b.send(upload, upload, upload, upload)
+		for _, c := range b.clients {
+			wantAnswer(c, "POST /up ")
+			if n := <-waiting; n > 0 {
+				t.Errorf("%d answers wait when the next upload is served", n)
+			}
+		}
+	}
+}
+
 func TestRequestsOfOneBatchAreReadBeforeTheFirstIsServed(t *testing.T) {
 	var b *eventBatch
 	read := make(chan int, 1) // connections whose requests are in the buffer, when the first is served

@@ -99,7 +99,7 @@ func (s *appThread) fill(c *conn) (progress, *body.Refusal) {
 	switch {
 	case e == loop.None && n > 0:
 		c.partial = false
-		c.arrival.Came(s.l.polls.Since(c.Wire.Received))
+		c.arrival.Came(s.l.polls.Since(c.arrival.Last, c.Wire.Received))
 		// A short read has emptied the socket; the next byte is a new edge.
 		// A FIN behind it was reported with this edge and is read at once.
 		if n < room && !c.fin {
@@ -119,8 +119,8 @@ func (s *appThread) fill(c *conn) (progress, *body.Refusal) {
 // of their requests is served, so that calls of the application follow one
 // another. It is for those whose answers wait for one another (outbox): short calls
 // lose more by buffers that are not in the cache. A connection that is new, or
-// speaks TLS, may need more than a read, and has its turn as ever. The thread goes on
-// leading.
+// speaks TLS, or whose last request was large, may need more than a read, and has its
+// turn as ever. The thread goes on leading.
 func (s *appThread) readAhead() leads {
 	w := s.l
 	if !s.MayKeep() || w.poll.Left() < 2 {
@@ -132,7 +132,7 @@ func (s *appThread) readAhead() leads {
 			continue
 		}
 		c := w.conns[ev.FD]
-		if c == nil || c.gen != ev.Gen || c.phase != reading || !c.used || c.tls != nil || c.In.Len() > 0 {
+		if c == nil || c.gen != ev.Gen || c.phase != reading || !c.used || c.tls != nil || c.In.Len() > 0 || c.Size > loop.SmallBuffer {
 			continue
 		}
 		c.note(ev)
