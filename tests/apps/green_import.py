@@ -49,7 +49,8 @@ def facts(environ):
     current = greenlet.getcurrent()
     return {
         "seen": seen, "socket": socket.socket.__module__.split(".")[0], "sleep": time.sleep.__module__.split(".")[0],
-        "greenlet": type(current).__module__.split(".")[0], "linkable": hasattr(current, "link"), "main": current.parent is None,
+        "greenlet": next((kind.__module__.split(".")[0] for kind in type(current).__mro__ if kind.__module__.startswith(("gevent", "eventlet"))), None),
+        "linkable": hasattr(current, "link"), "main": current.parent is None,
         "multithread": environ["wsgi.multithread"], "sock": "gunicorn.sock" in environ, "made here": made_in == os.getpid(),
         "modules": sorted({"gevent", "eventlet"} & set(sys.modules)), "thread": threading.current_thread() is threading.main_thread(),
     }
