@@ -15,11 +15,10 @@ const mostKept = int64(time.Millisecond)
 // Table is what the connections of one loop share: their settings, a way to tell the loop what another thread has
 // read, and who sends what was kept if nobody else does.
 type Table struct {
-	set   http2.Settings
-	waker *loop.Waker
+	set  http2.Settings
+	told *loop.Mailbox[*Conn]
 
 	mu     sync.Mutex
-	told   []*Conn
 	kept   []*Conn
 	timer  *time.Timer // nil: not yet needed
 	wakers []*loop.Waker
@@ -27,33 +26,18 @@ type Table struct {
 
 // NewTable makes one. Its FD is to be watched (level-triggered).
 func NewTable(set http2.Settings) (*Table, error) {
-	waker, err := loop.NewWaker()
+	told, err := loop.NewMailbox[*Conn]()
 	if err != nil {
 		return nil, err
 	}
-	return &Table{set: set, waker: waker}, nil
+	return &Table{set: set, told: told}, nil
 }
 
 // FD is readable when Told has something.
-func (t *Table) FD() int { return t.waker.FD() }
+func (t *Table) FD() int { return t.told.FD() }
 
 // Told are the connections that another thread than the loop's has read since it was asked last.
-func (t *Table) Told() []*Conn {
-	t.waker.Clear()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	told := t.told
-	t.told = nil
-	return told
-}
-
-// tell lets the loop look at a connection.
-func (t *Table) tell(c *Conn) {
-	t.mu.Lock()
-	t.told = append(t.told, c)
-	t.mu.Unlock()
-	t.waker.Wake()
-}
+func (t *Table) Told() []*Conn { return t.told.Take() }
 
 // watch sees to it that what a connection keeps is sent soon. The caller holds the connection's mu. The timer is
 // not stopped when somebody else has sent it: one that fires in vain is cheaper.

@@ -54,7 +54,7 @@ func (t *Stream) wait(timeout int, ready func() bool) bool {
 		}
 		if p[0].Revents&^unix.POLLOUT != 0 {
 			c.Receive()
-			c.table.tell(c)
+			c.table.told.Put(c)
 		}
 	}
 }

@@ -76,7 +76,7 @@ func FuzzPolicy(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		fd, err := memfile.Written(memfile.New, "fuzz", text)
 		if err != nil {
-			t.Skip(err)
+			t.Fatal(err)
 		}
 		defer unix.Close(fd)
 		if policy, err := tlspolicy.Open(fd); err == nil {
@@ -128,7 +128,7 @@ func FuzzSplits(f *testing.F) {
 		}
 		policy := shared()
 		h := handshakes(t, &policy)
-		defer h.waker.Close()
+		defer loop.Close(h.FD())
 		l := newLink(t)
 		_ = l.client.SetDeadline(time.Now().Add(20 * time.Second))
 		client := tls.Client(&pieces{Conn: l.client, lengths: lengths}, &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
@@ -172,7 +172,7 @@ func FuzzClient(f *testing.F) {
 		}
 		policy := shared()
 		h := handshakes(t, &policy)
-		defer h.waker.Close()
+		defer loop.Close(h.FD())
 		l := newLink(t)
 		go func() { _, _ = io.Copy(io.Discard, l.client) }()
 		s := h.Begin(l.fd, sent, 1)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"runtime"
-	"sync"
 	"sync/atomic"
 
 	"gosrv/wsgi/ipc/challenges"
@@ -23,10 +22,7 @@ type Handshakes struct {
 	config atomic.Pointer[tls.Config]
 	told   atomic.Bool      // tlspolicy.Policy.Environ
 	asked  *challenges.File // nil: no directory asks
-	waker  *loop.Waker
-
-	mu   sync.Mutex
-	over []*Session
+	over   *loop.Mailbox[*Session]
 }
 
 // NewHandshakes prepares for handshakes by the master's policy. asked is what an ACME directory
@@ -36,18 +32,18 @@ func NewHandshakes(p *tlspolicy.Policy, asked *challenges.File) (*Handshakes, er
 	if err != nil {
 		return nil, err
 	}
-	waker, err := loop.NewWaker()
+	over, err := loop.NewMailbox[*Session]()
 	if err != nil {
 		return nil, err
 	}
-	h := &Handshakes{waker: waker, asked: asked}
+	h := &Handshakes{over: over, asked: asked}
 	h.config.Store(config)
 	h.told.Store(p.Environ)
 	return h, nil
 }
 
 // FD becomes readable, level-triggered, when Over has something. It goes into the loop's set.
-func (h *Handshakes) FD() int { return h.waker.FD() }
+func (h *Handshakes) FD() int { return h.over.FD() }
 
 // Replace makes later handshakes go by another policy; connections that are open, and
 // handshakes that have begun, go on with theirs. Any thread may call it.
@@ -79,11 +75,7 @@ func (s *Session) shake() {
 	w.mu.Lock()
 	w.shaking, s.err = false, err
 	w.mu.Unlock()
-	h := s.table
-	h.mu.Lock()
-	h.over = append(h.over, s)
-	h.mu.Unlock()
-	h.waker.Wake()
+	s.table.over.Put(s)
 }
 
 // Edge says that the socket may hold more for the handshake.
@@ -102,14 +94,7 @@ func (s *Session) Edge() {
 
 // Over returns the sessions whose handshake has ended since it was asked last. What came
 // meanwhile has had its edge: the caller must read from each once.
-func (h *Handshakes) Over() []*Session {
-	h.waker.Clear()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	over := h.over
-	h.over = nil
-	return over
-}
+func (h *Handshakes) Over() []*Session { return h.over.Take() }
 
 // Mark is the number that Begin was given.
 func (s *Session) Mark() uint64 { return s.mark }

@@ -5,12 +5,11 @@
 package acme
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"gosrv/cmd/gosrv/internal/monitor"
 )
 
 // directories are those that have a name in acme_directory.
@@ -53,31 +52,15 @@ type News struct {
 	Text  string `json:"text"`
 }
 
-const variable = "_GOSRV_ACME"
-
-// Environ is the order as an environment has it.
-func (o Order) Environ() (string, error) {
-	text, err := json.Marshal(o)
-	if err != nil {
-		return "", fmt.Errorf("writing the order for certificates: %w", err)
-	}
-	return variable + "=" + string(text), nil
-}
+const variable monitor.Variable = "_GOSRV_ACME"
 
 // Ordered tells whether this process was started to get certificates.
-func Ordered() bool { return os.Getenv(variable) != "" }
+func Ordered() bool { return variable.Given() }
 
-// TakeOrder reads the order and takes it out of the environment; false: there is none.
+// TakeOrder takes the order; false: there is none.
 func TakeOrder() (o Order, ordered bool, err error) {
-	text := os.Getenv(variable)
-	_ = os.Unsetenv(variable)
-	if text == "" {
-		return o, false, nil
-	}
-	if err := json.Unmarshal([]byte(text), &o); err != nil {
-		return o, true, fmt.Errorf("reading the order for certificates: %w", err)
-	}
-	return o, true, nil
+	ordered, err = variable.Take(&o)
+	return o, ordered, err
 }
 
 // File is where the certificate of a domain and its key come to lie, in one file that is only

@@ -13,7 +13,7 @@ import (
 // Start runs the process that sees to an order. socket listens for plain HTTP, -1 for none;
 // file is a challenges.File's. What the process says comes to say, on another goroutine.
 func Start(environ []string, order Order, socket, file int, say func(News)) (*monitor.Process, error) {
-	variable, err := order.Environ()
+	set, err := variable.Set(order)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +22,7 @@ func Start(environ []string, order Order, socket, file int, say func(News)) (*mo
 		return nil, fmt.Errorf("making a pipe: %w", err)
 	}
 	defer w.Close()
-	p, err := monitor.Run("gosrv: acme", append(environ[:len(environ):len(environ)], variable), socket, file, int(w.Fd()))
+	p, err := monitor.Run("gosrv: acme", append(environ[:len(environ):len(environ)], set), socket, file, int(w.Fd()))
 	if err != nil {
 		_ = r.Close()
 		return nil, err

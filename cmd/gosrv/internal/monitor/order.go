@@ -27,29 +27,42 @@ const (
 	LifeFD   = 4 // ends when the master does
 )
 
-const variable = "_GOSRV_MONITOR"
+// Variable is the one of the environment in which the other program finds its order.
+type Variable string
 
-// Environ is the order as an environment has it.
-func (o Order) Environ() (string, error) {
-	text, err := json.Marshal(o)
+// variable is a monitor's.
+const variable Variable = "_GOSRV_MONITOR"
+
+// Set is the order as an environment has it.
+func (v Variable) Set(order any) (string, error) {
+	text, err := json.Marshal(order)
 	if err != nil {
-		return "", fmt.Errorf("writing the monitor's order: %w", err)
+		return "", fmt.Errorf("writing %s: %w", v, err)
 	}
-	return variable + "=" + string(text), nil
+	return string(v) + "=" + string(text), nil
+}
+
+// Given tells whether this process was started with such an order.
+func (v Variable) Given() bool { return os.Getenv(string(v)) != "" }
+
+// Take reads the order into what order points to, and takes it out of the environment; false: there is none.
+func (v Variable) Take(order any) (ordered bool, err error) {
+	text := os.Getenv(string(v))
+	_ = os.Unsetenv(string(v))
+	if text == "" {
+		return false, nil
+	}
+	if err := json.Unmarshal([]byte(text), order); err != nil {
+		return true, fmt.Errorf("reading %s: %w", v, err)
+	}
+	return true, nil
 }
 
 // Ordered tells whether this process was started to be a monitor.
-func Ordered() bool { return os.Getenv(variable) != "" }
+func Ordered() bool { return variable.Given() }
 
-// TakeOrder reads the order and takes it out of the environment; false: there is none.
+// TakeOrder takes the monitor's order; false: there is none.
 func TakeOrder() (o Order, ordered bool, err error) {
-	text := os.Getenv(variable)
-	_ = os.Unsetenv(variable)
-	if text == "" {
-		return o, false, nil
-	}
-	if err := json.Unmarshal([]byte(text), &o); err != nil {
-		return o, true, fmt.Errorf("reading the monitor's order: %w", err)
-	}
-	return o, true, nil
+	ordered, err = variable.Take(&o)
+	return o, ordered, err
 }

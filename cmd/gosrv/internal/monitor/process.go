@@ -17,11 +17,11 @@ type Process struct {
 // Start runs this binary again as the monitor on a listening socket, with the
 // environment that the master was started with.
 func Start(environ []string, order Order, socket int) (*Process, error) {
-	variable, err := order.Environ()
+	set, err := variable.Set(order)
 	if err != nil {
 		return nil, err
 	}
-	return Run("gosrv: monitor", append(environ[:len(environ):len(environ)], variable), socket)
+	return Run("gosrv: monitor", append(environ[:len(environ):len(environ)], set), socket)
 }
 
 // Run starts this binary as the other program, with its order in the environment. It gets
