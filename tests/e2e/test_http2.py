@@ -341,8 +341,6 @@ def test_what_is_urgent_comes_first(server):
             session.give(16384)
             session.until(lambda have=have: had(session) >= min(have + 16384, 450000), "a window's worth")
             order += [n for n in before if len(session.replies[n].body) > before[n]]
-        if server.wc == "threads":  # of which each goes on when it can: one that is woken may find that another took its turn
-            order = sorted((first, soon, last), key=lambda n: sum(at for at, of in enumerate(order) if of == n) / order.count(n))
         assert order == sorted(order, key=[first, soon, last].index)
 
 

@@ -42,6 +42,8 @@ type Conn struct {
 	shut    bool  // Close was called: the socket is the owner's alone
 	left    int64 // bytes that the socket has taken
 	waiters []*loop.Waker
+
+	yielding bool // a stream lets another send first, and is to be told when that has
 }
 
 // Came is what a read has brought.
@@ -190,6 +192,15 @@ func (c *Conn) NextTurn() *Stream {
 		return st.Owner.(*Stream)
 	}
 	return nil
+}
+
+// recall has the loop look for NextTurn, if a stream has let another send first that has done so. The caller
+// holds mu.
+func (c *Conn) recall() {
+	if c.yielding {
+		c.yielding = false
+		c.table.told.Put(c)
+	}
 }
 
 // Flush sends what can be sent.

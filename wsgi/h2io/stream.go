@@ -2,6 +2,7 @@ package h2io
 
 import (
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,9 +19,10 @@ type Stream struct {
 	st   *http2.Stream
 
 	// Guarded by the connection's mu.
-	turned bool // its turn has come
-	ended  bool // st is no longer its
-	pace   pace
+	turned  bool  // its turn has come
+	ended   bool  // st is no longer its
+	yielded int64 // CLOCK_MONOTONIC ns: since when it lets more urgent ones send first; 0: it does not
+	pace    pace
 }
 
 var _ loop.Layer = (*Stream)(nil)
@@ -109,6 +111,9 @@ func (t *Stream) Sendv(segs *[3][]byte, more bool) (int, unix.Errno) {
 	switch {
 	case taken == 0 && len(segs[0])+len(segs[1])+len(segs[2]) > 0:
 		return 0, unix.EAGAIN
+	}
+	c.recall()
+	switch {
 	case more:
 		c.keep()
 	default:
@@ -142,11 +147,11 @@ func (t *Stream) heads(text []byte) (int, unix.Errno) {
 func (t *Stream) data(p []byte) (taken int) {
 	c := t.c
 	for len(p) > 0 && !c.broken {
-		room := t.st.Room()
+		room := t.mayTake()
 		if room == 0 && c.s.Waits() > 0 && !t.st.Stalled() {
 			c.flush()
 			c.lend()
-			room = t.st.Room()
+			room = t.mayTake()
 		}
 		if room == 0 {
 			break
@@ -192,11 +197,41 @@ func (t *Stream) room() (int, unix.Errno) {
 		c.flush()
 		c.lend()
 	}
-	if n := t.st.Room(); n > 0 {
+	if n := t.mayTake(); n > 0 {
 		return min(n, http2.MostUnsent), loop.None
 	}
 	return 0, unix.EAGAIN
 }
+
+// mayTake is how much of a body the session takes from this stream now: nothing, for a while, if a more urgent one
+// has its turn. The caller holds mu.
+func (t *Stream) mayTake() int {
+	c, n := t.c, t.st.Room()
+	if n == 0 {
+		return 0
+	}
+	if !t.st.Yields() {
+		t.yielded = 0
+		return n
+	}
+	now := loop.Now()
+	if t.yielded == 0 {
+		t.yielded = now
+		time.AfterFunc(mostYielded, func() { c.table.told.Put(c) })
+	}
+	if now-t.yielded >= int64(mostYielded) {
+		t.yielded = 0
+		c.s.PassOver()
+		return n
+	}
+	t.st.Await()
+	c.yielding = true
+	return 0
+}
+
+// mostYielded is how long a stream lets a more urgent one send first that does not come: the thread that has it
+// may be at another request.
+const mostYielded = 5 * time.Millisecond
 
 var fileBuffers = sync.Pool{New: func() any { return new([http2.MostUnsent]byte) }}
 
@@ -234,6 +269,7 @@ func (t *Stream) end(code http2.Code) {
 		t.st.Reset(code)
 	}
 	t.st = nil
+	t.c.recall()
 }
 
 // Trailers keeps what is to follow the body: names in lower case, and values.

@@ -15,9 +15,19 @@ func (t *Stream) WaitReadable(timeout int) bool {
 	return t.wait(timeout, func() bool { return t.gone() || t.st.Unread() > 0 })
 }
 
-// WaitWritable blocks likewise until there is room for more of the answer; it tells whether there is.
+// WaitWritable blocks likewise until there is room for more of the answer; it tells whether there is. Who has waited
+// so yields to nobody: it would find room, and none, in turn.
 func (t *Stream) WaitWritable(timeout int) bool {
-	return t.wait(timeout, func() bool { return t.gone() || t.st.Room() > 0 })
+	return t.wait(timeout, func() bool {
+		if t.gone() {
+			return true
+		}
+		room := t.st.Room() > 0
+		if room {
+			t.yielded = 1
+		}
+		return room
+	})
 }
 
 // wait blocks until ready, which is asked under mu. Whoever waits reads, if nobody else does: all threads may be

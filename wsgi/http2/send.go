@@ -4,12 +4,13 @@ package http2
 type sending struct {
 	out     []byte // out[:frozen] was shown to the transport, which may have encrypted it
 	frozen  int
-	gone    int64 // bytes before out
-	window  int64 // of the connection
-	initial int64 // of new streams
-	frame   int   // bytes of a payload that the peer takes
-	cleared bool  // the peer knows that our HPACK table is empty
-	waiting []*Stream
+	gone    int64     // bytes before out
+	window  int64     // of the connection
+	initial int64     // of new streams
+	frame   int       // bytes of a payload that the peer takes
+	cleared bool      // the peer knows that our HPACK table is empty
+	waiting []*Stream // for room
+	called  []*Stream // told of it, and not yet come
 	ticket  uint64
 }
 
@@ -69,7 +70,10 @@ func (o *sending) room() int64 { return min(o.window, int64(MostUnsent-len(o.out
 // NextTurn. Not before the head was given.
 func (st *Stream) Room() int {
 	n := max(0, min(st.window, st.s.sending.room()))
-	if n == 0 && !st.gone {
+	switch {
+	case n > 0:
+		st.s.forget(st) // it has come
+	case !st.gone:
 		st.s.await(st)
 	}
 	return int(n)

@@ -50,7 +50,8 @@ type answer struct {
 	frameAt  int64 // where its last frame begins in all that was sent
 	trailers []byte
 	rank     rank
-	waits    bool
+	waits    bool // in sending.waiting
+	called   bool // in sending.called
 }
 
 // largeText is more memory than a session keeps for the next stream.

@@ -1,6 +1,9 @@
 package http2
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // usualWeight is RFC 7540's, which nobody follows any more.
 const usualWeight = 16
@@ -46,32 +49,73 @@ func (st *Stream) before(b *Stream) bool {
 	return x.ticket < y.ticket
 }
 
+// precedes tells whether b is to wait as long as st may send. Those that share wait for nobody of their kind.
+func (st *Stream) precedes(b *Stream) bool {
+	x, y := &st.rank, &b.rank
+	if x.urgency == y.urgency && x.incremental && y.incremental {
+		return false
+	}
+	return st.before(b)
+}
+
+// maySend tells whether it is not the peer's window for the stream itself that keeps it from sending.
+func (st *Stream) maySend() bool { return st.window > 0 || !st.headed }
+
+// Yields tells whether another stream that waits, or has been told of its turn and has not come yet, is to send
+// before this one. Without it threads that go on with several streams take turns as they happen to wake.
+func (st *Stream) Yields() bool {
+	o := &st.s.sending
+	for _, all := range [2][]*Stream{o.waiting, o.called} {
+		for _, other := range all {
+			if other != st && other.maySend() && other.precedes(st) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// PassOver forgets those that were told of their turn and have not come: their owners are at something else.
+func (s *Session) PassOver() {
+	for _, st := range s.sending.called {
+		st.called = false
+	}
+	s.sending.called = s.sending.called[:0]
+}
+
+// Await enters a stream that lets others send first: NextTurn.
+func (st *Stream) Await() { st.s.await(st) }
+
 // await enters a stream that waits for room.
 func (s *Session) await(st *Stream) {
 	if st.waits {
 		return
 	}
+	s.forget(st)
 	o := &s.sending
 	o.ticket++
 	st.waits, st.rank.ticket = true, o.ticket
 	o.waiting = append(o.waiting, st)
 }
 
-// forget takes a stream off those that wait.
+// forget takes a stream off those that wait, and off those that were told of their turn.
 func (s *Session) forget(st *Stream) {
-	if !st.waits {
-		return
+	o := &s.sending
+	if st.waits {
+		st.waits = false
+		o.waiting = without(o.waiting, st)
 	}
-	st.waits = false
-	w := s.sending.waiting
-	for i := range w {
-		if w[i] == st {
-			w[i] = w[len(w)-1]
-			w[len(w)-1] = nil
-			s.sending.waiting = w[:len(w)-1]
-			return
-		}
+	if st.called {
+		st.called = false
+		o.called = without(o.called, st)
 	}
+}
+
+// without takes a stream out of a list whose order means nothing.
+func without(list []*Stream, st *Stream) []*Stream {
+	i, last := slices.Index(list, st), len(list)-1
+	list[i], list[last] = list[last], nil
+	return list[:last]
 }
 
 // NextTurn is the stream that is to send next of those that found no Room; nil: there is none for which
@@ -82,12 +126,14 @@ func (s *Session) NextTurn() *Stream {
 	}
 	var best *Stream
 	for _, st := range s.sending.waiting {
-		if (st.window > 0 || !st.headed) && (best == nil || st.before(best)) {
+		if st.maySend() && (best == nil || st.before(best)) {
 			best = st
 		}
 	}
 	if best != nil {
 		s.forget(best)
+		best.called = true
+		s.sending.called = append(s.sending.called, best)
 	}
 	return best
 }

@@ -30,3 +30,39 @@ func TestTurnsGoByUrgency(t *testing.T) {
 		t.Fatal(got)
 	}
 }
+
+func TestWhoIsUrgentIsWaitedFor(t *testing.T) {
+	p := newPeer(t, usual).begun()
+	p.headers(1, true, get("/1", "priority", "u=6")...)
+	p.headers(3, true, get("/3", "priority", "u=1")...)
+	p.headers(5, true, get("/5")...)
+	p.headers(7, true, get("/7")...)
+	p.feed()
+	streams := p.news()
+	for _, st := range streams {
+		st.Answer([]byte("HTTP/1.1 200 OK\r\n\r\n"))
+	}
+	late, urgent, one, other := streams[0], streams[1], streams[2], streams[3]
+	p.s.await(one)
+	if !late.Yields() || urgent.Yields() || other.Yields() {
+		t.Error("those of an urgency that share wait for nobody of their kind, the others for what is more urgent")
+	}
+	if p.s.NextTurn() != one || !late.Yields() {
+		t.Error("who was told of its turn has not come yet")
+	}
+	if one.Room() == 0 || late.Yields() {
+		t.Error("it has come")
+	}
+	p.s.await(urgent)
+	if p.s.NextTurn(); !one.Yields() {
+		t.Error("it has not come yet")
+	}
+	if p.s.PassOver(); one.Yields() {
+		t.Error("it was passed over")
+	}
+	p.s.await(urgent)
+	p.s.NextTurn()
+	if urgent.Reset(InternalError); late.Yields() {
+		t.Error("it has ended")
+	}
+}
